@@ -1,0 +1,37 @@
+# make demo    sets up, trains two minutes on scikit-image's photographs, writes a before/after/truth sheet
+# make test    sets up and runs the tests
+# make check   ruff and the tests, as CI does
+# make tables  Tables 1-4, Figure 5 and the curves from the records in results/
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check tables clean
+demo: $(VENV)/runtime
+	$(BIN)/python -m colorizer.demo
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+tables: $(VENV)/runtime
+	$(BIN)/python evaluate.py
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed. $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: requirements.txt constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt
+	touch $@
+
+$(VENV)/dev: requirements-dev.txt $(VENV)/runtime
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	touch $@

@@ -1,0 +1,109 @@
+"""Batches for `fit`: `((l_norm, vector), ab_norm)`, the same for every method.
+
+Pixels stay uint8 on disk until a batch is made: rows of the store are warped, turned
+to Lab and split. Whatever the number of threads, a picture's transform depends only on
+(seed, epoch, its row), and the order only on (seed, epoch): a killed run that
+starts an epoch again sees what it saw before.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from colorizer import color
+from colorizer.augment import ImageDataGenerator, draw_seed
+from colorizer.config import TrainConfig
+
+CLASSES = 1000  # ImageNet's: the length of a class vector
+
+
+def generator_of(config: TrainConfig) -> ImageDataGenerator:
+    """The paper's augmentation with a run's ranges; see `TrainConfig` for their sources."""
+    return ImageDataGenerator(
+        horizontal_flip=config.horizontal_flip,
+        zoom_range=config.zoom_range,
+        rotation_range=config.rotation_range,
+        shear_range=config.shear_range,
+    )
+
+
+class Batches(keras.utils.PyDataset):
+    """A data set as `fit` takes it.
+
+    Args:
+        pixels: (rows, S, S, 3) uint8 sRGB, memory-mapped (`store.Store.pixels`).
+        rows: which rows of `pixels` and `vectors` to use.
+        vectors: (rows, 1000) float32 class vectors, or None for zeros.
+        batch_size: images in a batch; the last one may be smaller.
+        generator: the augmentation, or None for none.
+        shuffle: a new order every epoch; else that of `rows`.
+        seed: of the order and the augmentation.
+        workers: threads; OpenCV releases the lock while it works.
+
+    Item i is `((l_norm, vector), ab_norm)`: (B, S, S, 1) float32 in -1..1, (B, 1000)
+    float32, (B, S, S, 2) float32 = ab/128.
+
+    Source: DESIGN, data flow.
+    """
+
+    def __init__(self, pixels, rows, vectors=None, batch_size=20, generator=None, shuffle=False, seed=42, workers=1):
+        super().__init__(workers=workers, max_queue_size=2 * workers)
+        self.pixels, self.rows, self.vectors = pixels, np.asarray(rows), vectors
+        self.batch_size, self.generator, self.shuffle, self.seed = batch_size, generator, shuffle, seed
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Fixes the order and the transforms of epoch `epoch`, counted from 0.
+
+        Called by `training.EpochClock` and not by Keras' own hook, which fires only at
+        the end of an epoch and so does not know where a resumed run begins.
+        """
+        order = self.rows
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, epoch)).permutation(self.rows)
+        self._epoch, self._order = epoch, order
+
+    def __len__(self):
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, index):
+        rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        size = self.pixels.shape[1]
+        l_norm = np.empty((len(rows), size, size, 1), np.float32)
+        ab_norm = np.empty((len(rows), size, size, 2), np.float32)
+        for i, row in enumerate(rows):
+            l_norm[i], ab_norm[i] = color.split(color.rgb_to_lab(self._picture(row)))
+        return (l_norm, self.vectors_of(rows)), ab_norm
+
+    def _picture(self, row):
+        """One picture, (S, S, 3) uint8, moved as this epoch moves it."""
+        rgb_u8 = self.pixels[row]
+        if self.generator is None:
+            return rgb_u8
+        seed = draw_seed(self.seed, self._epoch, int(row))
+        return self.generator.apply_transform(rgb_u8, self.generator.get_random_transform(rgb_u8.shape, seed))
+
+    def vectors_of(self, rows):
+        """The class vectors of some rows: (B, 1000) float32; zeros without a classifier."""
+        if self.vectors is None:
+            return np.zeros((len(rows), CLASSES), np.float32)
+        return np.asarray(self.vectors[rows], np.float32)
+
+
+def mean_ab_norm(pixels: np.ndarray, rows: np.ndarray) -> list[float]:
+    """The mean colour of a training set.
+
+    Args:
+        pixels: (rows, S, S, 3) uint8 sRGB.
+        rows: the training rows.
+
+    Returns:
+        Two floats, the mean a/128 and b/128 over all pixels.
+
+    Source: BASELINES §3, the row "data-set mean".
+    """
+    total = np.zeros(2)
+    for row in rows:
+        total += color.split(color.rgb_to_lab(pixels[row]))[1].mean((0, 1), dtype=np.float64)
+    return (total / len(rows)).tolist()

@@ -1,0 +1,133 @@
+"""The settings of a training run: one frozen dataclass, the paper's values as defaults.
+
+A field's name is its flag (`batch_size` is `--batch-size`), its key in a run's
+`config.json` and its column in Table 1. Nothing here imports Keras, so that
+`train.py --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Mapping, NamedTuple
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+class Departure(NamedTuple):
+    """A value in which a method departs from the defaults below, and where it is from."""
+
+    value: Any
+    source: str
+
+
+def setting(default, text, source, kind=str, **flag):
+    """A dataclass field that knows its help text, its source and its argparse options."""
+    return field(default=default, metadata={"help": text, "source": source, "kind": kind, **flag})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides what a training run computes.
+
+    Defaults are the paper's where it states them, else "ours" with the reason
+    in `source`. Build it with `resolve`, which lets a method's own departures
+    stand between these defaults and the flags a person typed.
+
+    Source: Table 1 and §III of the paper; BASELINES §2.3 for what it leaves out.
+    """
+
+    # -- what is trained on what
+    dataset: str = setting("coco", "coco, coco_train, paintings, sample, or a folder of pictures", "§III.B")
+    data_dir: str | None = setting(None, "the folder that holds the pictures (default: found or downloaded)", "ours")
+    method: str = setting("efficientnet", "the colorization system, a module of colorizer/methods", "§III.A")
+    classifier: str = setting(
+        "efficientnet_b4",
+        "where the class vector comes from: efficientnet_b4, a saved .keras classifier, or none",
+        "§III.A",
+    )
+    limit: int | None = setting(None, "train on at most this many images (default: all)", "ours", int)
+
+    # -- optimization
+    epochs: int = setting(100, "passes over the training images", "Table 1", int)
+    batch_size: int = setting(20, "images in one step", "Table 1", int)
+    learning_rate: float = setting(1e-3, "of the optimizer, at the start", "Keras' Adam default; not stated", float)
+    plateau_factor: float = setting(0.5, "the learning rate is multiplied by this on a plateau", "BASELINES §2.3", float)
+    plateau_patience: int = setting(3, "epochs without a lower validation loss that make a plateau", "BASELINES §2.3", int)
+    # Keras' default of 1e-4 is a tenth of all that training gains here; "no change or increase" is 0.
+    plateau_min_delta: float = setting(0.0, "a validation loss lower by less counts as no change", "§III.C", float)
+    plateau_min_lr: float = setting(1e-5, "the learning rate never falls below this", "BASELINES §2.3", float)
+
+    # -- pixels
+    image_size: int = setting(256, "side of the square the network sees, a multiple of 32", "§III.B", int)
+    horizontal_flip: bool = setting(True, "mirror half of the training images", "§III.B", bool)
+    zoom_range: float = setting(0.2, "zoom in or out by up to this share", "§III.B; value BASELINES §2.1", float)
+    rotation_range: float = setting(20.0, "rotate by up to this many degrees", "BASELINES §2.1", float)
+    # TRICKY: Keras reads shear in degrees, so the ancestors' 0.2 does next to nothing. Kept for fidelity.
+    shear_range: float = setting(0.2, "shear by up to this many degrees", "BASELINES §2.1", float)
+
+    # -- how it runs
+    seed: int = setting(42, "of the split, the initial weights, the order and the augmentation", "ours", int)
+    precision: str = setting("float32", "what the layers compute in", "ours", choices=PRECISIONS)
+    max_minutes: float | None = setting(
+        None, "train no epoch that would end after this many minutes (default: no limit)", "ours", float
+    )
+    workers: int = setting(2, "threads that prepare batches", "ours", int)
+    run: str | None = setting(None, "folder of the run's record (default: results/runs/METHOD-DATASET)", "ours")
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "learning_rate", "image_size", "workers", "limit", "max_minutes"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
+                raise ValueError(f"{flag_of(name)} must be above 0. Received: {getattr(self, name)}")
+        if self.image_size % 32:
+            raise ValueError(f"--image-size must be a multiple of 32. Received: {self.image_size}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}. Received: {self.precision}")
+        if not 0 < self.plateau_factor < 1:
+            raise ValueError(f"--plateau-factor must lie between 0 and 1. Received: {self.plateau_factor}")
+
+
+def flag_of(name: str) -> str:
+    """The command-line flag of a field: `batch_size` -> `--batch-size`."""
+    return "--" + name.replace("_", "-")
+
+
+def names() -> list[str]:
+    """The fields of `TrainConfig`, in order."""
+    return [f.name for f in fields(TrainConfig)]
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Gives `parser` one flag per field; a flag that is not typed leaves no value behind."""
+    for f in fields(TrainConfig):
+        options = dict(f.metadata)
+        kind, text = options.pop("kind"), f"{options.pop('help')} (default: {f.default}; {options.pop('source')})"
+        options["default"] = argparse.SUPPRESS
+        if kind is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        else:
+            options["type"] = kind
+        parser.add_argument(flag_of(f.name), help=text.replace("%", "%%"), **options)
+
+
+def resolve(given: Mapping[str, Any], departures: Mapping[str, Departure] | None = None) -> TrainConfig:
+    """The configuration of a run: defaults, then the method's departures, then what was typed.
+
+    Args:
+        given: field name -> value, only for the flags a person typed.
+        departures: the method's `settings`.
+
+    Returns:
+        A `TrainConfig` with `run` filled in.
+
+    Raises:
+        ValueError: a value is out of range; the message names the flag and the value.
+
+    Source: ours.
+    """
+    own = {name: departure.value for name, departure in (departures or {}).items()}
+    config = TrainConfig(**({k: v for k, v in own.items() if k in names()} | dict(given)))
+    if config.run is None:
+        name = config.dataset.rstrip("/").rsplit("/", 1)[-1]
+        config = replace(config, run=f"results/runs/{config.method}-{name}")
+    return config

@@ -1,0 +1,105 @@
+"""The paper's network: an encoder-decoder that is told what EfficientNet-B4 sees.
+
+The paper states the two paths, pooling in the encoder, the merge of the class
+vector with the bottleneck, upsampling in the decoder, ReLU and tanh. It states
+neither layer counts, nor filters, nor kernels: those are the ones of its probable
+ancestor (BASELINES §2.3), marked "ours" below.
+
+    l_norm 256x256x1 -> encoder -> bottleneck 32x32x256 --+
+                                                          concat -> 1x1 fusion -> decoder -> ab 256x256x2
+    vector 1000 -> repeated over 32x32 -------------------+
+
+4,696,098 parameters, 17.5 G multiply-adds at 256x256; the classifier is frozen and apart.
+"""
+
+from __future__ import annotations
+
+import keras
+
+title = "EfficientNet-B4 (proposed)"
+reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using Transfer Learning; BASELINES §2.3"
+settings: dict = {}  # the defaults of TrainConfig are this paper's
+uses_vector = True
+
+CLASSES = 1000  # ImageNet's; the vector is the classifier's softmax over them
+
+
+def _conv(filters, kernel=3, activation="relu", **kwargs):
+    # "same" with an even kernel shifts by half a pixel; kept, as the ancestor has it (BASELINES §2.3).
+    return keras.layers.Conv2D(filters, kernel, padding="same", activation=activation, **kwargs)
+
+
+def encode(l_norm):
+    """Luminance (B, S, S, 1) -> bottleneck (B, S/8, S/8, 256). Pooling: §III.A; filters, kernels: ours."""
+    x = _conv(128, name="e1")(l_norm)
+    x = keras.layers.MaxPooling2D(2, padding="same", name="p1")(x)
+    x = _conv(128, 4, name="e2")(x)
+    x = _conv(128, name="e3")(x)
+    x = keras.layers.MaxPooling2D(2, padding="same", name="p2")(x)
+    x = _conv(256, 4, name="e4")(x)
+    x = _conv(256, name="e5")(x)
+    x = keras.layers.MaxPooling2D(2, padding="same", name="p3")(x)
+    x = _conv(256, 4, name="e6")(x)
+    x = _conv(256, name="e7")(x)
+    return _conv(256, name="e8")(x)
+
+
+def fuse(bottleneck, vector):
+    """Sets the class vector beside every position of the bottleneck and mixes both with a 1x1 convolution.
+
+    Args:
+        bottleneck: (B, h, w, 256).
+        vector: (B, 1000), softmax scores.
+
+    Returns:
+        (B, h, w, 256).
+
+    Source: §III.A, "merged with the output of the encoder"; repeat and 1x1 convolution: BASELINES §2.1.
+    """
+    _, height, width, _ = bottleneck.shape
+    repeated = keras.layers.RepeatVector(height * width, name="repeat")(vector)
+    repeated = keras.layers.Reshape((height, width, CLASSES), name="spread")(repeated)
+    x = keras.layers.Concatenate(name="concat")([bottleneck, repeated])
+    return _conv(256, 1, name="fusion")(x)
+
+
+def decode(x):
+    """Fused features (B, h, w, 256) -> `ab_norm_hat` (B, 8h, 8w, 2) in -1..1. Upsampling, tanh: §III.A, Table 1."""
+    x = _conv(128, name="d1")(x)
+    x = _conv(64, name="d2")(x)
+    x = keras.layers.UpSampling2D(2, name="u1")(x)
+    x = _conv(128, name="d3")(x)
+    x = keras.layers.UpSampling2D(2, name="u2")(x)
+    x = _conv(64, 4, name="d4")(x)
+    x = _conv(64, name="d5")(x)
+    x = _conv(32, 2, name="d6")(x)
+    # float32 also under mixed precision: bfloat16 would round ab to half a Lab unit.
+    x = _conv(2, activation="tanh", dtype="float32", name="d7")(x)
+    return keras.layers.UpSampling2D(2, dtype="float32", name="u3")(x)  # nearest, after the tanh (BASELINES §2.1)
+
+
+def build(image_size: int = 256) -> keras.Model:
+    """The network of Figure 4; see `colorizer.methods.Method.build`."""
+    l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
+    vector = keras.Input((CLASSES,), name="vector")
+    ab_norm_hat = decode(fuse(encode(l_norm), vector))
+    return keras.Model([l_norm, vector], ab_norm_hat, name="efficientnet")
+
+
+def trainer(network, config, train) -> keras.Model:
+    """Adam on the mean squared error of ab/128. Source: Table 1; the mean over 2HW is §III.C's formula.
+
+    The metric is what Keras makes of `metrics=["accuracy"]` on two channels, and the paper of its
+    "accuracy": the share of pixels where the larger of a and b is the same one (BASELINES §3.1).
+    """
+    network.compile(
+        optimizer=keras.optimizers.Adam(config.learning_rate),
+        loss="mse",
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],
+    )
+    return network
+
+
+def predict_ab(network, l_norm, vector):
+    """The network's output as it is; see `colorizer.methods.Method.predict_ab`."""
+    return network.predict_on_batch([l_norm, vector])

@@ -1,0 +1,207 @@
+"""Every number in a table, defined once. NumPy and scikit-image only.
+
+Pictures are compared as uint8 sRGB after the predicted colours were merged with the
+photograph's own L*; the networks' own error and the paper's "accuracy" are taken on ab/128.
+`score` gives all columns of one picture, `bootstrap_interval` says how far a mean can be trusted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from skimage.color import deltaE_ciede2000
+from skimage.metrics import structural_similarity
+
+from colorizer import color
+
+RGB_PEAK = 255
+SSIM_WINDOW = 7  # scikit-image's default: uniform, 7x7
+
+# The columns `score` fills, in the order of results/metrics.csv.
+COLUMNS = (
+    "mse_ab",
+    "psnr_rgb",
+    "ssim_rgb",
+    "psnr_ab",
+    "ciede2000",
+    "colourfulness",
+    "colourfulness_truth",
+    "accuracy_argmax_ab",
+)
+
+_CHUNK = 2**21  # random indices held at once by the bootstrap: 16 MiB
+
+
+def _psnr(mse: float, peak: float) -> float:
+    # Identical pictures have no error and an infinite PSNR. It stays infinite here; whoever takes a
+    # mean leaves such pictures out and says how many they were.
+    return float("inf") if mse == 0 else float(10 * np.log10(peak**2 / mse))
+
+
+def mse_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
+    """Mean squared error of the colours, over pixels and both channels.
+
+    Args:
+        ab_norm, ab_norm_hat: (..., 2) float, ab/128.
+
+    Returns:
+        0 and up, in units of ab/128 squared.
+
+    Source: §III.C of the paper, the mean over 2HW.
+    """
+    return float(np.mean(np.square(np.subtract(ab_norm, ab_norm_hat, dtype=np.float64))))
+
+
+def psnr_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
+    """PSNR of the colours alone, peak 1.
+
+    Args:
+        ab_norm, ab_norm_hat: (..., 2) float, ab/128.
+
+    Returns:
+        dB; infinite for identical colours.
+
+    Source: BASELINES §3.2: under this reading the paper's Tables 2 and 3 agree with each other.
+    """
+    return _psnr(mse_ab(ab_norm, ab_norm_hat), 1)
+
+
+def psnr_rgb(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> float:
+    """PSNR over all values of two sRGB pictures, peak 255.
+
+    Args:
+        rgb_u8, rgb_u8_hat: (H, W, 3) uint8.
+
+    Returns:
+        dB; infinite for identical pictures.
+
+    Source: BASELINES §4.1.
+    """
+    return _psnr(float(np.mean(np.square(np.subtract(rgb_u8, rgb_u8_hat, dtype=np.float64)))), RGB_PEAK)
+
+
+def ssim_rgb(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> float:
+    """Structural similarity, the mean of the three channels, uniform 7x7 window.
+
+    Args:
+        rgb_u8, rgb_u8_hat: (H, W, 3) uint8, 7 pixels or more a side.
+
+    Returns:
+        -1..1; 1 for identical pictures.
+
+    Source: scikit-image's settings, as BASELINES §3.3 fixes them; Wang et al. 2004.
+    """
+    return float(structural_similarity(rgb_u8, rgb_u8_hat, channel_axis=-1, data_range=RGB_PEAK, win_size=SSIM_WINDOW))
+
+
+def ciede2000(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> float:
+    """Mean CIEDE2000 colour difference over the pixels.
+
+    Args:
+        rgb_u8, rgb_u8_hat: (H, W, 3) uint8 sRGB.
+
+    Returns:
+        0 and up; 1 is about the smallest difference an eye sees.
+
+    Source: Sharma, Wu, Dalal 2005, by scikit-image; CIELAB under D65.
+    """
+    return float(np.mean(deltaE_ciede2000(color.rgb_to_lab(rgb_u8), color.rgb_to_lab(rgb_u8_hat))))
+
+
+def colourfulness(rgb_u8: np.ndarray) -> float:
+    """How colourful a picture is, whatever its colours.
+
+    Args:
+        rgb_u8: (H, W, 3) uint8 sRGB.
+
+    Returns:
+        0 for grey, about 40 for an average photograph, over 100 for extreme ones.
+
+    Source: Hasler and Süsstrunk 2003, with signed rg and yb as published. DDColor and CT2 take their
+    absolute values first, which gives lower numbers (BASELINES §4.1).
+    """
+    red, green, blue = np.moveaxis(rgb_u8.astype(np.float64), -1, 0)
+    rg, yb = red - green, (red + green) / 2 - blue
+    return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
+
+
+def accuracy_argmax_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
+    """The paper's "accuracy": the share of pixels where the larger of a and b is the same one.
+
+    It says nothing about how near a colour is; a constant brown scores the share of pixels with b > a.
+
+    Args:
+        ab_norm, ab_norm_hat: (..., 2) float, ab/128. In a tie a counts as the larger, as in Keras.
+
+    Returns:
+        0..1.
+
+    Source: what Keras makes of `metrics=["accuracy"]` on two channels, CategoricalAccuracy (BASELINES §3.1).
+    """
+    return float(np.mean((ab_norm[..., 1] > ab_norm[..., 0]) == (ab_norm_hat[..., 1] > ab_norm_hat[..., 0])))
+
+
+def score(rgb_u8_truth: np.ndarray, ab_norm_hat: np.ndarray) -> dict[str, float]:
+    """All numbers of one prediction, which is given the true L* first.
+
+    Args:
+        rgb_u8_truth: (H, W, 3) uint8 sRGB, the original.
+        ab_norm_hat: (H, W, 2) float, the predicted ab/128.
+
+    Returns:
+        A value for each of `COLUMNS`.
+
+    Raises:
+        ValueError: the prediction has another size than the picture.
+
+    Source: DESIGN, "Numbers".
+    """
+    if ab_norm_hat.shape != (*rgb_u8_truth.shape[:2], 2):
+        raise ValueError(
+            f"A prediction has the picture's size, {rgb_u8_truth.shape[:2]}. Received: {ab_norm_hat.shape}"
+        )
+    lab = color.rgb_to_lab(rgb_u8_truth)
+    _, ab_norm = color.split(lab)
+    rgb_u8_hat = color.merge(lab[..., 0], ab_norm_hat)
+    values = (
+        mse_ab(ab_norm, ab_norm_hat),
+        psnr_rgb(rgb_u8_truth, rgb_u8_hat),
+        ssim_rgb(rgb_u8_truth, rgb_u8_hat),
+        psnr_ab(ab_norm, ab_norm_hat),
+        ciede2000(rgb_u8_truth, rgb_u8_hat),
+        colourfulness(rgb_u8_hat),
+        colourfulness(rgb_u8_truth),
+        accuracy_argmax_ab(ab_norm, ab_norm_hat),
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def bootstrap_interval(values, seed: int = 42, resamples: int = 10_000, level: float = 0.95) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean: draw n of the n values with replacement, many times.
+
+    Differences of two methods on the same pictures are values like any other.
+
+    Args:
+        values: (n,) finite numbers, one a picture.
+        seed: of the draws; the same values and seed give the same interval.
+        resamples: how many means are drawn.
+        level: the share of them that lies inside.
+
+    Returns:
+        The lower and the upper end, in the unit of `values`.
+
+    Raises:
+        ValueError: there is no value, or one is not finite.
+
+    Source: Efron 1979.
+    """
+    values = np.asarray(values, np.float64)
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"An interval needs a list of finite values. Received: {values}")
+    rng = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    step = max(1, _CHUNK // len(values))
+    for start in range(0, resamples, step):
+        part = means[start : start + step]
+        part[:] = values[rng.integers(0, len(values), (len(part), len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

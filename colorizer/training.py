@@ -1,0 +1,251 @@
+"""Training: a configuration in, a run's record out.
+
+One epoch after another through Keras' `fit`, with ModelCheckpoint on the validation
+loss, ReduceLROnPlateau and TerminateOnNaN. What is ours (`callbacks`, `record`) makes
+`--resume` end as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+from dataclasses import asdict, dataclass
+
+import keras
+import numpy as np
+
+from colorizer import batches, classifier, datasets, environment, methods, metrics, store, weights
+from colorizer.callbacks import BestWeights, EpochClock, Progress, StateKeeper
+from colorizer.config import TrainConfig, flag_of
+from colorizer.record import Record, RecordError
+
+log = logging.getLogger(__name__)
+
+# What a resumed run may change: how long, how fast, and where the same pictures lie.
+_FREE_ON_RESUME = {"epochs", "max_minutes", "workers", "data_dir", "run"}
+
+
+class TrainingError(Exception):
+    """Training cannot go on; the message says why, what is kept and what to do."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The pictures of a run: where they come from, their pixels and class vectors, which rows train."""
+
+    dataset: datasets.Dataset
+    store: store.Store
+    classifier: classifier.Classifier
+    vectors: np.ndarray
+    train_rows: np.ndarray
+    val_rows: np.ndarray
+
+    def batches(self, rows, config, **kwargs) -> batches.Batches:
+        """Batches of some rows with the run's batch size and seed."""
+        return batches.Batches(
+            self.store.pixels, rows, self.vectors, batch_size=config.batch_size, seed=config.seed, **kwargs
+        )
+
+
+def prepare(config: TrainConfig, method) -> Data:
+    """Finds the pictures, prepares their pixels and class vectors; what is done already is read.
+
+    Args:
+        config: the run's configuration.
+        method: from `colorizer.methods.get`.
+
+    Returns:
+        A `Data`.
+
+    Raises:
+        datasets.DataError, classifier.ClassifierError: with what to do.
+
+    Source: paper §III.B.
+    """
+    seen = classifier.load(config.classifier if method.uses_vector else "none")
+    dataset = datasets.limited(datasets.find(config.dataset, config.data_dir, config.seed), config.limit)
+    pictures = store.build(dataset.root, [*dataset.train, *dataset.val], config.image_size)
+    train_rows, val_rows = pictures.select(dataset.train), pictures.select(dataset.val)
+    if not len(train_rows) or not len(val_rows):
+        raise datasets.DataError(
+            f"Training needs pictures to train on and to validate with. Received: {len(train_rows)} and "
+            f"{len(val_rows)} of {dataset.root}, after {len(pictures.dropped)} were dropped "
+            f"({pictures.path / 'dropped.csv'} says why)."
+        )
+    return Data(dataset, pictures, seen, classifier.vectors_of(seen, pictures), train_rows, val_rows)
+
+
+@contextlib.contextmanager
+def _precision(name):
+    """Layers built inside compute in this precision; the setting is global in Keras, so it is put back."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def run(config: TrainConfig, resume: bool = False) -> dict:
+    """Trains a method as configured and keeps its record.
+
+    Args:
+        config: from `config.resolve`.
+        resume: go on from the last whole epoch of `config.run`.
+
+    Returns:
+        The run's summary, as in `summary.json`.
+
+    Raises:
+        RecordError: the folder holds another run.
+        TrainingError: the loss is no longer a number.
+        datasets.DataError, classifier.ClassifierError: data or classifier cannot be had.
+        KeyboardInterrupt: passed on; the record then holds the last whole epoch.
+
+    Source: paper §III.C, Table 1.
+    """
+    method, record = methods.get(config.method), Record(config.run)
+    if resume:
+        _check_same_run(record, config)
+    data = prepare(config, method)
+    state = record.start(_describe(config, method, data), resume)
+    if data.dataset.split_source != "lists":
+        record.keep_split(data.dataset)
+
+    keras.utils.set_random_seed(config.seed)
+    train = data.batches(
+        data.train_rows, config, generator=batches.generator_of(config), shuffle=True, workers=config.workers
+    )
+    with _precision(config.precision):
+        network = method.build(config.image_size)
+        trainer = method.trainer(network, config, train)
+    history, diverged = _fit(trainer, network, config, data, train, record, state)
+    if diverged:
+        raise TrainingError(
+            f"The loss became infinite or not a number in epoch {len(history) + 1} of {config.epochs}. "
+            f"{config.run} keeps the {len(history)} epochs before; start again in another --run with a lower "
+            f"--learning-rate (received: {config.learning_rate})."
+        )
+    summary = _summarize(config, method, data, history)
+    record.finish(summary)
+    return summary
+
+
+def _fit(trainer, network, config, data, train, record, state):
+    """Runs the epochs that are left; returns the history of all, and whether the loss ceased to be a number."""
+    validation = data.batches(data.val_rows, config)
+    epochs_done = state["epochs_done"] if state else 0
+    if state:
+        trainer.optimizer.build(trainer.trainable_variables)
+        trainer.load_weights(record.last / state["weights"])
+    plateau = keras.callbacks.ReduceLROnPlateau(
+        monitor="val_loss",
+        mode="min",
+        factor=config.plateau_factor,
+        patience=config.plateau_patience,
+        min_lr=config.plateau_min_lr,
+        min_delta=config.plateau_min_delta,
+    )
+    checkpoint = BestWeights(network, record.candidate)
+    keeper = StateKeeper(record, state, plateau, checkpoint, len(data.train_rows), config.max_minutes)
+    clock, progress = EpochClock(train), Progress(config.epochs, epochs_done, train)
+    trainer.fit(
+        train,
+        validation_data=validation,
+        epochs=config.epochs,
+        initial_epoch=epochs_done,
+        verbose=0,
+        callbacks=[clock, keras.callbacks.TerminateOnNaN(), checkpoint, plateau, keeper, progress],
+    )
+    return keeper.history, keeper.diverged
+
+
+def _check_same_run(record, config):
+    """Refuses to resume a run with other settings than it began with."""
+    begun = record.config()
+    if begun is None:
+        raise RecordError(f"There is no run to go on with in {record.folder}. Leave --resume out to begin one.")
+    for name, value in asdict(config).items():
+        if name not in _FREE_ON_RESUME and begun.get(name) != value:
+            raise RecordError(
+                f"{record.folder} was begun with {flag_of(name)} {begun.get(name)}; a resumed run keeps its settings. "
+                f"Received: {value}"
+            )
+
+
+def _describe(config, method, data):
+    """What `config.json` holds: every setting and everything that can change a result."""
+    return asdict(config) | {
+        "method_title": method.title,
+        "departures": {name: departure._asdict() for name, departure in method.settings.items()},
+        "classifier_name": data.classifier.name,
+        "classifier_sha256": data.classifier.fingerprint,
+        "backend": keras.backend.backend(),
+        "device": environment.device(),
+        "versions": environment.versions(),
+        "commit": environment.commit(),
+        "data": {
+            "name": data.dataset.name,
+            "train": len(data.train_rows),
+            "val": len(data.val_rows),
+            "test": len(data.dataset.test),
+            "dropped": len(data.store.dropped),
+            "split_source": data.dataset.split_source,
+        },
+    }
+
+
+def _summarize(config, method, data, history):
+    """What `summary.json` holds; the validation figures are those of the weights that were kept."""
+    network = weights.load(config.run).network
+    mean = batches.mean_ab_norm(data.store.pixels, data.train_rows)
+    best = min(history, key=lambda row: row["val_loss"])
+    return {
+        "method": config.method,
+        "trained_on": data.dataset.name,
+        "classifier": data.classifier.name,
+        "epochs": config.epochs,
+        "epochs_done": len(history),
+        "best_epoch": best["epoch"],
+        "runtime_hours": sum(row["seconds"] for row in history) / 3600,
+        **validate(method, network, data.batches(data.val_rows, config), mean),
+        "val_images": len(data.val_rows),
+        "train_images": len(data.train_rows),
+        "mean_ab_norm": mean,
+        "parameters": network.count_params(),
+        "precision": config.precision,
+        "device": environment.device(),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def validate(method, network, validation: batches.Batches, mean_ab_norm) -> dict[str, float]:
+    """Mean squared error and "accuracy" of decoded predictions, beside the predictors that look at nothing.
+
+    Args:
+        method: the network's method.
+        network: trained.
+        validation: batches without augmentation.
+        mean_ab_norm: the training set's mean colour, two floats.
+
+    Returns:
+        `val_mse`, `val_accuracy` and the same with `_all_grey` and `_mean_colour`; ab/128, means over images.
+
+    Source: Table 2; BASELINES §3.
+    """
+    totals: dict[str, float] = {}
+    images = 0
+    for index in range(len(validation)):
+        (l_norm, vector), ab_norm = validation[index]
+        predictions = {
+            "": method.predict_ab(network, l_norm, vector),
+            "_all_grey": np.zeros_like(ab_norm),
+            "_mean_colour": np.broadcast_to(np.float32(mean_ab_norm), ab_norm.shape),
+        }
+        for suffix, ab_norm_hat in predictions.items():
+            for name, metric in (("val_mse", metrics.mse_ab), ("val_accuracy", metrics.accuracy_argmax_ab)):
+                scores = [metric(truth, guess) for truth, guess in zip(ab_norm, ab_norm_hat, strict=True)]
+                totals[name + suffix] = totals.get(name + suffix, 0.0) + float(np.sum(scores))
+        images += len(ab_norm)
+    return {name: total / images for name, total in totals.items()}

@@ -1,0 +1,65 @@
+"""Shared by all tests: small pictures made on the spot, and the real data where it is."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import cv2
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def data_root() -> Path | None:
+    """The folder with coco/, paintings/, ood/: $COLORIZER_DATA, else ../shared/data, else None."""
+    for candidate in (os.environ.get("COLORIZER_DATA"), REPOSITORY.parent / "shared" / "data"):
+        if candidate and (Path(candidate) / "coco").is_dir():
+            return Path(candidate)
+    return None
+
+
+def classifier_file() -> Path | None:
+    """A saved ImageNet classifier, where the real data lies beside one."""
+    root = data_root()
+    path = root.parent / "classifiers" / "mobilenet_edgetpu.keras" if root else None
+    return path if path and path.is_file() else None
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The real pictures' root, or a skip that says why."""
+    root = data_root()
+    if root is None:
+        pytest.skip("the real pictures are not here: set COLORIZER_DATA to a folder with coco/, paintings/, ood/")
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_classifier() -> Path:
+    """The real saved classifier, or a skip that says why."""
+    path = classifier_file()
+    if path is None:
+        pytest.skip("no saved classifier is here: classifiers/mobilenet_edgetpu.keras beside the data's root")
+    return path
+
+
+def draw_picture(index: int, height: int = 96, width: int = 128) -> np.ndarray:
+    """A colourful picture: (height, width, 3) uint8 sRGB, different for every `index`."""
+    rng = np.random.default_rng(index)
+    coarse = rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    picture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    centre = (int(rng.integers(20, width - 20)), int(rng.integers(20, height - 20)))
+    cv2.circle(picture, centre, 15, tuple(int(c) for c in rng.integers(0, 256, 3)), -1)
+    return picture
+
+
+@pytest.fixture
+def picture_folder(tmp_path) -> Path:
+    """A folder `pictures` with 24 colourful PNG files, picture_00.png on."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(24):
+        cv2.imwrite(str(folder / f"picture_{index:02d}.png"), draw_picture(index)[..., ::-1])
+    return folder

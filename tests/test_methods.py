@@ -1,0 +1,146 @@
+"""One interface test for every module in colorizer/methods, and what is particular to some."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from colorizer import methods
+from colorizer.config import Departure, TrainConfig, resolve
+from colorizer.methods import efficientnet, trivial
+
+
+class TinyBatches(keras.utils.PyDataset):
+    """Four random pictures of 64x64, two a batch, as `fit` takes them."""
+
+    batch_size = 2
+
+    def __init__(self, size=64):
+        super().__init__()
+        rng = np.random.default_rng(0)
+        self.l_norm = rng.uniform(-1, 1, (4, size, size, 1)).astype(np.float32)
+        self.vector = rng.dirichlet(np.ones(1000), 4).astype(np.float32)
+        self.ab_norm = rng.uniform(-0.4, 0.4, (4, size, size, 2)).astype(np.float32)
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, i):
+        chosen = slice(2 * i, 2 * i + 2)
+        return (self.l_norm[chosen], self.vector[chosen]), self.ab_norm[chosen]
+
+
+def test_names_are_the_modules_of_the_folder():
+    folder = Path(methods.__file__).parent
+    assert methods.names() == sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    with pytest.raises(ValueError, match="efficientnet.*Received: nosuch"):
+        methods.get("nosuch")
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_method_has_the_interface(name):
+    method = methods.get(name)
+    assert method.title and method.reference
+    assert isinstance(method.uses_vector, bool)
+    for departure in method.settings.values():
+        assert isinstance(departure, Departure)
+        assert departure.source
+    resolve({"dataset": "sample"}, method.settings)  # raises where a departure is out of range
+    assert method.__doc__ and len(method.__doc__.splitlines()) > 2, "what it is, its paper, what is ours"
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_method_builds_trains_and_predicts(name):
+    method, batches = methods.get(name), TinyBatches()
+    config = resolve({"dataset": "sample", "image_size": 64, "batch_size": 2}, method.settings)
+    keras.utils.set_random_seed(0)
+    network = method.build(64)
+    assert [tuple(i.shape) for i in network.inputs] == [(None, 64, 64, 1), (None, 1000)]
+    (l_norm, vector), _ = batches[0]
+    before = method.predict_ab(network, l_norm, vector)
+    assert before.shape == (2, 64, 64, 2)
+    assert before.dtype == np.float32
+    assert np.abs(before).max() <= 1
+
+    history = method.trainer(network, config, batches).fit(batches, validation_data=batches, epochs=2, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    assert np.isfinite(history.history["val_loss"]).all()
+    after = method.predict_ab(network, l_norm, vector)
+    assert np.abs(after - before).max() > 0, "fit did not change the network that is saved"
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_saved_weights_give_the_same_prediction(name, tmp_path):
+    method = methods.get(name)
+    (l_norm, vector), _ = TinyBatches()[0]
+    keras.utils.set_random_seed(1)
+    network = method.build(64)
+    network.save_weights(tmp_path / "a.weights.h5")
+    other = method.build(64)
+    other.load_weights(tmp_path / "a.weights.h5")
+    np.testing.assert_array_equal(
+        method.predict_ab(other, l_norm, vector), method.predict_ab(network, l_norm, vector)
+    )
+
+
+# -- the paper's network
+
+
+def test_the_papers_network_has_the_layers_of_its_ancestor():
+    network = efficientnet.build()
+    assert network.count_params() == 4_696_098
+    assert network.output_shape == (None, 256, 256, 2)
+    shapes = {layer.name: (tuple(layer.output.shape[1:]), layer.count_params()) for layer in network.layers}
+    assert shapes["e2"] == ((128, 128, 128), 262_272)
+    assert shapes["e8"] == ((32, 32, 256), 590_080)
+    assert shapes["concat"] == ((32, 32, 1256), 0)
+    assert shapes["fusion"] == ((32, 32, 256), 321_792)
+    assert shapes["d6"] == ((128, 128, 32), 8_224)
+    assert shapes["d7"] == ((128, 128, 2), 578)
+
+
+def test_the_class_vector_reaches_every_position():
+    keras.utils.set_random_seed(0)
+    network = efficientnet.build(64)
+    l_norm = np.zeros((1, 64, 64, 1), np.float32)
+    one_hot = np.eye(1000, dtype=np.float32)
+    difference = efficientnet.predict_ab(network, l_norm, one_hot[:1]) - efficientnet.predict_ab(
+        network, l_norm, one_hot[1:2]
+    )
+    assert (np.abs(difference).max(axis=-1) > 0).all()
+
+
+def test_the_papers_defaults_are_table_1():
+    config = resolve({})
+    assert (config.batch_size, config.epochs, config.image_size) == (20, 100, 256)
+    assert (config.plateau_factor, config.plateau_patience, config.plateau_min_lr) == (0.5, 3, 1e-5)
+    assert efficientnet.settings == {}
+    network = efficientnet.build(32)
+    efficientnet.trainer(network, config, None)
+    assert isinstance(network.optimizer, keras.optimizers.Adam)
+    assert network.loss == "mse"
+    assert network.get_layer("d7").activation is keras.activations.tanh
+    assert network.get_layer("e1").activation is keras.activations.relu
+
+
+# -- trivial
+
+
+def test_the_network_of_two_weights_learns_the_mean_colour():
+    batches = TinyBatches()
+    network = trivial.build(64)
+    assert network.count_params() == 2
+    (l_norm, vector), _ = batches[0]
+    np.testing.assert_array_equal(trivial.predict_ab(network, l_norm, vector), trivial.all_grey(l_norm))
+    config = resolve({"dataset": "sample"}, trivial.settings)
+    trivial.trainer(network, config, batches).fit(batches, epochs=150, verbose=0)
+    mean = batches.ab_norm.mean((0, 1, 2))
+    expected = trivial.mean_colour(l_norm, mean)
+    np.testing.assert_allclose(trivial.predict_ab(network, l_norm, vector), expected, atol=2e-3)
+
+
+def test_every_setting_says_where_it_is_from():
+    for field in fields(TrainConfig):
+        assert field.metadata["help"] and field.metadata["source"], field.name

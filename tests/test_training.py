@@ -1,0 +1,227 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import REPOSITORY
+
+from colorizer import batches, config, store, training, weights
+from colorizer.record import Record, RecordError
+
+TIMES = ["images_per_second", "seconds"]  # the only columns that may differ between two runs of one seed
+
+
+def settings(folder, run, **given):
+    chosen = {"dataset": str(folder), "classifier": "none", "image_size": 32, "batch_size": 4, "epochs": 4}
+    return config.resolve(chosen | {"run": str(run), "learning_rate": 1e-3} | given)
+
+
+def arrays(path):
+    """All arrays of an HDF5 file by name."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+    return found
+
+
+def assert_same_run(one, other):
+    """Weights, optimizer, history and callbacks of two runs are bit for bit the same."""
+    states = [Record(run).state() for run in (one, other)]
+    assert states[0]["callbacks"] == states[1]["callbacks"]
+    for name in ("last/" + states[0]["weights"], weights.BEST):
+        first, second = arrays(one / name), arrays(other / name)
+        assert first.keys() == second.keys()
+        for key in first:
+            np.testing.assert_array_equal(first[key], second[key], err_msg=f"{name}: {key}")
+    histories = [pd.read_csv(run / "history.csv").drop(columns=TIMES) for run in (one, other)]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
+
+
+def test_a_run_leaves_the_whole_record(tmp_path, picture_folder, cache):
+    run = tmp_path / "run"
+    summary = training.run(settings(picture_folder, run, epochs=2))
+    described = json.loads((run / "config.json").read_text())
+    assert set(config.names()) <= set(described)
+    assert described["device"] and described["versions"]["keras"] and described["backend"]
+    history = pd.read_csv(run / "history.csv")
+    assert list(history["epoch"]) == [1, 2]
+    assert {"loss", "val_loss", "accuracy_argmax_ab", "learning_rate", *TIMES} <= set(history.columns)
+    assert summary == json.loads((run / "summary.json").read_text())
+    assert summary["best_epoch"] == history.loc[history["val_loss"].idxmin(), "epoch"]
+    # Half-precision kernels move the validation error by less than the fourth digit.
+    assert summary["val_mse"] == pytest.approx(history["val_loss"].min(), rel=1e-3)
+    assert summary["train_images"] + summary["val_images"] == described["data"]["train"] + described["data"]["val"]
+    split = json.loads((run / "split.json").read_text())
+    assert sum(len(names) for names in split.values()) == 24
+    assert not list(run.rglob("*.part")) and not list(run.rglob(".*"))
+
+
+def test_one_seed_gives_one_result_whatever_the_number_of_threads(tmp_path, picture_folder, cache):
+    for run, workers in (("one", 1), ("four", 4)):
+        training.run(settings(picture_folder, tmp_path / run, epochs=2, workers=workers))
+    assert_same_run(tmp_path / "one", tmp_path / "four")
+
+
+def test_another_seed_gives_another_result(tmp_path, picture_folder, cache):
+    first, second = (
+        training.run(settings(picture_folder, tmp_path / str(seed), epochs=1, seed=seed)) for seed in (1, 2)
+    )
+    assert first["val_mse"] != second["val_mse"]
+
+
+def start_training(folder, run, tmp_path, *flags):
+    """`python train.py` as a person starts it, in a process of its own."""
+    command = [sys.executable, "train.py", "--dataset", str(folder), "--run", str(run), "--classifier", "none"]
+    # A high learning rate sets the plateau callback to work within four epochs.
+    command += ["--image-size", "32", "--batch-size", "4", "--epochs", "4", "--plateau-patience", "1"]
+    command += ["--learning-rate", "1e-2", *flags]
+    environment = os.environ | {"COLORIZER_CACHE": str(tmp_path / "cache")}
+    return subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def wait_for_epochs(run, count, process):
+    """Returns once the run's state names `count` whole epochs."""
+    for _ in range(1200):
+        state = Record(run).state()
+        if state and state["epochs_done"] >= count:
+            return
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.05)
+    pytest.fail("training did not get that far in a minute")
+
+
+def test_a_killed_run_resumes_bit_for_bit(tmp_path, picture_folder):
+    whole = start_training(picture_folder, tmp_path / "whole", tmp_path)
+    assert whole.wait(timeout=120) == 0, whole.stdout.read()
+
+    killed = start_training(picture_folder, tmp_path / "killed", tmp_path)
+    wait_for_epochs(tmp_path / "killed", 2, killed)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "killed" / "summary.json").exists()
+
+    resumed = start_training(picture_folder, tmp_path / "killed", tmp_path, "--resume")
+    assert resumed.wait(timeout=120) == 0, resumed.stdout.read()
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+    learning_rates = pd.read_csv(tmp_path / "killed" / "history.csv")["learning_rate"]
+    assert learning_rates.nunique() > 1, "no plateau was reached: the test does not show that its state survives"
+
+
+def test_ctrl_c_leaves_a_resumable_run_and_says_how(tmp_path, picture_folder):
+    process = start_training(picture_folder, tmp_path / "run", tmp_path, "--epochs", "400")
+    wait_for_epochs(tmp_path / "run", 1, process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert f"python train.py --run {tmp_path / 'run'} --resume" in output
+    assert "Traceback" not in output
+    assert Record(tmp_path / "run").state()["epochs_done"] >= 1
+
+
+def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path, picture_folder, cache):
+    run = tmp_path / "run"
+    training.run(settings(picture_folder, run, epochs=1))
+    with pytest.raises(RecordError, match="already holds a run.*--resume"):
+        training.run(settings(picture_folder, run, epochs=1))
+    with pytest.raises(RecordError, match=r"--batch-size 4.*Received: 8"):
+        training.run(settings(picture_folder, run, epochs=2, batch_size=8), resume=True)
+    with pytest.raises(RecordError, match="Leave --resume out"):
+        training.run(settings(picture_folder, tmp_path / "none"), resume=True)
+    assert training.run(settings(picture_folder, run, epochs=2), resume=True)["epochs_done"] == 2
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(tmp_path, picture_folder, cache):
+    with pytest.raises(training.TrainingError, match="--learning-rate"):
+        training.run(settings(picture_folder, tmp_path / "run", learning_rate=1e30, epochs=3))
+    assert not (tmp_path / "run" / "summary.json").exists()
+
+
+def test_the_trivial_network_reaches_the_mean_colour(tmp_path, picture_folder, cache):
+    summary = training.run(
+        settings(picture_folder, tmp_path / "run", method="trivial", learning_rate=1e-2, epochs=30, horizontal_flip=False)
+    )
+    assert summary["val_mse"] == pytest.approx(summary["val_mse_mean_colour"], rel=0.05)
+
+
+# -- batches
+
+
+@pytest.fixture
+def pictures(tmp_path, picture_folder):
+    names = sorted(path.name for path in picture_folder.iterdir())
+    return store.build(picture_folder, names, 64, cache=tmp_path / "cache")
+
+
+def test_batches_are_what_the_networks_take(pictures):
+    made = batches.Batches(pictures.pixels, pictures.rows, batch_size=10)
+    assert [len(made[i][1]) for i in range(len(made))] == [10, 10, 4]
+    (l_norm, vector), ab_norm = made[0]
+    assert (l_norm.shape, vector.shape, ab_norm.shape) == ((10, 64, 64, 1), (10, 1000), (10, 64, 64, 2))
+    assert l_norm.dtype == vector.dtype == ab_norm.dtype == np.float32
+    assert -1 <= l_norm.min() < l_norm.max() <= 1
+    assert -0.85 <= ab_norm.min() < ab_norm.max() <= 0.77
+
+
+def test_order_and_transforms_follow_seed_and_epoch(pictures):
+    generator = batches.generator_of(config.resolve({}))
+    made = batches.Batches(pictures.pixels, pictures.rows, generator=generator, shuffle=True, seed=1)
+
+    def epoch(number):
+        made.start_epoch(number)
+        return np.concatenate([made[i][1] for i in range(len(made))])
+
+    first, second = epoch(0), epoch(1)
+    assert np.abs(first - second).max() > 0.1
+    np.testing.assert_array_equal(epoch(0), first)
+
+
+def test_mean_colour_is_the_mean_over_pixels(pictures):
+    made = batches.Batches(pictures.pixels, pictures.rows, batch_size=24)
+    expected = made[0][1].mean((0, 1, 2))
+    np.testing.assert_allclose(batches.mean_ab_norm(pictures.pixels, pictures.rows), expected, atol=1e-6)
+
+
+# -- weights
+
+
+def test_half_precision_weights_predict_the_same(tmp_path, picture_folder, cache):
+    training.run(settings(picture_folder, tmp_path / "run", epochs=1))
+    trained = weights.load(tmp_path / "run")
+    single = trained.method.build(32)
+    state = Record(tmp_path / "run").state()
+    full = arrays(tmp_path / "run" / "last" / state["weights"])
+    halved = arrays(tmp_path / "run" / weights.BEST)
+    assert not any(name.startswith("optimizer") for name in halved)
+    assert all(values.dtype == (np.float16 if values.ndim >= 2 else np.float32) for values in halved.values())
+    assert {name: values.shape for name, values in halved.items()} == {
+        name: values.shape for name, values in full.items() if not name.startswith("optimizer")
+    }
+    single.load_weights(tmp_path / "run" / "last" / state["weights"])
+    rng = np.random.default_rng(0)
+    inputs = rng.uniform(-1, 1, (4, 32, 32, 1)).astype(np.float32), np.zeros((4, 1000), np.float32)
+    expected = trained.method.predict_ab(single, *inputs)
+    np.testing.assert_allclose(trained.method.predict_ab(trained.network, *inputs), expected, atol=1e-3)
+
+
+def test_weights_that_are_missing_or_do_not_fit_are_named(tmp_path, picture_folder, cache):
+    with pytest.raises(weights.WeightsError, match="is not there"):
+        weights.load(tmp_path)
+    run = tmp_path / "run"
+    training.run(settings(picture_folder, run, epochs=1, method="trivial"))
+    changed = json.loads((run / "config.json").read_text()) | {"method": "efficientnet"}
+    (run / "config.json").write_text(json.dumps(changed))
+    with pytest.raises(weights.WeightsError, match="does not fit"):
+        weights.load(run)
