@@ -32,8 +32,9 @@ class Batches(keras.utils.PyDataset):
     """A data set as `fit` takes it.
 
     Args:
-        pixels: (rows, S, S, 3) uint8 sRGB, memory-mapped (`store.Store.pixels`).
-        rows: which rows of `pixels` and `vectors` to use.
+        pictures: a `store.Store`; a batch's pixels are copied out of it, so that memory does not
+            grow with the data set.
+        rows: which rows of `pictures` and `vectors` to use.
         vectors: (rows, 1000) float32 class vectors, or None for zeros.
         batch_size: images in a batch; the last one may be smaller.
         generator: the augmentation, or None for none.
@@ -47,9 +48,9 @@ class Batches(keras.utils.PyDataset):
     Source: DESIGN, data flow.
     """
 
-    def __init__(self, pixels, rows, vectors=None, batch_size=20, generator=None, shuffle=False, seed=42, workers=1):
+    def __init__(self, pictures, rows, vectors=None, batch_size=20, generator=None, shuffle=False, seed=42, workers=1):
         super().__init__(workers=workers, max_queue_size=2 * workers)
-        self.pixels, self.rows, self.vectors = pixels, np.asarray(rows), vectors
+        self.pictures, self.rows, self.vectors = pictures, np.asarray(rows), vectors
         self.batch_size, self.generator, self.shuffle, self.seed = batch_size, generator, shuffle, seed
         self.start_epoch(0)
 
@@ -69,16 +70,15 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        size = self.pixels.shape[1]
-        l_norm = np.empty((len(rows), size, size, 1), np.float32)
-        ab_norm = np.empty((len(rows), size, size, 2), np.float32)
+        rgb_u8 = self.pictures.read(rows)
+        l_norm = np.empty((*rgb_u8.shape[:3], 1), np.float32)
+        ab_norm = np.empty((*rgb_u8.shape[:3], 2), np.float32)
         for i, row in enumerate(rows):
-            l_norm[i], ab_norm[i] = color.split(color.rgb_to_lab(self._picture(row)))
+            l_norm[i], ab_norm[i] = color.split(color.rgb_to_lab(self._moved(rgb_u8[i], row)))
         return (l_norm, self.vectors_of(rows)), ab_norm
 
-    def _picture(self, row):
-        """One picture, (S, S, 3) uint8, moved as this epoch moves it."""
-        rgb_u8 = self.pixels[row]
+    def _moved(self, rgb_u8, row):
+        """One picture, (S, S, 3) uint8, as this epoch moves it."""
         if self.generator is None:
             return rgb_u8
         seed = draw_seed(self.seed, self._epoch, int(row))
@@ -91,11 +91,11 @@ class Batches(keras.utils.PyDataset):
         return np.asarray(self.vectors[rows], np.float32)
 
 
-def mean_ab_norm(pixels: np.ndarray, rows: np.ndarray) -> list[float]:
+def mean_ab_norm(pictures, rows: np.ndarray) -> list[float]:
     """The mean colour of a training set.
 
     Args:
-        pixels: (rows, S, S, 3) uint8 sRGB.
+        pictures: a `store.Store`.
         rows: the training rows.
 
     Returns:
@@ -105,5 +105,5 @@ def mean_ab_norm(pixels: np.ndarray, rows: np.ndarray) -> list[float]:
     """
     total = np.zeros(2)
     for row in rows:
-        total += color.split(color.rgb_to_lab(pixels[row]))[1].mean((0, 1), dtype=np.float64)
+        total += color.split(color.rgb_to_lab(pictures.read([row])[0]))[1].mean((0, 1), dtype=np.float64)
     return (total / len(rows)).tolist()

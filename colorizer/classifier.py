@@ -227,7 +227,7 @@ def vectors_of(classifier: Classifier, store) -> np.ndarray:
         step = 64
         for start in tqdm(range(0, len(store.rows), step), desc=f"class vectors ({classifier.name})", unit="batch"):
             chosen = store.rows[start : start + step]
-            vectors[chosen] = classifier.vectors(store.pixels[chosen])
+            vectors[chosen] = classifier.vectors(store.read(chosen))
         with files.replacing(path) as part:
             np.save(part, vectors)
     return np.load(path, mmap_mode="r")

@@ -16,7 +16,9 @@ import numpy as np
 L_HALF = 50.0  # L* of middle grey: l_norm = L / 50 - 1 lies in -1..1
 AB_SCALE = 128.0  # ab_norm = ab / 128 lies in -0.85..0.77 for every sRGB colour
 
-_XYZ_FROM_RGB = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
+_XYZ_FROM_RGB = np.array(
+    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
+)
 _WHITE = np.array([0.95047, 1.0, 1.08883])  # D65, 2 degrees
 _WHITE_FROM_RGB = (_XYZ_FROM_RGB / _WHITE[:, None]).astype(np.float32)
 _RGB_FROM_WHITE = np.linalg.inv(_XYZ_FROM_RGB / _WHITE[:, None]).astype(np.float32)

@@ -52,8 +52,12 @@ class TrainConfig:
     epochs: int = setting(100, "passes over the training images", "Table 1", int)
     batch_size: int = setting(20, "images in one step", "Table 1", int)
     learning_rate: float = setting(1e-3, "of the optimizer, at the start", "Keras' Adam default; not stated", float)
-    plateau_factor: float = setting(0.5, "the learning rate is multiplied by this on a plateau", "BASELINES §2.3", float)
-    plateau_patience: int = setting(3, "epochs without a lower validation loss that make a plateau", "BASELINES §2.3", int)
+    plateau_factor: float = setting(
+        0.5, "the learning rate is multiplied by this on a plateau", "BASELINES §2.3", float
+    )
+    plateau_patience: int = setting(
+        3, "epochs without a lower validation loss that make a plateau", "BASELINES §2.3", int
+    )
     # Keras' default of 1e-4 is a tenth of all that training gains here; "no change or increase" is 0.
     plateau_min_delta: float = setting(0.0, "a validation loss lower by less counts as no change", "§III.C", float)
     plateau_min_lr: float = setting(1e-5, "the learning rate never falls below this", "BASELINES §2.3", float)

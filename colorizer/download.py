@@ -121,7 +121,7 @@ def _attempt(url: str, path: Path, part: Path, size: int, md5: str, bar) -> str:
             goes_on = response.status == 206 and (response.headers["Content-Range"] or "").startswith(f"bytes {have}-")
             bar.n = have if goes_on else 0
             with disk_full_explained(part), open(part, "ab" if goes_on else "wb") as file:
-                while chunk := response.read(_CHUNK):
+                while chunk := response.read1(_CHUNK):  # what has arrived, so that a kill loses next to nothing
                     file.write(chunk)
                     bar.update(len(chunk))
                     if file.tell() > size:  # not our file: verification will say so

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from PIL import BmpImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin
 from colorizer import files
 
 logger = logging.getLogger(__name__)
+# What Pillow remarks about damaged metadata is no reason to stop, nor to talk into somebody's terminal.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 MAX_PIXELS = 200_000_000  # 600 MB as 8-bit RGB: what a small machine can still hold
 JPEG_QUALITY = 95
@@ -92,9 +95,7 @@ def read(path, max_pixels: int = MAX_PIXELS) -> Photo:
         A `Photo`; uint16 for 16-bit grey and RGB, uint8 for everything else.
 
     Raises:
-        PhotoError: there is no such file, or it is not a picture, empty, truncated, damaged or too large.
-
-    Source: ours.
+        PhotoError: it is not there, not a picture, empty, truncated, damaged or too large. Source: ours.
     """
     try:
         with open(path, "rb") as file:
@@ -154,9 +155,7 @@ def _is_deep(image) -> bool:
     """Whether the file holds 16 bits of RGB(A) or of grey with alpha, which Pillow would cut to 8."""
     if image.mode not in ("RGB", "RGBA", "LA"):
         return False
-    if image.format == "TIFF":
-        return image.tag_v2.get(258, (8,))[0] == 16
-    return image.format == "PNG" and ";16B" in str(image.tile)
+    return image.tag_v2.get(258, (8,))[0] == 16 if image.format == "TIFF" else ";16B" in str(image.tile)
 
 
 def _deep_grey(image, path, white_is_zero: bool):
@@ -232,9 +231,9 @@ def _exif(image) -> tuple[bytes, int]:
         exif = image.getexif()
         orientation = exif.pop(_ORIENTATION, 1)
         if image.format == "TIFF":
-            for tag in [tag for tag in exif if tag not in _DESCRIPTIVE]:
-                del exif[tag]
             orientation = 1  # Pillow and OpenCV have both turned it
+            for tag in set(exif).difference(_DESCRIPTIVE):
+                del exif[tag]
         return (exif.tobytes() if len(exif) else b""), orientation if orientation in range(1, 9) else 1
     except Exception:  # a damaged EXIF block is no reason to refuse the photograph
         return b"", 1
@@ -256,7 +255,7 @@ def to_uint8(rgb: np.ndarray) -> np.ndarray:
 def write(path, photo: Photo | np.ndarray, alpha: np.ndarray | None = None, quality: int = JPEG_QUALITY) -> None:
     """Writes a photograph under a temporary name and renames it: never half a file under `path`.
 
-    PNG and TIFF keep 16 bits and alpha, WebP keeps alpha; what a format cannot hold is left out with a logged note.
+    PNG and TIFF keep 16 bits and alpha, WebP keeps alpha; of what a format cannot hold, a note is logged.
 
     Args:
         path: where to; the suffix decides the format. Its folder is made.

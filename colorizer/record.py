@@ -100,7 +100,9 @@ class Record:
 
     def keep_split(self, dataset) -> None:
         """Writes `split.json`: which picture trains, validates and tests, where no lists say so."""
-        files.write_json(self.folder / "split.json", {name: getattr(dataset, name) for name in ("train", "val", "test")})
+        files.write_json(
+            self.folder / "split.json", {name: getattr(dataset, name) for name in ("train", "val", "test")}
+        )
 
     def keep_best(self) -> None:
         """Takes the checkpoint that was just written, if one was, as the run's best weights."""

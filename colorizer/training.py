@@ -43,9 +43,7 @@ class Data:
 
     def batches(self, rows, config, **kwargs) -> batches.Batches:
         """Batches of some rows with the run's batch size and seed."""
-        return batches.Batches(
-            self.store.pixels, rows, self.vectors, batch_size=config.batch_size, seed=config.seed, **kwargs
-        )
+        return batches.Batches(self.store, rows, self.vectors, batch_size=config.batch_size, seed=config.seed, **kwargs)
 
 
 def prepare(config: TrainConfig, method) -> Data:
@@ -155,6 +153,9 @@ def _fit(trainer, network, config, data, train, record, state):
         validation_data=validation,
         epochs=config.epochs,
         initial_epoch=epochs_done,
+        # TRICKY: `fit` shuffles a PyDataset's batches by Python's global generator unless told not to.
+        # The batches shuffle themselves, in an order that a resumed run knows too.
+        shuffle=False,
         verbose=0,
         callbacks=[clock, keras.callbacks.TerminateOnNaN(), checkpoint, plateau, keeper, progress],
     )
@@ -199,7 +200,7 @@ def _describe(config, method, data):
 def _summarize(config, method, data, history):
     """What `summary.json` holds; the validation figures are those of the weights that were kept."""
     network = weights.load(config.run).network
-    mean = batches.mean_ab_norm(data.store.pixels, data.train_rows)
+    mean = batches.mean_ab_norm(data.store, data.train_rows)
     best = min(history, key=lambda row: row["val_loss"])
     return {
         "method": config.method,

@@ -80,9 +80,7 @@ def test_saved_weights_give_the_same_prediction(name, tmp_path):
     network.save_weights(tmp_path / "a.weights.h5")
     other = method.build(64)
     other.load_weights(tmp_path / "a.weights.h5")
-    np.testing.assert_array_equal(
-        method.predict_ab(other, l_norm, vector), method.predict_ab(network, l_norm, vector)
-    )
+    np.testing.assert_array_equal(method.predict_ab(other, l_norm, vector), method.predict_ab(network, l_norm, vector))
 
 
 # -- the paper's network

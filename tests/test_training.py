@@ -80,11 +80,23 @@ def test_another_seed_gives_another_result(tmp_path, picture_folder, cache):
     assert first["val_mse"] != second["val_mse"]
 
 
-def start_training(folder, run, tmp_path, *flags):
-    """`python train.py` as a person starts it, in a process of its own."""
+@pytest.fixture
+def start_training(request, tmp_path, picture_folder):
+    """`python train.py` as a person starts it: (run, *flags) -> a process of its own, ended with the test."""
+
+    def start(run, *flags):
+        process = _start(picture_folder, run, tmp_path, *flags)
+        request.addfinalizer(process.stdout.close)
+        request.addfinalizer(process.kill)
+        return process
+
+    return start
+
+
+def _start(folder, run, tmp_path, *flags):
     command = [sys.executable, "train.py", "--dataset", str(folder), "--run", str(run), "--classifier", "none"]
-    # A high learning rate sets the plateau callback to work within four epochs.
-    command += ["--image-size", "32", "--batch-size", "4", "--epochs", "4", "--plateau-patience", "1"]
+    # A high learning rate sets the plateau callback to work within eight epochs.
+    command += ["--image-size", "32", "--batch-size", "4", "--epochs", "8", "--plateau-patience", "1"]
     command += ["--learning-rate", "1e-2", *flags]
     environment = os.environ | {"COLORIZER_CACHE": str(tmp_path / "cache")}
     return subprocess.Popen(
@@ -103,25 +115,25 @@ def wait_for_epochs(run, count, process):
     pytest.fail("training did not get that far in a minute")
 
 
-def test_a_killed_run_resumes_bit_for_bit(tmp_path, picture_folder):
-    whole = start_training(picture_folder, tmp_path / "whole", tmp_path)
+def test_a_killed_run_resumes_bit_for_bit(tmp_path, start_training):
+    whole = start_training(tmp_path / "whole")
     assert whole.wait(timeout=120) == 0, whole.stdout.read()
 
-    killed = start_training(picture_folder, tmp_path / "killed", tmp_path)
-    wait_for_epochs(tmp_path / "killed", 2, killed)
+    killed = start_training(tmp_path / "killed")
+    wait_for_epochs(tmp_path / "killed", 5, killed)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert not (tmp_path / "killed" / "summary.json").exists()
 
-    resumed = start_training(picture_folder, tmp_path / "killed", tmp_path, "--resume")
+    resumed = start_training(tmp_path / "killed", "--resume")
     assert resumed.wait(timeout=120) == 0, resumed.stdout.read()
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
     learning_rates = pd.read_csv(tmp_path / "killed" / "history.csv")["learning_rate"]
     assert learning_rates.nunique() > 1, "no plateau was reached: the test does not show that its state survives"
 
 
-def test_ctrl_c_leaves_a_resumable_run_and_says_how(tmp_path, picture_folder):
-    process = start_training(picture_folder, tmp_path / "run", tmp_path, "--epochs", "400")
+def test_ctrl_c_leaves_a_resumable_run_and_says_how(tmp_path, start_training):
+    process = start_training(tmp_path / "run", "--epochs", "400")
     wait_for_epochs(tmp_path / "run", 1, process)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
@@ -150,9 +162,8 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(tmp_path,
 
 
 def test_the_trivial_network_reaches_the_mean_colour(tmp_path, picture_folder, cache):
-    summary = training.run(
-        settings(picture_folder, tmp_path / "run", method="trivial", learning_rate=1e-2, epochs=30, horizontal_flip=False)
-    )
+    chosen = settings(picture_folder, tmp_path / "run", method="trivial", learning_rate=1e-2, epochs=30)
+    summary = training.run(chosen)
     assert summary["val_mse"] == pytest.approx(summary["val_mse_mean_colour"], rel=0.05)
 
 
@@ -166,7 +177,7 @@ def pictures(tmp_path, picture_folder):
 
 
 def test_batches_are_what_the_networks_take(pictures):
-    made = batches.Batches(pictures.pixels, pictures.rows, batch_size=10)
+    made = batches.Batches(pictures, pictures.rows, batch_size=10)
     assert [len(made[i][1]) for i in range(len(made))] == [10, 10, 4]
     (l_norm, vector), ab_norm = made[0]
     assert (l_norm.shape, vector.shape, ab_norm.shape) == ((10, 64, 64, 1), (10, 1000), (10, 64, 64, 2))
@@ -177,7 +188,7 @@ def test_batches_are_what_the_networks_take(pictures):
 
 def test_order_and_transforms_follow_seed_and_epoch(pictures):
     generator = batches.generator_of(config.resolve({}))
-    made = batches.Batches(pictures.pixels, pictures.rows, generator=generator, shuffle=True, seed=1)
+    made = batches.Batches(pictures, pictures.rows, generator=generator, shuffle=True, seed=1)
 
     def epoch(number):
         made.start_epoch(number)
@@ -189,9 +200,9 @@ def test_order_and_transforms_follow_seed_and_epoch(pictures):
 
 
 def test_mean_colour_is_the_mean_over_pixels(pictures):
-    made = batches.Batches(pictures.pixels, pictures.rows, batch_size=24)
+    made = batches.Batches(pictures, pictures.rows, batch_size=24)
     expected = made[0][1].mean((0, 1, 2))
-    np.testing.assert_allclose(batches.mean_ab_norm(pictures.pixels, pictures.rows), expected, atol=1e-6)
+    np.testing.assert_allclose(batches.mean_ab_norm(pictures, pictures.rows), expected, atol=1e-6)
 
 
 # -- weights

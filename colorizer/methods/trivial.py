@@ -70,7 +70,11 @@ def build(image_size: int = 256) -> keras.Model:
 
 def trainer(network, config, train) -> keras.Model:
     """Adam on MSE, whose minimum is the mean colour."""
-    network.compile(keras.optimizers.Adam(config.learning_rate), loss="mse", metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")])
+    network.compile(
+        keras.optimizers.Adam(config.learning_rate),
+        loss="mse",
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],
+    )
     return network
 
 
