@@ -8,6 +8,9 @@ starts an epoch again sees what it saw before.
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import keras
 import numpy as np
 
@@ -40,7 +43,8 @@ class Batches(keras.utils.PyDataset):
         generator: the augmentation, or None for none.
         shuffle: a new order every epoch; else that of `rows`.
         seed: of the order and the augmentation.
-        workers: threads; OpenCV releases the lock while it works.
+        workers: threads that make batches ahead of time (OpenCV releases the lock while it
+            works); 0 makes each when it is asked for.
 
     Item i is `((l_norm, vector), ab_norm)`: (B, S, S, 1) float32 in -1..1, (B, 1000)
     float32, (B, S, S, 2) float32 = ab/128.
@@ -48,40 +52,63 @@ class Batches(keras.utils.PyDataset):
     Source: DESIGN, data flow.
     """
 
-    def __init__(self, pictures, rows, vectors=None, batch_size=20, generator=None, shuffle=False, seed=42, workers=1):
-        super().__init__(workers=workers, max_queue_size=2 * workers)
+    def __init__(self, pictures, rows, vectors=None, batch_size=20, generator=None, shuffle=False, seed=42, workers=0):
+        super().__init__()
         self.pictures, self.rows, self.vectors = pictures, np.asarray(rows), vectors
         self.batch_size, self.generator, self.shuffle, self.seed = batch_size, generator, shuffle, seed
+        # TRICKY: Keras' own threads (`PyDataset(workers=)`) serve what they drained from a peek at
+        # the first batches before anything else, so a resumed run would begin with stale ones.
+        # Here a batch made ahead is filed under its epoch and index, and nothing else can take its place.
+        self._ahead = 2 * workers
+        self._pool = ThreadPoolExecutor(workers, "batches") if workers else None
+        self._made: dict[tuple[int, int], Future] = {}
+        self._lock = threading.Lock()
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
         """Fixes the order and the transforms of epoch `epoch`, counted from 0.
 
-        Called by `training.EpochClock` and not by Keras' own hook, which fires only at
+        Called by `callbacks.EpochClock` and not by Keras' own hook, which fires only at
         the end of an epoch and so does not know where a resumed run begins.
         """
         order = self.rows
         if self.shuffle:
             order = np.random.default_rng((self.seed, epoch)).permutation(self.rows)
-        self._epoch, self._order = epoch, order
+        with self._lock:
+            for future in self._made.values():
+                future.cancel()
+            self._made.clear()
+            self._epoch, self._order = epoch, order
 
     def __len__(self):
         return -(-len(self.rows) // self.batch_size)
 
     def __getitem__(self, index):
-        rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        if self._pool is None:
+            return self._make(self._epoch, self._order, index)
+        with self._lock:
+            for wanted in range(index, min(index + 1 + self._ahead, len(self))):
+                if (self._epoch, wanted) not in self._made:
+                    work = self._pool.submit(self._make, self._epoch, self._order, wanted)
+                    self._made[self._epoch, wanted] = work
+            batch = self._made.pop((self._epoch, index))
+        return batch.result()
+
+    def _make(self, epoch, order, index):
+        """One batch of one epoch, from the rows of the store on."""
+        rows = order[index * self.batch_size : (index + 1) * self.batch_size]
         rgb_u8 = self.pictures.read(rows)
         l_norm = np.empty((*rgb_u8.shape[:3], 1), np.float32)
         ab_norm = np.empty((*rgb_u8.shape[:3], 2), np.float32)
         for i, row in enumerate(rows):
-            l_norm[i], ab_norm[i] = color.split(color.rgb_to_lab(self._moved(rgb_u8[i], row)))
+            l_norm[i], ab_norm[i] = color.split(color.rgb_to_lab(self._moved(rgb_u8[i], epoch, row)))
         return (l_norm, self.vectors_of(rows)), ab_norm
 
-    def _moved(self, rgb_u8, row):
-        """One picture, (S, S, 3) uint8, as this epoch moves it."""
+    def _moved(self, rgb_u8, epoch, row):
+        """One picture, (S, S, 3) uint8, as that epoch moves it."""
         if self.generator is None:
             return rgb_u8
-        seed = draw_seed(self.seed, self._epoch, int(row))
+        seed = draw_seed(self.seed, epoch, int(row))
         return self.generator.apply_transform(rgb_u8, self.generator.get_random_transform(rgb_u8.shape, seed))
 
     def vectors_of(self, rows):

@@ -112,8 +112,10 @@ class StateKeeper(keras.callbacks.Callback):
 
     def out_of_time(self) -> bool:
         """Whether one more epoch like the last would end after `max_minutes`, all sessions counted."""
-        spent = sum(row["seconds"] for row in self.history)
-        return self.max_minutes is not None and spent + self.history[-1]["seconds"] > 60 * self.max_minutes
+        if self.max_minutes is None or not self.history:
+            return False
+        seconds = [row["seconds"] for row in self.history]
+        return sum(seconds) + seconds[-1] > 60 * self.max_minutes
 
 
 class Progress(keras.callbacks.Callback):

@@ -52,7 +52,8 @@ def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
         rgb: (H, W, 3) uint8, uint16, or float in 0..1.
 
     Returns:
-        (H, W, 3) float32; L 0..100; a -86..98, b -108..94. Within 2e-4 of scikit-image.
+        (H, W, 3) float32; L 0..100; a -86..98, b -108..94. Within 2e-4 of scikit-image, but
+        for grey pixels, whose ab is 0 here and up to 0.005 there.
 
     Raises:
         ValueError: the array is not an RGB image.
@@ -69,7 +70,11 @@ def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
         linear = _decode(rgb)
     xyz = cv2.transform(linear, _WHITE_FROM_RGB)
     f = np.where(xyz > 0.008856, np.cbrt(xyz), np.float32(7.787) * xyz + np.float32(16 / 116))
-    return cv2.transform(f, _LAB_FROM_F)
+    lab = cv2.transform(f, _LAB_FROM_F)
+    # The published matrix and white point leave a grey pixel 0.005 units of colour, scikit-image's
+    # too. Grey is grey: no metric may call it yellow.
+    lab[(rgb[..., 0] == rgb[..., 1]) & (rgb[..., 1] == rgb[..., 2]), 1:] = 0
+    return lab
 
 
 def _linear_from_lab(lab):
@@ -159,4 +164,5 @@ def grey(l: np.ndarray) -> np.ndarray:
 
     Source: ours. L* and not luma, so that training and black-and-white input agree (BASELINES §0).
     """
-    return merge(l, np.zeros((*l.shape, 2), np.float32))
+    # One channel three times: rounding alone would set the three apart by a level here and there.
+    return np.repeat(merge(l, np.zeros((*l.shape, 2), np.float32))[..., :1], 3, axis=-1)

@@ -229,9 +229,8 @@ def _exif(image) -> tuple[bytes, int]:
     """The EXIF block with its orientation reset, and what the orientation was (1..8)."""
     try:
         exif = image.getexif()
-        orientation = exif.pop(_ORIENTATION, 1)
+        orientation = exif.pop(_ORIENTATION, 1)  # of a TIFF 1: Pillow, as OpenCV, turns it while decoding
         if image.format == "TIFF":
-            orientation = 1  # Pillow and OpenCV have both turned it
             for tag in set(exif).difference(_DESCRIPTIVE):
                 del exif[tag]
         return (exif.tobytes() if len(exif) else b""), orientation if orientation in range(1, 9) else 1

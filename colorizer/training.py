@@ -147,6 +147,8 @@ def _fit(trainer, network, config, data, train, record, state):
     )
     checkpoint = BestWeights(network, record.candidate)
     keeper = StateKeeper(record, state, plateau, checkpoint, len(data.train_rows), config.max_minutes)
+    if epochs_done >= config.epochs or keeper.out_of_time():
+        return keeper.history, False
     clock, progress = EpochClock(train), Progress(config.epochs, epochs_done, train)
     trainer.fit(
         train,

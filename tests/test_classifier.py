@@ -5,12 +5,18 @@ from skimage import data
 
 from colorizer import classifier, store
 
+SHARPENED = 1e4
+
 
 @pytest.fixture(scope="module")
 def b4():
     """EfficientNet-B4 with random weights, made once: building it takes seconds."""
     keras.utils.set_random_seed(1)
-    return keras.applications.EfficientNetB4(weights=None)
+    model = keras.applications.EfficientNetB4(weights=None)
+    # Untrained, every score is 1/1000 to five digits: a larger last kernel makes them tell pictures apart.
+    last = model.get_layer("predictions")
+    last.set_weights([last.get_weights()[0] * SHARPENED, last.get_weights()[1]])
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +52,6 @@ def test_vectors_tell_photographs_apart_and_notice_a_wrong_scale(b4, two_photogr
     vectors = seen.vectors(two_photographs, batch_size=2)
     assert vectors.shape == (2, 1000)
     np.testing.assert_allclose(vectors.sum(axis=1), 1, atol=1e-4)
-    # Random weights tell little apart; exact equality would mean that the picture does not matter.
     assert np.abs(vectors[0] - vectors[1]).sum() > 1e-3
     wrong = np.stack([classifier.grey_input(photo, 380) for photo in two_photographs]) / 255
     assert np.abs(b4.predict_on_batch(wrong) - vectors).sum() > 1e-3
@@ -72,7 +77,7 @@ def test_the_extra_rescaling_of_imagenet_weights_is_kept(b4_file, two_photograph
         return classifier.Classifier("b4", "x", model).vectors(two_photographs, batch_size=2)
 
     np.testing.assert_allclose(vectors(folded), expected, atol=1e-6)
-    assert np.abs(vectors(plain) - expected).sum() > 1e-4, "the layer changes scores, or this test shows nothing"
+    assert np.abs(vectors(plain) - expected).sum() > 1e-2, "the layer changes scores, or this test shows nothing"
 
 
 def test_whether_a_file_was_saved_with_the_extra_layer_is_found_out(b4_file, tmp_path, monkeypatch):

@@ -1,0 +1,232 @@
+"""How tables look: Markdown, rounded as the paper rounds, with footnotes that say what was measured.
+
+Takes the tidy tables of `tables`; the numbers are not touched but for rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from colorizer import files, metrics
+from colorizer.runs import FIGURE5, NONE, TEST_LISTS
+
+TITLES = {
+    "efficientnet": "EfficientNet-B4 (proposed)",
+    "let_there_be_color": "Let there be Color",
+    "colorful": "Colorful Image Colorization",
+    "gan": "Image Colorization using Generative Adversarial Networks",
+    "trivial": "One colour, learnt",
+    "all_grey": "all-grey",
+    "mean_colour": "mean-colour",
+}
+MARKERS = ("<!-- results:start -->", "<!-- results:end -->")
+
+_SETTINGS = (
+    "256x256 pixels, uint8 sRGB, the predicted ab merged with the picture's true L*. "
+    f"PSNR over all RGB values, data range {metrics.RGB_PEAK}. SSIM by scikit-image, mean of the three channels, "
+    f"uniform {metrics.SSIM_WINDOW}x{metrics.SSIM_WINDOW} window, data range {metrics.RGB_PEAK}. "
+    "[low, high]: 95 % percentile bootstrap interval of the mean, 10,000 resamples, seed 42."
+)
+_UNIDENTIFIED = (
+    "The paper does not identify its eight pictures: its values are of other pictures than ours and compare only as "
+    "orders of magnitude."
+)
+_OURS = "**ours** is the run that was shown most training pictures (epochs x images); other runs stand by name."
+_FLOORS = "all-grey predicts no colour, mean-colour the training set's mean colour in every pixel."
+
+
+def markdown(header: Sequence[str], rows) -> str:
+    """A Markdown table; empty values become empty cells."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join("" if pd.isna(v) else str(v) for v in line) + " |" for line in lines)
+
+
+def _page(title, parts, notes, note):
+    notes = [line for line in (f"**{note}**" if note else "", *notes) if line]
+    return "\n\n".join([f"## {title}", *parts, "\n".join(f"- {line}" for line in notes)]) + "\n"
+
+
+def title_of(method: str) -> str:
+    """A method's name in the tables; its module's name where it is not the paper's."""
+    return TITLES.get(method, method)
+
+
+def _labels(table):
+    """What each row is, in the column of sources: paper, ours, a run, or a floor. In the table's order of rows."""
+    seen, labels = {}, []
+    for row in table.itertuples():
+        if row.source != "ours":
+            labels.append(TITLES.get(row.source, row.source))
+        elif row.run == NONE:
+            labels.append("ours")
+        else:  # the chosen run of a method stands first
+            first = seen.setdefault((row.training_set, row.method), row.run) == row.run
+            labels.append(f"**ours**, `{row.run}`" if first else f"run `{row.run}`")
+    return labels
+
+
+def table1(table: pd.DataFrame, note: str = "") -> str:
+    """Renders `tables.table1`: a line per parameter, a column per run."""
+    wide = table.assign(who=[r.run if r.source == "ours" else "paper" for r in table.itertuples()])
+    wide = wide.pivot_table(index="parameter", columns="who", values="value", aggfunc="first", sort=False)
+    header = ["Parameter", "Paper", *(f"`{name}`" for name in wide.columns if name != "paper")]
+    ordered = wide[["paper", *(name for name in wide.columns if name != "paper")]]
+    rows = [[parameter.replace("_", " "), *values] for parameter, *values in ordered.itertuples()]
+    notes = [
+        "The first six parameters are the paper's Table 1, the rest decide a result too; their sources stand in "
+        "colorizer/config.py.",
+        "Zoom is a share, rotation and shear are degrees.",
+    ]
+    return _page("Table 1. Final model parameters", [markdown(header, rows)], notes, note)
+
+
+def table2(table: pd.DataFrame, note: str = "") -> str:
+    """Renders `tables.table2`."""
+    header = ["Training set", "Method", "Source", "Runtime (h)", "MSE", "Accuracy (%)", "Epochs", "Classifier"]
+    header += ["Train images", "Validation images", "Device", "Precision"]
+    rows = []
+    for label, row in zip(_labels(table), table.itertuples(), strict=True):
+        given = row.source == "paper"  # the paper's own digits are kept
+        numbers = [_number(row.runtime_hours, "g" if given else ".2f"), _number(row.mse, "g" if given else ".4f")]
+        numbers.append(_number(row.accuracy_percent, "g" if given else ".1f"))
+        if not pd.isna(row.note):
+            numbers = [row.note, "", ""]
+        epochs = row.epochs if pd.isna(row.epochs_done) else f"{row.epochs_done} of {row.epochs}"
+        told = [epochs, row.classifier, row.train_images, row.val_images, row.device, row.precision]
+        rows.append([row.training_set, title_of(row.method), label, *numbers, *told])
+    notes = [
+        'MSE on ab/128. Accuracy is what Keras\' "accuracy" is on two channels: the share of pixels where the larger '
+        "of a and b is the same one. It does not say how near a colour is; compare it with the constant predictors.",
+        "Ours, all-grey and mean-colour: on the validation list, at the epoch with the lowest validation loss.",
+        _OURS,
+        _FLOORS,
+    ]
+    return _page("Table 2. Training results", [markdown(header, rows)], notes, note)
+
+
+def table3(table: pd.DataFrame, note: str = "") -> str:
+    """Renders `tables.table3`: the eight pictures in the paper's shape, then the whole lists."""
+    eight = _eight(table, ("Training set",), lambda r: [r.training_set], psnr=True)
+    lists = _lists(table, ("Training set",), lambda r: [r.training_set], psnr=True)
+    title = "Table 3. PSNR and SSIM by training set, proposed network" + _sizes(table)
+    return _page(title, [eight, lists], _pixel_notes(table), note)
+
+
+def table4(table: pd.DataFrame, note: str = "") -> str:
+    """Renders `tables.table4`."""
+    eight = _eight(table, ("Method",), lambda r: [title_of(r.method)], psnr=False)
+    lists = _lists(table, ("Method",), lambda r: [title_of(r.method)], psnr=False)
+    title = "Table 4. SSIM by method, all trained on the paintings" + _sizes(table)
+    return _page(title, [eight, lists], _pixel_notes(table), note)
+
+
+RENDERERS = (table1, table2, table3, table4)
+
+
+def _number(value, form):
+    return "" if pd.isna(value) else format(value, form)
+
+
+def _sizes(table):
+    """`: paintings n=122, coco n=250, ood n=46`, so that a cut list cannot pass for a whole one."""
+    sizes = {}
+    for test_set in TEST_LISTS:
+        found = sorted(set(table.n[(table.test_set == test_set)]))
+        if found:
+            sizes[test_set] = f"{test_set} n={' to '.join(str(n) for n in dict.fromkeys((found[0], found[-1])))}"
+    return f" ({', '.join(sizes.values())})" if sizes else " (no test pictures)"
+
+
+def _eight(table, head, values_of, psnr):
+    """The paper's shape: eight rounded values in a cell."""
+    header = [*head, "Source", "Classifier", *(["PSNR (dB)"] if psnr else []), "SSIM (%)"]
+    rows = []
+    for label, part in _sources(table):
+        first, pictures = part.iloc[0], part[part.test_set == FIGURE5]
+        cells = [", ".join(_number(p, ".0f") for p in pictures.psnr_rgb)] if psnr else []
+        cells.append(", ".join(_number(100 * s, ".0f") for s in pictures.ssim_rgb))
+        if not pd.isna(first.note):
+            cells = [first.note] + [""] * psnr
+        elif pictures.empty:
+            cells = ["no predictions of the eight pictures"] + [""] * psnr
+        rows.append([*values_of(first), label, first.classifier, *cells])
+    names = list(dict.fromkeys(table.image[(table.test_set == FIGURE5) & (table.source != "paper")]))
+    ours = f"Ours, in this order: {', '.join(names)}." if names else "Ours: colorizer/figure5.txt."
+    return "### The eight pictures of Figure 5\n\n" + markdown(header, rows) + "\n\n" + f"{_UNIDENTIFIED} {ours}"
+
+
+def _lists(table, head, values_of, psnr):
+    """Beside it: means over whole test lists, with intervals."""
+    header = [*head, "Source", "Classifier", "Test list", "n", *(["PSNR (dB)"] if psnr else []), "SSIM (%)"]
+    rows = []
+    for label, part in _sources(table[table.source != "paper"]):
+        for row in part[part.test_set.isin(TEST_LISTS) | part.note.notna()].itertuples():
+            cells = [_interval(row, "psnr_rgb", 1, ".2f")] if psnr else []
+            cells = [row.test_set, row.n, *cells, _interval(row, "ssim_rgb", 100, ".1f")]
+            if not pd.isna(row.note):
+                cells = [row.note, *[""] * (len(cells) - 1)]
+            rows.append([*values_of(row), label, row.classifier, *cells])
+    return "### Whole test lists\n\n" + markdown(header, rows)
+
+
+def _sources(table):
+    """(label, rows) of each paper row, run and floor, in order."""
+    table = table.assign(label=_labels(table))
+    for (*_, label), part in table.groupby(["training_set", "method", "label"], sort=False):
+        yield label, part
+
+
+def _interval(row, measure, factor, form):
+    values = [getattr(row, f"{measure}{end}") for end in ("", "_low", "_high")]
+    mean, low, high = (_number(factor * v, form) for v in values)
+    return f"{mean} [{low}, {high}]" if mean else ""
+
+
+def _pixel_notes(table):
+    notes = [_SETTINGS, _OURS, _FLOORS]
+    used = sorted({row.classifier for row in table.itertuples() if row.source == "ours"} - {NONE})
+    if used:
+        notes.append(f"Class vectors of ours: {', '.join(used)}; the paper's: efficientnet_b4.")
+    identical = int(table.identical.sum()) if "identical" in table else 0
+    if identical:
+        notes.append(f"Predictions identical to the truth have an infinite PSNR; left out of the means: {identical}.")
+    return notes
+
+
+def headline(table: pd.DataFrame, note: str = "") -> str:
+    """Renders `tables.headline`: a block per test list."""
+    header = ["Test list", "Method", "Trained on", "Classifier", "MSE (ab/128)", "PSNR (dB)", "SSIM"]
+    header += ["CIEDE2000", "Colourfulness (truth)"]
+    rows = []
+    for r in table.itertuples():
+        numbers = [f"{r.mse_ab:.4f}", _number(r.psnr_rgb, ".2f"), f"{r.ssim_rgb:.3f}", f"{r.ciede2000:.1f}"]
+        colourful = f"{r.colourfulness:.1f} ({r.colourfulness_truth:.1f})"
+        told = [title_of(r.method), r.trained_on, r.classifier]
+        rows.append([f"{r.test_set} (n={r.n})", *told, *numbers, colourful])
+    notes = [note, _SETTINGS.split(" [low")[0], _FLOORS]
+    return markdown(header, rows) + "\n\n" + "\n".join(f"- {line}" for line in notes if line) + "\n"
+
+
+def put_between_markers(path: Path, text: str) -> bool:
+    """Replaces what stands between `MARKERS` in a file.
+
+    Args:
+        path: a Markdown file; it may be absent.
+        text: what shall stand there.
+
+    Returns:
+        Whether the file has the markers.
+
+    Source: ours.
+    """
+    if not path.is_file():
+        return False
+    before, start, rest = path.read_text(encoding="utf-8").partition(MARKERS[0])
+    _, end, after = rest.partition(MARKERS[1])
+    if not (start and end):
+        return False
+    files.write_text(path, f"{before}{start}\n{text}{end}{after}")
+    return True

@@ -1,0 +1,57 @@
+"""The same training on TensorFlow and on JAX, each in a process of its own."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import REPOSITORY
+from test_training import assert_same_run
+
+
+@pytest.fixture(params=["tensorflow", "jax"])
+def train(request, tmp_path, picture_folder):
+    """`python train.py` on one backend: (run, epochs, *flags) -> its summary."""
+    backend = request.param
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed: pip install -r requirements-dev.txt")
+
+    def start(run, epochs, *flags):
+        command = [sys.executable, "train.py", "--dataset", str(picture_folder), "--run", str(run)]
+        command += ["--classifier", "none", "--image-size", "32", "--batch-size", "8", "--epochs", str(epochs), *flags]
+        environment = os.environ | {"KERAS_BACKEND": backend, "COLORIZER_CACHE": str(tmp_path / "cache")}
+        done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert json.loads((run / "config.json").read_text())["backend"] == backend
+        return json.loads((run / "summary.json").read_text())
+
+    return start
+
+
+def test_training_learns_and_resumes_bit_for_bit(train, tmp_path):
+    whole = train(tmp_path / "whole", 4)
+    assert whole["val_mse"] < whole["val_mse_all_grey"] * 1.05
+    train(tmp_path / "halved", 2)
+    train(tmp_path / "halved", 4, "--resume")
+    assert_same_run(tmp_path / "whole", tmp_path / "halved")
+
+
+def test_no_module_of_the_package_names_a_backend():
+    for path in (REPOSITORY / "colorizer").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for backend in ("import tensorflow", "from tensorflow", "import jax", "from jax", "import torch"):
+            assert backend not in text or path.name == "augment.py", f"{path.name}: {backend}"
+
+
+def test_importing_the_package_imports_no_backend_and_help_is_quick():
+    code = "import sys, colorizer, colorizer.config; print(sorted({'keras', 'tensorflow', 'jax'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    for script in ("train.py", "evaluate.py", "colorize.py"):
+        code = f"import sys, runpy; sys.argv = ['{script}', '--help']\n"
+        code += f"try: runpy.run_path('{script}', run_name='__main__')\nexcept SystemExit: pass\n"
+        code += "print(sorted({'keras', 'tensorflow', 'jax', 'skimage', 'cv2'} & set(sys.modules)))"
+        done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == "[]", f"{script} --help loads what takes seconds to load"

@@ -1,0 +1,213 @@
+"""colorize.py as a person types it: files on the disk, words on the screen, exit status."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY, draw_picture
+from PIL import Image
+
+from colorizer import inference, photos, weights
+from colorizer.methods import trivial
+
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> str:
+    """A run's folder, as train.py leaves it: the method "trivial", one colour everywhere."""
+    folder = tmp_path_factory.mktemp("runs") / "trivial-test"
+    folder.mkdir()
+    network = trivial.build(SIZE)
+    network.set_weights([np.array([0.2, 0.1], np.float32)])
+    network.save_weights(folder / weights.BEST)
+    (folder / "config.json").write_text(json.dumps({"method": "trivial", "image_size": SIZE, "classifier": "none"}))
+    return str(folder)
+
+
+@pytest.fixture
+def colorize(run, tmp_path, monkeypatch, capsys):
+    """Calls the script's `main` in a folder of its own; returns status, output, errors."""
+    monkeypatch.syspath_prepend(REPOSITORY)
+    monkeypatch.chdir(tmp_path)
+    import colorize as script
+
+    def call(*words, weights_given=True):
+        try:
+            status = script.main([*map(str, words), *(["--weights", run] if weights_given else [])])
+        except SystemExit as stop:  # argparse's way
+            status = stop.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+def picture(path, index=0):
+    """Saves a small picture; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draw_picture(index, 60, 80)).save(path)
+    return path
+
+
+def files_below(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def test_one_photo_into_a_named_file(colorize, tmp_path, run):
+    picture(tmp_path / "photo.jpg")
+    status, out, err = colorize("photo.jpg", "-o", "deep/colour.png")
+    assert (status, err) == (0, "") and "photo.jpg -> deep/colour.png" in out and "1 of 1 done" in out
+    expected = inference.Colorizer.load(run).colorize(photos.read(tmp_path / "photo.jpg").rgb)
+    np.testing.assert_array_equal(photos.read(tmp_path / "deep/colour.png").rgb, expected)
+
+
+@pytest.mark.parametrize("output", ["out/", "out", "there"])
+def test_several_photos_go_into_a_folder_and_keep_name_and_format(colorize, tmp_path, output):
+    picture(tmp_path / "a.jpg")
+    picture(tmp_path / "b.v2.TIF", 1)
+    picture(tmp_path / "c.png", 2).rename(tmp_path / "c.dat")
+    (tmp_path / "there").mkdir()
+    assert colorize("a.jpg", "b.v2.TIF", "c.dat", "-o", output)[0] == 0
+    assert files_below(tmp_path / output) == ["a.jpg", "b.v2.TIF", "c.png"]
+    assert photos.read(tmp_path / output / "b.v2.TIF").metadata["format"] == "TIFF"
+
+
+def test_a_folder_is_mirrored(colorize, tmp_path):
+    for name in ("album/a.jpg", "album/1920/b.png", "album/1920/winter/b.png", "album/.thumbnails/x.txt"):
+        picture((tmp_path / name).with_suffix(".png")).rename(tmp_path / name)
+    picture(tmp_path / "album/._a.png").rename(tmp_path / "album/._a.jpg")
+    (tmp_path / "album/notes.txt").write_text("nothing to see")
+    status, out, _ = colorize("album", "-o", "out", "--batch-size", "2")
+    assert status == 0 and "3 of 3 done" in out
+    assert files_below(tmp_path / "out") == ["1920/b.png", "1920/winter/b.png", "a.jpg"]
+
+
+def test_an_output_folder_inside_the_input_is_not_searched(colorize, tmp_path):
+    picture(tmp_path / "album/a.png")
+    for _ in range(2):
+        status, out, _ = colorize("album", "-o", "album/colour")
+        assert status == 0 and "1 of 1 done" in out
+    assert files_below(tmp_path / "album") == ["a.png", "colour/a.png"]
+
+
+def test_patterns_are_expanded_where_the_shell_did_not(colorize, tmp_path):
+    for i in range(3):
+        picture(tmp_path / f"scans/{i}.png", i)
+    (tmp_path / "scans/list.txt").write_text("0, 1, 2")
+    picture(tmp_path / "odd[1].png")
+    assert colorize("scans/*", "odd[1].png", "-o", "out")[0] == 0
+    assert files_below(tmp_path / "out") == ["0.png", "1.png", "2.png", "odd[1].png"]
+
+
+def test_what_is_there_is_skipped_and_counts_as_done(colorize, tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"the old one")
+    status, out, err = colorize("a.png", "-o", "b.png")
+    assert (status, err) == (0, "") and "b.png is there already: skipped" in out and "1 of 1 done" in out
+    assert (tmp_path / "b.png").read_bytes() == b"the old one"
+    assert colorize("a.png", "-o", "b.png", "--overwrite")[0] == 0
+    assert photos.read(tmp_path / "b.png").rgb.shape == (60, 80, 3)
+
+
+def test_failures_are_named_with_their_reason_and_stop_nothing(colorize, tmp_path):
+    picture(tmp_path / "in/a.png")
+    picture(tmp_path / "in/z.png", 1)
+    (tmp_path / "in/empty.jpg").write_bytes(b"")
+    (tmp_path / "in/list.png").write_text("a shopping list")
+    status, out, err = colorize("in", "-o", "out")
+    assert status == 1 and "2 of 4 done" in out
+    assert err.splitlines() == [
+        "colorize.py: in/empty.jpg: empty file (0 bytes)",
+        "colorize.py: in/list.png: not a JPEG, PNG, WebP, TIFF or BMP picture",
+    ]
+    assert files_below(tmp_path / "out") == ["a.png", "z.png"]
+
+
+def test_strength(colorize, tmp_path):
+    Image.new("L", (40, 40), 128).save(tmp_path / "a.png")
+    for strength in ("0", "0.5", "1"):
+        assert colorize("a.png", "-o", f"{strength}.png", "--strength", strength)[0] == 0
+    spread = [np.ptp(photos.read(tmp_path / f"{s}.png").rgb[0, 0].astype(int)) for s in ("0", "0.5", "1")]
+    assert spread[0] == 0 and spread[0] + 10 < spread[1] < spread[2] - 10
+
+
+@pytest.mark.parametrize(
+    "words, reason",
+    [
+        (["absent.jpg", "-o", "out"], "no such file or folder: absent.jpg"),
+        (["none*.jpg", "-o", "out"], "no such file or folder: none*.jpg"),
+        (["bare", "-o", "out"], "no photos (.jpg"),
+        (["a.png"], "required: -o"),
+        ([], "required: IN"),
+        (["a.png", "-o", "x.png", "--strength", "1.5"], "--strength lies between 0 and 1. Received: 1.5"),
+        (["a.png", "-o", "x.png", "--strength", "nan"], "--strength lies between 0 and 1. Received: nan"),
+        (["a.png", "-o", "x.png", "--batch-size", "0"], "--batch-size is at least 1. Received: 0"),
+        (["a.png", "b/a.png", "-o", "x.png"], "-o x.png names a file"),
+        (["b", "-o", "x.png"], "-o x.png names a file"),
+        (["a.png", "-o", "x.gif"], "-o ends in one of .jpg"),
+        (["a.png", "b/a.png", "-o", "out"], "a.png and b/a.png would both become out/a.png"),
+        (["a.png", "a.png", "-o", "out"], "a.png and a.png would both become out/a.png"),
+        (["a.png", "-o", "a.png"], "a.png is one of the photos to colorize"),
+        (["b", "-o", "b"], "b/a.png is one of the photos to colorize"),
+        (["a.png", "-o", "notes"], "-o notes is a file, and a folder is needed"),
+        (["a.png", "-o", "x.png", "--weights", "absent"], "Received: absent"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_writes_nothing(colorize, tmp_path, words, reason):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "b/a.png")
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "notes").write_text("not a folder")
+    before = files_below(tmp_path)
+    status, out, err = colorize(*words, weights_given="--weights" not in words)
+    assert status == 2 and reason in err and "Traceback" not in err and out == ""
+    assert files_below(tmp_path) == before
+
+
+def test_a_classifier_that_is_not_here_exits_with_2_and_says_the_choices(colorize, tmp_path, run, monkeypatch):
+    monkeypatch.setattr(trivial, "uses_vector", True)
+    picture(tmp_path / "a.png")
+    status, _, err = colorize("a.png", "-o", "x.png", "--classifier", "gone.keras")
+    assert status == 2 and "gone.keras" in err and not (tmp_path / "x.png").exists()
+    assert colorize("a.png", "-o", "x.png", "--classifier", "none")[0] == 0
+
+
+def test_help_answers_before_anything_heavy_is_loaded():
+    code = (
+        "import sys, colorize\n"
+        "try: colorize.main(['--help'])\n"
+        "except SystemExit as stop: assert stop.code == 0\n"
+        "print('loaded:', {'keras', 'tensorflow', 'numpy', 'cv2', 'PIL', 'colorizer'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert "loaded: set()" in done.stdout and "--overwrite" in done.stdout, done.stderr
+
+
+def test_ctrl_c_exits_with_130_and_leaves_no_half_file(tmp_path, run):
+    large = Image.fromarray(np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), dtype=np.uint8))
+    (tmp_path / "in").mkdir()
+    large.save(tmp_path / "in/000.bmp")
+    for i in range(1, 400):  # so many that a busy machine is still at work when the signal comes
+        os.link(tmp_path / "in/000.bmp", tmp_path / f"in/{i:03d}.bmp")
+    words = [sys.executable, REPOSITORY / "colorize.py", "in", "-o", "out", "--batch-size", "2", "--weights", run]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("out/*.bmp")) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors and "stopped" in errors
+    written = files_below(tmp_path / "out")
+    assert 0 < len(written) < 400
+    for name in written:
+        assert photos.read(tmp_path / "out" / name).rgb.shape == (1500, 1500, 3)

@@ -1,0 +1,193 @@
+"""Tables 1-4 from canned records and a canned metrics.csv: exact cells, and what stands where nothing is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from canned import canned_run, canned_scores, floor_key, run_key
+
+from colorizer import methods, metrics, report, runs, tables
+
+EIGHT = [20.4, 21, 22, 23, 24, 25, 26, 27.6], [0.804, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.99]
+
+
+@pytest.fixture
+def found(tmp_path):
+    """A chosen run and a short one on the paintings; none on COCO."""
+    return [
+        canned_run(tmp_path / "efficientnet-paintings"),
+        canned_run(tmp_path / "try", epochs=2, epochs_done=2, train_images=64),
+    ]
+
+
+@pytest.fixture
+def scores(found):
+    rows = canned_scores(floor_key("all_grey"), "paintings", [20, 22], [0.9, 0.8])
+    rows += canned_scores(floor_key("mean_colour", "paintings"), "paintings", [21, 23], [0.88, 0.78])
+    rows += canned_scores(run_key(found[0]), "paintings", [22, 24], [0.91, 0.81])
+    rows += canned_scores(run_key(found[0]), "figure5", *EIGHT)
+    return pd.DataFrame(rows, columns=list(runs.COLUMNS))
+
+
+def lines_of(markdown, *starts):
+    return [line for line in markdown.splitlines() if line.startswith(starts)]
+
+
+def test_the_papers_values_are_the_papers():
+    assert all(len(values) == 8 for values in tables.PAPER_TABLE4.values())
+    # Table 4 repeats Table 3's first row
+    assert tables.PAPER_TABLE4["efficientnet"] == tables.PAPER_TABLE3["paintings"][1]
+    assert np.mean(tables.PAPER_TABLE3["coco"][0]) == 10.75  # BASELINES §3.2
+    assert tables.PAPER_TABLE2["coco"] == (5.33, 0.119, 64.89)
+
+
+def test_table1_lists_the_papers_six_and_every_run(found):
+    table = tables.table1(found)
+    assert list(table.parameter[:6]) == list(tables.PAPER_TABLE1)
+    wide = table.pivot(index="parameter", columns="run", values="value")
+    assert wide.loc["epochs"].to_dict() == {"-": "100", "efficientnet-paintings": "3", "try": "3"}
+    assert wide.loc["learning_rate", "-"] == "not stated"
+    assert wide.loc["limit", "try"] == "-"
+    text = report.table1(table)
+    assert "| Parameter | Paper | `efficientnet-paintings` | `try` |" in text
+    assert "| optimizer | Adam | Adam | Adam |" in text
+
+
+def test_table1s_built_in_rows_are_what_the_network_is():
+    method = methods.get("efficientnet")
+    network = method.build(32)
+    activations = [layer.activation.__name__ for layer in network.layers if hasattr(layer, "activation")]
+    assert set(activations[:-1]) == {"relu"}
+    trained = method.trainer(network, tables.TrainConfig(), None)
+    built_in = tables.BUILT_IN["efficientnet"]
+    assert built_in["internal_activation"] == "ReLU"
+    assert built_in["output_activation"].lower() == activations[-1] == "tanh"
+    assert built_in["optimizer"].lower() == trained.optimizer.name
+    assert (built_in["loss"], trained.loss) == ("Mean Squared Error", "mse")
+
+
+def test_table2_exactly(found):
+    table = tables.table2(found)
+    lines = table.to_csv(index=False).splitlines()
+    assert lines[0] == (
+        "training_set,method,source,run,classifier,runtime_hours,mse,accuracy_percent,"
+        "epochs_done,epochs,device,precision,train_images,val_images,note"
+    )
+    assert lines[1] == "paintings,efficientnet,paper,-,efficientnet_b4,3.57,0.0035,88.5,,100,,,,,"
+    assert lines[2] == (
+        "paintings,efficientnet,ours,efficientnet-paintings,none,0.123456,0.0141,62.5,3,3,CPU,float32,90,10,"
+    )
+    assert lines[4] == "paintings,all_grey,all_grey,-,-,,0.0152,39.0,,,,,90,10,"
+    assert lines[5] == "paintings,mean_colour,mean_colour,-,-,,0.0148,61.0,,,,,90,10,"
+    proposed = "EfficientNet-B4 (proposed)"
+    assert lines_of(report.table2(table), "| paintings", "| coco") == [
+        f"| paintings | {proposed} | paper | 3.57 | 0.0035 | 88.5 | 100 | efficientnet_b4 |  |  |  |  |",
+        f"| paintings | {proposed} | **ours**, `efficientnet-paintings` | 0.12 | 0.0141 | 62.5 | 3 of 3 | none "
+        "| 90 | 10 | CPU | float32 |",
+        f"| paintings | {proposed} | run `try` | 0.12 | 0.0141 | 62.5 | 2 of 2 | none | 64 | 10 | CPU | float32 |",
+        "| paintings | all-grey | all-grey |  | 0.0152 | 39.0 |  | - | 90 | 10 |  |  |",
+        "| paintings | mean-colour | mean-colour |  | 0.0148 | 61.0 |  | - | 90 | 10 |  |  |",
+        f"| coco | {proposed} | paper | 5.33 | 0.119 | 64.89 | 100 | efficientnet_b4 |  |  |  |  |",
+        f"| coco | {proposed} | ours | not run: `python train.py --dataset coco` |  |  |  | - |  |  |  |  |",
+    ]
+
+
+def test_table3_exactly(found, scores):
+    table = tables.table3(found, scores)
+    low, high = metrics.bootstrap_interval([22, 24])
+    mean = table[(table.run == "efficientnet-paintings") & (table.image == "mean")].iloc[0]
+    assert (mean.n, mean.psnr_rgb, mean.psnr_rgb_low, mean.psnr_rgb_high) == (2, 23, low, high)
+    assert mean.ssim_rgb == pytest.approx(0.86)
+    text = report.table3(table)
+    assert "Table 3. PSNR and SSIM by training set, proposed network (paintings n=2)" in text
+    missing = "no predictions: weights, classifier or pictures are not here"
+    assert lines_of(text, "| paintings", "| coco") == [
+        "| paintings | paper | efficientnet_b4 | 22, 20, 23, 23, 10, 15, 10, 7 | 98, 97, 97, 99, 88, 76, 65, 82 |",
+        "| paintings | **ours**, `efficientnet-paintings` | none | 20, 21, 22, 23, 24, 25, 26, 28 "
+        "| 80, 81, 82, 83, 84, 85, 86, 99 |",
+        f"| paintings | run `try` | none | {missing} |  |",
+        "| paintings | all-grey | - | no predictions of the eight pictures |  |",
+        "| paintings | mean-colour | - | no predictions of the eight pictures |  |",
+        "| coco | paper | efficientnet_b4 | 8, 7, 10, 11, 6, 13, 16, 15 | 75, 68, 77, 83, 81, 73, 69, 65 |",
+        "| coco | ours | - | not run: `python train.py --dataset coco` |  |",
+        "| coco | all-grey | - | no predictions of the eight pictures |  |",
+        f"| coco | mean-colour | - | {missing} |  |",
+        "| paintings | **ours**, `efficientnet-paintings` | none | paintings | 2 | 23.00 [22.00, 24.00] "
+        "| 86.0 [81.0, 91.0] |",
+        f"| paintings | run `try` | none | {missing} |  |  |  |",
+        "| paintings | all-grey | - | paintings | 2 | 21.00 [20.00, 22.00] | 85.0 [80.0, 90.0] |",
+        "| paintings | mean-colour | - | paintings | 2 | 22.00 [21.00, 23.00] | 83.0 [78.0, 88.0] |",
+        "| coco | ours | - | not run: `python train.py --dataset coco` |  |  |  |",
+        "| coco | all-grey | - | paintings | 2 | 21.00 [20.00, 22.00] | 85.0 [80.0, 90.0] |",
+        f"| coco | mean-colour | - | {missing} |  |  |  |",
+    ]
+    assert "does not identify its eight pictures" in text
+    assert "Class vectors of ours: none" in text
+
+
+def test_table4_says_what_is_not_built_and_what_was_not_run(found, scores, monkeypatch):
+    monkeypatch.setattr(methods, "names", lambda: ["efficientnet", "gan", "trivial"])
+    table = tables.table4(found, scores)
+    assert "psnr_rgb" not in table
+    text = report.table4(table)
+    rows = lines_of(text, "| Let there be Color", "| Image Colorization", "| One colour")
+    trivial = "One colour, learnt"
+    gan = "Image Colorization using Generative Adversarial Networks"
+    assert rows[:5] == [
+        "| Let there be Color | paper | - | 96, 96, 96, 99, 92, 89, 89, 91 |",
+        "| Let there be Color | ours | - | not built |",
+        f"| {gan} | paper | - | 92, 89, 89, 94, 69, 90, 75, 77 |",
+        f"| {gan} | ours | - | not run: `python train.py --method gan --dataset paintings` |",
+        f"| {trivial} | ours | - | not run: `python train.py --method trivial --dataset paintings` |",
+    ]
+
+
+def test_infinite_psnr_is_left_out_and_counted(found):
+    rows = canned_scores(run_key(found[0]), "coco", [float("inf"), 30], [1, 0.9])
+    table = tables.table3(found, pd.DataFrame(rows, columns=list(runs.COLUMNS)))
+    mean = table[table.image == "mean"].iloc[0]
+    assert (mean.n, mean.identical, mean.psnr_rgb, mean.ssim_rgb) == (2, 1, 30, 0.95)
+    assert "infinite PSNR; left out of the means: 1." in report.table3(table)
+
+
+def test_without_runs_and_rows_the_papers_values_stand_alone(tmp_path):
+    text = tables.write([], pd.DataFrame(columns=list(runs.COLUMNS)), tmp_path)
+    assert "(no test pictures)" in text
+    assert text.count("not run: `python train.py --dataset paintings`") == 5  # tables 2, 3 and 4, two parts each
+    assert sorted(p.name for p in (tmp_path / "tables").iterdir()) == [
+        f"table{n}.{ending}" for n in (1, 2, 3, 4) for ending in ("csv", "md")
+    ]
+
+
+def test_every_table_carries_the_note(found, scores, tmp_path):
+    tables.write(found, scores, tmp_path, "--limit 2: not the whole lists.")
+    for number in (1, 2, 3, 4):
+        assert "**--limit 2: not the whole lists.**" in (tmp_path / f"tables/table{number}.md").read_text()
+
+
+def test_the_longest_run_is_chosen_and_a_plain_name_breaks_the_tie(tmp_path):
+    for name, images in (("efficientnet-coco-zeros", 90), ("efficientnet-coco", 90), ("a-short-one", 8)):
+        canned_run(tmp_path / name, trained_on="coco", train_images=images)
+    canned_run(tmp_path / "b-more-epochs", method="trivial", trained_on="coco", train_images=9, epochs_done=20)
+    found, _ = runs.read(tmp_path)
+    best = {key: run.name for key, run in runs.chosen(found).items()}
+    assert best == {("efficientnet", "coco"): "efficientnet-coco", ("trivial", "coco"): "b-more-epochs"}
+    assert runs.mean_colours(found)["coco"].name == "efficientnet-coco"
+
+
+def test_headline_has_the_floors_and_one_run_per_method(found, scores):
+    table = tables.headline(found, scores)
+    assert list(table.method) == ["all_grey", "mean_colour", "efficientnet"]
+    assert lines_of(report.headline(table), "| paintings")[2] == (
+        "| paintings (n=2) | EfficientNet-B4 (proposed) | paintings | none | 0.5000 | 23.00 | 0.860 | 0.5 | 0.5 (0.5) |"
+    )
+
+
+def test_text_goes_between_the_markers_only(tmp_path):
+    readme = tmp_path / "README.md"
+    assert not report.put_between_markers(readme, "new\n")
+    readme.write_text("# Title\n")
+    assert not report.put_between_markers(readme, "new\n")
+    start, end = report.MARKERS
+    readme.write_text(f"before\n{start}\nold\n{end}\nafter\n")
+    assert report.put_between_markers(readme, "new\n")
+    assert readme.read_text() == f"before\n{start}\nnew\n{end}\nafter\n"
