@@ -175,7 +175,7 @@ def _saved_with_extra_rescaling(path):
     import h5py
 
     with h5py.File(path) as file:
-        names = file["layers"] if "layers" in file else file
+        names = file.get("layers", file)
         return sum(name.startswith("rescaling") for name in names) == 2
 
 

@@ -8,8 +8,9 @@ A field's name is its flag (`batch_size` is `--batch-size`), its key in a run's
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Mapping, NamedTuple
+from typing import Any, NamedTuple
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 

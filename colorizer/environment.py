@@ -30,8 +30,6 @@ def _accelerator_name():
 
 
 def _processor_name():
-    import os
-
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

@@ -88,8 +88,9 @@ def evaluate(runs_dir, output, data_dir=None, limit: int | None = None) -> Evalu
     bench.lines += _draw(found, bench, output / "figures")
     if limit is None and output.resolve() == DEFAULT_OUTPUT.resolve():
         readme = output.resolve().parent / "README.md"
-        if report.put_between_markers(readme, report.headline(tables.headline(found, scores))):
+        if report.put_between_markers(readme, "results", report.headline(tables.headline(found, scores))):
             bench.lines.append("README.md: its table of results was filled in")
+        report.put_between_markers(output / "README.md", "runs", report.records(found))
     return Evaluation(scores, bench.lines, markdown)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from colorizer import files, metrics
-from colorizer.runs import FIGURE5, NONE, TEST_LISTS
+from colorizer.runs import FIGURE5, NONE, TEST_LISTS, Run, command, pending
 
 TITLES = {
     "efficientnet": "EfficientNet-B4 (proposed)",
@@ -22,7 +22,6 @@ TITLES = {
     "all_grey": "all-grey",
     "mean_colour": "mean-colour",
 }
-MARKERS = ("<!-- results:start -->", "<!-- results:end -->")
 
 _SETTINGS = (
     "256x256 pixels, uint8 sRGB, the predicted ab merged with the picture's true L*. "
@@ -210,11 +209,37 @@ def headline(table: pd.DataFrame, note: str = "") -> str:
     return markdown(header, rows) + "\n\n" + "\n".join(f"- {line}" for line in notes if line) + "\n"
 
 
-def put_between_markers(path: Path, text: str) -> bool:
-    """Replaces what stands between `MARKERS` in a file.
+def records(found: Sequence[Run]) -> str:
+    """What stands behind the tables: a row per run, and the paper's runs that are still to be made.
+
+    Args:
+        found: the finished runs.
+
+    Returns:
+        Markdown for results/README.md.
+
+    Source: ours.
+    """
+    header = ["Run", "Method", "Trained on", "Classifier", "Epochs", "Images", "Precision", "Hours", "Device", "Commit"]
+    rows = []
+    for run in found:
+        s, epochs = run.summary, f"{run.summary['epochs_done']} of {run.summary['epochs']}"
+        told = [run.name, title_of(run.method), run.trained_on, run.classifier, epochs, s["train_images"]]
+        rows.append([*told, s["precision"], f"{s['runtime_hours']:.2f}", s["device"], run.config["commit"]])
+        rows[-1].append(s["finished"][:10])
+    parts = [markdown([*header, "Date"], rows)] if rows else ["No run is finished."]
+    still = [f"- `{command(method, dataset)}`{done}" for method, dataset, done in pending(found)]
+    if still:
+        parts.append("Pending, with the paper's 100 epochs:\n\n" + "\n".join(still))
+    return "\n\n".join(parts) + "\n"
+
+
+def put_between_markers(path: Path, name: str, text: str) -> bool:
+    """Replaces what stands between `<!-- NAME:start -->` and `<!-- NAME:end -->` in a file.
 
     Args:
         path: a Markdown file; it may be absent.
+        name: of the pair of markers.
         text: what shall stand there.
 
     Returns:
@@ -224,8 +249,8 @@ def put_between_markers(path: Path, text: str) -> bool:
     """
     if not path.is_file():
         return False
-    before, start, rest = path.read_text(encoding="utf-8").partition(MARKERS[0])
-    _, end, after = rest.partition(MARKERS[1])
+    before, start, rest = path.read_text(encoding="utf-8").partition(f"<!-- {name}:start -->")
+    _, end, after = rest.partition(f"<!-- {name}:end -->")
     if not (start and end):
         return False
     files.write_text(path, f"{before}{start}\n{text}{end}{after}")

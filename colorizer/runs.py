@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from colorizer import files, metrics
+from colorizer import files, methods, metrics
 from colorizer.config import TrainConfig
 
 KEYS = ("run", "method", "trained_on", "classifier", "test_set", "image")
@@ -139,6 +139,28 @@ def command(method: str, dataset: str) -> str:
     """The command that makes a missing run; the paper's method is the default and need not be named."""
     named = "" if method == TrainConfig.method else f"--method {method} "
     return f"python train.py {named}--dataset {dataset}"
+
+
+def pending(found: Iterable[Run]) -> list[tuple[str, str, str]]:
+    """The paper's trainings that no run has finished: its own network on both sets, the others on the paintings.
+
+    Args:
+        found: the finished runs.
+
+    Returns:
+        (method, dataset, what there is instead: "" or ", so far 3 epochs in efficientnet-coco").
+
+    Source: Tables 2 and 4.
+    """
+    best = chosen(found)
+    wanted = [(TrainConfig.method, "paintings"), (TrainConfig.method, "coco")]
+    wanted += [(name, "paintings") for name in methods.names() if name not in (TrainConfig.method, "trivial")]
+    still = []
+    for key in wanted:
+        epochs = best[key].summary["epochs_done"] if key in best else 0
+        if epochs < TrainConfig.epochs:
+            still.append((*key, f", so far {epochs} epochs in {best[key].name}" if epochs else ""))
+    return still
 
 
 def read_metrics(path: Path) -> pd.DataFrame:

@@ -34,7 +34,7 @@ def canned_run(folder: Path, method="efficientnet", trained_on="paintings", conf
     """Writes a finished run's record, without weights, and reads it back."""
     folder.mkdir(parents=True)
     settings = TrainConfig(method=method, dataset=trained_on, classifier="none", epochs=3, image_size=64)
-    told = {"classifier_name": "none", "classifier_sha256": "", "data": {"split_source": "lists"}}
+    told = {"commit": "0123abcd", "classifier_name": "none", "classifier_sha256": "", "data": {"split_source": "lists"}}
     whole = asdict(settings) | told | (config or {})
     (folder / "config.json").write_text(json.dumps(whole))
     head = {"method": method, "trained_on": trained_on, "classifier": whole["classifier_name"]}

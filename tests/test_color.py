@@ -115,7 +115,7 @@ def test_split_and_join_are_inverses_in_the_stated_ranges():
 
 
 def test_merge_enlarges_colours_to_the_photograph():
-    l = np.full((40, 60), 60, np.float32)  # noqa: E741
+    l = np.full((40, 60), 60, np.float32)
     ab_norm = np.zeros((4, 4, 2), np.float32)
     ab_norm[:, 2:] = 0.2  # grey on the left, coloured on the right
     merged = color.merge(l, ab_norm)

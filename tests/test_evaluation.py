@@ -12,7 +12,7 @@ import pytest
 from canned import canned_run
 from conftest import REPOSITORY, draw_picture
 
-from colorizer import classifier, color, evaluation, methods, metrics, report, runs, testlists
+from colorizer import classifier, color, evaluation, methods, metrics, runs, testlists
 
 BROWN = [0.03, 0.09]
 
@@ -210,14 +210,18 @@ def test_the_pictures_are_found_beside_the_folder_a_run_was_trained_from(data, t
 
 def test_only_the_default_output_fills_in_the_readme(data, tmp_path, monkeypatch):
     brown_run(tmp_path / "results" / "runs" / "trivial-paintings")
-    empty = "{}\n{}\n".format(*report.MARKERS)
+    empty = "<!-- results:start -->\n<!-- results:end -->\n"
     (tmp_path / "README.md").write_text(empty)
+    (tmp_path / "results" / "README.md").write_text(empty.replace("results", "runs"))
     monkeypatch.chdir(tmp_path)
     evaluation.evaluate("results/runs", "results", data, limit=1)
     evaluation.evaluate("results/runs", "elsewhere", data)
     assert (tmp_path / "README.md").read_text() == empty
     evaluation.evaluate("results/runs", "results", data)
     assert "| paintings (n=6) | all-grey | - | - |" in (tmp_path / "README.md").read_text()
+    records = (tmp_path / "results" / "README.md").read_text()
+    assert "| trivial-paintings | One colour, learnt | paintings | none |" in records
+    assert "`python train.py --dataset coco`" in records
 
 
 def test_shrinking_keeps_the_colours():

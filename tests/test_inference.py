@@ -66,7 +66,7 @@ def test_photo_gets_the_colours_at_its_own_size_and_depth(colorizer, height, wid
 
 
 def test_luminance_is_the_photos_own(colorizer):
-    l = np.clip(color.rgb_to_lab(draw_picture(2))[..., 0], 35, 65)  # noqa: E741  where AB is inside sRGB
+    l = np.clip(color.rgb_to_lab(draw_picture(2))[..., 0], 35, 65)
     photo = color.grey(l)
     coloured = colorizer.colorize(photo)
     assert np.abs(color.rgb_to_lab(coloured) - color.rgb_to_lab(photo))[..., 0].max() < 0.3

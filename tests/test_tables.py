@@ -184,10 +184,20 @@ def test_headline_has_the_floors_and_one_run_per_method(found, scores):
 
 def test_text_goes_between_the_markers_only(tmp_path):
     readme = tmp_path / "README.md"
-    assert not report.put_between_markers(readme, "new\n")
+    assert not report.put_between_markers(readme, "runs", "new\n")
     readme.write_text("# Title\n")
-    assert not report.put_between_markers(readme, "new\n")
-    start, end = report.MARKERS
+    assert not report.put_between_markers(readme, "runs", "new\n")
+    start, end = "<!-- runs:start -->", "<!-- runs:end -->"
     readme.write_text(f"before\n{start}\nold\n{end}\nafter\n")
-    assert report.put_between_markers(readme, "new\n")
+    assert not report.put_between_markers(readme, "results", "new\n")
+    assert report.put_between_markers(readme, "runs", "new\n")
     assert readme.read_text() == f"before\n{start}\nnew\n{end}\nafter\n"
+
+
+def test_what_is_not_trained_as_long_as_the_papers_is_pending(tmp_path):
+    short = canned_run(tmp_path / "efficientnet-coco", trained_on="coco", epochs_done=3)
+    whole = canned_run(tmp_path / "efficientnet-paintings", epochs_done=100)
+    still = runs.pending([short, whole])
+    assert ("efficientnet", "coco", ", so far 3 epochs in efficientnet-coco") in still
+    assert all((method, dataset) != ("efficientnet", "paintings") for method, dataset, _ in still)
+    assert "`python train.py --dataset coco`, so far 3 epochs in efficientnet-coco" in report.records([short, whole])
