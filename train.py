@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import sys
-from pathlib import Path
 
 
 def parse(argv=None):
@@ -32,29 +31,37 @@ def main(argv=None) -> int:
     """Flags -> configuration -> `training.run`; returns the exit status."""
     given, resume = parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below it TensorFlow alarms people without a GPU
 
     from colorizer import classifier, config, datasets, methods, record, training
 
     try:
         begun = record.Record(given["run"]).config() if resume and "run" in given else None
         if begun:  # `--run X --resume` needs no other flag: the record holds them
-            given = {f: begun[f] for f in config.names() if begun.get(f) is not None} | given
-        settings = methods.get(given.get("method", "efficientnet")).settings
-        chosen = config.resolve(given, settings)
+            given = {name: begun[name] for name in config.names() if begun.get(name) is not None} | given
+        chosen = config.resolve(given, methods.get(given.get("method", config.TrainConfig.method)).settings)
+    except ValueError as error:
+        return _say(error, 2)
+    kept = record.Record(chosen.run)
+    go_on = f"python train.py --run {chosen.run} --resume"
+    try:
         summary = training.run(chosen, resume)
-    except (ValueError, record.RecordError, datasets.DataError, classifier.ClassifierError) as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 2
-    except (training.TrainingError, OSError) as error:
-        print(f"train.py: {error}\nWhole epochs are kept; go on with --resume.", file=sys.stderr)
-        return 1
+    except (record.RecordError, datasets.DataError, classifier.ClassifierError) as error:
+        return _say(error, 2)
+    except training.TrainingError as error:
+        return _say(error, 1)
+    except OSError as error:
+        return _say(f"{error}\nThe epochs that were done are kept; go on with: {go_on}" if kept.state() else error, 1)
     except KeyboardInterrupt:
-        print(f"\nStopped. Go on with: python train.py --run {chosen.run} --resume", file=sys.stderr)
-        return 130
+        return _say(f"stopped. Go on with: {go_on}" if kept.state() else "stopped before an epoch was done.", 130)
     print(json.dumps(summary, indent=2))
-    print(f"The record is in {Path(chosen.run)}; tables and figures: python evaluate.py")
+    print(f"The record is in {chosen.run}; tables and figures: python evaluate.py")
     return 0
+
+
+def _say(message, status: int) -> int:
+    print(f"train.py: {message}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def table2(table: pd.DataFrame, note: str = "") -> str:
         rows.append([row.training_set, title_of(row.method), label, *numbers, *told])
     notes = [
         'MSE on ab/128. Accuracy is what Keras\' "accuracy" is on two channels: the share of pixels where the larger '
-        "of a and b is the same one. It does not say how near a colour is; compare it with the constant predictors.",
+        "of a and b is the same one. It does not say how near a colour is: mean-colour gives one answer everywhere.",
         "Ours, all-grey and mean-colour: on the validation list, at the epoch with the lowest validation loss.",
         _OURS,
         _FLOORS,

@@ -39,6 +39,9 @@ def all_grey(l_norm: np.ndarray) -> np.ndarray:
 def mean_colour(l_norm: np.ndarray, mean_ab_norm) -> np.ndarray:
     """The same colour in every pixel.
 
+    For the paper's "accuracy" this is the constant answer: "b is larger than a" in every pixel, or
+    the opposite, whichever the training set's mean says (BASELINES §3.1).
+
     Args:
         l_norm: (B, S, S, 1) float32.
         mean_ab_norm: two floats, ab/128: the mean over a training set's pixels.
