@@ -33,7 +33,7 @@ def main(argv=None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below it TensorFlow alarms people without a GPU
 
-    from colorizer import classifier, config, datasets, methods, record, training
+    from colorizer import classifier, config, datasets, labels, methods, record, training
 
     try:
         begun = record.Record(given["run"]).config() if resume and "run" in given else None
@@ -46,7 +46,7 @@ def main(argv=None) -> int:
     go_on = f"python train.py --run {chosen.run} --resume"
     try:
         summary = training.run(chosen, resume)
-    except (record.RecordError, datasets.DataError, classifier.ClassifierError) as error:
+    except (record.RecordError, datasets.DataError, classifier.ClassifierError, labels.LabelsError) as error:
         return _say(error, 2)
     except training.TrainingError as error:
         return _say(error, 1)

@@ -39,6 +39,8 @@ class Batches(keras.utils.PyDataset):
             grow with the data set.
         rows: which rows of `pictures` and `vectors` to use.
         vectors: (rows, 1000) float32 class vectors, or None for zeros.
+        labels: (rows,) class numbers, or None; with them, item i's target is `(ab_norm, labels)`.
+        classes: how many classes there are.
         batch_size: images in a batch; the last one may be smaller.
         generator: the augmentation, or None for none.
         shuffle: a new order every epoch; else that of `rows`.
@@ -52,8 +54,21 @@ class Batches(keras.utils.PyDataset):
     Source: DESIGN, data flow.
     """
 
-    def __init__(self, pictures, rows, vectors=None, batch_size=20, generator=None, shuffle=False, seed=42, workers=0):
+    def __init__(
+        self,
+        pictures,
+        rows,
+        vectors=None,
+        labels=None,
+        classes=0,
+        batch_size=20,
+        generator=None,
+        shuffle=False,
+        seed=42,
+        workers=0,
+    ):
         super().__init__()
+        self.labels, self.classes = labels, classes
         self.pictures, self.rows, self.vectors = pictures, np.asarray(rows), vectors
         self.batch_size, self.generator, self.shuffle, self.seed = batch_size, generator, shuffle, seed
         # TRICKY: Keras' own threads (`PyDataset(workers=)`) serve what they drained from a peek at
@@ -102,7 +117,8 @@ class Batches(keras.utils.PyDataset):
         ab_norm = np.empty((*rgb_u8.shape[:3], 2), np.float32)
         for i, row in enumerate(rows):
             l_norm[i], ab_norm[i] = color.split(color.rgb_to_lab(self._moved(rgb_u8[i], epoch, row)))
-        return (l_norm, self.vectors_of(rows)), ab_norm
+        target = ab_norm if self.labels is None else (ab_norm, self.labels[rows])
+        return (l_norm, self.vectors_of(rows)), target
 
     def _moved(self, rgb_u8, epoch, row):
         """One picture, (S, S, 3) uint8, as that epoch moves it."""

@@ -47,6 +47,9 @@ class TrainConfig:
         "where the class vector comes from: efficientnet_b4, a saved .keras classifier, or none",
         "§III.A",
     )
+    labels: str | None = setting(
+        None, "COCO annotations, instances_*.json: let_there_be_color then learns classes too", "BASELINES §1.1"
+    )
     limit: int | None = setting(None, "train on at most this many images (default: all)", "ours", int)
 
     # -- optimization

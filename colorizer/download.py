@@ -237,7 +237,9 @@ def paintings() -> Path:
     try:
         kagglehub = importlib.import_module("kagglehub")
     except ImportError as error:
-        raise DownloadError(f"paintings are fetched by kagglehub: pip install colorizer[kaggle]. {by_hand}") from error
+        raise DownloadError(
+            f"paintings are fetched by kagglehub: pip install kagglehub (the extra [kaggle]). {by_hand}"
+        ) from error
 
     def fill(unfinished: Path) -> None:
         try:

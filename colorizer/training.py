@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import datetime
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import keras
 import numpy as np
 
-from colorizer import batches, classifier, datasets, environment, methods, metrics, store, weights
+from colorizer import batches, classifier, datasets, environment, labels, methods, metrics, store, weights
 from colorizer.callbacks import BestWeights, EpochClock, Progress, StateKeeper
 from colorizer.config import TrainConfig, flag_of
 from colorizer.record import Record, RecordError
@@ -32,7 +32,7 @@ class TrainingError(Exception):
 
 @dataclass(frozen=True)
 class Data:
-    """The pictures of a run: where they come from, their pixels and class vectors, which rows train."""
+    """The pictures of a run: where they come from, their pixels, class vectors and labels, which rows train."""
 
     dataset: datasets.Dataset
     store: store.Store
@@ -40,6 +40,12 @@ class Data:
     vectors: np.ndarray
     train_rows: np.ndarray
     val_rows: np.ndarray
+    labels: np.ndarray | None = None  # (rows,) class numbers
+    classes: int = 0
+
+    def labelled_batches(self, rows, config, **kwargs) -> batches.Batches:
+        """Batches as `fit` gets them: with the classes in the target where the run has labels."""
+        return self.batches(rows, config, labels=self.labels, classes=self.classes, **kwargs)
 
     def batches(self, rows, config, **kwargs) -> batches.Batches:
         """Batches of some rows with the run's batch size and seed."""
@@ -57,10 +63,15 @@ def prepare(config: TrainConfig, method) -> Data:
         A `Data`.
 
     Raises:
-        datasets.DataError, classifier.ClassifierError: with what to do.
+        datasets.DataError, classifier.ClassifierError, labels.LabelsError: with what to do.
 
     Source: paper §III.B.
     """
+    if config.labels and not method.uses_labels:
+        learners = ", ".join(name for name in methods.names() if methods.get(name).uses_labels)
+        raise labels.LabelsError(
+            f"--labels is for a method that learns classes: {learners}. Received: --method {config.method}"
+        )
     seen = classifier.load(config.classifier if method.uses_vector else "none")
     dataset = datasets.limited(datasets.find(config.dataset, config.data_dir, config.seed), config.limit)
     pictures = store.build(dataset.root, [*dataset.train, *dataset.val], config.image_size)
@@ -71,7 +82,13 @@ def prepare(config: TrainConfig, method) -> Data:
             f"{len(val_rows)} of {dataset.root}, after {len(pictures.dropped)} were dropped "
             f"({pictures.path / 'dropped.csv'} says why)."
         )
-    return Data(dataset, pictures, seen, classifier.vectors_of(seen, pictures), train_rows, val_rows)
+    data = Data(dataset, pictures, seen, classifier.vectors_of(seen, pictures), train_rows, val_rows)
+    if not config.labels:
+        return data
+    of_pictures, categories = labels.read(config.labels, pictures.names)
+    of_rows = np.full(len(pictures.pixels), labels.UNLABELLED, np.int32)
+    of_rows[pictures.rows] = of_pictures
+    return replace(data, labels=of_rows, classes=len(categories))
 
 
 @contextlib.contextmanager
@@ -98,7 +115,7 @@ def run(config: TrainConfig, resume: bool = False) -> dict:
     Raises:
         RecordError: the folder holds another run.
         TrainingError: the loss is no longer a number.
-        datasets.DataError, classifier.ClassifierError: data or classifier cannot be had.
+        datasets.DataError, classifier.ClassifierError, labels.LabelsError: something cannot be had.
         KeyboardInterrupt: passed on; the record then holds the last whole epoch.
 
     Source: paper §III.C, Table 1.
@@ -112,7 +129,7 @@ def run(config: TrainConfig, resume: bool = False) -> dict:
         record.keep_split(data.dataset)
 
     keras.utils.set_random_seed(config.seed)
-    train = data.batches(
+    train = data.labelled_batches(
         data.train_rows, config, generator=batches.generator_of(config), shuffle=True, workers=config.workers
     )
     with _precision(config.precision):
@@ -132,7 +149,7 @@ def run(config: TrainConfig, resume: bool = False) -> dict:
 
 def _fit(trainer, network, config, data, train, record, state):
     """Runs the epochs that are left; returns the history of all, and whether the loss ceased to be a number."""
-    validation = data.batches(data.val_rows, config)
+    validation = data.labelled_batches(data.val_rows, config)
     epochs_done = state["epochs_done"] if state else 0
     if state:
         trainer.optimizer.build(trainer.trainable_variables)

@@ -44,6 +44,7 @@ def test_method_has_the_interface(name):
     method = methods.get(name)
     assert method.title and method.reference
     assert isinstance(method.uses_vector, bool)
+    assert isinstance(method.uses_labels, bool)
     for departure in method.settings.values():
         assert isinstance(departure, Departure)
         assert departure.source

@@ -33,12 +33,15 @@ class Method(Protocol):
             from the paper's defaults. Other keys are allowed: they are recorded, not resolved.
         uses_vector: whether the class vector is an input that matters; where it is not,
             no classifier is loaded and zeros are fed.
+        uses_labels: whether it can learn classes beside the colours: its trainer then gets
+            batches `((l_norm, vector), (ab_norm, label))` where the run has labels.
     """
 
     title: str
     reference: str
     settings: Mapping[str, Departure]
     uses_vector: bool
+    uses_labels: bool
 
     def build(self, image_size: int = 256) -> keras.Model:
         """The network that is trained and saved.

@@ -20,6 +20,7 @@ title = "EfficientNet-B4 (proposed)"
 reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using Transfer Learning; BASELINES §2.3"
 settings: dict = {}  # the defaults of TrainConfig are this paper's
 uses_vector = True
+uses_labels = False
 
 CLASSES = 1000  # ImageNet's; the vector is the classifier's softmax over them
 

@@ -20,6 +20,7 @@ settings = {
     "learning_rate": Departure(1e-2, "ours: two numbers, near 0.1, to be found in few steps"),
 }
 uses_vector = False
+uses_labels = False
 
 
 def all_grey(l_norm: np.ndarray) -> np.ndarray:

@@ -1,0 +1,56 @@
+"""Class labels of COCO pictures, for the method that learns them beside the colours.
+
+COCO marks many things in a picture; "Let there be Color!" wants one class of the whole. The
+category of the largest marked thing stands for it (BASELINES §1.1).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+UNLABELLED = -1  # a picture the annotations say nothing of
+
+
+class LabelsError(Exception):
+    """An annotation file that cannot be used; the message says what was received and what to do."""
+
+
+def read(path: str | Path, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Reads the class of each picture from a COCO annotation file.
+
+    Args:
+        path: `instances_*.json` of COCO (annotations_trainval2017.zip of its site).
+        names: file names of the pictures, as in a data set's lists.
+
+    Returns:
+        (len(names),) int32, an index into the categories, or `UNLABELLED`; the categories' names
+        in the order of their ids, 80 for COCO.
+
+    Raises:
+        LabelsError: the file is no such annotation file, or knows none of the pictures.
+
+    Source: the largest instance: BASELINES §1.1, "No class labels", 4.
+    """
+    try:
+        told = json.loads(Path(path).read_text(encoding="utf-8"))
+        categories = sorted((category["id"], category["name"]) for category in told["categories"])
+        images = {image["id"]: PurePosixPath(image["file_name"]).name for image in told["images"]}
+        instances = [(one["image_id"], one["area"], one["category_id"]) for one in told["annotations"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LabelsError(
+            f"--labels is an instances_*.json file of COCO with categories, images and annotations. "
+            f"Received: {path} ({type(error).__name__}: {error})"
+        ) from error
+    index = {identity: i for i, (identity, _) in enumerate(categories)}
+    largest: dict[str, tuple[float, int]] = {}
+    for image, area, category in instances:
+        name = images[image]
+        largest[name] = max(largest.get(name, (-1.0, UNLABELLED)), (area, index[category]))
+    labels = [largest.get(PurePosixPath(name).name, (0.0, UNLABELLED))[1] for name in names]
+    if names and max(labels) == UNLABELLED:
+        raise LabelsError(f"--labels must be of the pictures that are trained on. Received: {path}, which has none")
+    return np.array(labels, np.int32), [name for _, name in categories]
