@@ -11,6 +11,7 @@ import os
 import textwrap
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,15 +20,16 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from colorizer import classifier, color, figures, metrics, report, runs, tables, testlists, weights
+from colorizer import classifier, color, figures, methods, metrics, report, runs, tables, testlists, weights
 from colorizer.methods import trivial
-from colorizer.runs import FIGURE5, NONE, TEST_LISTS
+from colorizer.runs import FIGURE5, NONE, OWN_L, TEST_LISTS
 from colorizer.testlists import SIDE
 
 BATCH = 20
 DEFAULT_OUTPUT = Path("results")
 
-Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]  # l_norm, rows of the store -> ab_norm_hat
+# l_norm, rows of the store -> ab_norm_hat; or lab_norm_hat, L/50 - 1 first, to be scored with its own L
+Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class EvaluationError(Exception):
@@ -124,22 +126,24 @@ class _Bench:
     def run_rows(self, run, keep_predictions):
         """Computes a run's predictions anew where everything is here, else keeps its rows."""
         try:
-            predicts, why = self._predictors(run), ""
+            predicts, own_l, why = *self._predictors(run), ""
         except (classifier.ClassifierError, weights.WeightsError, ValueError) as error:
-            predicts, why = {}, f": {str(error).splitlines()[0]}"
+            predicts, own_l, why = {}, {}, f": {str(error).splitlines()[0]}"
         kept = runs.read_predictions(run.folder / "predictions.npz")
         key = {k: v for k, v in run.keys("", "").items() if k not in ("test_set", "image")}
         new = self._score(run.name, key, predicts, why)
+        if hasattr(methods.get(run.method), "predict_lab"):
+            self._score(f"{run.name}, own L", key | {"method": run.method + OWN_L}, own_l, why)
         self.predictions[run.name] = kept | new
         if new and keep_predictions:
             runs.write_predictions(run.folder / "predictions.npz", kept | new)
 
-    def _predictors(self, run) -> dict[str, Predict]:
-        """Test list -> what predicts it."""
+    def _predictors(self, run) -> tuple[dict[str, Predict], dict[str, Predict]]:
+        """Test list -> what predicts its ab; and its L too, for a method that predicts one, else {}."""
         if not (run.folder / weights.BEST).is_file():
             raise weights.WeightsError(f"its weights ({weights.BEST}) are not here")
         if not self.pictures:
-            return {}
+            return {}, {}
         self._refuse_other_split(run)
         trained = weights.load(run.folder)
         vectors = {
@@ -149,12 +153,17 @@ class _Bench:
             seen_by = self._classifier(run)
             vectors = {p.name: classifier.vectors_of(seen_by, p.store) for p in self.pictures}
 
-        def predict(l_norm, rows, of):
+        def predict(ask, l_norm, rows, of):
             small = _filled(_resized(l_norm, trained.config["image_size"], cv2.INTER_AREA))
-            ab_norm_hat = trained.method.predict_ab(trained.network, small, _filled(vectors[of][rows]))
-            return _resized(np.asarray(ab_norm_hat[: len(rows)], np.float32), SIDE, cv2.INTER_LINEAR)
+            predicted = ask(trained.network, small, _filled(vectors[of][rows]))
+            return _resized(np.asarray(predicted[: len(rows)], np.float32), SIDE, cv2.INTER_LINEAR)
 
-        return {p.name: lambda l_norm, rows, of=p.name: predict(l_norm, rows, of) for p in self.pictures}
+        def lab_norm(*inputs):
+            return np.concatenate(color.split(trained.method.predict_lab(*inputs)), axis=-1)
+
+        asks = [trained.method.predict_ab] + ([lab_norm] if hasattr(trained.method, "predict_lab") else [])
+        predicts = [{p.name: partial(predict, ask, of=p.name) for p in self.pictures} for ask in asks]
+        return predicts[0], predicts[1] if len(predicts) == 2 else {}
 
     def _classifier(self, run):
         spec = run.config["classifier"]
@@ -219,8 +228,10 @@ def _results(pictures, predict: Predict, pool: Executor, label):
         rows = pictures.rows[start : start + BATCH]
         rgb_u8 = pictures.store.read(rows)
         l_norm = np.stack(list(pool.map(lambda rgb: color.split(color.rgb_to_lab(rgb))[0], rgb_u8)))
-        ab_norm_hat = predict(l_norm, rows)
-        results += zip(pool.map(metrics.score, rgb_u8, ab_norm_hat), map(runs.shrink, ab_norm_hat), strict=True)
+        predicted = predict(l_norm, rows)
+        ab_norm_hat = predicted[..., -2:]
+        own_l = predicted[..., :1] if predicted.shape[-1] == 3 else [None] * len(rows)
+        results += zip(pool.map(metrics.score, rgb_u8, ab_norm_hat, own_l), map(runs.shrink, ab_norm_hat), strict=True)
     return results
 
 

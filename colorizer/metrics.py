@@ -140,12 +140,14 @@ def accuracy_argmax_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
     return float(np.mean((ab_norm[..., 1] > ab_norm[..., 0]) == (ab_norm_hat[..., 1] > ab_norm_hat[..., 0])))
 
 
-def score(rgb_u8_truth: np.ndarray, ab_norm_hat: np.ndarray) -> dict[str, float]:
-    """All numbers of one prediction, which is given the true L* first.
+def score(rgb_u8_truth: np.ndarray, ab_norm_hat: np.ndarray, l_norm_hat: np.ndarray | None = None) -> dict[str, float]:
+    """All numbers of one prediction, which is given the true L* first, or its own.
 
     Args:
         rgb_u8_truth: (H, W, 3) uint8 sRGB, the original.
         ab_norm_hat: (H, W, 2) float, the predicted ab/128.
+        l_norm_hat: (H, W, 1) float, the predicted L/50 - 1, for a method scored with its own luminance;
+            None for the true one.
 
     Returns:
         A value for each of `COLUMNS`.
@@ -161,7 +163,8 @@ def score(rgb_u8_truth: np.ndarray, ab_norm_hat: np.ndarray) -> dict[str, float]
         )
     lab = color.rgb_to_lab(rgb_u8_truth)
     _, ab_norm = color.split(lab)
-    rgb_u8_hat = color.merge(lab[..., 0], ab_norm_hat)
+    l = lab[..., 0] if l_norm_hat is None else color.join(l_norm_hat, ab_norm_hat)[..., 0]
+    rgb_u8_hat = color.merge(l, ab_norm_hat)
     values = (
         mse_ab(ab_norm, ab_norm_hat),
         psnr_rgb(rgb_u8_truth, rgb_u8_hat),
@@ -173,6 +176,13 @@ def score(rgb_u8_truth: np.ndarray, ab_norm_hat: np.ndarray) -> dict[str, float]
         accuracy_argmax_ab(ab_norm, ab_norm_hat),
     )
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def finite_mean(values) -> float:
+    """The mean of the finite values: pictures with an infinite PSNR are left out; NaN where none is left."""
+    values = np.asarray(values, np.float64)
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def bootstrap_interval(values, seed: int = 42, resamples: int = 10_000, level: float = 0.95) -> tuple[float, float]:

@@ -18,6 +18,7 @@ TITLES = {
     "let_there_be_color": "Let there be Color",
     "colorful": "Colorful Image Colorization",
     "gan": "Image Colorization using Generative Adversarial Networks",
+    "gan_own_l": "Image Colorization using Generative Adversarial Networks, with its own L",
     "trivial": "One colour, learnt",
     "all_grey": "all-grey",
     "mean_colour": "mean-colour",

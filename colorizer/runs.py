@@ -24,6 +24,7 @@ KEYS = ("run", "method", "trained_on", "classifier", "test_set", "image")
 COLUMNS = KEYS + metrics.COLUMNS
 TEST_LISTS = ("paintings", "coco", "ood")
 FIGURE5 = "figure5"
+OWN_L = "_own_l"  # after a method's name: its predictions with its own luminance, not the true one
 NONE = "-"  # in a key: there is none, as the run of a trivial row
 
 PREDICTION_SIZE = 64

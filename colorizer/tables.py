@@ -15,7 +15,7 @@ import pandas as pd
 
 from colorizer import files, methods, metrics, report, runs
 from colorizer.config import TrainConfig
-from colorizer.runs import FIGURE5, NONE, TEST_LISTS, Run
+from colorizer.runs import FIGURE5, NONE, OWN_L, TEST_LISTS, Run
 
 PROPOSED = "efficientnet"
 FLOORS = ("all_grey", "mean_colour")
@@ -171,7 +171,10 @@ def table4(found: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
             rows += _paper("paintings", method, [None] * 8, PAPER_TABLE4[method])
         here = in_order(run for run in found if (run.method, run.trained_on) == (method, "paintings"))
         for run in here:
-            rows += _measured(scores[scores.run == run.name], _head(run))
+            of_run = scores[scores.run == run.name]
+            rows += _measured(of_run[of_run.method == method], _head(run))
+            own_l = of_run[of_run.method == method + OWN_L]
+            rows += [] if own_l.empty else _measured(own_l, _head(run) | {"method": method + OWN_L})
         if not here:
             rows.append(_missing("paintings", method, built=method in built))
     return _pixel_table(rows + _floors(scores, "paintings")).drop(columns=[*_ENDS[:3], "identical"])
@@ -194,17 +197,10 @@ def headline(found: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
     for test_set in TEST_LISTS:
         here = scores[(scores.test_set == test_set) & scores.run.isin(names)]
         for key, part in here.groupby(["method", "trained_on", "classifier", "run"], sort=False):
-            means = {column: finite_mean(part[column]) for column in metrics.COLUMNS}
+            means = {column: metrics.finite_mean(part[column]) for column in metrics.COLUMNS}
             head = dict(zip(("method", "trained_on", "classifier", "run"), key, strict=True))
             rows.append({"test_set": test_set, "n": len(part), **head, **means})
     return pd.DataFrame(rows, columns=["test_set", "n", "method", "trained_on", "classifier", "run", *metrics.COLUMNS])
-
-
-def finite_mean(values) -> float:
-    """The mean of the finite values: pictures with an infinite PSNR are left out; NaN where none is left."""
-    values = np.asarray(values, np.float64)
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if len(values) else float("nan")
 
 
 def write(found: Iterable[Run], scores: pd.DataFrame, output: Path, note: str = "") -> str:
@@ -289,7 +285,7 @@ def _measured(part, head):
         identical = int(np.isinf(here.psnr_rgb).sum())
         rows.append(head | {"test_set": test_set, "image": "mean", "n": len(here), "identical": identical})
         for measure in _MEASURES:
-            rows[-1][measure] = finite_mean(here[measure])
+            rows[-1][measure] = metrics.finite_mean(here[measure])
             finite = here[measure][np.isfinite(here[measure])]
             if len(finite):
                 rows[-1][f"{measure}_low"], rows[-1][f"{measure}_high"] = metrics.bootstrap_interval(finite)

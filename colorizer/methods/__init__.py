@@ -80,6 +80,10 @@ class Method(Protocol):
         """
 
 
+# A method that predicts luminance too also has `predict_lab(network, l_norm, vector)` -> (B, S, S, 3)
+# float32 Lab; evaluation then scores it a second time, with its own L.
+
+
 def names() -> list[str]:
     """The methods there are: the modules of this folder, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
