@@ -19,7 +19,8 @@ import numpy as np
 from colorizer import files, methods
 
 BEST = "best.weights.h5"
-DEFAULT = "results/runs/efficientnet-coco"  # what colorize.py uses when it is told nothing
+# What colorize.py uses when it is told nothing: the paper's network, as this repository holds it.
+DEFAULT = str(Path(__file__).resolve().parent.parent / "results" / "runs" / "efficientnet-coco")
 
 
 class WeightsError(Exception):

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+pytest_plugins = ["badserver"]  # its fixtures
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -1,0 +1,124 @@
+"""Files that are no picture, broken ones and too large ones: one clear line each."""
+
+import pickle
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from shots import DEEP, GREY, RGB, png16
+
+from colorizer import photos
+
+
+def whole_file(suffix) -> bytes:
+    """A picture's bytes; with noise, so that its pixels take more than its header."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    return cv2.imencode(suffix, noise)[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (b"", r"empty file \(0 bytes\)"),
+        (b"This is a shopping list, renamed.", "not a JPEG, PNG, WebP, TIFF or BMP picture"),
+        (b"GIF89a" + bytes(40), "not a JPEG, PNG, WebP, TIFF or BMP picture"),
+        (b"\xff\xd8\xff", "not a readable picture|truncated or damaged"),
+        (b"II*\0", "not a readable picture|truncated or damaged"),
+        (b"BM and more words", "not a readable picture|truncated or damaged"),
+        (b"RIFF\x10\0\0\0WAVEfmt and sound", "not a readable picture|truncated or damaged"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(30), "not a readable picture|truncated or damaged"),
+    ],
+)
+def test_what_is_no_picture_gives_one_clear_line(tmp_path, content, reason):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    with pytest.raises(photos.PhotoError, match=reason) as caught:
+        photos.read(path)
+    assert str(caught.value) == f"{path}: {caught.value.reason}"
+    assert "\n" not in str(caught.value) and caught.value.path == str(path)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6, 0.95])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".bmp"])
+def test_truncated_files_give_one_clear_line(tmp_path, suffix, share):
+    content = whole_file(suffix)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(photos.PhotoError, match="truncated or damaged|not a readable picture") as caught:
+        photos.read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_truncated_16_bit_files_give_one_clear_line(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 65536, (64, 64, 3)).astype(np.uint16)
+    for suffix in (".png", ".tif"):
+        content = cv2.imencode(suffix, noise)[1].tobytes()
+        (tmp_path / f"a{suffix}").write_bytes(content[: len(content) * 2 // 3])
+        with pytest.raises(photos.PhotoError, match="truncated or damaged|not a readable picture"):
+            photos.read(tmp_path / f"a{suffix}")
+
+
+def test_missing_files_and_folders_give_one_clear_line(tmp_path):
+    with pytest.raises(photos.PhotoError, match="absent.jpg: cannot be read: No such file"):
+        photos.read(tmp_path / "absent.jpg")
+    with pytest.raises(photos.PhotoError, match="cannot be read: Is a directory"):
+        photos.read(tmp_path)
+
+
+def test_the_pixel_limit(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(RGB).save(path)
+    assert photos.read(path, max_pixels=40 * 60).rgb.shape == RGB.shape
+    with pytest.raises(photos.PhotoError, match="too large: 60 x 40 = 0.0 megapixels; the limit is 0.0"):
+        photos.read(path, max_pixels=40 * 60 - 1)
+
+
+def test_decompression_bombs_are_refused_before_they_go_off(tmp_path):
+    header = png16(np.zeros((1, 1), np.uint16), 0)
+    size = struct.pack(">II", 100_000, 100_000)
+    ihdr = b"IHDR" + size + header[24:29]
+    (tmp_path / "a.png").write_bytes(header[:12] + ihdr + struct.pack(">I", zlib.crc32(ihdr)) + header[33:])
+    with pytest.raises(photos.PhotoError, match="100000 x 100000 = 10000.0 megapixels; the limit is 200.0"):
+        photos.read(tmp_path / "a.png")
+
+
+def test_between_pillows_limits_and_ours_nothing_is_said(tmp_path):
+    Image.new("1", (16_000, 12_000)).save(tmp_path / "a.png")  # 192 megapixels: Image.open refuses from 179 on
+    with open(tmp_path / "a.png", "rb") as file:
+        image = photos._open(file, tmp_path / "a.png")  # the header alone: decoded, it is half a gigabyte
+    assert image.size == (16_000, 12_000)
+
+
+@pytest.mark.parametrize("kind", ["float32", "uint32", "planes"])
+def test_pixels_that_cannot_be_shown_faithfully_are_refused(tmp_path, kind):
+    tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
+    path = tmp_path / "a.tif"
+    if kind == "planes":
+        tifffile.imwrite(path, np.moveaxis(DEEP, -1, 0), photometric="rgb", planarconfig="separate")
+    else:
+        tifffile.imwrite(path, (GREY / 255).astype(kind) if kind == "float32" else GREY.astype(kind) << 20)
+    reason = {"float32": "floating-point", "uint32": "32-bit integer", "planes": "separate colour planes"}[kind]
+    with pytest.raises(photos.PhotoError, match=reason):
+        photos.read(path)
+
+
+def test_arrays_outlive_their_file(tmp_path):
+    path = tmp_path / "a.bmp"  # uncompressed: what Pillow maps into memory where it may
+    Image.fromarray(RGB).save(path)
+    photo = photos.read(path)
+    path.write_bytes(bytes(path.stat().st_size))
+    np.testing.assert_array_equal(photo.rgb, RGB)
+
+
+def test_errors_survive_pickling():
+    error = pickle.loads(pickle.dumps(photos.PhotoError("a.jpg", "two\n lines")))
+    assert (str(error), error.path, error.reason) == ("a.jpg: two lines", "a.jpg", "two lines")
+
+
+def test_photo_names():
+    yes = ["a.jpg", "a.JPG", "b/c.jpeg", "a.png", "a.webp", "a.tif", "a.TIFF", "a.bmp", "a.b.jpg"]
+    no = ["a.txt", "a", "jpg", ".jpg", "._a.jpg", ".hidden.png", "a.jpg.part", "a.gif"]
+    assert [n for n in yes + no if photos.is_photo_name(n)] == yes

@@ -1,0 +1,90 @@
+"""Writing photographs: whole files of the right kind, or what was there before."""
+
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+from shots import ALPHA, DEEP, LOSSLESS, RGB
+
+from colorizer import photos
+
+
+@pytest.mark.parametrize("suffix", photos.EXTENSIONS)
+def test_every_extension_is_written_as_what_it_says(tmp_path, suffix):
+    path = tmp_path / f"a{suffix.upper()}"
+    photos.write(path, RGB)
+    photo = photos.read(path)
+    assert photo.metadata["format"] == photos.FORMATS[suffix]
+    error = np.abs(photo.rgb.astype(int) - RGB)
+    assert error.max() == 0 if suffix in (*LOSSLESS, ".tiff") else error.mean() < 4
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("alpha", [None, ALPHA * np.uint16(257)])
+def test_16_bits_are_written_where_the_format_holds_them(tmp_path, suffix, alpha):
+    path = tmp_path / f"a{suffix}"
+    photos.write(path, photos.Photo(DEEP, alpha))
+    photo = photos.read(path)
+    np.testing.assert_array_equal(photo.rgb, DEEP)
+    if alpha is not None:
+        np.testing.assert_array_equal(photo.alpha, alpha)
+
+
+def test_16_bits_are_rounded_where_the_format_does_not_hold_them(tmp_path, caplog):
+    photos.write(tmp_path / "a.bmp", DEEP)
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.bmp").rgb, np.rint(DEEP / 257))
+    assert "a.bmp: BMP holds 8 bits" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+def test_alpha_is_written(tmp_path, suffix):
+    photos.write(tmp_path / f"a{suffix}", RGB, ALPHA)
+    photo = photos.read(tmp_path / f"a{suffix}")
+    np.testing.assert_array_equal(photo.alpha, ALPHA)
+    if suffix != ".webp":
+        np.testing.assert_array_equal(photo.rgb, RGB)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
+def test_alpha_that_cannot_be_written_is_left_out_with_a_note(tmp_path, suffix, caplog):
+    with caplog.at_level(logging.WARNING):
+        photos.write(tmp_path / f"a{suffix}", RGB, ALPHA)
+    assert f"a{suffix}" in caplog.text and "no transparency; it is left out" in caplog.text
+    photo = photos.read(tmp_path / f"a{suffix}")
+    assert photo.alpha is None and np.abs(photo.rgb.astype(int) - RGB).mean() < 3  # not blended with anything
+
+
+def test_jpeg_keeps_its_colours_at_full_resolution(tmp_path):
+    photos.write(tmp_path / "a.jpg", RGB)
+    Image.fromarray(RGB).save(tmp_path / "95.jpg", quality=95)
+    with Image.open(tmp_path / "a.jpg") as image, Image.open(tmp_path / "95.jpg") as reference:
+        assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3  # 4:4:4
+        assert image.quantization == reference.quantization
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a", "a.jpg.txt"])
+def test_unknown_extensions_are_refused_with_a_list(tmp_path, name):
+    with pytest.raises(photos.PhotoError, match=r"\.jpg, \.jpeg.*\.png.*Received: '(\.gif|\.txt|)'"):
+        photos.write(tmp_path / name, RGB)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"the old file")
+
+    def half_way(self, file, *args, **kwargs):
+        file.write(b"half a pict")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", half_way)
+    with pytest.raises(photos.PhotoError, match="a.png: cannot be written: No space left on device"):
+        photos.write(path, RGB)
+    assert path.read_bytes() == b"the old file" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_picture_too_wide_for_its_format_is_a_clear_error(tmp_path):
+    with pytest.raises(photos.PhotoError, match="a.webp: cannot be written"):
+        photos.write(tmp_path / "a.webp", np.zeros((2, 20_000, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
