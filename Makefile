@@ -11,12 +11,12 @@ demo: $(VENV)/runtime
 	$(BIN)/python -m colorizer.demo
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 tables: $(VENV)/runtime
 	$(BIN)/python evaluate.py

@@ -202,7 +202,7 @@ def test_ctrl_c_exits_with_130_and_leaves_no_half_file(tmp_path, run):
         while not list(tmp_path.glob("out/*.bmp")) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        errors = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=180)[1]
     finally:
         process.kill()
     assert process.returncode == 130, errors

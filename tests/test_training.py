@@ -106,18 +106,18 @@ def _start(folder, run, tmp_path, *flags):
 
 def wait_for_epochs(run, count, process):
     """Returns once the run's state names `count` whole epochs."""
-    for _ in range(1200):
+    for _ in range(3600):
         state = Record(run).state()
         if state and state["epochs_done"] >= count:
             return
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.05)
-    pytest.fail("training did not get that far in a minute")
+    pytest.fail("training did not get that far in three minutes")
 
 
 def test_a_killed_run_resumes_bit_for_bit(tmp_path, start_training):
     whole = start_training(tmp_path / "whole")
-    assert whole.wait(timeout=120) == 0, whole.stdout.read()
+    assert whole.wait(timeout=300) == 0, whole.stdout.read()
 
     killed = start_training(tmp_path / "killed")
     wait_for_epochs(tmp_path / "killed", 5, killed)
@@ -126,7 +126,7 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, start_training):
     assert not (tmp_path / "killed" / "summary.json").exists()
 
     resumed = start_training(tmp_path / "killed", "--resume")
-    assert resumed.wait(timeout=120) == 0, resumed.stdout.read()
+    assert resumed.wait(timeout=300) == 0, resumed.stdout.read()
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
     learning_rates = pd.read_csv(tmp_path / "killed" / "history.csv")["learning_rate"]
     assert learning_rates.nunique() > 1, "no plateau was reached: the test does not show that its state survives"
@@ -136,7 +136,7 @@ def test_ctrl_c_leaves_a_resumable_run_and_says_how(tmp_path, start_training):
     process = start_training(tmp_path / "run", "--epochs", "400")
     wait_for_epochs(tmp_path / "run", 1, process)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=180)
     assert process.returncode == 130, output
     assert f"python train.py --run {tmp_path / 'run'} --resume" in output
     assert "Traceback" not in output
