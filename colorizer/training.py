@@ -121,10 +121,12 @@ def run(config: TrainConfig, resume: bool = False) -> dict:
     Source: paper §III.C, Table 1.
     """
     method, record = methods.get(config.method), Record(config.run)
-    if resume:
-        _check_same_run(record, config)
+    begun = _check_same_run(record, config) if resume else {}
     data = prepare(config, method)
-    state = record.start(_describe(config, method, data), resume)
+    described = _describe(config, method, data)
+    if begun.get("commit", described["commit"]) != described["commit"]:  # a run may have been trained by several
+        described["commit"] = f"{begun['commit']}, then {described['commit']}"
+    state = record.start(described, resume)
     if data.dataset.split_source != "lists":
         record.keep_split(data.dataset)
 
@@ -181,8 +183,8 @@ def _fit(trainer, network, config, data, train, record, state):
     return keeper.history, keeper.diverged
 
 
-def _check_same_run(record, config):
-    """Refuses to resume a run with other settings than it began with."""
+def _check_same_run(record, config) -> dict:
+    """Refuses to resume a run with other settings than it began with; returns what it began with."""
     begun = record.config()
     if begun is None:
         raise RecordError(f"There is no run to go on with in {record.folder}. Leave --resume out to begin one.")
@@ -192,6 +194,7 @@ def _check_same_run(record, config):
                 f"{record.folder} was begun with {flag_of(name)} {begun.get(name)}; a resumed run keeps its settings. "
                 f"Received: {value}"
             )
+    return begun
 
 
 def _describe(config, method, data):
