@@ -124,7 +124,7 @@ def run(config: TrainConfig, resume: bool = False) -> dict:
     begun = _check_same_run(record, config) if resume else {}
     data = prepare(config, method)
     described = _describe(config, method, data)
-    if begun.get("commit", described["commit"]) != described["commit"]:  # a run may have been trained by several
+    if not begun.get("commit", described["commit"]).endswith(described["commit"]):  # trained by several
         described["commit"] = f"{begun['commit']}, then {described['commit']}"
     state = record.start(described, resume)
     if data.dataset.split_source != "lists":
