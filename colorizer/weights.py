@@ -8,6 +8,7 @@ statistics) stay in single precision, where half would underflow.
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -72,8 +73,11 @@ def load(weights: str | Path) -> Trained:
     method = methods.get(config["method"])
     network = method.build(config["image_size"])
     try:
-        network.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns of some parts that a file lacks, and leaves them random: colours would be noise.
+            warnings.simplefilter("error", UserWarning)
+            network.load_weights(path)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         raise WeightsError(
             f"{path} does not fit the network {config['method']!r} that {record} names: {str(error).splitlines()[0]}"
         ) from error
