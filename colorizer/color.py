@@ -6,9 +6,15 @@ TRICKY: `cv2.cvtColor(float32, COLOR_RGB2LAB)` interpolates in tables and is off
 to 0.4 Lab units, and its way back moves one colour in a hundred by a level. The matrix
 products here are OpenCV's and the curves exact: scikit-image's numbers to 2e-4, and every
 one of the 2^24 colours returns to itself.
+
+Pictures are converted in pieces that fit the processor's cache, in memory that each
+thread keeps: of fresh arrays, the operating system's clearing of their pages would cost
+more than the arithmetic.
 """
 
 from __future__ import annotations
+
+import threading
 
 import cv2
 import numpy as np
@@ -21,12 +27,42 @@ _XYZ_FROM_RGB = np.array(
 )
 _WHITE = np.array([0.95047, 1.0, 1.08883])  # D65, 2 degrees
 _WHITE_FROM_RGB = (_XYZ_FROM_RGB / _WHITE[:, None]).astype(np.float32)
-_RGB_FROM_WHITE = np.linalg.inv(_XYZ_FROM_RGB / _WHITE[:, None]).astype(np.float32)
-# L* = 116 f(y) - 16, a* = 500 (f(x) - f(y)), b* = 200 (f(y) - f(z)), as one affine map.
-_LAB_FROM_F = np.array([[0, 116, 0, -16], [500, -500, 0, 0], [0, 200, -200, 0]], np.float32)
+_RGB_FROM_WHITE = np.linalg.inv(_XYZ_FROM_RGB / _WHITE[:, None])
 _F_FROM_LAB = np.array(
     [[1 / 116, 1 / 500, 0, 16 / 116], [1 / 116, 0, 0, 16 / 116], [1 / 116, 0, -1 / 200, 16 / 116]], np.float32
 )
+
+
+_KNEE_XYZ, _KNEE_F, _SLOPE = 0.008856, 0.2068966, 7.787  # below, the cube root is continued by a line (CIE 15)
+_KNEE_LINEAR, _GAIN = 0.0031308, 12.92  # below, the sRGB curve is a line (IEC 61966-2-1)
+# L* = 116 f(y) - 16, a* = 500 (f(x) - f(y)), b* = 200 (f(y) - f(z)), as one affine map of f + _SLOPE * _KNEE_XYZ.
+_LAB_FROM_F = np.array([[0, 116, 0, -16 - 116 * _SLOPE * _KNEE_XYZ], [500, -500, 0, 0], [0, 200, -200, 0]], np.float32)
+# The same offset the other way: linear RGB from xyz + _KNEE_F / _SLOPE.
+_RGB_FROM_XYZ_AND_LINE = np.column_stack([_RGB_FROM_WHITE, _RGB_FROM_WHITE @ np.full(3, -_KNEE_F / _SLOPE)]).astype(
+    np.float32
+)
+_PIECE = 2**14  # pixels: three float32 channels of it are 192 KiB
+
+
+class _Scratch(threading.local):
+    """Three arrays of a piece's size for each thread that converts colours."""
+
+    def __init__(self):
+        self.arrays = np.empty((3, 1, _PIECE, 3), np.float32)
+
+    def of(self, pixels: int) -> list[np.ndarray]:
+        return [array[:, :pixels] for array in self.arrays]
+
+
+_scratch = _Scratch()
+
+
+def _pieces(source, target):
+    """Views of (H, W, 3) arrays, (1, n, 3) each with n <= _PIECE: what is read, what is written, three to work in."""
+    source, target = np.ascontiguousarray(source).reshape(1, -1, 3), target.reshape(1, -1, 3)
+    for start in range(0, source.shape[1], _PIECE):
+        piece = source[:, start : start + _PIECE]
+        yield piece, target[:, start : start + _PIECE], *_scratch.of(piece.shape[1])
 
 
 def _decode(srgb):
@@ -34,22 +70,16 @@ def _decode(srgb):
     return np.where(srgb > 0.04045, ((srgb + 0.055) / 1.055) ** 2.4, srgb / 12.92).astype(np.float32)
 
 
-def _encode(linear):
-    """sRGB transfer curve: linear 0..1 -> encoded 0..1."""
-    return np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, linear * 12.92).astype(np.float32)
-
-
 _LINEAR_FROM_U8 = _decode(np.arange(256) / 255.0)
 _LINEAR_FROM_U16 = _decode(np.arange(65536) / 65535.0)
-# 16 bits of linear light tell all 256 levels apart, also in the shadows (20 steps a level).
-_U8_FROM_LINEAR16 = np.rint(_encode(np.arange(65536) / 65535.0) * 255).astype(np.uint8)
 
 
-def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
+def rgb_to_lab(rgb: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Converts an sRGB image to CIE L*a*b*.
 
     Args:
         rgb: (H, W, 3) uint8, uint16, or float in 0..1.
+        out: (H, W, 3) float32, contiguous, to write into; None makes one.
 
     Returns:
         (H, W, 3) float32; L 0..100; a -86..98, b -108..94. Within 2e-4 of scikit-image, but
@@ -62,27 +92,54 @@ def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
     """
     if rgb.ndim != 3 or rgb.shape[-1] != 3:
         raise ValueError(f"An RGB image has the shape (H, W, 3). Received: {rgb.shape}")
-    if rgb.dtype == np.uint8:
-        linear = _LINEAR_FROM_U8[rgb]
-    elif rgb.dtype == np.uint16:
-        linear = _LINEAR_FROM_U16[rgb]
-    else:
-        linear = _decode(rgb)
-    xyz = cv2.transform(linear, _WHITE_FROM_RGB)
-    f = np.where(xyz > 0.008856, np.cbrt(xyz), np.float32(7.787) * xyz + np.float32(16 / 116))
-    lab = cv2.transform(f, _LAB_FROM_F)
-    # The published matrix and white point leave a grey pixel 0.005 units of colour, scikit-image's
-    # too. Grey is grey: no metric may call it yellow.
-    lab[(rgb[..., 0] == rgb[..., 1]) & (rgb[..., 1] == rgb[..., 2]), 1:] = 0
-    return lab
+    out = np.empty(rgb.shape, np.float32) if out is None else out
+    for piece, lab, f, linear, line in _pieces(rgb, out):
+        if rgb.dtype == np.uint8:
+            cv2.LUT(piece, _LINEAR_FROM_U8, dst=linear)
+        elif rgb.dtype == np.uint16:
+            np.take(_LINEAR_FROM_U16, piece, out=linear, mode="clip")
+        else:
+            linear[:] = _decode(piece)
+        cv2.transform(linear, _WHITE_FROM_RGB, dst=f)
+        # cbrt above the knee, and below it the line that continues it: the sum of two clipped curves.
+        cv2.threshold(f, _KNEE_XYZ, 0, cv2.THRESH_TRUNC, dst=line)
+        cv2.max(f, (_KNEE_XYZ,) * 4, dst=f)
+        np.cbrt(f, out=f)
+        cv2.scaleAdd(line, _SLOPE, f, dst=f)
+        cv2.transform(f, _LAB_FROM_F, dst=lab)
+        # The published matrix and white point leave a grey pixel 0.005 units of colour, scikit-image's
+        # too. Grey is grey: no metric may call it yellow.
+        red, green, blue = cv2.split(piece)
+        grey = cv2.bitwise_and(cv2.compare(red, green, cv2.CMP_EQ), cv2.compare(green, blue, cv2.CMP_EQ))
+        if cv2.countNonZero(grey):
+            cv2.mixChannels([lab], [f], [0, 0, -1, 1, -1, 2])  # L alone; -1 is zero
+            cv2.copyTo(f, grey, lab)
+    return out
 
 
-def _linear_from_lab(lab):
-    """(H, W, 3) float32 Lab -> linear sRGB 0..1; colours outside sRGB are clipped."""
-    f = cv2.transform(np.ascontiguousarray(lab, np.float32), _F_FROM_LAB)
+def _linear_from_lab(lab, linear, f, line):
+    """A piece of float32 Lab -> linear sRGB 0..1, in `linear`; colours outside sRGB are clipped."""
+    cv2.transform(lab, _F_FROM_LAB, dst=f)
     np.maximum(f[..., 2], 0, out=f[..., 2])  # a very yellow ab asks for negative blue light
-    xyz = np.where(f > 0.2068966, f * f * f, (f - np.float32(16 / 116)) * np.float32(1 / 7.787))
-    return np.clip(cv2.transform(xyz, _RGB_FROM_WHITE), 0, 1)
+    cv2.threshold(f, _KNEE_F, 0, cv2.THRESH_TRUNC, dst=line)
+    cv2.max(f, (_KNEE_F,) * 4, dst=f)
+    cv2.multiply(f, f, dst=linear)
+    cv2.multiply(linear, f, dst=linear)
+    cv2.scaleAdd(line, 1 / _SLOPE, linear, dst=linear)
+    cv2.transform(linear, _RGB_FROM_XYZ_AND_LINE, dst=f)
+    np.clip(f, 0, 1, out=linear)
+
+
+def _encode(linear, srgb, root):
+    """A piece of linear sRGB 0..1, overwritten -> encoded 0..1, in `srgb`; x^(1/2.4) is x^(1/4) x^(1/6)."""
+    cv2.max(linear, (_KNEE_LINEAR,) * 4, dst=root)
+    cv2.threshold(linear, _KNEE_LINEAR, 0, cv2.THRESH_TRUNC, dst=linear)
+    np.sqrt(root, out=root)
+    np.sqrt(root, out=srgb)
+    np.cbrt(root, out=root)
+    cv2.multiply(srgb, root, dst=srgb, scale=1.055)
+    cv2.scaleAdd(linear, _GAIN, srgb, dst=srgb)
+    srgb -= np.float32(0.055 + _GAIN * _KNEE_LINEAR)
 
 
 def lab_to_rgb(lab: np.ndarray, dtype=np.uint8) -> np.ndarray:
@@ -97,25 +154,40 @@ def lab_to_rgb(lab: np.ndarray, dtype=np.uint8) -> np.ndarray:
 
     Source: ours.
     """
-    linear = _linear_from_lab(lab)
-    if dtype == np.uint8:
-        return _U8_FROM_LINEAR16[np.rint(linear * 65535).astype(np.uint16)]
-    srgb = _encode(linear)
-    return srgb if dtype == np.float32 else np.rint(srgb * 65535).astype(np.uint16)
+    out = np.empty(lab.shape, dtype)
+    for piece, rgb, one, two, three in _pieces(np.asarray(lab, np.float32), out):
+        _linear_from_lab(piece, one, two, three)
+        _encode(one, two, three)
+        if dtype == np.float32:
+            np.clip(two, 0, 1, out=rgb)  # rounding leaves -4e-8 for black
+        elif dtype == np.uint8:
+            cv2.convertScaleAbs(two, dst=rgb, alpha=255)
+        else:
+            two *= np.float32(65535)
+            np.rint(two, out=two)
+            rgb[:] = two
+    return out
 
 
-def split(lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def split(lab: np.ndarray, out: tuple[np.ndarray, np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Separates luminance from chroma and scales both for the networks.
 
     Args:
         lab: (..., 3) float32; L 0..100, a and b in Lab units.
+        out: (..., 1) and (..., 2) float32, contiguous, to write into; None makes them.
 
     Returns:
         `l_norm` (..., 1) float32 in -1..1, `ab_norm` (..., 2) float32 within -0.85..0.77.
 
     Source: DESIGN data flow; ab/128 from BASELINES §2.1.
     """
-    return lab[..., :1] * np.float32(1 / L_HALF) - 1, lab[..., 1:] * np.float32(1 / AB_SCALE)
+    l_norm, ab_norm = out or (np.empty((*lab.shape[:-1], n), np.float32) for n in (1, 2))
+    pixels = np.ascontiguousarray(lab, np.float32).reshape(1, -1, 3)
+    cv2.mixChannels([pixels], [l_norm.reshape(1, -1, 1), ab_norm.reshape(1, -1, 2)], [0, 0, 1, 1, 2, 2])
+    l_norm *= np.float32(1 / L_HALF)
+    l_norm -= 1
+    ab_norm *= np.float32(1 / AB_SCALE)
+    return l_norm, ab_norm
 
 
 def join(l_norm: np.ndarray, ab_norm: np.ndarray) -> np.ndarray:
