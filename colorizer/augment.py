@@ -7,6 +7,8 @@ never part: all three channels of one uint8 image go through one transform.
 
 from __future__ import annotations
 
+import threading
+
 import cv2
 import numpy as np
 
@@ -22,8 +24,19 @@ _BORDERS = {
     "reflect": cv2.BORDER_REFLECT,
     "wrap": cv2.BORDER_WRAP,
 }
+_FLIPS = {"flip_horizontal": 0, "flip_vertical": 0}
 _NO_WARP = {"theta": 0, "tx": 0, "ty": 0, "shear": 0, "zx": 1, "zy": 1}
 _INTERPOLATIONS = {0: cv2.INTER_NEAREST, 1: cv2.INTER_LINEAR, 3: cv2.INTER_CUBIC}
+
+
+class _Draws(threading.local):
+    """One legacy generator for each thread: making one costs ten times what reseeding it does."""
+
+    def __init__(self):
+        self.generator = np.random.RandomState(0)
+
+
+_draws = _Draws()
 
 
 def draw_seed(seed: int, epoch: int, index: int) -> int:
@@ -64,7 +77,10 @@ class ImageDataGenerator(_Stock):
 
         Source: Keras' draws in Keras' order, from a generator of our own instead of a reseeded global one.
         """
-        rng = np.random if seed is None else np.random.RandomState(seed)
+        rng = np.random
+        if seed is not None:
+            rng = _draws.generator
+            rng.seed(seed)
         theta = rng.uniform(-self.rotation_range, self.rotation_range) if self.rotation_range else 0
         tx = self._draw_shift(rng, self.height_shift_range, img_shape[self.row_axis - 1])
         ty = self._draw_shift(rng, self.width_shift_range, img_shape[self.col_axis - 1])
@@ -110,16 +126,19 @@ class ImageDataGenerator(_Stock):
         """
         if self.interpolation_order not in _INTERPOLATIONS:  # splines OpenCV does not have
             return super().apply_transform(x, transform_parameters)
-        warp = {k: transform_parameters.get(k, neutral) for k, neutral in _NO_WARP.items()}
-        if warp != _NO_WARP:
-            x = self._warp(x, **warp)
-        rest = {k: v for k, v in transform_parameters.items() if k not in warp}
-        if any(rest.values()) or rest.get("brightness") is not None:  # flips, channel shift, brightness
+        moves = {k: transform_parameters.get(k, neutral) for k, neutral in (_NO_WARP | _FLIPS).items()}
+        flips = tuple(int(moves.pop(k)) for k in _FLIPS)
+        if moves != _NO_WARP:
+            x = self._warp(x, *flips, **moves)
+        elif any(flips):
+            x = cv2.flip(x, {(1, 0): 1, (0, 1): 0, (1, 1): -1}[flips]).reshape(x.shape)  # OpenCV's codes
+        rest = {k: v for k, v in transform_parameters.items() if k not in moves and k not in _FLIPS}
+        if any(rest.values()) or rest.get("brightness") is not None:  # channel shift, brightness
             x = super().apply_transform(x, rest)
         return np.ascontiguousarray(x)
 
-    def _warp(self, x, theta, tx, ty, shear, zx, zy):
-        """Keras' rotation, shift, shear and zoom about the centre, sampled by OpenCV."""
+    def _warp(self, x, mirror, upside_down, theta, tx, ty, shear, zx, zy):
+        """Keras' rotation, shift, shear and zoom about the centre, then its flips, all in one sampling by OpenCV."""
         height, width = x.shape[:2]
         sin, cos = np.sin(np.deg2rad(theta)), np.cos(np.deg2rad(theta))
         sin_shear, cos_shear = np.sin(np.deg2rad(shear)), np.cos(np.deg2rad(shear))
@@ -130,12 +149,19 @@ class ImageDataGenerator(_Stock):
         centre = np.array([height / 2 - 0.5, width / 2 - 0.5])
         # (x, y) of the output -> (x, y) of the input, which is Keras' matrix before it swaps the axes.
         affine = np.column_stack([matrix, offset + centre - matrix @ centre])
+        if mirror:
+            affine = affine @ [[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]]
+        if upside_down:
+            affine = affine @ [[1, 0, 0], [0, -1, height - 1], [0, 0, 1]]
+        # Four channels go through OpenCV's vector units in half the time that three take.
+        coloured = x.shape[2] == 3
         warped = cv2.warpAffine(
-            x,
+            cv2.cvtColor(x, cv2.COLOR_RGB2RGBA) if coloured else x,
             affine,
             (width, height),
             flags=_INTERPOLATIONS[self.interpolation_order] | cv2.WARP_INVERSE_MAP,
             borderMode=_BORDERS[self.fill_mode],
             borderValue=(self.cval,) * 4,
         )
-        return warped.reshape(x.shape)  # OpenCV drops a last axis of one
+        # OpenCV drops a last axis of one.
+        return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB) if coloured else warped.reshape(x.shape)

@@ -115,8 +115,9 @@ class Batches(keras.utils.PyDataset):
         rgb_u8 = self.pictures.read(rows)
         l_norm = np.empty((*rgb_u8.shape[:3], 1), np.float32)
         ab_norm = np.empty((*rgb_u8.shape[:3], 2), np.float32)
+        lab = np.empty(rgb_u8.shape[1:], np.float32)
         for i, row in enumerate(rows):
-            l_norm[i], ab_norm[i] = color.split(color.rgb_to_lab(self._moved(rgb_u8[i], epoch, row)))
+            color.split(color.rgb_to_lab(self._moved(rgb_u8[i], epoch, row), out=lab), out=(l_norm[i], ab_norm[i]))
         target = ab_norm if self.labels is None else (ab_norm, self.labels[rows])
         return (l_norm, self.vectors_of(rows)), target
 
