@@ -4,6 +4,7 @@
     python train.py --dataset paintings --method efficientnet --classifier none
     python train.py --dataset path/to/my/photographs --epochs 20
     python train.py --run results/runs/efficientnet-coco --resume
+    python train.py --method colorful --help              what that method is, and what it costs
 
 Exit status: 0 done; 1 training failed; 2 wrong usage, or data or a classifier that
 cannot be had; 130 stopped by Ctrl-C, to be gone on with by --resume.
@@ -20,11 +21,26 @@ def parse(argv=None):
     """The typed flags: ({field: value} of those that were typed, whether to resume)."""
     from colorizer import config
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=_methods(argv), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --run, or in its default folder")
     config.add_flags(parser)
     given = vars(parser.parse_args(argv))
     return given, given.pop("resume")
+
+
+def _methods(argv) -> str:
+    """What stands under the flags: the method that was typed, at length; else a line about each."""
+    from colorizer import methods
+
+    asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    asked.add_argument("--method")
+    name = asked.parse_known_args(argv)[0].method
+    if name in methods.names():
+        return f"method {name}:\n\n{methods.describe(name)}"
+    lines = (f"  {name:20}{methods.describe(name).splitlines()[0]}" for name in methods.names())
+    return "\n".join(["methods (--method NAME --help says more):", *lines])
 
 
 def main(argv=None) -> int:

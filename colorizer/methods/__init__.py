@@ -6,9 +6,11 @@ the folder, and the interface test runs over what it finds. See `Method`.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a name can be checked, and --help answered, without loading Keras
@@ -87,6 +89,25 @@ class Method(Protocol):
 def names() -> list[str]:
     """The methods there are: the modules of this folder, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def describe(name: str) -> str:
+    """What a method is, in its file's own words, without loading Keras.
+
+    Args:
+        name: a module of this folder, see `names()`.
+
+    Returns:
+        The module's docstring: the idea, the paper, the cost, whose code is used and whose is not.
+
+    Raises:
+        ValueError: there is no such method; the message lists those there are.
+
+    Source: ours.
+    """
+    if name not in names():
+        raise ValueError(f"A method is one of {', '.join(names())}. Received: {name}")
+    return ast.get_docstring(ast.parse((Path(__path__[0]) / f"{name}.py").read_text(encoding="utf-8")))
 
 
 def get(name: str) -> Method:
