@@ -92,7 +92,7 @@ def prepare(config: TrainConfig, method) -> Data:
 
 
 @contextlib.contextmanager
-def _precision(name):
+def precision(name):
     """Layers built inside compute in this precision; the setting is global in Keras, so it is put back."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
@@ -134,7 +134,7 @@ def run(config: TrainConfig, resume: bool = False) -> dict:
     train = data.labelled_batches(
         data.train_rows, config, generator=batches.generator_of(config), shuffle=True, workers=config.workers
     )
-    with _precision(config.precision):
+    with precision(config.precision):
         network = method.build(config.image_size)
         trainer = method.trainer(network, config, train)
     history, diverged = _fit(trainer, network, config, data, train, record, state)
