@@ -115,9 +115,8 @@ class Batches(keras.utils.PyDataset):
         rgb_u8 = self.pictures.read(rows)
         l_norm = np.empty((*rgb_u8.shape[:3], 1), np.float32)
         ab_norm = np.empty((*rgb_u8.shape[:3], 2), np.float32)
-        lab = np.empty(rgb_u8.shape[1:], np.float32)
         for i, row in enumerate(rows):
-            color.split(color.rgb_to_lab(self._moved(rgb_u8[i], epoch, row), out=lab), out=(l_norm[i], ab_norm[i]))
+            color.rgb_to_l_ab(self._moved(rgb_u8[i], epoch, row), out=(l_norm[i], ab_norm[i]))
         target = ab_norm if self.labels is None else (ab_norm, self.labels[rows])
         return (l_norm, self.vectors_of(rows)), target
 
@@ -149,5 +148,5 @@ def mean_ab_norm(pictures, rows: np.ndarray) -> list[float]:
     """
     total = np.zeros(2)
     for row in rows:
-        total += color.split(color.rgb_to_lab(pictures.read([row])[0]))[1].mean((0, 1), dtype=np.float64)
+        total += color.rgb_to_l_ab(pictures.read([row])[0])[1].mean((0, 1), dtype=np.float64)
     return (total / len(rows)).tolist()

@@ -91,12 +91,12 @@ class Store:
 
         Source: ours.
         """
-        shape, start = self.pixels.shape[1:], self.pixels.offset
-        out = np.empty((len(rows), *shape), np.uint8)
-        size = out[:1].size if len(rows) else 0
-        for picture, row in zip(out, rows, strict=True):
-            where = start + int(row) * size
-            picture[:] = np.fromfile(self.path / "pixels.npy", np.uint8, size, offset=where).reshape(shape)
+        out = np.empty((len(rows), *self.pixels.shape[1:]), np.uint8)
+        with open(self.path / "pixels.npy", "rb", buffering=0) as file:
+            for picture, row in zip(out, rows, strict=True):
+                file.seek(self.pixels.offset + int(row) * picture.nbytes)
+                if file.readinto(memoryview(picture).cast("B")) != picture.nbytes:
+                    raise DataError(f"{file.name} ends early, in row {row}. Delete {self.path}; it is made anew.")
         return out
 
 

@@ -142,3 +142,14 @@ def test_grey_of_colour_keeps_its_luminance_and_has_equal_channels():
 def test_wrong_shapes_are_refused_by_name(shape):
     with pytest.raises(ValueError, match=r"\(H, W, 3\)\. Received: \(" + str(shape[0])):
         color.rgb_to_lab(np.zeros(shape, np.uint8))
+
+
+def test_one_pass_gives_what_two_steps_give():
+    rgb_u8 = np.concatenate([grid(3).reshape(-1, 3), np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)])[None]
+    l_norm, ab_norm = color.split(color.rgb_to_lab(rgb_u8))
+    for ours, truth in zip(color.rgb_to_l_ab(rgb_u8), (l_norm, ab_norm), strict=True):
+        assert ours.shape == truth.shape and ours.dtype == np.float32
+        np.testing.assert_allclose(ours, truth, atol=2e-6)
+    assert not color.rgb_to_l_ab(rgb_u8)[1][0, -256:].any()
+    with pytest.raises(ValueError, match=r"\(H, W, 3\)"):
+        color.rgb_to_l_ab(rgb_u8[0])
