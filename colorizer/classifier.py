@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from colorizer import color, files
 log = logging.getLogger(__name__)
 
 CLASSES = 1000
+BATCH_SIZE = 32  # pictures in one forward pass
 B4_SIZE = 380  # EfficientNet-B4's own input size; §III.B
 B4_FILE = "efficientnetb4.h5"  # keras.applications' name for the weights with top
 B4_MD5 = "18c95ad55216b8f92d7e70b3a046e2fc"
@@ -47,7 +50,7 @@ class Classifier:
     fingerprint: str
     model: keras.Model | None = None
 
-    def vectors(self, rgb_u8: np.ndarray, batch_size: int = 32) -> np.ndarray:
+    def vectors(self, rgb_u8: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Class scores of pictures, seen in grey.
 
         Args:
@@ -62,15 +65,42 @@ class Classifier:
         """
         if self.model is None:
             return np.zeros((len(rgb_u8), CLASSES), np.float32)
+        chunks = (rgb_u8[start : start + batch_size] for start in range(0, len(rgb_u8), batch_size))
+        return np.concatenate([np.empty((0, CLASSES), np.float32), *self.stream(chunks, batch_size)])
+
+    def stream(self, chunks: Iterable[np.ndarray], batch_size: int = BATCH_SIZE) -> Iterator[np.ndarray]:
+        """Class scores of one chunk of pictures after another, for any number of them.
+
+        While the model computes one chunk, a thread reads the next and turns it grey.
+
+        Args:
+            chunks: (n, S, S, 3) uint8 sRGB each, n <= batch_size.
+            batch_size: see `vectors`.
+
+        Yields:
+            (n, 1000) float32 for each chunk.
+
+        Source: ours.
+        """
         size = self.model.input_shape[1]
-        scores = np.empty((len(rgb_u8), CLASSES), np.float32)
-        for start in range(0, len(rgb_u8), batch_size):
+
+        chunks = iter(chunks)
+
+        def grey_batch():
+            chunk = next(chunks, None)
+            if chunk is None:
+                return None, 0
             batch = np.zeros((batch_size, size, size, 3), np.float32)
-            pictures = rgb_u8[start : start + batch_size]
-            for i, picture in enumerate(pictures):
-                batch[i] = grey_input(picture, size)
-            scores[start : start + len(pictures)] = self.model.predict_on_batch(batch)[: len(pictures)]
-        return scores
+            for target, picture in zip(batch, chunk, strict=False):
+                target[:] = grey_input(picture, size)
+            return batch, len(chunk)
+
+        with ThreadPoolExecutor(1) as pool:
+            batch, count = grey_batch()
+            while batch is not None:
+                ahead = pool.submit(grey_batch)
+                yield self.model.predict_on_batch(batch)[:count]
+                batch, count = ahead.result()
 
 
 def grey_input(rgb_u8: np.ndarray, size: int) -> np.ndarray:
@@ -85,10 +115,10 @@ def grey_input(rgb_u8: np.ndarray, size: int) -> np.ndarray:
 
     Source: §III.B.
     """
-    grey = color.grey(color.rgb_to_lab(rgb_u8)[..., 0])[..., 0]
+    grey = color.grey_of(rgb_u8)
     shrinks = size < grey.shape[0]
     grey = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.repeat(grey[..., None].astype(np.float32), 3, axis=-1)
+    return cv2.cvtColor(grey.astype(np.float32), cv2.COLOR_GRAY2RGB)
 
 
 def load(spec: str) -> Classifier:
@@ -224,10 +254,10 @@ def vectors_of(classifier: Classifier, store) -> np.ndarray:
     path = store.path / f"vectors-{classifier.name}-{key}.npy"
     if not path.is_file():
         vectors = np.zeros((rows, CLASSES), np.float32)
-        step = 64
-        for start in tqdm(range(0, len(store.rows), step), desc=f"class vectors ({classifier.name})", unit="batch"):
-            chosen = store.rows[start : start + step]
-            vectors[chosen] = classifier.vectors(store.read(chosen))
+        chunks = [store.rows[start : start + BATCH_SIZE] for start in range(0, len(store.rows), BATCH_SIZE)]
+        stream = classifier.stream(map(store.read, chunks), BATCH_SIZE)
+        for rows, scores in zip(tqdm(chunks, f"class vectors ({classifier.name})", unit="batch"), stream, strict=True):
+            vectors[rows] = scores
         with files.replacing(path) as part:
             np.save(part, vectors)
     return np.load(path, mmap_mode="r")

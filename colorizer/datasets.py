@@ -216,11 +216,12 @@ def _crops(file: str, folder: Path) -> list[str]:
     return names
 
 
-def inspect(rgb_u8: np.ndarray) -> str | None:
+def inspect(rgb_u8: np.ndarray, square: np.ndarray | None = None) -> str | None:
     """Why a picture is no use for training on colour, or None.
 
     Args:
         rgb_u8: (H, W, 3) uint8 sRGB.
+        square: the same picture averaged to a smaller size, where that is at hand; it spares averaging it again.
 
     Returns:
         "tiny" (shorter side under 64), "grey" (no chroma), "toned" (a grey picture printed in one tint:
@@ -234,10 +235,11 @@ def inspect(rgb_u8: np.ndarray) -> str | None:
     # (burnt-out sepia); picking pixels keeps to the curve. A toned picture passes for one by either.
     height, width = rgb_u8.shape[:2]
     rows, columns = (np.linspace(0, n - 1, _TINY).astype(int) for n in (height, width))
-    averaged = color.rgb_to_lab(cv2.resize(rgb_u8, (_TINY, _TINY), interpolation=cv2.INTER_AREA)).reshape(-1, 3)
+    whole = rgb_u8 if square is None or len(square) < _TINY else square
+    averaged = color.rgb_to_lab(cv2.resize(whole, (_TINY, _TINY), interpolation=cv2.INTER_AREA)).reshape(-1, 3)
     if np.percentile(np.hypot(averaged[:, 1], averaged[:, 2]), 99) < _GREY_CHROMA:
         return "grey"
-    picked = color.rgb_to_lab(rgb_u8[np.ix_(rows, columns)]).reshape(-1, 3)
+    picked = color.rgb_to_lab(rgb_u8[rows][:, columns]).reshape(-1, 3)
     return "toned" if min(_residual(averaged), _residual(picked)) < _TONED_RESIDUAL else None
 
 
@@ -248,11 +250,10 @@ def _residual(lab: np.ndarray) -> float:
         lab: (N, 3) float32.
 
     Returns:
-        RMS distance in Lab units of (a, b) to a curve over L: a straight piece for each twelfth of the pixels.
+        RMS distance in Lab units of (a, b) to a curve over L: twelve straight pieces of as many pixels each.
     """
-    total = 0.0
-    for piece in np.array_split(lab[np.argsort(lab[:, 0], kind="stable")].astype(np.float64), 12):
-        light, ab = np.split(piece - piece.mean(0), [1], axis=1)
-        slope = light.T @ ab / max(np.square(light).sum(), 1e-6)
-        total += np.square(ab - light * slope).sum()
-    return float(np.sqrt(total / len(lab)))
+    pieces = lab[np.argsort(lab[:, 0], kind="stable")][: len(lab) // 12 * 12].reshape(12, -1, 3).astype(np.float64)
+    pieces -= pieces.mean(axis=1, keepdims=True)
+    light, ab = pieces[..., :1], pieces[..., 1:]
+    slope = light.swapaxes(1, 2) @ ab / np.maximum(np.square(light).sum(axis=1, keepdims=True), 1e-6)
+    return float(np.sqrt(np.square(ab - light * slope).sum() / len(lab)))

@@ -174,8 +174,9 @@ def _prepare(root: Path, image_size: int, keep_grey: bool, name: str) -> tuple[n
     except photos.PhotoError as error:
         return None, f"corrupt: {error.reason}"
     rgb_u8 = (rgb >> 8).astype(np.uint8) if rgb.dtype == np.uint16 else rgb
-    reason = None if keep_grey else datasets.inspect(rgb_u8)
-    return (None, reason) if reason else (resize_square(rgb_u8, image_size), KEPT)
+    square = resize_square(rgb_u8, image_size)
+    reason = None if keep_grey else datasets.inspect(rgb_u8, square)
+    return (None, reason) if reason else (square, KEPT)
 
 
 def _fill(folder: Path, names: list[str], image_size: int, prepare, workers: int) -> None:

@@ -153,3 +153,12 @@ def test_one_pass_gives_what_two_steps_give():
     assert not color.rgb_to_l_ab(rgb_u8)[1][0, -256:].any()
     with pytest.raises(ValueError, match=r"\(H, W, 3\)"):
         color.rgb_to_l_ab(rgb_u8[0])
+
+
+def test_grey_without_the_way_over_lab_is_the_same_grey():
+    rgb_u8 = grid(3)
+    truth = color.grey(color.rgb_to_lab(rgb_u8)[..., 0])[..., 0]
+    difference = np.abs(color.grey_of(rgb_u8).astype(int) - truth)
+    assert difference.max() <= 1 and (difference > 0).mean() < 1e-3  # what rounds the other way
+    levels = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    np.testing.assert_array_equal(color.grey_of(levels)[0], np.arange(256))
