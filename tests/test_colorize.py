@@ -12,7 +12,7 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 from PIL import Image
 
-from colorizer import inference, photos, weights
+from colorizer import decoding, inference, photos, weights
 from colorizer.methods import trivial
 
 SIZE = 32
@@ -124,7 +124,7 @@ def test_failures_are_named_with_their_reason_and_stop_nothing(colorize, tmp_pat
     assert status == 1 and "2 of 4 done" in out
     assert err.splitlines() == [
         "colorize.py: in/empty.jpg: empty file (0 bytes)",
-        "colorize.py: in/list.png: not a JPEG, PNG, WebP, TIFF or BMP picture",
+        f"colorize.py: in/list.png: no picture of a known kind ({decoding.KINDS})",
     ]
     assert files_below(tmp_path / "out") == ["a.png", "z.png"]
 

@@ -10,7 +10,7 @@ from conftest import draw_picture
 from PIL import Image
 
 from colorizer import classifier as classifiers
-from colorizer import color, inference, photos, weights
+from colorizer import color, decoding, inference, photos, weights
 from colorizer.methods import trivial
 
 SIZE = 32
@@ -219,7 +219,13 @@ def test_files_are_colorized_in_order_and_failures_stop_nothing(tmp_path, colori
     pairs = make_files(tmp_path)
     outcomes = list(colorizer.colorize_files(pairs, batch_size))
     assert [(o.source, o.target) for o in outcomes] == pairs
-    assert [o.error for o in outcomes] == [None, None, "not a JPEG, PNG, WebP, TIFF or BMP picture", None, None]
+    assert [o.error for o in outcomes] == [
+        None,
+        None,
+        f"no picture of a known kind ({decoding.KINDS})",
+        None,
+        None,
+    ]
     for i in (0, 1, 3, 4):
         expected = colorizer.colorize(draw_picture(i, 50 + i, 60))
         np.testing.assert_array_equal(photos.read(pairs[i][1]).rgb, expected)
