@@ -36,6 +36,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 200_000_000  # 600 MB as 8-bit RGB: what a small machine can still hold
+MAX_SIDE = 100_000  # a JPEG's longest is 65,535; one row of 200 megapixels cannot be worked on in bands
 JPEG_QUALITY = 95
 EXTENSIONS = tuple(FORMATS)  # readable and writable, lower case
 # Readable only, and what their copies in colour are written as: the nearest that loses no more.
@@ -150,6 +151,8 @@ def _guarded(path, max_pixels, use):
             if image.width * image.height > max_pixels:
                 size = f"{image.width} x {image.height} = {image.width * image.height / 1e6:.1f} megapixels"
                 raise PhotoError(path, f"too large: {size}; the limit is {max_pixels / 1e6:.1f}")
+            if max(image.size) > MAX_SIDE:
+                raise PhotoError(path, f"too long: {max(image.size)} pixels; the limit is {MAX_SIDE} a side")
             return use(image, path)
     except PhotoError:
         raise
