@@ -77,7 +77,7 @@ def _options(form: str, said: dict, quality: int) -> tuple[dict, list[str]]:
         return {} if not said.get("dpi") else {"dpi": said["dpi"]}, []
     options = {"icc_profile": profiles.srgb(), "exif": said.get("exif") or b"", "xmp": said.get("xmp") or b""}
     if form == "PNG":
-        options |= {"pnginfo": _png_info(said)}
+        options |= {"pnginfo": _png_info(said), "compress_level": _LEVEL}
         options.pop("xmp")
     if form in ("JPEG", "PNG") and said.get("dpi"):
         options["dpi"] = said["dpi"]
