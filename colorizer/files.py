@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,12 +26,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}-{path.name}")
+    tail = os.fsdecode(os.fsencode(path.name)[-200:])  # a name and this prefix may be too long together
+    part = path.with_name(f".{os.getpid()}-{threading.get_ident()}-{tail}")
     try:
         yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def writer_of(name: str) -> int | None:
+    """The process that writes a temporary file, by its name; None for any other name. Source: ours."""
+    found = re.match(r"\.(\d+)-\d+-.", name)
+    return int(found[1]) if found else None
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -7,58 +7,57 @@ at its own size. Its own colours, if it has any, are never looked at.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
 import keras
 import numpy as np
 
+from colorizer import borders, color, merging, photos, pictures, pipeline, store, weights
 from colorizer import classifier as classifiers
-from colorizer import color, photos, store, weights
 from colorizer.methods import Method
+from colorizer.pictures import Picture
+from colorizer.pipeline import Outcome
 
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 8
-BAND_PIXELS = 2**20  # full-size colour conversion works on bands of rows: 12 MB an array, not 144 for 12 megapixels
-THREADS = 4  # decode and encode around the network; each holds one photo
-
-
-class Outcome(NamedTuple):
-    """What became of one file: `error` is None or one line; `skipped` where the target was there already."""
-
-    source: Path
-    target: Path
-    error: str | None = None
-    skipped: bool = False
 
 
 class Colorizer:
-    """Colorizes photographs with a trained network.
+    """Colorizes photographs with a trained network. One may be used by several threads.
 
     Args:
-        network: a trained network of `method`.
-        method: a module of `colorizer.methods`.
-        classifier: from `colorizer.classifier.load`; None feeds zeros.
-        image_size: side of the square the network sees.
+        network: a run's folder or its weights file; or a trained network, and `method` with it.
+        method: a module of `colorizer.methods`, for a network.
+        classifier: for weights a name or a file, see `load`; for a network what
+            `colorizer.classifier.load` gives. None: the recorded one; for a network, zeros.
+        image_size: side of the square the network sees; for weights the recorded one counts.
+
+    Raises:
+        weights.WeightsError: the weights cannot be found or do not fit.
+        classifier.ClassifierError: the classifier cannot be had.
 
     Source: ours; BASELINES §0, "Colour merge at full resolution".
     """
 
     def __init__(
         self,
-        network: keras.Model,
-        method: Method,
-        classifier: classifiers.Classifier | None = None,
+        network: keras.Model | str | Path = weights.DEFAULT,
+        method: Method | None = None,
+        classifier: classifiers.Classifier | str | None = None,
         image_size: int = 256,
     ):
+        if method is None:
+            loaded = weights.load(network)
+            network, method, image_size = loaded.network, loaded.method, loaded.config["image_size"]
+            classifier = _classifier_of(loaded, classifier)
         self.network = network
         self.method = method
         self.classifier = classifier or classifiers.load("none")
         self.image_size = image_size
+        self._one_at_a_time = threading.Lock()  # Keras promises nothing about threads
 
     @classmethod
     def load(cls, trained: str | Path = weights.DEFAULT, classifier: str | None = None) -> Colorizer:
@@ -77,9 +76,7 @@ class Colorizer:
 
         Source: ours.
         """
-        loaded = weights.load(trained)
-        seen = _classifier_of(loaded, classifier)
-        return cls(loaded.network, loaded.method, seen, loaded.config["image_size"])
+        return cls(trained, classifier=classifier)
 
     def predict_ab(self, rgbs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The colours of some photographs, all in one forward pass.
@@ -88,14 +85,24 @@ class Colorizer:
             rgbs: of each (H, W, 3) uint8 or uint16 sRGB, only L* is used.
 
         Returns:
-            Of each `ab_norm_hat` (S, S, 2) float32, ab/128.
+            Of each `ab_norm_hat` (S, S, 2) float32, ab/128, of what lies inside its frame.
 
         Source: ours.
         """
         if not rgbs:
             return []
-        small = np.stack([photos.to_uint8(store.resize_square(_checked(rgb), self.image_size)) for rgb in rgbs])
+        small = np.stack([self._square(pictures.checked(rgb)) for rgb in rgbs])
         l_norm = np.stack([color.split(color.rgb_to_lab(square))[0] for square in small])
+        with self._one_at_a_time:
+            return self._forward(small, l_norm)
+
+    def _square(self, rgb: np.ndarray) -> np.ndarray:
+        """What the network sees of a photograph: (S, S, 3) uint8, without its frame."""
+        inside = np.ascontiguousarray(rgb[borders.find(rgb)])
+        return photos.to_uint8(store.resize_square(inside, self.image_size))
+
+    def _forward(self, small: np.ndarray, l_norm: np.ndarray) -> list[np.ndarray]:
+        """Classifier and network on a batch of squares."""
         # A compiled function is compiled again for every new shape: a few sizes, whatever number of photos comes.
         size = _padded_size(len(small))
         vector = self.classifier.vectors(small, batch_size=size)
@@ -104,27 +111,54 @@ class Colorizer:
         vector = np.concatenate([vector, np.repeat(vector[-1:], fill, axis=0)])
         return list(np.asarray(self.method.predict_ab(self.network, l_norm, vector), np.float32)[: len(small)])
 
-    def colorize(self, rgb: np.ndarray | Sequence[np.ndarray], strength: float = 1.0):
-        """Gives a photograph, or several in one forward pass, the colours the network predicts.
+    def colorize(self, photo: Picture | Sequence[Picture], strength: float = 1.0):
+        """Gives a photograph, or several, the colours the network predicts.
 
         Args:
-            rgb: (H, W, 3) uint8 or uint16 sRGB, or a list of such arrays of any sizes.
+            photo: (H, W, 3) or (H, W) uint8 or uint16 sRGB, a picture of Pillow, a file, a
+                `photos.Photo`, or a list of them.
             strength: 0 leaves it grey, 1 is what the network says.
 
         Returns:
-            (H, W, 3) sRGB of the same size and dtype, or a list of them. L* is the photo's own
-            wherever the colour is inside sRGB.
+            What was given, in colour: for an array (H, W, 3) of its dtype; for a picture of Pillow
+            another, RGB or RGBA; for a file or a `Photo` a `Photo`, whose `save(path)` keeps EXIF,
+            depth and alpha; for a list a list. L* is the photo's own wherever the colour is inside sRGB.
 
         Raises:
-            ValueError: not such an array, or `strength` outside 0..1.
+            ValueError: not such a photograph, or `strength` outside 0..1.
+            photos.PhotoError: a file cannot be read.
+
+        Source: ours.
+        """
+        if isinstance(photo, (list, tuple)):
+            return self.colorize_batch(photo, strength)
+        return self.colorize_batch([photo], strength)[0]
+
+    def colorize_batch(self, photos: Iterable[Picture], strength: float = 1.0, batch_size: int = BATCH_SIZE) -> list:
+        """Colorizes many photographs, several in one forward pass.
+
+        Args:
+            photos: of any kinds that `colorize` takes, mixed as you like.
+            strength: see `colorize`.
+            batch_size: photographs in one forward pass, and opened at once.
+
+        Returns:
+            A list of what `colorize` returns for each.
+
+        Raises:
+            ValueError, photos.PhotoError: see `colorize`.
 
         Source: ours.
         """
         if not 0 <= strength <= 1:
             raise ValueError(f"strength lies between 0 and 1. Received: {strength}")
-        if isinstance(rgb, np.ndarray):
-            return _merged(rgb, self.predict_ab([rgb])[0], strength)
-        return [_merged(photo, ab, strength) for photo, ab in zip(rgb, self.predict_ab(rgb), strict=True)]
+        done = []
+        waiting = list(photos)
+        for start in range(0, len(waiting), batch_size):
+            opened = [pictures.open_any(photo) for photo in waiting[start : start + batch_size]]
+            colours = self.predict_ab([rgb for rgb, _ in opened])
+            done += [give(merging.merge(rgb, ab, strength)) for (rgb, give), ab in zip(opened, colours, strict=True)]
+        return done
 
     def colorize_files(
         self,
@@ -132,51 +166,23 @@ class Colorizer:
         batch_size: int = BATCH_SIZE,
         strength: float = 1.0,
         overwrite: bool = False,
+        quality: int = photos.JPEG_QUALITY,
     ) -> Iterator[Outcome]:
-        """Colorizes files; while the network works on some, threads decode the next.
+        """Colorizes files; while the network works on some, threads decode the next and encode the last.
 
         Args:
             pairs: source and target of each; a target's folder is made.
-            batch_size: photos in one forward pass, and in memory twice that.
+            batch_size: photos in one forward pass.
             strength: see `colorize`.
             overwrite: otherwise targets that are there are left alone and yield `skipped`.
+            quality: of JPEG, WebP and AVIF, see `photos.write`.
 
         Yields:
-            An `Outcome` for each pair; a photo that fails does not stop the others.
+            An `Outcome` for each pair, in order; a photo that fails does not stop the others.
 
         Source: ours.
         """
-        waiting = []
-        for source, target in ((Path(a), Path(b)) for a, b in pairs):
-            if target.exists() and not overwrite:
-                yield Outcome(source, target, skipped=True)
-            else:
-                waiting.append((source, target))
-        batches = [waiting[i : i + batch_size] for i in range(0, len(waiting), batch_size)]
-        pool = ThreadPoolExecutor(THREADS)
-        try:
-            decoding: list[Future] = []
-            for i, batch in enumerate(batches):
-                decoding = decoding or [pool.submit(_read, source) for source, _ in batch]
-                read = [future.result() for future in decoding]
-                coming = batches[i + 1] if i + 1 < len(batches) else []
-                decoding = [pool.submit(_read, source) for source, _ in coming]
-                yield from self._batch(pool, batch, read, strength)
-        finally:  # also after Ctrl-C: what is being written is finished, what waits is dropped
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def _batch(self, pool, batch, read, strength) -> Iterator[Outcome]:
-        """The outcomes of one batch, of which `read` holds a `Photo` or the reason why not."""
-        good = [photo for photo in read if isinstance(photo, photos.Photo)]
-        colours = iter(self.predict_ab([photo.rgb for photo in good]))
-        writing = [
-            pool.submit(_merge_and_write, target, photo, next(colours), strength)
-            if isinstance(photo, photos.Photo)
-            else photo
-            for (_, target), photo in zip(batch, read, strict=True)
-        ]
-        for (source, target), error in zip(batch, writing, strict=True):
-            yield Outcome(source, target, error.result() if isinstance(error, Future) else error)
+        yield from pipeline.run(self.predict_ab, pairs, batch_size, strength, overwrite, quality)
 
 
 def _classifier_of(loaded: weights.Trained, spec: str | None) -> classifiers.Classifier:
@@ -203,54 +209,6 @@ def _classifier_of(loaded: weights.Trained, spec: str | None) -> classifiers.Cla
     return classifier
 
 
-def _checked(rgb: np.ndarray) -> np.ndarray:
-    """The array, if it is a photograph."""
-    kind = (getattr(rgb, "dtype", type(rgb)), getattr(rgb, "shape", None))
-    if kind[0] not in (np.uint8, np.uint16) or len(kind[1]) != 3 or kind[1][2] != 3 or 0 in kind[1]:
-        raise ValueError(f"A photo is an (H, W, 3) array of uint8 or uint16. Received: {kind[0]}, shape {kind[1]}")
-    return rgb
-
-
 def _padded_size(count: int) -> int:
     """The next power of two: at most twice the work, at most four shapes for batches of up to eight."""
     return 1 << (count - 1).bit_length()
-
-
-def _merged(rgb: np.ndarray, ab_norm_hat: np.ndarray, strength: float) -> np.ndarray:
-    """A photograph with its own L* and the given colours, made in bands of rows.
-
-    Args:
-        rgb: (H, W, 3) uint8 or uint16 sRGB.
-        ab_norm_hat: (S, S, 2) float32, ab/128.
-        strength: 0..1.
-
-    Returns:
-        (H, W, 3) of the same dtype: `color.merge` of the whole photograph, in less memory.
-    """
-    height, width = rgb.shape[:2]
-    ab_norm = cv2.resize(ab_norm_hat * np.float32(strength), (width, height), interpolation=cv2.INTER_LINEAR)
-    merged = np.empty_like(rgb, order="C")
-    rows = max(1, BAND_PIXELS // width)
-    for top in range(0, height, rows):
-        band = slice(top, top + rows)
-        merged[band] = color.merge(color.rgb_to_lab(rgb[band])[..., 0], ab_norm[band], rgb.dtype.type)
-    return merged
-
-
-def _read(source: Path) -> photos.Photo | str:
-    """The photograph, or one line that says why it cannot be read."""
-    try:
-        return photos.read(source)
-    except photos.PhotoError as error:
-        return error.reason
-
-
-def _merge_and_write(target: Path, photo: photos.Photo, ab_norm_hat: np.ndarray, strength: float) -> str | None:
-    """Writes the coloured photograph; returns one line if that fails."""
-    try:
-        photos.write(target, _merged(photo.rgb, ab_norm_hat, strength), photo.alpha)
-    except photos.PhotoError as error:
-        return str(error)
-    except MemoryError:
-        return "not enough memory to colorize it at its size"
-    return None

@@ -8,6 +8,7 @@ statistics) stay in single precision, where half would underflow.
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,9 @@ import numpy as np
 from colorizer import files, methods
 
 BEST = "best.weights.h5"
-# What colorize.py uses when it is told nothing: the paper's network, as this repository holds it.
+PLACE = "COLORIZER_WEIGHTS"  # names other weights for whoever gives none
+# What colorize.py uses when it is told nothing: the paper's network, as this repository holds it. An installed
+# package has no results/ beside it: weights are the repository's, or a person's own.
 DEFAULT = str(Path(__file__).resolve().parent.parent / "results" / "runs" / "efficientnet-coco")
 
 
@@ -49,7 +52,8 @@ def load(weights: str | Path) -> Trained:
     """Loads a trained network.
 
     Args:
-        weights: a run's folder, or its weights file (`config.json` is looked for beside it).
+        weights: a run's folder, or its weights file (`config.json` is looked for beside it);
+            for `DEFAULT`, what $COLORIZER_WEIGHTS names counts before it.
 
     Returns:
         A `Trained`.
@@ -59,7 +63,13 @@ def load(weights: str | Path) -> Trained:
 
     Source: ours.
     """
-    path = Path(weights)
+    path = Path(os.environ.get(PLACE) or weights) if weights == DEFAULT else Path(weights)
+    if path == Path(DEFAULT) and not path.exists():
+        raise WeightsError(
+            f"no trained weights come with the installed package. Give --weights a run's folder or weights file "
+            f"(in Python: Colorizer(FOLDER)), or name one in ${PLACE}: results/runs/efficientnet-coco of the project's "
+            f"repository, or one of your own from colorizer-train. Received: none; {DEFAULT} is not there."
+        )
     if path.is_dir():
         path = path / BEST
     record = path.parent / "config.json"
@@ -67,7 +77,7 @@ def load(weights: str | Path) -> Trained:
         if not needed.is_file():
             raise WeightsError(
                 f"--weights is a run's folder or a weights file with its config.json beside it. "
-                f"Received: {weights}; {needed} with {what} is not there."
+                f"Received: {path}; {needed} with {what} is not there."
             )
     config = json.loads(record.read_text(encoding="utf-8"))
     method = methods.get(config["method"])

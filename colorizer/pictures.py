@@ -1,0 +1,58 @@
+"""Whatever a program holds a photograph in: arrays, Pillow's pictures, files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from colorizer import photos
+
+Picture = np.ndarray | Image.Image | photos.Photo | str | Path
+
+
+def open_any(picture: Picture) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]:
+    """The pixels of a photograph, and what puts others into the same kind of thing.
+
+    Args:
+        picture: (H, W, 3) or (H, W) uint8 or uint16 sRGB, a picture of Pillow, a `photos.Photo` or a file.
+
+    Returns:
+        `rgb` (H, W, 3) uint8 or uint16, and a function from such an array to an array, a picture of
+        Pillow, or (for a file or a `Photo`) a `Photo` with everything the file said.
+
+    Raises:
+        ValueError: it is none of these.
+        photos.PhotoError: the file cannot be read.
+
+    Source: ours.
+    """
+    if isinstance(picture, np.ndarray):
+        rgb = np.repeat(picture[..., None], 3, axis=-1) if picture.ndim == 2 else picture
+        return checked(rgb), lambda coloured: coloured
+    if isinstance(picture, Image.Image):
+        photo = photos.from_image(picture)
+        return photo.rgb, lambda coloured: photos.coloured(photo, coloured).to_image()
+    if isinstance(picture, (str, os.PathLike)):
+        picture = photos.read(picture)
+    if isinstance(picture, photos.Photo):
+        return checked(picture.rgb), lambda coloured: photos.coloured(picture, coloured)
+    raise ValueError(
+        f"A photo is an array, a picture of Pillow, a file's path or a photos.Photo. Received: {type(picture).__name__}"
+    )
+
+
+def checked(rgb: np.ndarray) -> np.ndarray:
+    """The array, if it is a photograph.
+
+    Raises:
+        ValueError: it is not (H, W, 3) uint8 or uint16.
+    """
+    kind = (getattr(rgb, "dtype", type(rgb)), getattr(rgb, "shape", None))
+    if kind[0] not in (np.uint8, np.uint16) or len(kind[1]) != 3 or kind[1][2] != 3 or 0 in kind[1]:
+        raise ValueError(f"A photo is an (H, W, 3) array of uint8 or uint16. Received: {kind[0]}, shape {kind[1]}")
+    return rgb

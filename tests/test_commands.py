@@ -1,0 +1,233 @@
+"""The commands on folders: report.csv, --dry-run, --format, progress, strange names, installed scripts."""
+
+import csv
+import io
+import json
+import os
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY, draw_picture
+from PIL import Image
+
+from colorizer import commands, photos, pipeline, weights
+from colorizer.commands import colorize, evaluate, plan, reporting, train
+from colorizer.methods import trivial
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("run")
+    network = trivial.build(32)
+    network.set_weights([np.array([0.2, 0.1], np.float32)])
+    network.save_weights(folder / weights.BEST)
+    (folder / "config.json").write_text(json.dumps({"method": "trivial", "image_size": 32, "classifier": "none"}))
+    return str(folder)
+
+
+@pytest.fixture
+def call(run, tmp_path, monkeypatch, capsys):
+    """Calls the command in a folder of its own; returns status, output, errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def called(*words):
+        status = colorize.main([*words, "--weights", run])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return called
+
+
+def save(path, index=0, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draw_picture(index, 60, 80)).save(path, **options)
+    return path
+
+
+def rows(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_report_has_a_row_for_each_photo_and_survives_a_second_run(call, tmp_path):
+    save(tmp_path / "in/a.png")
+    save(tmp_path / "in/deep/b, c.jpg", 1)
+    frames = [Image.fromarray(draw_picture(i)) for i in range(2)]
+    frames[0].save(tmp_path / "in/pages.tif", save_all=True, append_images=frames[1:])
+    (tmp_path / "in/empty.png").write_bytes(b"")
+    assert call("in", "-o", "out")[0] == 1
+    first = rows(tmp_path / "out/report.csv")
+    assert list(first[0]) == ["file", "size", "seconds", "status", "reason"]
+    found = {row["file"]: (row["status"], row["reason"]) for row in first}
+    assert found == {
+        "in/a.png": ("done", ""),
+        "in/deep/b, c.jpg": ("done", ""),
+        "in/pages.tif": ("done", "it has several pages; the first is read"),
+        "in/empty.png": ("failed", "empty file (0 bytes)"),
+    }
+    assert int(first[0]["size"]) == (tmp_path / "in/a.png").stat().st_size and float(first[0]["seconds"]) > 0
+    save(tmp_path / "in/empty.png", 2)
+    os.unlink(tmp_path / "out/deep/b, c.jpg")
+    assert call("in", "-o", "out")[0] == 0
+    second = {row["file"]: row for row in rows(tmp_path / "out/report.csv")}
+    assert {row["status"] for row in second.values()} == {"done"} and len(second) == 4
+    assert second["in/a.png"] == first[0]  # skipped now, and still as it was done
+    assert second["in/pages.tif"]["reason"]
+
+
+def test_a_report_of_a_killed_run_is_gone_on_with(call, tmp_path):
+    save(tmp_path / "in/a.png")
+    save(tmp_path / "out/b.png")
+    save(tmp_path / "in/b.png")
+    (tmp_path / "out/report.csv").write_text("file,size,seconds,status,reason\nin/b.png,7,1.00,done,\nin/c.png,7,1.0")
+    assert call("in", "-o", "out")[0] == 0
+    assert [(r["file"], r["status"]) for r in rows(tmp_path / "out/report.csv")] == [
+        ("in/b.png", "done"),
+        ("in/a.png", "done"),
+    ]
+    os.unlink(tmp_path / "out/report.csv")
+    call("in", "-o", "out")
+    assert {r["status"] for r in rows(tmp_path / "out/report.csv")} == {"skipped"}
+
+
+def test_one_photo_has_no_report(call, tmp_path):
+    save(tmp_path / "a.png")
+    assert call("a.png", "-o", "out/")[0] == 0
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.png"]
+
+
+def test_a_report_that_cannot_be_written_exits_with_2(call, tmp_path):
+    save(tmp_path / "in/a.png")
+    (tmp_path / "out/report.csv").mkdir(parents=True)
+    status, _, err = call("in", "-o", "out")
+    assert status == 2 and "out/report.csv cannot be written" in err
+
+
+def test_dry_run_says_what_would_be_done_and_does_nothing(call, tmp_path):
+    save(tmp_path / "in/a.png")
+    save(tmp_path / "in/deep/b.jpg")
+    save(tmp_path / "out/a.png")
+    (tmp_path / "in/c.jpg").write_text("a shopping list")
+    before = sorted(tmp_path.rglob("*"))
+    status, out, err = call("in", "-o", "out", "--dry-run")
+    assert status == 1 and sorted(tmp_path.rglob("*")) == before
+    assert "out/a.png is there already: would be skipped" in out
+    assert "in/deep/b.jpg -> out/deep/b.jpg (0.0 megapixels)" in out
+    assert "1 to colorize (0 megapixels), 1 there already, 1 cannot be read" in out
+    assert "colorizer: in/c.jpg: no picture of a known kind" in err
+    os.unlink(tmp_path / "in/c.jpg")
+    assert call("in", "-o", "out", "--dry-run", "--overwrite")[0] == 0
+
+
+def test_format_and_quality(call, tmp_path):
+    save(tmp_path / "in/a.png")
+    save(tmp_path / "in/b.tif", 1)
+    assert call("in", "-o", "jpeg", "--format", "jpeg")[0] == 0
+    assert call("in", "-o", "small", "--format", "jpeg", "--quality", "30")[0] == 0
+    for name in ("a.jpg", "b.jpg"):
+        assert photos.read(tmp_path / "jpeg" / name).metadata["format"] == "JPEG"
+        with Image.open(tmp_path / "jpeg" / name) as image:
+            assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3
+        assert (tmp_path / "small" / name).stat().st_size < (tmp_path / "jpeg" / name).stat().st_size
+    status, _, err = call("in/a.png", "-o", "x.png", "--format", "webp")
+    assert status == 2 and "--format webp and -o x.png name two formats" in err
+
+
+def test_names_that_would_become_one_keep_both_endings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "a.gif", "b.gif", "b.jp2", "c.tif"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"")
+    pairs, closed, into = plan.plan(["in"], "out")
+    assert [target.name for _, target in pairs] == ["a.gif.png", "a.png", "b.gif.png", "b.jp2.png", "c.tif"]
+    assert into and not closed
+    pairs, _, _ = plan.plan(["in"], "out", "jpeg")
+    assert [target.name for _, target in pairs] == ["a.gif.jpg", "a.png.jpg", "b.gif.jpg", "b.jp2.jpg", "c.jpg"]
+
+
+def test_folders_that_cannot_be_listed_are_named_and_stop_nothing(call, tmp_path, monkeypatch):
+    save(tmp_path / "in/a.png")
+    (tmp_path / "in/closed").mkdir()
+    scan = os.scandir
+
+    def guarded(path="."):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    status, out, err = call("in", "-o", "out")
+    assert status == 1 and "in/closed: cannot be listed: Permission denied" in err and "1 of 1 done" in out
+
+
+def test_names_that_are_no_text_neither_end_the_run_nor_break_lines(call, tmp_path):
+    save(tmp_path / "in/a.png")
+    os.rename(tmp_path / "in/a.png", os.path.join(os.fsencode(tmp_path), b"in", b"a\xff\nb.png"))
+    (tmp_path / "in/b\x1b[31m.png").write_bytes(b"")
+    status, out, err = call("in", "-o", "out")
+    assert status == 1 and "1 of 2 done" in out and r"in/a\udcff\nb.png" in out
+    assert r"in/b\x1b[31m.png: empty file" in err and "\x1b" not in err
+    assert [r["status"] for r in rows(tmp_path / "out/report.csv")] == ["done", "failed"]
+
+
+def test_progress_is_drawn_on_a_terminal_with_the_time_left():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    progress = reporting.Progress(4, stream)
+    outcome = pipeline.Outcome(Path("a"), Path("b"))
+    progress.step(outcome._replace(skipped=True))
+    progress.step(outcome)
+    assert progress._bar.initial == 1 and progress._bar.n == 2
+    progress._bar.refresh()
+    progress.close()
+    assert "2/4" in stream.getvalue() and "photo/s" in stream.getvalue() or "s/photo" in stream.getvalue()
+    quiet = io.StringIO()
+    reporting.Progress(4, quiet).step(outcome)
+    assert quiet.getvalue() == ""
+
+
+def test_notes_are_said_once(call, tmp_path):
+    image = Image.fromarray(draw_picture(0, 60, 80))
+    image.putalpha(128)
+    image.save(tmp_path / "a.png")
+    status, _, err = call("a.png", "-o", "b.jpg")
+    assert status == 0 and err.splitlines() == ["b.jpg: JPEG holds no transparency; it is left out"]
+
+
+def test_installed_commands_are_the_scripts(capsys):
+    with open(REPOSITORY / "pyproject.toml", "rb") as file:
+        project = tomllib.load(file)
+    names = {name: place.split(":")[0].split(".")[-1] for name, place in project["project"]["scripts"].items()}
+    assert names == {"colorizer": "colorize", "colorizer-train": "train", "colorizer-evaluate": "evaluate"}
+    packages = set(project["tool"]["setuptools"]["packages"])
+    found = (p.parent for p in (REPOSITORY / "colorizer").rglob("__init__.py"))
+    assert packages == {p.relative_to(REPOSITORY).as_posix().replace("/", ".") for p in found}
+    kept = {p.suffix for p in (REPOSITORY / "colorizer").rglob("*") if p.is_file()} - {".py", ".pyc"}
+    assert kept <= {
+        Path(pattern).suffix or pattern for pattern in project["tool"]["setuptools"]["package-data"]["colorizer"]
+    } | {".typed"}
+    for module, name in ((colorize, "colorizer"), (train, "colorizer-train"), (evaluate, "colorizer-evaluate")):
+        with pytest.raises(SystemExit) as stop:
+            module.main(["--help"])
+        shown = capsys.readouterr().out
+        assert stop.value.code == 0 and f"usage: {name} " in shown and "%(prog)s" not in shown
+    assert commands.typed("train.py") == "python train.py" and commands.typed("colorizer-train") == "colorizer-train"
+
+
+def test_a_reader_that_has_gone_ends_the_command_quietly(run, tmp_path):
+    import subprocess
+
+    for i in range(3):
+        save(tmp_path / f"in/{i}.png", i)
+    words = [sys.executable, str(REPOSITORY / "colorize.py"), "in", "-o", "out", "--dry-run"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(words, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr

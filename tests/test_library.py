@@ -1,0 +1,185 @@
+"""`from colorizer import Colorizer`: whatever holds a photograph goes in, the same in colour comes out."""
+
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+from conftest import REPOSITORY, draw_picture
+from PIL import Image
+
+import colorizer
+from colorizer import borders, color, inference, merging, photos, weights
+from colorizer.methods import trivial
+
+SIZE, AB = 32, np.array([0.15, -0.1], np.float32)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run's folder with a network that says one colour."""
+    folder = tmp_path_factory.mktemp("run")
+    network = trivial.build(SIZE)
+    network.set_weights([AB])
+    network.save_weights(folder / weights.BEST)
+    (folder / "config.json").write_text(json.dumps({"method": "trivial", "image_size": SIZE, "classifier": "none"}))
+    return folder
+
+
+@pytest.fixture
+def library(run, monkeypatch):
+    monkeypatch.setenv("COLORIZER_WEIGHTS", str(run))
+    return colorizer.Colorizer()
+
+
+def test_importing_the_package_loads_neither_keras_nor_pillow():
+    code = "import sys, colorizer; assert not {'keras', 'numpy', 'PIL'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+    assert colorizer.Colorizer is inference.Colorizer
+    with pytest.raises(AttributeError, match="no attribute 'Colourizer'"):
+        _ = colorizer.Colourizer
+
+
+def test_weights_are_given_named_in_the_environment_or_asked_for(run, monkeypatch, tmp_path):
+    assert inference.Colorizer(run).image_size == SIZE and inference.Colorizer(str(run), classifier="none")
+    monkeypatch.delenv("COLORIZER_WEIGHTS", raising=False)
+    monkeypatch.setattr(weights, "DEFAULT", str(tmp_path / "site-packages/results"))
+    with pytest.raises(weights.WeightsError) as caught:
+        weights.load(weights.DEFAULT)
+    for choice in ("--weights", "Colorizer(FOLDER)", "$COLORIZER_WEIGHTS", "colorizer-train"):
+        assert choice in str(caught.value)
+    monkeypatch.setenv("COLORIZER_WEIGHTS", str(run))
+    assert weights.load(weights.DEFAULT).path == run / weights.BEST
+
+
+def test_array_picture_file_and_photo_give_their_own_kind(library, tmp_path):
+    rgb = draw_picture(0)
+    Image.fromarray(rgb).save(tmp_path / "a.png", dpi=(300, 300))
+    expected = library.colorize(rgb)
+    assert isinstance(expected, np.ndarray)
+    picture = library.colorize(Image.fromarray(rgb))
+    assert isinstance(picture, Image.Image) and picture.mode == "RGB"
+    np.testing.assert_array_equal(np.asarray(picture), expected)
+    for given in (tmp_path / "a.png", str(tmp_path / "a.png"), photos.read(tmp_path / "a.png")):
+        photo = library.colorize(given)
+        np.testing.assert_array_equal(photo.rgb, expected)
+    photo.save(tmp_path / "b.png")
+    assert photos.read(tmp_path / "b.png").metadata["dpi"] == pytest.approx((300, 300), abs=0.1)
+    grey = rgb[..., 1]
+    np.testing.assert_array_equal(library.colorize(grey), library.colorize(np.dstack([grey] * 3)))
+
+
+def test_pictures_of_every_mode_of_pillow(library):
+    picture = Image.fromarray(draw_picture(1))
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"):
+        given = picture.convert("L").convert("I;16") if mode == "I;16" else picture.convert(mode)
+        coloured = library.colorize(given)
+        assert coloured.size == picture.size and coloured.mode == ("RGBA" if mode in ("LA", "RGBA") else "RGB"), mode
+
+
+@pytest.mark.parametrize("wrong", [None, 7, np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4)), Image.new("F", (4, 4))])
+def test_what_is_no_photo_is_refused_with_what_was_received(library, wrong):
+    with pytest.raises(ValueError, match="Received: "):
+        library.colorize(wrong)
+
+
+def test_a_batch_mixes_kinds_and_keeps_their_order(library, tmp_path):
+    Image.fromarray(draw_picture(0)).save(tmp_path / "a.png")
+    given = [draw_picture(0), Image.fromarray(draw_picture(1)), tmp_path / "a.png", *map(draw_picture, range(2, 12))]
+    done = library.colorize_batch(iter(given), batch_size=4)
+    assert [type(d).__name__ for d in done] == ["ndarray", "Image", "Photo"] + ["ndarray"] * 10
+    np.testing.assert_array_equal(done[5], library.colorize(given[5]))
+    assert library.colorize([]) == []
+
+
+def test_threads_share_one_colorizer():
+    busy = threading.Lock()
+
+    class OneAtATime:
+        def predict_ab(self, network, l_norm, vector):
+            assert busy.acquire(blocking=False), "two threads in the network at once"
+            ab = np.concatenate([l_norm, -l_norm], -1) / 4
+            busy.release()
+            return ab
+
+    shared = inference.Colorizer(None, OneAtATime(), image_size=SIZE)
+    pictures = [draw_picture(i, 60 + i, 70) for i in range(24)]
+    expected = [shared.colorize(picture) for picture in pictures]
+    with ThreadPoolExecutor(8) as pool:
+        for one, other in zip(pool.map(shared.colorize, pictures), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+# -- luminance, toned scans, frames
+
+
+def test_l_of_the_output_is_the_inputs_within_a_level_in_gamut(library, tmp_path):
+    rng = np.random.default_rng(0)
+    l = cv2.resize(rng.uniform(35, 75, (9, 11)).astype(np.float32), (200, 150), interpolation=cv2.INTER_LINEAR)
+    for deep in (False, True):
+        grey = color.merge(l, np.zeros((1, 1, 2), np.float32), np.uint16 if deep else np.uint8)
+        photos.write(tmp_path / "a.png", grey)
+        for target in ("b.png", "b.tif"):
+            library.colorize(tmp_path / "a.png").save(tmp_path / target)
+            rgb = photos.read(tmp_path / target).rgb
+            assert rgb.dtype == grey.dtype
+            difference = (color.rgb_to_lab(rgb) - color.rgb_to_lab(grey))[..., 0]
+            assert np.abs(difference).max() < 100 / 255 and np.ptp(rgb.astype(int), axis=-1).min() > 0
+
+
+def test_a_sepia_scan_gets_the_colours_of_its_grey_copy():
+    class OfL:
+        def predict_ab(self, network, l_norm, vector):
+            return np.concatenate([l_norm, 0 * l_norm], -1) / 5
+
+    own = inference.Colorizer(None, OfL(), image_size=SIZE)
+    l = color.rgb_to_lab(draw_picture(4))[..., 0] * 0.6 + 20
+    sepia = color.merge(l, np.tile(np.array([8, 20], np.float32) / 128, (*l.shape, 1)))
+    difference = own.colorize(sepia).astype(int) - own.colorize(color.grey(l))
+    assert np.abs(difference).mean() < 1
+
+
+def framed(l_frame, top, bottom, left, right, size=(300, 400)):
+    """A picture in a frame with dust on it."""
+    picture = draw_picture(6, *size)
+    rgb = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(l_frame,) * 3)
+    rng = np.random.default_rng(0)
+    rgb[rng.random(rgb.shape[:2]) < 0.002] ^= 128
+    return rgb
+
+
+@pytest.mark.parametrize("level", [250, 4])
+@pytest.mark.parametrize("size", [(300, 400), (600, 800)])
+def test_a_frame_is_found_to_the_pixel_and_stays_without_colour(library, level, size):
+    rgb = framed(level, 40, 50, 31, 60, size)
+    rows, columns = borders.find(rgb)
+    assert (rows, columns) == (slice(40, 40 + size[0]), slice(31, 31 + size[1]))
+    coloured = library.colorize(rgb)
+    inside = np.zeros(rgb.shape[:2], bool)
+    inside[rows, columns] = True
+    assert np.ptp(coloured[~inside].astype(int), axis=-1).max() == 0
+    alone = library.colorize(np.ascontiguousarray(rgb[rows, columns]))
+    assert np.abs(coloured[rows, columns].astype(int) - alone).max() <= 1
+
+
+def test_skies_and_plain_pictures_are_no_frames():
+    sky = framed(250, 60, 0, 0, 0)
+    grey_wall = framed(128, 40, 40, 40, 40)
+    for rgb in (
+        sky,
+        grey_wall,
+        np.full((200, 200, 3), 255, np.uint8),
+        draw_picture(0),
+        np.zeros((64, 90_000, 3), "u1"),
+    ):
+        assert borders.find(rgb) == (slice(0, rgb.shape[0]), slice(0, rgb.shape[1]))
+
+
+def test_very_long_pictures_are_colorized(library):
+    rgb = np.resize(draw_picture(0), (3, 90_000, 3))
+    assert library.colorize(rgb).shape == rgb.shape
+    np.testing.assert_array_equal(merging.merge(rgb, np.zeros((4, 4, 2), np.float32)).shape, rgb.shape)

@@ -1,0 +1,131 @@
+"""Files that hold more, or something else, than one photograph; and kinds that are only read."""
+
+import os
+import struct
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin, TiffImagePlugin, features
+from shots import GREY, RGB
+
+from colorizer import decoding, photos
+
+FRAMES = [Image.fromarray(np.roll(RGB, 7 * i, axis=1)) for i in range(3)]
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "AVIF"])
+def test_animations_are_refused_with_the_reason(tmp_path, form):
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow does not write AVIF")
+    FRAMES[0].save(tmp_path / "a.jpg", form, save_all=True, append_images=FRAMES[1:], duration=40)
+    with pytest.raises(photos.PhotoError, match=f"a.jpg: an animated {form}; .* save one as PNG"):
+        photos.read(tmp_path / "a.jpg")
+
+
+def test_a_gif_that_stands_still_is_read(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "a.gif")
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.gif").rgb, np.dstack([GREY] * 3))
+
+
+def test_of_several_pages_the_first_is_read_and_that_is_said(tmp_path, caplog):
+    FRAMES[0].save(tmp_path / "a.tif", save_all=True, append_images=FRAMES[1:])
+    photo = photos.read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(photo.rgb, RGB)
+    assert photo.notes == ["it has several pages; the first is read"]
+    assert "a.tif: it has several pages; the first is read" in caplog.text
+
+
+@pytest.mark.parametrize("tag, value", [(50706, b"\x01\x04\0\0"), (254, 1)])
+def test_raw_files_of_cameras_are_not_taken_for_their_preview(tmp_path, tag, value):
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory[tag] = value
+    Image.fromarray(RGB).save(tmp_path / "a.tif", tiffinfo=directory)
+    with pytest.raises(photos.PhotoError, match="a camera's raw file"):
+        photos.read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("suffix, check", [(".jp2", "jpg_2000"), (".j2k", "jpg_2000"), (".avif", "avif")])
+def test_archives_formats_are_read(tmp_path, suffix, check):
+    if not features.check(check):
+        pytest.skip(f"this Pillow has no {check}")
+    Image.fromarray(RGB).save(tmp_path / f"a{suffix}", **({"quality": 95} if suffix == ".avif" else {}))
+    assert np.abs(photos.read(tmp_path / f"a{suffix}").rgb.astype(int) - RGB).mean() < 4
+    assert photos.is_photo_name(f"a{suffix}") and photos.written_suffix(f"a{suffix}") in photos.FORMATS
+
+
+def test_heic_without_its_package_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setitem(sys.modules, "pillow_heif.as_plugin", None)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    with pytest.raises(photos.PhotoError, match="HEIC, .*pip install pillow-heif, or save it as JPEG"):
+        photos.read(tmp_path / "a.heic")
+
+
+def test_heic_with_its_package_is_read(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="pillow-heif, which HEIC needs, is not installed")
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a phone"
+    heif = pillow_heif.from_pillow(Image.fromarray(np.ascontiguousarray(np.rot90(RGB))))
+    heif.save(tmp_path / "a.heic", quality=95, exif=exif.tobytes())
+    photo = photos.read(tmp_path / "a.heic")
+    assert photo.rgb.shape == RGB.shape and np.abs(photo.rgb.astype(int) - RGB).mean() < 4
+    kept = Image.Exif()
+    kept.load(photo.metadata["exif"])
+    assert kept[0x010F] == "a phone" and kept.get(0x0112, 1) == 1
+
+
+def test_12_bits_of_grey_reach_white(tmp_path):
+    steps = np.tile(np.linspace(0, 4095, 60).astype(np.uint16), (40, 1))
+    tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
+    packed = np.stack([steps[:, ::2] >> 4, (steps[:, ::2] & 15) << 4 | steps[:, 1::2] >> 8, steps[:, 1::2] & 255], -1)
+    tifffile.imwrite(tmp_path / "a.tif", packed.astype(np.uint8).reshape(40, 90), photometric="minisblack")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    for tag, value in ((256, 60), (258, 12)):
+        at = content.find(struct.pack("<H", tag), 8)
+        content[at + 8 : at + 10] = struct.pack("<H", value)
+    (tmp_path / "a.tif").write_bytes(content)
+    rgb = photos.read(tmp_path / "a.tif").rgb
+    assert (rgb[0, 0, 0], rgb[0, -1, 0]) == (0, 65535)
+    np.testing.assert_allclose(rgb[..., 1], steps / 4095 * 65535, atol=1.1)
+
+
+def test_pipes_and_devices_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(photos.PhotoError, match="not a file but a device or a pipe"):
+        photos.read(tmp_path / "a.jpg")
+
+
+def test_bombs_in_metadata_are_one_clear_line_or_left_out(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    for i in range(70):
+        info.add_text(f"k{i}", "x" * 2**20, zip=True)
+    Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=info)
+    assert (tmp_path / "a.png").stat().st_size < 200_000
+    with pytest.raises(photos.PhotoError, match="truncated or damaged"):
+        photos.read(tmp_path / "a.png")
+
+
+def test_random_damage_is_one_clear_line_or_a_picture(tmp_path):
+    """A byte in a hundred changed, 40 times in every format: an exception of another kind would come through."""
+    rng = np.random.default_rng(0)
+    for suffix in photos.EXTENSIONS:
+        photos.write(tmp_path / f"whole{suffix}", RGB)
+        content = np.frombuffer((tmp_path / f"whole{suffix}").read_bytes(), np.uint8)
+        for _ in range(40):
+            hurt = np.where(
+                rng.random(content.size) < rng.choice([0.001, 0.01]), rng.integers(0, 256, content.size), content
+            )
+            (tmp_path / "hurt").write_bytes(hurt.astype(np.uint8).tobytes())
+            try:
+                photos.read(tmp_path / "hurt", max_pixels=10**6)
+            except photos.PhotoError as error:
+                assert "\n" not in str(error) and str(error).startswith(str(tmp_path))
+
+
+def test_the_most_memory_a_picture_needs_is_known_before(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.jpg")
+    Image.fromarray(RGB).save(tmp_path / "b.jpg", progressive=True)
+    pixels, need = photos.probe(tmp_path / "a.jpg")
+    assert pixels == RGB.shape[0] * RGB.shape[1] and pixels * 7 < need < photos.probe(tmp_path / "b.jpg")[1]
+    assert decoding.KINDS.startswith("JPEG")

@@ -1,0 +1,142 @@
+"""What a photograph's file says besides pixels comes through, whatever kinds of files it goes between."""
+
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, PngImagePlugin
+from shots import ALPHA, DEEP, RGB, oriented, png16
+
+from colorizer import metadata, photos, profiles
+
+TAKEN, PLACE = "1943:06:21 12:34:56", (48.0, 51.0, 29.5)
+IPTC = b"\x1c\x02\x78\x00\x0bA steam boat" + b"\x1c\x02\x19\x00\x05river"
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="%d" dc:title="boat"/></x:xmpmeta>'
+KEEPING = (".jpg", ".png", ".tif", ".webp", ".avif")
+
+
+def exif_block(orientation=6, width=40, height=60) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F], exif[0x8298] = orientation, "a camera", "somebody"
+    exif.get_ifd(ExifTags.IFD.Exif).update({0x9003: TAKEN, 0xA002: width, 0xA003: height, 0xA001: 65535})
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: PLACE})
+    return exif
+
+
+def camera_file(path, orientation=6):
+    """A file as a camera leaves it, in any format, with all it can say; its picture lies on its side."""
+    stored = Image.fromarray(oriented(RGB, orientation))
+    said = {"exif": exif_block(orientation).tobytes(), "xmp": XMP % orientation, "dpi": (300, 300)}
+    if path.suffix == ".jpg":
+        block = b"Photoshop 3.0\0" + metadata.photoshop(IPTC)
+        segment = b"\xff\xed" + struct.pack(">H", len(block) + 2) + block
+        stored.save(path, quality=95, extra=segment, comment=b"from a box", **said)
+    elif path.suffix == ".png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", said.pop("xmp").decode())
+        info.add_text("Raw profile type iptc", metadata.hexed(IPTC), zip=True)
+        info.add_text("Creation Time", TAKEN)
+        stored.save(path, pnginfo=info, **said)
+    elif path.suffix == ".tif":
+        exif = exif_block(orientation)
+        exif[700], exif[33723] = said["xmp"], IPTC
+        for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):  # Pillow writes those it finds among the others
+            exif[part] = dict(exif.get_ifd(part))
+        stored.save(path, exif=exif, dpi=(300, 300))
+    else:
+        stored.save(path, quality=95, **said)
+    return path
+
+
+def assert_kept(photo, iptc=True, dpi=True):
+    exif = Image.Exif()
+    exif.load(photo.metadata["exif"])
+    inner, place = exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)
+    assert exif.get(0x010F) == "a camera" and exif[0x8298] == "somebody" and 0x0112 not in exif
+    assert inner[0x9003] == TAKEN and inner[0xA001] == 1
+    assert (inner[0xA002], inner[0xA003]) == (RGB.shape[1], RGB.shape[0])
+    assert place[1] == "N" and tuple(map(float, place[2])) == PLACE
+    upright = XMP % 1  # of a TIFF, Pillow takes the orientation out
+    assert photo.metadata["xmp"].strip() in (upright, upright.replace(b'tiff:Orientation="1"', b""))
+    assert not iptc or photo.metadata["iptc"] == IPTC
+    assert not dpi or np.allclose(photo.metadata["dpi"], 300, atol=0.1)
+
+
+@pytest.mark.parametrize("target", KEEPING)
+@pytest.mark.parametrize("source", KEEPING)
+def test_exif_xmp_iptc_and_resolution_go_from_every_format_to_every_other(tmp_path, source, target):
+    if ".avif" in (source, target) and ".avif" not in photos.FORMATS:
+        pytest.skip("this Pillow neither reads nor writes AVIF")
+    photo = photos.read(camera_file(tmp_path / f"a{source}"))
+    holds = source in (".jpg", ".png", ".tif")
+    assert photo.rgb.shape == RGB.shape
+    assert_kept(photo, holds, holds)
+    photo.save(tmp_path / f"b{target}")
+    again = photos.read(tmp_path / f"b{target}")
+    holds = holds and target in (".jpg", ".png", ".tif")
+    assert_kept(again, holds, holds)
+    assert again.rgb.shape == RGB.shape and np.abs(again.rgb.astype(int) - photo.rgb).mean() < 4
+    assert again.metadata["icc"] == profiles.srgb()
+
+
+@pytest.mark.parametrize("target", [".png", ".tif"])
+@pytest.mark.parametrize("alpha", [None, ALPHA * np.uint16(257)])
+def test_files_of_16_bits_keep_metadata_too(tmp_path, target, alpha):
+    said = photos.read(camera_file(tmp_path / "a.jpg")).metadata
+    photos.Photo(DEEP, alpha, False, said).save(tmp_path / f"b{target}")
+    again = photos.read(tmp_path / f"b{target}")
+    assert_kept(again)
+    np.testing.assert_array_equal(again.rgb, DEEP)
+    seen = cv2.imread(str(tmp_path / f"b{target}"), cv2.IMREAD_UNCHANGED)  # another reader sees the same pixels
+    np.testing.assert_array_equal(seen[..., 2::-1], DEEP)
+    assert again.metadata["icc"] == profiles.srgb()
+
+
+def test_texts_of_a_png_and_the_comment_of_a_jpeg_are_kept(tmp_path):
+    for name in ("a.png", "a.jpg"):
+        photos.read(camera_file(tmp_path / name)).save(tmp_path / f"b{name}")
+    with Image.open(tmp_path / "ba.png") as image:
+        assert image.text["Creation Time"] == TAKEN
+    with Image.open(tmp_path / "ba.jpg") as image:
+        assert image.info["comment"] == b"from a box"
+
+
+def test_what_is_too_long_for_a_jpeg_is_left_out_with_a_note(tmp_path, caplog):
+    exif = exif_block(1)
+    exif.get_ifd(ExifTags.IFD.Exif)[0x927C] = bytes(70_000)  # a maker's note
+    said = {"exif": exif.tobytes(), "xmp": bytes(70_000), "iptc": b"\x1c" + bytes(70_000), "comment": bytes(70_000)}
+    photos.write(tmp_path / "a.jpg", photos.Photo(RGB, metadata=said))
+    kept = Image.Exif()
+    kept.load(photos.read(tmp_path / "a.jpg").metadata["exif"])
+    assert kept.get_ifd(ExifTags.IFD.Exif)[0x9003] == TAKEN
+    for part in ("the maker's note in EXIF", "its XMP data", "its IPTC data"):
+        assert f"a.jpg: {part}" in caplog.text
+
+
+def test_old_programs_iptc_in_a_tiff_is_read(tmp_path):
+    tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
+    padded = IPTC + bytes(-len(IPTC) % 4)
+    longs = struct.unpack(f">{len(padded) // 4}L", padded)
+    tags = [(33723, "I", len(longs), longs, True)]
+    tifffile.imwrite(tmp_path / "a.tif", RGB, byteorder=">", photometric="rgb", extratags=tags, metadata=None)
+    assert photos.read(tmp_path / "a.tif").metadata["iptc"] == padded
+
+
+def test_a_resolution_that_is_none_is_left_out(tmp_path):
+    density = struct.pack(">IIB", 1, 2**31, 1)
+    (tmp_path / "a.png").write_bytes(png16(DEEP, 2, [(b"pHYs", density)]))
+    photo = photos.read(tmp_path / "a.png")
+    assert photo.metadata["dpi"] is None
+    photo.save(tmp_path / "b.jpg")
+
+
+def test_a_picture_of_pillow_becomes_a_photo_and_back(tmp_path):
+    with Image.open(camera_file(tmp_path / "a.png", 6)) as image:
+        photo = photos.from_image(image)
+    np.testing.assert_array_equal(photo.rgb, RGB)
+    assert_kept(photo)
+    image = photo.to_image()
+    assert image.size == (RGB.shape[1], RGB.shape[0]) and image.info["exif"] == photo.metadata["exif"]
+    with pytest.raises(ValueError, match="8 or 16 bits of grey or RGB. Received: mode F"):
+        photos.from_image(Image.new("F", (4, 4)))

@@ -1,0 +1,128 @@
+"""Colour profiles: what is read is sRGB, at the depth of the file; what is written says so."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+from shots import DEEP, GREY, RGB, png16
+from test_photos import linear_profile
+
+from colorizer import photos, profiles
+
+
+def icc_chunk(icc):
+
+    return [(b"iCCP", b"p\0\0" + zlib.compress(icc))]
+
+
+def of_parts(space: bytes, parts: dict[bytes, bytes], pcs=b"XYZ ") -> bytes:
+    """A profile of these parts, for monitors, version 2.4."""
+    head = struct.pack(">I4sI4s4s4s", 0, b"lcms", 0x02400000, b"mntr", space, pcs)
+    head += struct.pack(">6H4s", 2020, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    head = head.ljust(128, b"\0")
+    text = b"A test."
+    parts = {b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(78)} | parts
+    parts |= {b"wtpt": b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)}
+    table, body, at = struct.pack(">I", len(parts)), b"", 128 + 4 + 12 * len(parts)
+    for name, data in parts.items():
+        data = data + bytes(-len(data) % 4)
+        table += struct.pack(">4sII", name, at + len(body), len(data))
+        body += data
+    whole = head + table + body
+    return struct.pack(">I", len(whole)) + whole[4:]
+
+
+def gamma(value: float) -> bytes:
+    return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(value * 256))
+
+
+def wide_profile(curve=None) -> bytes:
+    """Adobe RGB: wider than sRGB, gamma 563/256 unless told otherwise."""
+    columns = {b"rXYZ": (39987, 20411, 1278), b"gXYZ": (13450, 41002, 3989), b"bXYZ": (9771, 4123, 48795)}
+    parts = {name: b"XYZ \0\0\0\0" + struct.pack(">3i", *column) for name, column in columns.items()}
+    return of_parts(b"RGB ", parts | {n: curve or gamma(563 / 256) for n in (b"rTRC", b"gTRC", b"bTRC")})
+
+
+def by_littlecms(rgb, icc):
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    converted = ImageCms.profileToProfile(
+        Image.fromarray(rgb), profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    return np.asarray(converted)
+
+
+para = {kind: b"para\0\0\0\0" + struct.pack(">HH", kind, 0) for kind in range(5)}
+SRGB = [round(n * 65536) for n in (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045, 0, 0)]
+CURVES = {
+    "identity": b"curv\0\0\0\0" + struct.pack(">I", 0),
+    "gamma": gamma(2.2),
+    "table": b"curv\0\0\0\0" + struct.pack(">I", 300) + (np.linspace(0, 1, 300) ** 1.8 * 65535).astype(">u2").tobytes(),
+    "para0": para[0] + struct.pack(">i", int(2.2 * 65536)),
+    "para1": para[1] + struct.pack(">3i", int(2.2 * 65536), int(1.1 * 65536), int(-0.1 * 65536)),
+    "para3": para[3] + struct.pack(">5i", *SRGB[:5]),
+    "para4": para[4] + struct.pack(">7i", *SRGB),
+}
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_16_bits_are_converted_as_littlecms_converts_8(tmp_path, curve):
+    icc = wide_profile(CURVES[curve])
+    (tmp_path / "a.png").write_bytes(png16(RGB.astype(np.uint16) * 257, 2, icc_chunk(icc)))
+    photo = photos.read(tmp_path / "a.png")
+    assert photo.rgb.dtype == np.uint16 and not photo.notes
+    assert np.abs(photo.rgb / 257 - by_littlecms(RGB, icc)).max() < 1.1
+    assert len(np.unique(photo.rgb)) > 256  # and not by way of 8 bits
+
+
+def test_8_bits_are_converted_in_bands_as_in_one_piece(tmp_path, monkeypatch):
+    from colorizer import decoding
+
+    monkeypatch.setattr(decoding, "BAND_PIXELS", 7 * RGB.shape[1])
+    Image.fromarray(RGB).save(tmp_path / "a.png", icc_profile=wide_profile())
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.png").rgb, by_littlecms(RGB, wide_profile()))
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_profiles_of_grey(tmp_path, deep):
+    icc = of_parts(b"GRAY", {b"kTRC": gamma(1.0)})
+    stored = GREY.astype(np.uint16) * 257 if deep else GREY
+    Image.fromarray(stored).save(tmp_path / "a.png", icc_profile=icc)
+    photo = photos.read(tmp_path / "a.png")
+    linear = GREY / 255
+    expected = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear) * 255
+    assert photo.grey and not photo.notes and np.ptp(photo.rgb, axis=-1).max() == 0
+    assert np.abs(photo.rgb[..., 0] / (257 if deep else 1) - expected).max() < 1.6
+    photo.save(tmp_path / "b.png")
+    np.testing.assert_array_equal(photos.read(tmp_path / "b.png").rgb, photo.rgb)  # not converted twice
+
+
+def test_16_bits_of_grey_in_a_profile_of_rgb_stay_grey(tmp_path):
+    Image.fromarray(DEEP[..., 0]).save(tmp_path / "a.png", icc_profile=linear_profile())
+    photo = photos.read(tmp_path / "a.png")
+    assert np.ptp(photo.rgb.astype(int), axis=-1).max() == 0 and photo.rgb.mean() > DEEP[..., 0].mean() + 2000
+
+
+def test_profiles_made_of_tables_are_applied_to_16_bits(tmp_path, monkeypatch):
+    whole = profiles._shape(wide_profile())
+    assert whole is not None
+    monkeypatch.setattr(profiles, "_shape", lambda icc: None)
+    (tmp_path / "a.png").write_bytes(png16(DEEP, 2, icc_chunk(wide_profile())))
+    photo = photos.read(tmp_path / "a.png")
+    exact = profiles._by_shape(DEEP, *whole)
+    inside = (exact > 2000).all(-1) & (exact < 63000).all(-1)
+    assert np.abs(photo.rgb.astype(int) - exact)[inside].max() < 2.2 * 257
+    assert len(np.unique(photo.rgb)) > 256
+
+
+@pytest.mark.parametrize("icc", [b"not a profile", wide_profile()[:300], of_parts(b"CMYK", {})])
+def test_damaged_profiles_of_16_bits_are_left_out(tmp_path, icc):
+    (tmp_path / "a.png").write_bytes(png16(DEEP, 2, icc_chunk(icc)))
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.png").rgb, DEEP)
+
+
+def test_the_profile_that_files_are_marked_with_is_always_the_same():
+    again = profiles.srgb.__wrapped__()
+    assert again == profiles.srgb() and profiles.is_srgb(again) and len(again) < 1000
