@@ -192,7 +192,7 @@ def tab(page, browser):
 def screenshot(tab, name):
     if SCREENSHOTS:
         tab.wait_for_timeout(1000)
-        tab.screenshot(path=Path(SCREENSHOTS) / name)
+        tab.screenshot(path=Path(SCREENSHOTS) / name, type="jpeg", quality=85)
 
 
 def test_in_a_browser_upload_slide_and_download(tab, tmp_path):
@@ -202,7 +202,7 @@ def test_in_a_browser_upload_slide_and_download(tab, tmp_path):
         Image.fromarray(draw_picture(1, 300, 400)).convert("L").save(source)
     tab.set_input_files("#upload input[type=file]", source)
     tab.wait_for_selector("#slider img")
-    tab.wait_for_function("document.querySelector('#report textarea').value == '1 of 1 colorized'")
+    tab.wait_for_function("document.querySelector('#report textarea')?.value == '1 of 1 colorized'")
     images = tab.locator("#slider img")
     assert images.count() == 2 and images.first.evaluate("image => image.naturalWidth") > 0
 
@@ -216,7 +216,7 @@ def test_in_a_browser_upload_slide_and_download(tab, tmp_path):
     tab.mouse.move(box["x"] + box["width"] * 0.3, middle, steps=5)
     tab.mouse.up()
     assert tab.evaluate(clip) != before  # the line between before and after has moved
-    screenshot(tab, "app.png")
+    screenshot(tab, "app.jpg")
 
     with tab.expect_download() as coming:
         tab.click("#download")
@@ -231,15 +231,15 @@ def test_in_a_browser_a_renamed_text_file_is_an_error_that_is_shown(tab, tmp_pat
     (tmp_path / "notes.jpg").write_text("not a photograph")
     tab.set_input_files("#upload input[type=file]", tmp_path / "notes.jpg")
     tab.wait_for_function(
-        "document.querySelector('#report textarea').value.startsWith('Not colorized: notes.jpg: not a')"
+        "document.querySelector('#report textarea')?.value.startsWith('Not colorized: notes.jpg: not a')"
     )
     assert tab.locator("#slider img").count() == 0 and tab.locator("#download").is_disabled()
-    screenshot(tab, "app-error.png")
+    screenshot(tab, "app-error.jpg")
 
 
 def test_in_a_browser_an_example_is_one_click(tab):
     tab.locator("#examples img").first.click()
-    tab.wait_for_function("document.querySelector('#report textarea').value == '1 of 1 colorized'")
+    tab.wait_for_function("document.querySelector('#report textarea')?.value == '1 of 1 colorized'")
     assert tab.locator("#slider img").count() == 2
 
 
