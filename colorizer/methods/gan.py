@@ -237,10 +237,15 @@ def trainer(network, config, train) -> keras.Model:
     return adversaries
 
 
+def ab_of(output, size=None):
+    """The generator's a and b, rescaled, as arrays or tensors; see `colorizer.methods`."""
+    return output[..., 1:] * np.float32(AB_RANGE / color.AB_SCALE)
+
+
 def _predict(network, l_norm, vector):
     """The generator's Lab, rescaled: `l_norm_hat` (B, S, S, 1) and `ab_norm_hat` (B, S, S, 2)."""
     lab_norm_hat = network.predict_on_batch([l_norm, vector])
-    return lab_norm_hat[..., :1], lab_norm_hat[..., 1:] * np.float32(AB_RANGE / color.AB_SCALE)
+    return lab_norm_hat[..., :1], ab_of(lab_norm_hat)
 
 
 def predict_ab(network, l_norm, vector):

@@ -24,7 +24,6 @@ nothing of their test script (CC BY-NC-SA 4.0) is used. Departures from the pape
 from __future__ import annotations
 
 import keras
-import numpy as np
 from keras import ops
 
 from colorizer import color
@@ -230,7 +229,11 @@ def joint_trainer(network, config, classes: int) -> keras.Model:
     return model
 
 
+def ab_of(output, size):
+    """The decoded colours, enlarged bilinearly, as tensors; see `colorizer.methods`."""
+    return ops.image.resize((2 * output - 1) * (AB_RANGE / color.AB_SCALE), size, interpolation="bilinear")
+
+
 def predict_ab(network, l_norm, vector):
     """The decoded colours, enlarged bilinearly; see `colorizer.methods.Method.predict_ab`."""
-    ab = (2 * network.predict_on_batch([l_norm, vector]) - 1) * np.float32(AB_RANGE / color.AB_SCALE)
-    return ops.convert_to_numpy(ops.image.resize(ab, l_norm.shape[1:3], interpolation="bilinear"))
+    return ops.convert_to_numpy(ab_of(network.predict_on_batch([l_norm, vector]), l_norm.shape[1:3]))

@@ -1,0 +1,113 @@
+"""Exported networks as functions, each run by its own runtime: ONNX Runtime, LiteRT, TensorFlow.
+
+None of the three needs this package; it opens them to check and to time what it exported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+ENDINGS = {"onnx": ".onnx", "litert": ".tflite", "saved_model": ""}  # of a SavedModel, which is a folder, none
+_PACKAGES = {"onnx": "onnxruntime", "litert": "ai_edge_litert", "saved_model": "keras"}
+_WRITERS = {"onnx": "tf2onnx", "litert": "tensorflow", "saved_model": "tensorflow"}
+INSTALL = 'pip install "colorizer[export]"'
+
+
+class ExportError(Exception):
+    """A network cannot be exported or opened; the message says what was received and what to do."""
+
+
+def require(format: str) -> None:
+    """Asks whether a format can be written and read here, before any work.
+
+    Args:
+        format: a key of `ENDINGS`.
+
+    Raises:
+        ExportError: a package is missing; the message has the command that installs it.
+
+    Source: ours.
+    """
+    for package in (_WRITERS[format], _PACKAGES[format]):
+        if importlib.util.find_spec(package) is None:
+            raise ExportError(
+                f"--format {format} needs the package {package}, which is not installed. In a clone of this repository:"
+                f'\n    pip install -e ".[export]" -c constraints.txt\nelsewhere:\n    {INSTALL}'
+            )
+
+
+def format_of(path: str | Path) -> str:
+    """The format of an exported network, by its name.
+
+    Args:
+        path: a file, or a SavedModel's folder.
+
+    Returns:
+        A key of `ENDINGS`.
+
+    Raises:
+        ExportError: it is none of them.
+
+    Source: ours.
+    """
+    path = Path(path)
+    for format, ending in ENDINGS.items():
+        if path.suffix.lower() == ending and path.is_dir() == (format == "saved_model"):
+            return format
+    raise ExportError(f"An exported network is a .onnx file, a .tflite file or a SavedModel's folder. Received: {path}")
+
+
+def open_network(path: str | Path, threads: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
+    """Opens an exported network.
+
+    Args:
+        path: what `python -m colorizer.export` wrote.
+        threads: of ONNX Runtime and LiteRT; None leaves it to them. TensorFlow has its own for the whole process.
+
+    Returns:
+        A function `l_norm` (1, S, S, 1) float32, -1..1 -> `ab_norm_hat` (1, S, S, 2) float32, ab/128.
+
+    Raises:
+        ExportError: it is no such file, or its runtime is not installed.
+
+    Source: ours.
+    """
+    format = format_of(path)
+    require(format)
+    return {"onnx": _onnx, "litert": _litert, "saved_model": _saved_model}[format](str(path), threads)
+
+
+def _onnx(path, threads):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda l_norm: session.run(None, {name: l_norm})[0]
+
+
+def _litert(path, threads):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(path, num_threads=threads)
+    interpreter.allocate_tensors()
+    given, taken = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def run(l_norm):
+        interpreter.set_tensor(given, l_norm)
+        interpreter.invoke()
+        return interpreter.get_tensor(taken)
+
+    return run
+
+
+def _saved_model(path, threads):
+    import keras
+
+    layer = keras.layers.TFSMLayer(path, call_endpoint="serve")
+    return lambda l_norm: keras.ops.convert_to_numpy(layer(l_norm))

@@ -1,0 +1,27 @@
+"""Colorizes one photograph with ONNX Runtime alone: no Keras, no TensorFlow.
+
+pip install onnxruntime scikit-image
+python -m colorizer.export --format onnx -o colorizer.onnx     (once, where Keras is)
+python onnx_colorize.py colorizer.onnx old.jpg new.png
+"""
+
+import sys
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+from skimage import color, transform
+
+network, source, target = sys.argv[1:]
+session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
+side = session.get_inputs()[0].shape[1]
+
+photo = ImageOps.exif_transpose(Image.open(source)).convert("RGB")  # (H, W, 3) uint8, upright
+square = photo.resize((side, side), Image.Resampling.BOX if min(photo.size) > side else Image.Resampling.BILINEAR)
+l_norm = color.rgb2lab(square)[None, ..., :1].astype(np.float32) / 50 - 1  # (1, 256, 256, 1), -1..1
+ab = session.run(None, {"l_norm": l_norm})[0][0] * 128  # (256, 256, 2), Lab units
+
+luminance = color.rgb2lab(photo)[..., :1]  # the photograph's own, at its own size
+ab = transform.resize(ab, (photo.height, photo.width), order=1)  # bilinear
+coloured = color.lab2rgb(np.concatenate([luminance, ab], axis=-1))
+Image.fromarray(np.rint(coloured * 255).astype(np.uint8)).save(target, quality=95, subsampling=0)

@@ -1,0 +1,260 @@
+"""The web page as people meet it: over HTTP, and in a real browser where one can be had."""
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY, draw_picture
+from PIL import Image
+from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one colour everywhere)
+
+from colorizer import photos
+
+INSTALL = 'pip install -e ".[app,browser]" -c constraints.txt'
+SCREENSHOTS = os.environ.get("COLORIZER_SCREENSHOTS")  # a folder: docs/ when the page has changed
+
+
+def start(folder, *words):
+    """The page's process, listening; returns it and its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "colorizer.app", "--port", str(port), *map(str, words)]
+    with open(folder / "log", "w", encoding="utf-8") as log:
+        environment = os.environ | {"TMPDIR": str(folder)}
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    for _ in range(1200):
+        said = (folder / "log").read_text()
+        if "listens on" in said:
+            return process, f"http://127.0.0.1:{port}"
+        assert process.poll() is None, said
+        time.sleep(0.1)
+    raise AssertionError(said)
+
+
+@pytest.fixture(scope="module")
+def page(run, tmp_path_factory):  # noqa: F811
+    """A page with one network and small limits: its address, and the folder its temporary folder is in."""
+    if importlib.util.find_spec("gradio") is None:
+        pytest.skip(f"Gradio is not installed: {INSTALL}")
+    folder = tmp_path_factory.mktemp("page")
+    words = ["--weights", run, "--max-megabytes", "0.5", "--max-megapixels", "1"]
+    if SCREENSHOTS:  # of the real networks
+        words = ["--classifier", os.environ["COLORIZER_SCREENSHOTS_CLASSIFIER"]]
+    process, address = start(folder, *words)
+    yield address, folder
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    # Gradio logs that it refuses a path; nothing may have gone wrong in code of ours.
+    assert "colorizer/workbench.py" not in (folder / "log").read_text()
+    assert not list(folder.glob("colorizer-*"))  # nothing of anybody is left
+
+
+def post(address, path, body, kind="application/json"):
+    request = urllib.request.Request(f"{address}/gradio_api/{path}", body, {"Content-Type": kind})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read())
+
+
+def upload(address, name, content):
+    """Sends a file as a browser does; returns the path the server gave it."""
+    head = f'--x\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
+    return post(address, "upload", head + content + b"\r\n--x--\r\n", "multipart/form-data; boundary=x")[0]
+
+
+def colorize(address, paths, label="One colour everywhere, trained on trivial-test", strength=1):
+    """Calls the page's function; returns its outputs, or None where it was refused."""
+    files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in paths]
+    event = post(address, "call/colorize", json.dumps({"data": [files, label, strength]}).encode())["event_id"]
+    with urllib.request.urlopen(f"{address}/gradio_api/call/colorize/{event}", timeout=60) as stream:
+        for line in stream.read().decode().split("\n\n"):
+            if line.startswith("event: complete"):
+                return json.loads(line.partition("data: ")[2])
+    return None
+
+
+def fetch(address, path):
+    """The bytes of a file below the page's address, or the status it is refused with."""
+    try:
+        with urllib.request.urlopen(f"{address}/gradio_api/file={path}", timeout=60) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def png(tmp_path, index=0, size=(120, 80)):
+    path = tmp_path / f"picture-{index}.png"
+    Image.fromarray(draw_picture(index, size[1], size[0])).save(path)
+    return path.read_bytes()
+
+
+def test_one_users_bad_upload_does_not_disturb_anothers(page, tmp_path):
+    address, _ = page
+    if SCREENSHOTS:
+        pytest.skip("pictures are taken with other networks")
+    said = {}
+
+    def user(number):
+        bad = number % 2
+        path = upload(address, f"{number}.png", b"no picture" if bad else png(tmp_path, number))
+        said[number] = colorize(address, [path])
+
+    users = [threading.Thread(target=user, args=(number,)) for number in range(6)]
+    for thread in users:
+        thread.start()
+    for thread in users:
+        thread.join(60)
+    for number, (_, download, report) in said.items():
+        if number % 2:
+            assert report.startswith(f"Not colorized: {number}.png: not a JPEG") and not download.get("value")
+        else:
+            assert report == "1 of 1 colorized"
+            (tmp_path / "got.png").write_bytes(fetch(address, download["value"]["path"]))
+            assert photos.read(tmp_path / "got.png").rgb.shape == (80, 120, 3)
+    assert len(said) == 6
+
+
+def test_no_path_outside_its_own_folder_can_be_read(page, tmp_path):
+    address, folder = page
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(png(tmp_path))
+    inside = next(iter((next(folder.glob("colorizer-*")) / "examples").iterdir()))
+    assert fetch(address, inside)[:4] == b"\x89PNG"
+    for path in (secret, "/etc/passwd", REPOSITORY / "README.md", "README.md", folder / "log"):
+        assert fetch(address, path) in (403, 404), path
+        assert colorize(address, [str(path)]) is None, path  # nor handed to the function as if it were an upload
+    above = f"{inside.parent}/../../log"
+    assert fetch(address, above) in (403, 404) and colorize(address, [above]) is None
+    assert Path(upload(address, "../../../escaped.png", b"x")).parent.parent == inside.parent.parent
+
+
+def test_uploads_have_a_limit(page, tmp_path):
+    address, folder = page
+    if SCREENSHOTS:
+        pytest.skip("pictures are taken with other limits")
+    with pytest.raises(urllib.error.HTTPError, match="413"):
+        upload(address, "large.png", bytes(600_000))
+    assert not list(folder.rglob("large.png"))
+    Image.new("L", (1200, 1000)).save(tmp_path / "flat.png")  # few bytes, many pixels
+    report = colorize(address, [upload(address, "flat.png", (tmp_path / "flat.png").read_bytes())])[2]
+    assert "too large: 1200 x 1000 = 1.2 megapixels; the limit is 1.0" in report
+
+
+def test_it_listens_on_this_computer_alone(page):
+    port = int(page[0].rpartition(":")[2])
+    listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if line.split()[3] == "0A"]
+    assert [address for address in listening if address.endswith(f":{port:04X}")] == [f"0100007F:{port:04X}"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium."""
+    if importlib.util.find_spec("playwright") is None:
+        pytest.skip(f"playwright is not installed: {INSTALL}")
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no Chromium is here: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Inside a container root has no sandbox; the only page it opens is ours.
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def tab(page, browser):
+    """The page in a tab of its own. Anything it asks of another machine fails the test."""
+    tab = browser.new_page(viewport={"width": 1200, "height": 860})
+    tab.set_default_timeout(60_000)
+    outside = []
+    tab.on("request", lambda r: None if r.url.startswith((page[0], "data:", "blob:")) else outside.append(r.url))
+    tab.goto(page[0])
+    tab.wait_for_selector("#upload input[type=file]", state="attached")
+    yield tab
+    tab.close()
+    assert not outside
+
+
+def screenshot(tab, name):
+    if SCREENSHOTS:
+        tab.wait_for_timeout(1000)
+        tab.screenshot(path=Path(SCREENSHOTS) / name, type="jpeg", quality=85)
+
+
+def test_in_a_browser_upload_slide_and_download(tab, tmp_path):
+    source = os.environ.get("COLORIZER_SCREENSHOTS_PHOTO")
+    if not source:
+        source = tmp_path / "old.png"
+        Image.fromarray(draw_picture(1, 300, 400)).convert("L").save(source)
+    tab.set_input_files("#upload input[type=file]", source)
+    tab.wait_for_selector("#slider img")
+    tab.wait_for_function("document.querySelector('#report textarea')?.value == '1 of 1 colorized'")
+    images = tab.locator("#slider img")
+    assert images.count() == 2 and images.first.evaluate("image => image.naturalWidth") > 0
+
+    clip = "() => document.querySelector('#slider').innerHTML"
+    before = tab.evaluate(clip)
+    box = images.first.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    handle = tab.locator("#slider .outer, #slider .handle, #slider .inner").first.bounding_box()
+    tab.mouse.move(handle["x"] + handle["width"] / 2, middle)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + box["width"] * 0.3, middle, steps=5)
+    tab.mouse.up()
+    assert tab.evaluate(clip) != before  # the line between before and after has moved
+    screenshot(tab, "app.jpg")
+
+    with tab.expect_download() as coming:
+        tab.click("#download")
+    got = tmp_path / coming.value.suggested_filename
+    coming.value.save_as(got)
+    assert got.name == f"{Path(source).stem}-colour{Path(source).suffix}"
+    assert photos.read(got).rgb.shape == photos.read(source).rgb.shape
+    assert np.ptp(photos.read(got).rgb.astype(int), axis=2).max() > 3
+
+
+def test_in_a_browser_a_renamed_text_file_is_an_error_that_is_shown(tab, tmp_path):
+    (tmp_path / "notes.jpg").write_text("not a photograph")
+    tab.set_input_files("#upload input[type=file]", tmp_path / "notes.jpg")
+    tab.wait_for_function(
+        "document.querySelector('#report textarea')?.value.startsWith('Not colorized: notes.jpg: not a')"
+    )
+    assert tab.locator("#slider img").count() == 0 and tab.locator("#download").is_disabled()
+    screenshot(tab, "app-error.jpg")
+
+
+def test_in_a_browser_an_example_is_one_click(tab):
+    tab.locator("#examples img").first.click()
+    tab.wait_for_function("document.querySelector('#report textarea')?.value == '1 of 1 colorized'")
+    assert tab.locator("#slider img").count() == 2
+
+
+def test_without_gradio_the_command_that_installs_it_is_named(monkeypatch, capsys):
+    from colorizer import app
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "gradio" else found(name))
+    assert app.main([]) == 2
+    assert 'pip install -e ".[app]" -c constraints.txt' in capsys.readouterr().err
+
+
+def test_wrong_flags_have_status_2(capsys):
+    from colorizer import app
+
+    with pytest.raises(SystemExit, match="2"):
+        app.parse(["--max-megapixels", "0"])
+    assert "is more than 0. Received: 0" in capsys.readouterr().err

@@ -1,0 +1,121 @@
+"""Exported networks give Keras' colours: on real weights and photographs where they are, on small ones everywhere."""
+
+import importlib.util
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from conftest import REPOSITORY, draw_picture
+from test_classifier import small_classifier
+
+from colorizer import classifier, color, export, graph, inference, methods, runtimes, store, weights
+
+SIDE = 64
+# Third-party deprecations inside the converters.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def squares(count=3, side=SIDE):
+    return np.stack([store.resize_square(draw_picture(i), side) for i in range(count)])
+
+
+def small_colorizer(name="efficientnet", seen=None):
+    keras.utils.set_random_seed(3)
+    method = methods.get(name)
+    return inference.Colorizer(method.build(SIDE), method, seen, SIDE)
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """A small classifier, saved and loaded as a real one is."""
+    path = tmp_path_factory.mktemp("classifier") / "small.keras"
+    small_classifier(path)
+    return classifier.load(str(path))
+
+
+def needs(format):
+    try:
+        runtimes.require(format)
+    except runtimes.ExportError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("size", [48, 64, 90])
+def test_the_grey_picture_is_the_one_the_classifier_sees_elsewhere(size):
+    pictures = squares(4)
+    l_norm = color.split(np.stack([color.rgb_to_lab(rgb) for rgb in pictures]))[0]
+    ours = keras.ops.convert_to_numpy(graph.GreyPicture(SIDE, size)(l_norm))
+    theirs = np.stack([classifier.grey_input(rgb, size) for rgb in pictures])
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() <= 1  # enlarging, OpenCV rounds its weights to 1/2048 and so some pixels apart
+    assert np.abs(ours - theirs).mean() < 0.13
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_every_method_travels_with_its_decoding(name, seen):
+    colorizer = small_colorizer(name, seen if methods.get(name).uses_vector else None)
+    model = graph.build(colorizer)
+    assert export.disagreement(colorizer, model.predict_on_batch, squares()) < export.TOLERANCE
+
+
+def test_a_method_that_does_not_say_how_to_decode_is_refused(monkeypatch):
+    colorizer = small_colorizer("colorful")
+    monkeypatch.delattr(colorizer.method, "ab_of")
+    with pytest.raises(ValueError, match="ab_of.*Received: colorizer.methods.colorful"):
+        graph.build(colorizer)
+
+
+@pytest.mark.parametrize("format", export.FORMATS)
+def test_an_exported_network_gives_keras_colours_in_its_own_runtime(format, seen, tmp_path):
+    needs(format)
+    colorizer = small_colorizer("efficientnet", seen)
+    path = tmp_path / f"network{runtimes.ENDINGS[format]}"
+    export.write(colorizer, format, path)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]  # nothing else is left behind
+    assert export.disagreement(colorizer, runtimes.open_network(path, threads=1), squares()) < export.TOLERANCE
+
+
+def test_the_shipped_weights_agree_over_real_photographs(real_data, real_classifier):
+    colorizer = inference.Colorizer.load(weights.DEFAULT, str(real_classifier))
+    compared = export.pictures(real_data / "ood", count=4)  # the command compares 20
+    assert compared.shape == (4, 256, 256, 3)
+    assert export.disagreement(colorizer, graph.build(colorizer).predict_on_batch, compared) < export.TOLERANCE
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, capsys):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if "onnx" in name else found(name))
+    assert export.main(["--format", "onnx"]) == 2
+    said = capsys.readouterr().err
+    assert "tf2onnx, which is not installed" in said and 'pip install -e ".[export]" -c constraints.txt' in said
+
+
+def test_wrong_usage_has_status_2_and_touches_nothing(tmp_path, capsys):
+    there = tmp_path / "there"
+    there.mkdir()
+    words = ["--format", "saved_model", "--classifier", "none", "-o"]
+    assert export.main([*words, str(there)]) == 2 and "is there already" in capsys.readouterr().err
+    assert export.main([*words, str(tmp_path / "new.onnx")]) == 2 and "a folder's name" in capsys.readouterr().err
+    assert export.main([*words, str(tmp_path / "new"), "--weights", str(there)]) == 2
+    assert "weights" in capsys.readouterr().err
+    assert export.main([*words, str(tmp_path / "new"), "--photos", str(there)]) == 2
+    assert "--photos is a folder" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["there"] and not list(there.iterdir())
+
+
+def test_a_network_that_differs_is_not_kept(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(export, "disagreement", lambda *_: float("nan"))
+    monkeypatch.setattr(export, "write", lambda colorizer, format, path: path.mkdir())
+    monkeypatch.setattr(runtimes, "open_network", lambda path: None)
+    words = ["--format", "saved_model", "--classifier", "none", "-o", str(tmp_path / "new")]
+    assert export.main(words) == 1
+    assert "not kept" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_help_is_quick():
+    code = "import sys, colorizer.export\ntry: colorizer.export.main(['--help'])\nexcept SystemExit: pass\n"
+    code += "print(sorted({'keras', 'tensorflow', 'numpy', 'cv2'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
