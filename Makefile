@@ -1,12 +1,13 @@
 # make demo    sets up, trains two minutes on scikit-image's photographs, writes a before/after/truth sheet
 # make test    sets up and runs the tests
 # make check   ruff and the tests, as CI does
+# make bench   measures speed and memory on this machine's CPU, a quarter of an hour; results/benchmarks.json
 # make tables  Tables 1-4, Figure 5 and the curves from the records in results/
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check tables clean
+.PHONY: demo test check tables bench clean
 demo: $(VENV)/runtime
 	$(BIN)/python -m colorizer.demo
 
@@ -20,6 +21,9 @@ check: $(VENV)/dev
 
 tables: $(VENV)/runtime
 	$(BIN)/python evaluate.py
+
+bench: $(VENV)/runtime
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .ruff_cache

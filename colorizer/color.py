@@ -32,8 +32,6 @@ _RGB_FROM_WHITE = np.linalg.inv(_XYZ_FROM_RGB / _WHITE[:, None])
 _F_FROM_LAB = np.array(
     [[1 / 116, 1 / 500, 0, 16 / 116], [1 / 116, 0, 0, 16 / 116], [1 / 116, 0, -1 / 200, 16 / 116]], np.float32
 )
-
-
 _KNEE_XYZ, _KNEE_F, _SLOPE = 0.008856, 0.2068966, 7.787  # below, the cube root is continued by a line (CIE 15)
 _KNEE_LINEAR, _GAIN = 0.0031308, 12.92  # below, the sRGB curve is a line (IEC 61966-2-1)
 # L* = 116 f(y) - 16, a* = 500 (f(x) - f(y)), b* = 200 (f(y) - f(z)), as one affine map of f + _SLOPE * _KNEE_XYZ.

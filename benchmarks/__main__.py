@@ -1,0 +1,182 @@
+"""Runs the benchmarks and keeps what they say: `make bench`.
+
+    python -m benchmarks                       all that fit in a quarter of an hour on two CPU cores
+    python -m benchmarks pipeline training     some of them
+    python -m benchmarks methods precision     those that take longer
+    python -m benchmarks --readme              only writes README.md's table from results/benchmarks.json
+
+Each benchmark prints JSON lines. A line replaces the one of the same name in results/benchmarks.json; lines of
+benchmarks that did not run stay as they are, with their own device, versions, commit and date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+RECORD = Path("results/benchmarks.json")
+README = Path("README.md")
+SHORT = ("startup", "pipeline", "store", "vectors", "training", "ancestor", "colorize", "memory")
+LONG = ("methods", "precision")
+# What README shows of each line: the two sides and what they are.
+TABLE = {
+    "pipeline": (
+        "batches, per core",
+        "{ours_ms_per_image} ms a picture",
+        "{ancestors_ms_per_image} ms, ancestors' chain",
+    ),
+    "pipeline:cores": ("batches, all cores", "{images_per_second_by_cores} pictures/s by cores", "one core"),
+    "pipeline:cold": (
+        "batches, file not in memory",
+        "{cold_images_per_second} pictures/s",
+        "{warm_images_per_second} in memory",
+    ),
+    "store": (
+        "preparing a data set",
+        "{ours_images_per_second} pictures/s",
+        "{floor[decode_and_resize_images_per_second]} decoded and resized",
+    ),
+    "vectors": (
+        "class vectors",
+        "{ours_images_per_second} pictures/s",
+        "{floor[bare_images_per_second]} by the bare classifier",
+    ),
+    "training": (
+        "training loop",
+        "{ours_images_per_second} pictures/s",
+        "{bare_step_images_per_second} by the bare step",
+    ),
+    "training:rest": ("validation, checkpoint, record", "{share_of_epoch} of an epoch", "at most 0.08"),
+    "ancestor": (
+        "an epoch's loop",
+        "{ours[images_per_second]} pictures/s, {ours[peak_rss_mib]} MiB",
+        "{theirs[images_per_second]}, {theirs[peak_rss_mib]} MiB, ancestors' loop",
+    ),
+    "colorize:1x12MP": ("one photo of 12 megapixels", "{over_idle_mib} MiB over idle", "at most 1024"),
+    "memory:training": ("memory over epochs", "{late_mib} MiB", "{early_mib} after epoch 2"),
+    "memory:colorizing": ("memory over photos", "{late_mib} MiB", "{early_mib} after a tenth"),
+    "precision": ("bfloat16, validation MSE", "worse by {worse_by}", "float32's seeds are {seeds_apart} apart"),
+    "startup": ("`--help`", "{help_seconds}", "at most 0.5 s"),
+}
+
+
+def run(name: str) -> list[dict]:
+    """One benchmark's lines; empty, and its error on the screen, where it failed.
+
+    Args:
+        name: a module of this folder.
+
+    Returns:
+        What it printed.
+
+    Source: ours.
+    """
+    began = time.perf_counter()
+    command = [sys.executable, "-m", f"benchmarks.{name}"]
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ
+    done = subprocess.run(command, capture_output=True, text=True, env=quiet)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    print(f"{name}: {len(lines)} lines in {time.perf_counter() - began:.0f} s", flush=True)
+    if done.returncode:
+        print(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}", file=sys.stderr)
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return [{"benchmark": _name(name, line)} | line | {"date": today} for line in lines]
+
+
+def _name(name: str, line: dict) -> str:
+    """`methods` and `precision` say a line for each method: the key holds which."""
+    parts = [name] + [str(line[key]) for key in ("method", "precision") if key in line]
+    return ":".join(parts)
+
+
+def keep(lines: list[dict]) -> None:
+    """Puts new lines in the place of old ones of the same name."""
+    from colorizer import files
+
+    kept = {line["benchmark"]: line for line in known()}
+    kept |= {line["benchmark"]: line for line in lines}
+    files.write_text(RECORD, json.dumps([kept[name] for name in sorted(kept)], indent=1) + "\n")
+
+
+def known() -> list[dict]:
+    """The lines kept so far."""
+    return json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else []
+
+
+def table() -> str:
+    """README's table: a row for each line that `TABLE` names."""
+    rows = ["| What | Ours | Beside | Ratio | Target | |", "| --- | --- | --- | ---: | ---: | --- |"]
+    lines = {line["benchmark"]: line for line in known()}
+    for name, (what, mine, other) in TABLE.items():
+        if name not in lines:
+            rows.append(f"| {what} | not run: `python -m benchmarks {name.partition(':')[0]}` | | | | |")
+            continue
+        line = lines[name]
+        cells = [_short(text.format_map({k: _brief(v) for k, v in line.items()})) for text in (mine, other)]
+        verdict = {True: "met", False: "missed", None: ""}[line.get("met")]
+        ratio, target = (f"{line[key]:.3g}" if key in line else "" for key in ("ratio", "target"))
+        rows.append(f"| {what} | {cells[0]} | {cells[1]} | {ratio} | {target} | {verdict} |")
+    devices = sorted({f"{line['device']}, commit {line['commit']}" for name, line in lines.items() if name in TABLE})
+    return "\n".join([*rows, "", "Measured on: " + "; ".join(devices) + "."])
+
+
+def _brief(value):
+    """Numbers with three digits, also inside dictionaries."""
+    if isinstance(value, dict):
+        return _Brief({key: _brief(item) for key, item in value.items()})
+    return (
+        f"{value:.3g}"
+        if isinstance(value, float) and value < 100
+        else value
+        if isinstance(value, str)
+        else round(value)
+    )
+
+
+class _Brief(dict):
+    """A dictionary that is written as its items."""
+
+    def __format__(self, spec):
+        return ", ".join(f"{key}: {value}" for key, value in self.items())
+
+
+def _short(text: str) -> str:
+    return text.replace("|", "/")
+
+
+def write_readme() -> None:
+    """Puts the table between README's markers."""
+    from colorizer import files
+
+    before, found, rest = README.read_text("utf-8").partition("<!-- benchmarks:start -->\n")
+    _, ended, after = rest.partition("<!-- benchmarks:end -->")
+    if not (found and ended):
+        raise SystemExit(f"{README} lacks the markers <!-- benchmarks:start --> and <!-- benchmarks:end -->.")
+    files.write_text(README, f"{before}{found}{table()}\n{ended}{after}")
+
+
+def main(argv=None) -> int:
+    """Runs, keeps, shows; 1 where a benchmark failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", choices=[*SHORT, *LONG, []], help=f"default: {' '.join(SHORT)}")
+    parser.add_argument("--readme", action="store_true", help="run nothing")
+    flags = parser.parse_args(argv)
+    failed = False
+    for name in () if flags.readme else flags.names or SHORT:
+        lines = run(name)
+        failed |= not lines
+        keep(lines)
+    write_readme()
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""bfloat16 against float32: the validation error of short trainings, three seeds each.
+
+    python -m benchmarks.precision
+    python -m benchmarks.precision --dataset coco --limit 2000 --epochs 5 --image-size 128
+
+Mixed precision is no worse as long as the mean of its errors lies above float32's by less than float32's
+own seeds lie apart. A processor without bfloat16 units computes the same numbers, many times slower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.measuring import folder_of, result, say
+
+SIDES = ("float32", "mixed_bfloat16")
+
+
+def parse(argv=None) -> argparse.Namespace:
+    """The typed flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", help="as for train.py; default: crops of scikit-image's photographs")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--limit", type=int, default=160)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--image-size", type=int, default=32)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    return parser.parse_args(argv)
+
+
+def train(flags, dataset: str, precision: str, seed: int) -> dict:
+    """The last epoch's validation error and the pictures a second of one training."""
+    import pandas as pd
+
+    from colorizer import config, methods, training
+
+    method = methods.get("efficientnet")
+    with tempfile.TemporaryDirectory() as run:
+        given = {"dataset": dataset, "data_dir": flags.data_dir, "classifier": "none", "run": run, "seed": seed}
+        given |= {name: getattr(flags, name) for name in ("limit", "epochs", "image_size", "batch_size")}
+        training.run(config.resolve(given | {"precision": precision}, method.settings))
+        last = pd.read_csv(Path(run, "history.csv")).iloc[-1]
+    return {"val_mse": float(last["val_loss"]), "images_per_second": float(last["images_per_second"])}
+
+
+def main(argv=None) -> int:
+    """Prints one line."""
+    flags = parse(argv)
+    with tempfile.TemporaryDirectory() as temporary:
+        # A picture is cropped at random: train and validation lists share photographs, but no picture.
+        dataset = flags.dataset or str(folder_of(round(flags.limit / 0.9), Path(temporary, "pictures"), 64))
+        runs = {side: [train(flags, dataset, side, seed) for seed in flags.seeds] for side in SIDES}
+    errors = {side: [run["val_mse"] for run in runs[side]] for side in SIDES}
+    worse = sum(errors["mixed_bfloat16"]) / len(flags.seeds) - sum(errors["float32"]) / len(flags.seeds)
+    spread = max(errors["float32"]) - min(errors["float32"])
+    say(
+        result(
+            "precision",
+            val_mse=errors,
+            images_per_second={side: max(run["images_per_second"] for run in runs[side]) for side in SIDES},
+            worse_by=worse,
+            seeds_apart=spread,
+            ratio=min(spread / max(worse, 1e-9), 1e3),
+            target=1.0,
+            seeds=flags.seeds,
+            image_size=flags.image_size,
+            epochs=flags.epochs,
+            limit=flags.limit,
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
