@@ -221,11 +221,24 @@ def records(found: Sequence[Run]) -> str:
 
     Source: ours.
     """
-    header = ["Run", "Method", "Trained on", "Classifier", "Epochs", "Images", "Precision", "Hours", "Device", "Commit"]
+    header = [
+        "Run",
+        "Method",
+        "Trained on",
+        "Classifier",
+        "Epochs",
+        "Images",
+        "Pixels",
+        "Precision",
+        "Hours",
+        "Device",
+        "Commit",
+    ]
     rows = []
     for run in found:
         s, epochs = run.summary, f"{run.summary['epochs_done']} of {run.summary['epochs']}"
         told = [run.name, title_of(run.method), run.trained_on, run.classifier, epochs, s["train_images"]]
+        told.append("{0}x{0}".format(run.config["image_size"]))
         rows.append([*told, s["precision"], f"{s['runtime_hours']:.2f}", s["device"], run.config["commit"]])
         rows[-1].append(s["finished"][:10])
     parts = [markdown([*header, "Date"], rows)] if rows else ["No run is finished."]
