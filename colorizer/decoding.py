@@ -32,16 +32,28 @@ BAND_PIXELS = 2**20  # decoded and converted at once: 4 MB, not 800 for 200 mega
 KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, AVIF or HEIC"
 _SUBFILE, _BITS, _POLARITY, _PLANES, _EXTRA, _DNG = 254, 258, 262, 284, 338, 50706  # tags of TIFF
 
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, module=r"PIL\.")
+
+
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """Pillow's, without its own limit of 179 megapixels."""
+
+    def load_prepare(self) -> None:
+        if self._im is None:  # else Pillow looks at its limit, then does the same
+            self.im = Image.core.new(self.mode, getattr(self, "_tile_size", self.size))
+        super().load_prepare()
+
+
 # TRICKY: not Image.open, which warns from 89 megapixels on and refuses from 179 on, by a setting that
 # is the whole process's and not ours to change. Our own limit is looked at before anything is decoded.
 _OPENERS = (
     (b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
     (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
     (b"RIFF", WebPImagePlugin.WebPImageFile),
-    (b"II*\0", TiffImagePlugin.TiffImageFile),
-    (b"MM\0*", TiffImagePlugin.TiffImageFile),
-    (b"II+\0", TiffImagePlugin.TiffImageFile),  # over 4 GiB
-    (b"MM\0+", TiffImagePlugin.TiffImageFile),
+    (b"II*\0", _Tiff),
+    (b"MM\0*", _Tiff),
+    (b"II+\0", _Tiff),  # over 4 GiB
+    (b"MM\0+", _Tiff),
     (b"BM", BmpImagePlugin.BmpImageFile),
     (b"GIF8", GifImagePlugin.GifImageFile),
     (b"\0\0\0\x0cjP  \r\n\x87\n", Jpeg2KImagePlugin.Jpeg2KImageFile),
@@ -80,6 +92,8 @@ def open_header(file, name: str) -> Image.Image:
         image = opener(file, name)
     except SyntaxError as error:  # how Pillow says that it is something else after all
         raise Refused(f"not a readable picture: {error}") from None
+    except Image.DecompressionBombError:  # of WebP; there is no other door
+        raise Refused("over 179 megapixels, the most that Pillow reads of this kind: save it as PNG or TIFF") from None
     _refuse_other_media(image)
     return image
 
@@ -115,9 +129,8 @@ def need(image: Image.Image) -> int:
     """How many bytes it takes at most to decode, colorize and encode an opened picture. Source: ours, measured."""
     pixels = image.width * image.height
     if is_deep(image) or image.mode.startswith("I"):
-        return pixels * 18
-    coefficients = 6 if image.info.get("progressive") else 0  # libjpeg keeps them all until the last scan
-    return pixels * (14 + coefficients)
+        return pixels * 16
+    return pixels * (13 if image.info.get("progressive") else 11)  # libjpeg keeps all coefficients until the last scan
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -163,6 +176,7 @@ def pixels(image: Image.Image, path=None) -> tuple[np.ndarray, np.ndarray | None
     if image.mode.startswith("I"):
         rgb, alpha = _deep_grey(image, white_is_zero, bits)
     elif deep:
+        image.im = Image.core.new("L", (1, 1))  # Pillow's 8 bits have shown that the file is whole: enough of them
         rgb, alpha = _deep_colour(path, premultiplied)
     else:
         rgb, alpha, more = _eight_bit(image, icc)

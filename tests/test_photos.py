@@ -1,5 +1,6 @@
 """Reading photographs: every kind of file is made here."""
 
+import functools
 import os
 import struct
 
@@ -165,6 +166,7 @@ def test_cmyk(tmp_path, suffix):
     assert np.abs(photo.rgb.astype(int) - RGB).mean() < 3 and photo.grey is False
 
 
+@functools.cache  # LittleCMS writes the time into it
 def linear_profile():
     """An ICC profile of sRGB's colours without its curve, as bytes: unlike sRGB, to be seen at once."""
     icc = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())

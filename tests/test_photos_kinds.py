@@ -3,6 +3,7 @@
 import os
 import struct
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -98,8 +99,9 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path):
 
 def test_bombs_in_metadata_are_one_clear_line_or_left_out(tmp_path):
     info = PngImagePlugin.PngInfo()
+    bomb = zlib.compress(b"x" * 2**20)
     for i in range(70):
-        info.add_text(f"k{i}", "x" * 2**20, zip=True)
+        info.add(b"zTXt", f"k{i}".encode() + b"\0\0" + bomb)
     Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=info)
     assert (tmp_path / "a.png").stat().st_size < 200_000
     with pytest.raises(photos.PhotoError, match="truncated or damaged"):
