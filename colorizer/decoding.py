@@ -86,7 +86,7 @@ def open_header(file, name: str) -> Image.Image:
     if opener is None and prefix[4:8] == b"ftyp":
         opener = _opener_of_boxes(prefix[8:12])
     if opener is None:
-        raise Refused(f"no picture of a known kind ({KINDS})")
+        raise Refused(f"not a {KINDS} picture")
     file.seek(0)
     try:
         image = opener(file, name)
