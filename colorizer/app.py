@@ -91,7 +91,10 @@ def page(bench: "Workbench", examples: list[Path]) -> "gradio.Blocks":
         with gr.Row():
             with gr.Column(scale=1):
                 files = gr.File(
-                    label="Photographs", file_count="multiple", file_types=list(photos.EXTENSIONS), elem_id="upload"
+                    label="Photographs",
+                    file_count="multiple",
+                    file_types=[*photos.EXTENSIONS, *photos.ONLY_READ],
+                    elem_id="upload",
                 )
                 method = gr.Radio(labels, value=labels[0], label="Method", elem_id="method")
                 strength = gr.Slider(0, 1, 1, step=0.05, label="Strength of the colours", elem_id="strength")

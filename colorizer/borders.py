@@ -17,7 +17,7 @@ Box = tuple[slice, slice]
 
 _SIDE = 512  # frames are looked for in a copy of this size
 _TOLERANCE, _SHARE = 4.0, 0.97  # a flat row: so many of its pixels within so many units of L*; the rest is dust
-_LEAST, _MOST = 0.01, 0.25  # of a side's length
+_LEAST, _MOST = 2, 0.25  # rows in the copy; of a side's length. Scans have margins from half a per cent on
 _PAPER, _FILM = 80.0, 20.0  # L*: a frame is lighter than the one or darker than the other
 _ALIKE = 8.0  # the four sides' L* differ by less
 
@@ -46,7 +46,7 @@ def find(rgb: np.ndarray) -> Box:
     tones = [float(np.median(side[0])) for side in sides]
     flat = [_flat_rows(side, tone) for side, tone in zip(sides, tones, strict=True)]
     lengths = [len(side) for side in sides]
-    if not all(max(2, _LEAST * n) <= count <= _MOST * n for count, n in zip(flat, lengths, strict=True)):
+    if not all(_LEAST <= count <= _MOST * n for count, n in zip(flat, lengths, strict=True)):
         return whole
     if max(tones) - min(tones) > _ALIKE or not (min(tones) > _PAPER or max(tones) < _FILM):
         return whole

@@ -30,7 +30,19 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 BAND_PIXELS = 2**20  # decoded and converted at once: 4 MB, not 800 for 200 megapixels
 KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, AVIF or HEIC"
-_SUBFILE, _BITS, _POLARITY, _PLANES, _EXTRA, _DNG = 254, 258, 262, 284, 338, 50706  # tags of TIFF
+_SUBFILE, _BITS, _POLARITY, _ORIENTATION, _PLANES, _EXTRA, _DNG = 254, 258, 262, 274, 284, 338, 50706  # tags of TIFF
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, module=r"PIL\.")
+
+
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """Pillow's, without its own limit of 179 megapixels."""
+
+    def load_prepare(self) -> None:
+        if self._im is None:  # else Pillow looks at its limit, then does the same
+            self.im = Image.core.new(self.mode, getattr(self, "_tile_size", self.size))
+        super().load_prepare()
+
 
 # TRICKY: not Image.open, which warns from 89 megapixels on and refuses from 179 on, by a setting that
 # is the whole process's and not ours to change. Our own limit is looked at before anything is decoded.
@@ -38,10 +50,10 @@ _OPENERS = (
     (b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
     (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
     (b"RIFF", WebPImagePlugin.WebPImageFile),
-    (b"II*\0", TiffImagePlugin.TiffImageFile),
-    (b"MM\0*", TiffImagePlugin.TiffImageFile),
-    (b"II+\0", TiffImagePlugin.TiffImageFile),  # over 4 GiB
-    (b"MM\0+", TiffImagePlugin.TiffImageFile),
+    (b"II*\0", _Tiff),
+    (b"MM\0*", _Tiff),
+    (b"II+\0", _Tiff),  # over 4 GiB
+    (b"MM\0+", _Tiff),
     (b"BM", BmpImagePlugin.BmpImageFile),
     (b"GIF8", GifImagePlugin.GifImageFile),
     (b"\0\0\0\x0cjP  \r\n\x87\n", Jpeg2KImagePlugin.Jpeg2KImageFile),
@@ -74,12 +86,14 @@ def open_header(file, name: str) -> Image.Image:
     if opener is None and prefix[4:8] == b"ftyp":
         opener = _opener_of_boxes(prefix[8:12])
     if opener is None:
-        raise Refused(f"no picture of a known kind ({KINDS})")
+        raise Refused(f"not a {KINDS} picture")
     file.seek(0)
     try:
         image = opener(file, name)
     except SyntaxError as error:  # how Pillow says that it is something else after all
         raise Refused(f"not a readable picture: {error}") from None
+    except Image.DecompressionBombError:  # of WebP; there is no other door
+        raise Refused("over 179 megapixels, the most that Pillow reads of this kind: save it as PNG or TIFF") from None
     _refuse_other_media(image)
     return image
 
@@ -115,9 +129,8 @@ def need(image: Image.Image) -> int:
     """How many bytes it takes at most to decode, colorize and encode an opened picture. Source: ours, measured."""
     pixels = image.width * image.height
     if is_deep(image) or image.mode.startswith("I"):
-        return pixels * 18
-    coefficients = 6 if image.info.get("progressive") else 0  # libjpeg keeps them all until the last scan
-    return pixels * (14 + coefficients)
+        return pixels * 16
+    return pixels * (13 if image.info.get("progressive") else 11)  # libjpeg keeps all coefficients until the last scan
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -155,15 +168,17 @@ def pixels(image: Image.Image, path=None) -> tuple[np.ndarray, np.ndarray | None
     tags = image.tag_v2 if image.format == "TIFF" else {}
     white_is_zero, premultiplied = tags.get(_POLARITY) == 0, tags.get(_EXTRA) in (1, (1,))
     bits = (tags.get(_BITS) or (16,))[0]
-    if deep and tags.get(_PLANES) == 2:
-        raise Refused("16-bit TIFF with separate colour planes; save it with interleaved channels")
+    apart, turn = tags.get(_PLANES) == 2, tags.get(_ORIENTATION, 1)
     notes = ["it has several pages; the first is read"] if tags and getattr(image, "is_animated", False) else []
     image.load()  # all of it: what is truncated or damaged shows here
     icc = image.info.get("icc_profile")
     if image.mode.startswith("I"):
         rgb, alpha = _deep_grey(image, white_is_zero, bits)
     elif deep:
-        rgb, alpha = _deep_colour(path, premultiplied)
+        image.im = Image.core.new("L", (1, 1))  # Pillow's 8 bits have shown that the file is whole: enough of them
+        rgb, alpha = _planes(path, turn) if apart else _deep_colour(path)
+        if premultiplied and alpha is not None:
+            _divide(rgb, alpha)
     else:
         rgb, alpha, more = _eight_bit(image, icc)
         return rgb, alpha, notes + more
@@ -200,7 +215,7 @@ def _deep_grey(image, white_is_zero: bool, bits: int):
     return cv2.merge([grey] * 3), alpha
 
 
-def _deep_colour(path, premultiplied: bool):
+def _deep_colour(path):
     """16-bit RGB or RGBA by OpenCV. Returns `rgb`, `alpha`."""
     # Pillow has decoded the file before: OpenCV returns the rows of a truncated one without a word.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
@@ -214,10 +229,29 @@ def _deep_colour(path, premultiplied: bool):
     rows = _rows(rgb.shape[1])
     for band in (slice(top, top + rows) for top in range(0, len(rgb), rows)):
         rgb[band] = pixels[band, :, 2::-1].copy()
-        if premultiplied and alpha is not None:
-            share = np.maximum(alpha[band], 1)[..., None] / np.float32(65535)
-            rgb[band] = np.minimum(np.rint(rgb[band] / share), 65535)
     return rgb, alpha
+
+
+def _planes(path, orientation: int):
+    """16-bit colour whose channels lie apart, which OpenCV does not read. Returns `rgb`, `alpha`, upright."""
+    try:
+        import tifffile  # comes with scikit-image
+
+        planes = tifffile.imread(path, key=0).astype(np.uint16, copy=False)
+    except Exception as error:  # it has not every compression
+        raise Refused(f"16-bit TIFF with separate colour planes; save it with interleaved channels ({error})") from None
+    if planes.ndim != 3 or len(planes) not in (3, 4):
+        raise Refused("16-bit TIFF with separate colour planes that are not RGB; save it as RGB")
+    alpha = upright(np.ascontiguousarray(planes[3]), orientation) if len(planes) == 4 else None
+    return upright(cv2.merge([np.ascontiguousarray(plane) for plane in planes[:3]]), orientation), alpha
+
+
+def _divide(rgb, alpha) -> None:
+    """Takes alpha out of colours that are multiplied by it, in place."""
+    rows = _rows(rgb.shape[1])
+    for band in (slice(top, top + rows) for top in range(0, len(rgb), rows)):
+        share = np.maximum(alpha[band], 1)[..., None] / np.float32(65535)
+        rgb[band] = np.minimum(np.rint(rgb[band] / share), 65535)
 
 
 def _eight_bit(image, icc):

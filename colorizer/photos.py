@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from colorizer import decoding, encoding, files, metadata
+from colorizer import decoding, encoding, files, metadata, profiles
 from colorizer.encoding import FORMATS
 from colorizer.encoding import to_uint8 as to_uint8  # part of this module's interface
 
@@ -84,8 +84,9 @@ class Photo:
         write(path, self, quality=quality)
 
     def to_image(self) -> Image.Image:
-        """It as Pillow's picture of mode RGB or RGBA, 8 bits, with EXIF, XMP and resolution in `info`. Source: ours."""
+        """It as Pillow's RGB or RGBA picture, 8 bits, with sRGB, EXIF, XMP and resolution in `info`. Source: ours."""
         image = encoding.picture(self.rgb, self.alpha)
+        image.info["icc_profile"] = profiles.srgb()
         image.info.update({key: self.metadata[key] for key in ("exif", "xmp", "dpi") if self.metadata.get(key)})
         return image
 

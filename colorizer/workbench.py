@@ -124,7 +124,7 @@ class Workbench:
 
 def _free_name(folder: Path, source: Path) -> Path:
     """Where the copy of an upload goes; two uploads of one name get two."""
-    suffix = source.suffix if photos.is_photo_name(source) else ".png"
+    suffix = photos.written_suffix(source)
     target, count = folder / f"{source.stem}-colour{suffix}", 1
     while target.exists():
         count += 1

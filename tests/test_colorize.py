@@ -126,7 +126,7 @@ def test_failures_are_named_with_their_reason_and_stop_nothing(colorize, tmp_pat
     assert status == 1 and "2 of 4 done" in out
     assert err.splitlines() == [
         "colorize.py: in/empty.jpg: empty file (0 bytes)",
-        f"colorize.py: in/list.png: no picture of a known kind ({decoding.KINDS})",
+        f"colorize.py: in/list.png: not a {decoding.KINDS} picture",
     ]
     assert files_below(tmp_path / "out") == ["a.png", "z.png"]
 

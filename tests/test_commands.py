@@ -117,7 +117,7 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(call, tmp_path):
     assert "out/a.png is there already: would be skipped" in out
     assert "in/deep/b.jpg -> out/deep/b.jpg (0.0 megapixels)" in out
     assert "1 to colorize (0 megapixels), 1 there already, 1 cannot be read" in out
-    assert "colorizer: in/c.jpg: no picture of a known kind" in err
+    assert "colorizer: in/c.jpg: not a JPEG, PNG" in err
     os.unlink(tmp_path / "in/c.jpg")
     assert call("in", "-o", "out", "--dry-run", "--overwrite")[0] == 0
 

@@ -224,7 +224,7 @@ def test_files_are_colorized_in_order_and_failures_stop_nothing(tmp_path, colori
     assert [o.error for o in outcomes] == [
         None,
         None,
-        f"no picture of a known kind ({decoding.KINDS})",
+        f"not a {decoding.KINDS} picture",
         None,
         None,
     ]

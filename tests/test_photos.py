@@ -1,5 +1,6 @@
 """Reading photographs: every kind of file is made here."""
 
+import functools
 import os
 import struct
 
@@ -121,6 +122,24 @@ def test_16_bit_png_with_a_transparent_colour(tmp_path):
     np.testing.assert_array_equal(grey.alpha == 0, DEEP[..., 0] == key[0])
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("order", "<>")
+def test_16_bit_tiff_whose_channels_lie_apart(tmp_path, alpha, orientation, order):
+    tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
+    stored = oriented(np.dstack([DEEP, ALPHA * np.uint16(257)]) if alpha else DEEP, orientation)
+    extra = {"extrasamples": ["unassalpha"]} if alpha else {}
+    tags = [(274, "H", 1, orientation, True)]
+    planes = np.ascontiguousarray(np.moveaxis(stored, -1, 0))
+    options = {"photometric": "rgb", "planarconfig": "separate", "byteorder": order, "compression": "zlib"}
+    tifffile.imwrite(tmp_path / "a.tif", planes, extratags=tags, metadata=None, **options, **extra)
+    photo = photos.read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(photo.rgb, DEEP)
+    assert photo.rgb.dtype == np.dtype(np.uint16) and (photo.alpha is not None) == alpha
+    if alpha:
+        np.testing.assert_array_equal(photo.alpha, ALPHA * np.uint16(257))
+
+
 def test_16_bit_tiff_multiplied_by_its_alpha_is_divided_by_it(tmp_path):
     tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
     alpha = np.maximum(ALPHA, 128).astype(np.uint16) * 257
@@ -165,6 +184,7 @@ def test_cmyk(tmp_path, suffix):
     assert np.abs(photo.rgb.astype(int) - RGB).mean() < 3 and photo.grey is False
 
 
+@functools.cache  # LittleCMS writes the time into it
 def linear_profile():
     """An ICC profile of sRGB's colours without its curve, as bytes: unlike sRGB, to be seen at once."""
     icc = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())

@@ -3,6 +3,7 @@
 import os
 import struct
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_heic_with_its_package_is_read(tmp_path):
     heif = pillow_heif.from_pillow(Image.fromarray(np.ascontiguousarray(np.rot90(RGB))))
     heif.save(tmp_path / "a.heic", quality=95, exif=exif.tobytes())
     photo = photos.read(tmp_path / "a.heic")
-    assert photo.rgb.shape == RGB.shape and np.abs(photo.rgb.astype(int) - RGB).mean() < 4
+    assert photo.rgb.shape == RGB.shape and np.abs(photo.rgb.astype(int) - RGB).mean() < 6  # its colours are halved
     kept = Image.Exif()
     kept.load(photo.metadata["exif"])
     assert kept[0x010F] == "a phone" and kept.get(0x0112, 1) == 1
@@ -98,8 +99,9 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path):
 
 def test_bombs_in_metadata_are_one_clear_line_or_left_out(tmp_path):
     info = PngImagePlugin.PngInfo()
+    bomb = zlib.compress(b"x" * 2**20)
     for i in range(70):
-        info.add_text(f"k{i}", "x" * 2**20, zip=True)
+        info.add(b"zTXt", f"k{i}".encode() + b"\0\0" + bomb)
     Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=info)
     assert (tmp_path / "a.png").stat().st_size < 200_000
     with pytest.raises(photos.PhotoError, match="truncated or damaged"):
@@ -107,12 +109,15 @@ def test_bombs_in_metadata_are_one_clear_line_or_left_out(tmp_path):
 
 
 def test_random_damage_is_one_clear_line_or_a_picture(tmp_path):
-    """A byte in a hundred changed, 40 times in every format: an exception of another kind would come through."""
+    """A byte in a hundred changed, 25 times in every format: an exception of another kind would come through."""
     rng = np.random.default_rng(0)
-    for suffix in photos.EXTENSIONS:
-        photos.write(tmp_path / f"whole{suffix}", RGB)
+    for suffix in (*photos.EXTENSIONS, ".gif", ".jp2"):
+        if suffix in photos.EXTENSIONS:
+            photos.write(tmp_path / f"whole{suffix}", RGB)
+        else:
+            Image.fromarray(RGB).save(tmp_path / f"whole{suffix}")
         content = np.frombuffer((tmp_path / f"whole{suffix}").read_bytes(), np.uint8)
-        for _ in range(40):
+        for _ in range(25):
             hurt = np.where(
                 rng.random(content.size) < rng.choice([0.001, 0.01]), rng.integers(0, 256, content.size), content
             )

@@ -1,5 +1,6 @@
 """What a photograph's file says besides pixels comes through, whatever kinds of files it goes between."""
 
+import io
 import struct
 
 import cv2
@@ -112,6 +113,25 @@ def test_what_is_too_long_for_a_jpeg_is_left_out_with_a_note(tmp_path, caplog):
     assert kept.get_ifd(ExifTags.IFD.Exif)[0x9003] == TAKEN
     for part in ("the maker's note in EXIF", "its XMP data", "its IPTC data"):
         assert f"a.jpg: {part}" in caplog.text
+
+
+def test_the_grey_preview_in_exif_is_left_out(tmp_path):
+    exif = exif_block(1)
+    preview = io.BytesIO()
+    Image.fromarray(RGB[::2, ::2]).save(preview, "JPEG")
+    block = exif.tobytes()
+    assert block[6:8] == b"MM"
+    # After the first directory's entries stands where the second is: at the end, with the preview behind it.
+    (first,) = struct.unpack_from(">I", block, 10)
+    (entries,) = struct.unpack_from(">H", block, 6 + first)
+    at = 6 + first + 2 + 12 * entries
+    start = len(block) - 6
+    second = struct.pack(">H2HII2HIII", 2, 0x0201, 4, 1, start + 30, 0x0202, 4, 1, len(preview.getvalue()), 0)
+    block = block[:at] + struct.pack(">I", start) + block[at + 4 :] + second + preview.getvalue()
+    Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=block)
+    assert (tmp_path / "a.jpg").read_bytes().count(b"\xff\xd8\xff") == 2
+    photos.read(tmp_path / "a.jpg").save(tmp_path / "b.jpg")
+    assert (tmp_path / "b.jpg").read_bytes().count(b"\xff\xd8\xff") == 1
 
 
 def test_old_programs_iptc_in_a_tiff_is_read(tmp_path):
