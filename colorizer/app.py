@@ -102,7 +102,7 @@ def page(bench: "Workbench", examples: list[Path]) -> "gradio.Blocks":
                     [str(path) for path in examples],
                     label="Or one of these",
                     columns=2,
-                    height=330,
+                    height=260,
                     allow_preview=False,
                     elem_id="examples",
                 )
