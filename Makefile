@@ -39,3 +39,8 @@ $(VENV)/runtime: requirements.txt constraints.txt | $(BIN)/python
 $(VENV)/dev: requirements-dev.txt $(VENV)/runtime
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	touch $@
+
+# Not needed by any target above: without it, the tests of the web page and of other runtimes skip.
+$(VENV)/extras: pyproject.toml $(VENV)/dev
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[app,export,browser]" -c constraints.txt
+	touch $@

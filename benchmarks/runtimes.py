@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import os
 import sys
 import tempfile
@@ -80,9 +79,8 @@ def table(record: dict) -> str:
     lines.append("| --- | --- | --- | --- |")
     for name, row in sorted(record["runtimes"].items(), key=lambda item: item[1]["median_ms"]):
         size = "-" if row["mb"] is None else f"{row['mb']:.1f}"
-        lines.append(
-            f"| {TITLES[name]} | {size} | {row['worst_ab_norm']:.1e} | {row['median_ms']:.0f}, {row['fastest_ms']:.0f} |"
-        )
+        times = f"{row['median_ms']:.0f}, {row['fastest_ms']:.0f}"
+        lines.append(f"| {TITLES[name]} | {size} | {row['worst_ab_norm']:.1e} | {times} |")
     lines.append(
         f"\n{record['pictures']} pictures; one at a time, classifier ({record['classifier']}) included, "
         f"{record['threads']} threads. {record['device']}, load {record['load_1_5_15_min'][0]:.1f} when it was "

@@ -40,7 +40,7 @@ class Result:
     Attributes:
         before, after: JPEG previews of the first photograph that went well, at most `PREVIEW_SIDE` wide and high.
         download: its coloured copy at full size; of several files, a ZIP with all copies.
-        report: one line, and one more for each file that failed.
+        report: one line, and one more for each file that failed or could not be kept whole.
     """
 
     before: Path
@@ -90,15 +90,16 @@ class Workbench:
         # A name that nobody guesses: who knows the path of a file here can fetch it.
         folder = self.folder / f"result-{secrets.token_hex(16)}"
         folder.mkdir()
-        previews, copies, failed = None, [], []
+        previews, copies, failed, notes = None, [], [], []
         for source in map(Path, sources):
             target = _free_name(folder, source)
             try:
-                before = self._one(source, target, self.networks[label], strength)
+                before, noted = self._one(source, target, self.networks[label], strength)
             except photos.PhotoError as error:
                 failed.append(f"{source.name}: {error.reason}")
                 continue
             copies.append(target)
+            notes += [f"{source.name}: {note}" for note in noted]
             if previews is None:
                 previews = [folder / name for name in ("before.preview.jpg", "after.preview.jpg")]
                 photos.write(previews[0], before)
@@ -107,19 +108,19 @@ class Workbench:
             folder.rmdir()
             raise WorkError("\n".join(failed))
         download = copies[0] if len(sources) == 1 else _zipped(folder / "coloured.zip", copies)
-        report = "\n".join([f"{len(copies)} of {len(sources)} colorized", *failed])
+        report = "\n".join([f"{len(copies)} of {len(sources)} colorized", *failed, *notes])
         return Result(*previews, download, report)
 
     def _one(self, source: Path, target: Path, network: inference.Colorizer, strength: float):
-        """Colorizes one file; returns its preview in grey."""
+        """Colorizes one file; returns its preview in grey, and lines about what could not be kept."""
         with self._turn:
             photo = photos.read(source, self.max_pixels)
             before = _preview(photo)
             del photo  # `colorize_files` reads it again, with all that the file says besides
-            for outcome in network.colorize_files([(source, target)], 1, strength):
-                if outcome.error:
-                    raise photos.PhotoError(source, outcome.error)
-        return color.grey(color.rgb_to_lab(before)[..., 0])
+            (outcome,) = network.colorize_files([(source, target)], 1, strength)
+            if outcome.error:
+                raise photos.PhotoError(source, outcome.error)
+        return color.grey(color.rgb_to_lab(before)[..., 0]), outcome.notes
 
 
 def _free_name(folder: Path, source: Path) -> Path:

@@ -49,8 +49,8 @@ def test_the_grey_picture_is_the_one_the_classifier_sees_elsewhere(size):
     ours = keras.ops.convert_to_numpy(graph.GreyPicture(SIDE, size)(l_norm))
     theirs = np.stack([classifier.grey_input(rgb, size) for rgb in pictures])
     assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).max() <= 1  # enlarging, OpenCV rounds its weights to 1/2048 and so some pixels apart
-    assert np.abs(ours - theirs).mean() < 0.13
+    assert np.abs(ours - theirs).max() <= 1
+    assert np.mean(ours != theirs) < 0.01  # roundings of float32 that fall just the other way
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -79,8 +79,8 @@ def test_an_exported_network_gives_keras_colours_in_its_own_runtime(format, seen
 
 def test_the_shipped_weights_agree_over_real_photographs(real_data, real_classifier):
     colorizer = inference.Colorizer.load(weights.DEFAULT, str(real_classifier))
-    compared = export.pictures(real_data / "ood", count=4)  # the command compares 20
-    assert compared.shape == (4, 256, 256, 3)
+    compared = export.pictures(real_data / "ood", count=2)  # the command compares 20
+    assert compared.shape == (2, 256, 256, 3)
     assert export.disagreement(colorizer, graph.build(colorizer).predict_on_batch, compared) < export.TOLERANCE
 
 

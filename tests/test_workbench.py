@@ -56,6 +56,14 @@ def test_one_photo_gives_previews_and_a_copy_at_full_size(bench, upload):
     assert np.ptp(before, axis=2).max() <= 3 < np.ptp(after, axis=2).max()  # JPEG leaves grey grey, but for rounding
 
 
+def test_the_copy_keeps_what_the_file_says(bench, tmp_path):
+    exif = Image.Exif()
+    exif[306], exif[315] = "1899:07:01 12:00:00", "A. Photographer"
+    Image.fromarray(draw_picture(1)).save(tmp_path / "old.jpg", exif=exif)
+    with Image.open(bench.colorize([tmp_path / "old.jpg"], label_of(bench), 1).download) as copy:
+        assert copy.getexif()[306] == exif[306] and copy.getexif()[315] == exif[315]
+
+
 def test_no_strength_leaves_it_grey(bench, upload):
     coloured = photos.read(bench.colorize([upload("a.png")], label_of(bench), 0).download).rgb
     assert np.ptp(coloured.astype(int), axis=2).max() <= 1
