@@ -1,18 +1,22 @@
 # make demo    sets up, trains two minutes on scikit-image's photographs, writes a before/after/truth sheet
 # make test    sets up and runs the tests
-# make check   ruff and the tests, as CI does
+# make test-all  also those that train large networks for long
+# make check   ruff and the tests
 # make bench   measures speed and memory on this machine's CPU, a quarter of an hour; results/benchmarks.json
 # make tables  Tables 1-4, Figure 5 and the curves from the records in results/
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check tables bench clean
+.PHONY: demo test test-all check tables bench clean
 demo: $(VENV)/runtime
 	$(BIN)/python -m colorizer.demo
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-all: $(VENV)/dev
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow"
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

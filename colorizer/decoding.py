@@ -269,7 +269,8 @@ def _eight_bit(image, icc):
     alpha = np.empty(rgb.shape[:2], np.uint8) if transparent else None
     rows = _rows(image.width)
     for top in range(0, image.height, rows):
-        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        whole = rows >= image.height  # spares a copy
+        band = image if whole else image.crop((0, top, image.width, min(top + rows, image.height)))
         if transparent:
             band = band.convert("RGBA")
             alpha[top : top + rows] = np.asarray(band.getchannel("A"))

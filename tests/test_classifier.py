@@ -63,6 +63,7 @@ def test_a_file_gives_the_scores_of_the_model_it_came_from(b4, b4_file, two_phot
     np.testing.assert_allclose(loaded.vectors(two_photographs, batch_size=2), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_extra_rescaling_of_imagenet_weights_is_kept(b4_file, two_photographs, monkeypatch):
     from keras.src.applications import efficientnet
 

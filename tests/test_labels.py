@@ -53,6 +53,7 @@ def settings(folder, run, method, annotations):
     return config.resolve(given, let_there_be_color.settings)
 
 
+@pytest.mark.slow
 def test_let_there_be_color_learns_classes_and_is_saved_without_them(
     tmp_path, picture_folder, annotations, monkeypatch
 ):

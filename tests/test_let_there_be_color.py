@@ -92,6 +92,7 @@ def test_the_class_loss_is_the_cross_entropy_of_those_that_have_a_label():
     np.testing.assert_allclose(losses, [-np.log(shares[0, 4]), 0, -np.log(shares[2, 0])], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_joint_training_adds_a_300th_of_the_class_loss_and_trains_the_same_network():
     keras.utils.set_random_seed(0)
     l_norm, ab_norm = (np.concatenate([part, part[:, :, ::-1]]) for part in photograph(32))
@@ -120,6 +121,7 @@ def test_adadelta_has_no_schedule():
     assert config.plateau_min_lr == config.learning_rate, "ReduceLROnPlateau then never acts"
 
 
+@pytest.mark.slow
 def test_overfits_one_photograph():
     """BASELINES §6.5: a colour loss under 1e-3; 32x32, 30 steps with a learning rate of 1, 15 with a tenth of it.
 
@@ -138,5 +140,6 @@ def test_overfits_one_photograph():
     assert error < np.square(ab_norm).mean() / 5, "nearer to the truth than no colour at all"
 
 
+@pytest.mark.slow
 def test_trains_on_jax():
     assert run_on_jax(TRAINS, "let_there_be_color").strip() == "trained"

@@ -73,6 +73,7 @@ def test_one_seed_gives_one_result_whatever_the_number_of_threads(tmp_path, pict
     assert_same_run(tmp_path / "one", tmp_path / "four")
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_result(tmp_path, picture_folder, cache):
     first, second = (
         training.run(settings(picture_folder, tmp_path / str(seed), epochs=1, seed=seed)) for seed in (1, 2)
