@@ -127,16 +127,12 @@ def table() -> str:
 
 
 def _brief(value):
-    """Numbers with three digits, also inside dictionaries."""
+    """Numbers with three digits, also inside dictionaries; anything else as it is."""
     if isinstance(value, dict):
         return _Brief({key: _brief(item) for key, item in value.items()})
-    return (
-        f"{value:.3g}"
-        if isinstance(value, float) and value < 100
-        else value
-        if isinstance(value, str)
-        else round(value)
-    )
+    if isinstance(value, float) and value < 100:
+        return f"{value:.3g}"
+    return round(value) if isinstance(value, (int, float)) else value
 
 
 class _Brief(dict):
