@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from colorizer import classifier, color, figures, methods, metrics, report, runs, tables, testlists, weights
+from colorizer import classifier, color, figures, matrix, methods, metrics, report, runs, tables, testlists, weights
 from colorizer.methods import trivial
 from colorizer.runs import FIGURE5, NONE, OWN_L, TEST_LISTS
 from colorizer.testlists import SIDE
@@ -261,6 +261,8 @@ def _draw(found, bench, folder):
     """
     lines = []
     for run in found:
+        if matrix.is_ablation(run.name):  # a table of their own tells them apart better than a dozen curves
+            continue
         path = folder / f"curves-{run.name}.png"
         if bench.pictures or not path.is_file():
             figures.curves(path, run)

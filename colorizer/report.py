@@ -10,25 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from colorizer import files, metrics
+from colorizer import comparison, files, metrics, wholelists
+from colorizer.cells import MARKED, TITLES, markdown, number, title_of
 from colorizer.runs import FIGURE5, NONE, TEST_LISTS, Run, command, pending
 
-TITLES = {
-    "efficientnet": "EfficientNet-B4 (proposed)",
-    "let_there_be_color": "Let there be Color",
-    "colorful": "Colorful Image Colorization",
-    "gan": "Image Colorization using Generative Adversarial Networks",
-    "gan_own_l": "Image Colorization using Generative Adversarial Networks, with its own L",
-    "trivial": "One colour, learnt",
-    "all_grey": "all-grey",
-    "mean_colour": "mean-colour",
-}
-
+_INTERVALS = "[low, high]: 95 % percentile bootstrap interval of the mean, 10,000 resamples, seed 42."
 _SETTINGS = (
     "256x256 pixels, uint8 sRGB, the predicted ab merged with the picture's true L*. "
     f"PSNR over all RGB values, data range {metrics.RGB_PEAK}. SSIM by scikit-image, mean of the three channels, "
-    f"uniform {metrics.SSIM_WINDOW}x{metrics.SSIM_WINDOW} window, data range {metrics.RGB_PEAK}. "
-    "[low, high]: 95 % percentile bootstrap interval of the mean, 10,000 resamples, seed 42."
+    f"uniform {metrics.SSIM_WINDOW}x{metrics.SSIM_WINDOW} window, data range {metrics.RGB_PEAK}. {_INTERVALS}"
 )
 _UNIDENTIFIED = (
     "The paper does not identify its eight pictures: its values are of other pictures than ours and compare only as "
@@ -38,20 +28,9 @@ _OURS = "**ours** is the run that was shown most training pictures (epochs x ima
 _FLOORS = "all-grey predicts no colour, mean-colour the training set's mean colour in every pixel."
 
 
-def markdown(header: Sequence[str], rows) -> str:
-    """A Markdown table; empty values become empty cells."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join("" if pd.isna(v) else str(v) for v in line) + " |" for line in lines)
-
-
 def _page(title, parts, notes, note):
     notes = [line for line in (f"**{note}**" if note else "", *notes) if line]
     return "\n\n".join([f"## {title}", *parts, "\n".join(f"- {line}" for line in notes)]) + "\n"
-
-
-def title_of(method: str) -> str:
-    """A method's name in the tables; its module's name where it is not the paper's."""
-    return TITLES.get(method, method)
 
 
 def _labels(table):
@@ -83,15 +62,15 @@ def table1(table: pd.DataFrame, note: str = "") -> str:
     return _page("Table 1. Final model parameters", [markdown(header, rows)], notes, note)
 
 
-def table2(table: pd.DataFrame, note: str = "") -> str:
-    """Renders `tables.table2`."""
+def table2(table: pd.DataFrame, compared: comparison.Compared, note: str = "") -> str:
+    """Renders `tables.table2`: the validation lists from the records, then the whole test lists."""
     header = ["Training set", "Method", "Source", "Runtime (h)", "MSE", "Accuracy (%)", "Epochs", "Classifier"]
     header += ["Train images", "Validation images", "Device", "Precision"]
     rows = []
     for label, row in zip(_labels(table), table.itertuples(), strict=True):
         given = row.source == "paper"  # the paper's own digits are kept
-        numbers = [_number(row.runtime_hours, "g" if given else ".2f"), _number(row.mse, "g" if given else ".4f")]
-        numbers.append(_number(row.accuracy_percent, "g" if given else ".1f"))
+        numbers = [number(row.runtime_hours, "g" if given else ".2f"), number(row.mse, "g" if given else ".4f")]
+        numbers.append(number(row.accuracy_percent, "g" if given else ".1f"))
         if not pd.isna(row.note):
             numbers = [row.note, "", ""]
         epochs = row.epochs if pd.isna(row.epochs_done) else f"{row.epochs_done} of {row.epochs}"
@@ -101,33 +80,29 @@ def table2(table: pd.DataFrame, note: str = "") -> str:
         'MSE on ab/128. Accuracy is what Keras\' "accuracy" is on two channels: the share of pixels where the larger '
         "of a and b is the same one. It does not say how near a colour is: mean-colour gives one answer everywhere.",
         "Ours, all-grey and mean-colour: on the validation list, at the epoch with the lowest validation loss.",
+        "Whole test lists: the paper's column is its validation value. " + _INTERVALS,
+        MARKED,
         _OURS,
         _FLOORS,
     ]
-    return _page("Table 2. Training results", [markdown(header, rows)], notes, note)
+    lists = wholelists.render(_each_once(_ours(table)), compared, ("mse_ab", "accuracy_argmax_ab"))
+    return _page("Table 2. Training results", [markdown(header, rows), lists], notes, note)
 
 
-def table3(table: pd.DataFrame, note: str = "") -> str:
+def table3(table: pd.DataFrame, compared: comparison.Compared, note: str = "") -> str:
     """Renders `tables.table3`: the eight pictures in the paper's shape, then the whole lists."""
     eight = _eight(table, ("Training set",), lambda r: [r.training_set], psnr=True)
-    lists = _lists(table, ("Training set",), lambda r: [r.training_set], psnr=True)
+    lists = wholelists.render(_each_once(_ours(table)), compared, ("psnr_rgb", "ssim_rgb"))
     title = "Table 3. PSNR and SSIM by training set, proposed network" + _sizes(table)
     return _page(title, [eight, lists], _pixel_notes(table), note)
 
 
-def table4(table: pd.DataFrame, note: str = "") -> str:
-    """Renders `tables.table4`."""
+def table4(table: pd.DataFrame, compared: comparison.Compared, note: str = "") -> str:
+    """Renders `tables.table4`: as `table3`, with differences to the proposed network."""
     eight = _eight(table, ("Method",), lambda r: [title_of(r.method)], psnr=False)
-    lists = _lists(table, ("Method",), lambda r: [title_of(r.method)], psnr=False)
+    lists = wholelists.render(_each_once(_ours(table)), compared, ("ssim_rgb",), with_proposed=True)
     title = "Table 4. SSIM by method, all trained on the paintings" + _sizes(table)
     return _page(title, [eight, lists], _pixel_notes(table), note)
-
-
-RENDERERS = (table1, table2, table3, table4)
-
-
-def _number(value, form):
-    return "" if pd.isna(value) else format(value, form)
 
 
 def _sizes(table):
@@ -146,8 +121,8 @@ def _eight(table, head, values_of, psnr):
     rows = []
     for label, part in _sources(table):
         first, pictures = part.iloc[0], part[part.test_set == FIGURE5]
-        cells = [", ".join(_number(p, ".0f") for p in pictures.psnr_rgb)] if psnr else []
-        cells.append(", ".join(_number(100 * s, ".0f") for s in pictures.ssim_rgb))
+        cells = [", ".join(number(p, ".0f") for p in pictures.psnr_rgb)] if psnr else []
+        cells.append(", ".join(number(100 * s, ".0f") for s in pictures.ssim_rgb))
         if not pd.isna(first.note):
             cells = [first.note] + [""] * psnr
         elif pictures.empty:
@@ -158,18 +133,16 @@ def _eight(table, head, values_of, psnr):
     return "### The eight pictures of Figure 5\n\n" + markdown(header, rows) + "\n\n" + f"{_UNIDENTIFIED} {ours}"
 
 
-def _lists(table, head, values_of, psnr):
-    """Beside it: means over whole test lists, with intervals."""
-    header = [*head, "Source", "Classifier", "Test list", "n", *(["PSNR (dB)"] if psnr else []), "SSIM (%)"]
-    rows = []
-    for label, part in _sources(table[table.source != "paper"]):
-        for row in part[part.test_set.isin(TEST_LISTS) | part.note.notna()].itertuples():
-            cells = [_interval(row, "psnr_rgb", 1, ".2f")] if psnr else []
-            cells = [row.test_set, row.n, *cells, _interval(row, "ssim_rgb", 100, ".1f")]
-            if not pd.isna(row.note):
-                cells = [row.note, *[""] * (len(cells) - 1)]
-            rows.append([*values_of(row), label, row.classifier, *cells])
-    return "### Whole test lists\n\n" + markdown(header, rows)
+def _ours(table):
+    """What `wholelists.render` asks of each run, in the table's order; what was not run keeps its note."""
+    for row, label in zip(table.itertuples(), _labels(table), strict=True):
+        if row.source == "ours":
+            told = {"training_set": row.training_set, "method": row.method, "label": label, "run": row.run}
+            yield told | {"classifier": row.classifier, "note": row.note}
+
+
+def _each_once(told):
+    return list({(t["training_set"], t["method"], t["run"]): t for t in told}.values())
 
 
 def _sources(table):
@@ -179,14 +152,8 @@ def _sources(table):
         yield label, part
 
 
-def _interval(row, measure, factor, form):
-    values = [getattr(row, f"{measure}{end}") for end in ("", "_low", "_high")]
-    mean, low, high = (_number(factor * v, form) for v in values)
-    return f"{mean} [{low}, {high}]" if mean else ""
-
-
 def _pixel_notes(table):
-    notes = [_SETTINGS, _OURS, _FLOORS]
+    notes = [_SETTINGS, MARKED, "Paper, whole test lists: the mean of its eight values.", _OURS, _FLOORS]
     used = sorted({row.classifier for row in table.itertuples() if row.source == "ours"} - {NONE})
     if used:
         notes.append(f"Class vectors of ours: {', '.join(used)}; the paper's: efficientnet_b4.")
@@ -202,7 +169,7 @@ def headline(table: pd.DataFrame, note: str = "") -> str:
     header += ["CIEDE2000", "Colourfulness (truth)"]
     rows = []
     for r in table.itertuples():
-        numbers = [f"{r.mse_ab:.4f}", _number(r.psnr_rgb, ".2f"), f"{r.ssim_rgb:.3f}", f"{r.ciede2000:.1f}"]
+        numbers = [f"{r.mse_ab:.4f}", number(r.psnr_rgb, ".2f"), f"{r.ssim_rgb:.3f}", f"{r.ciede2000:.1f}"]
         colourful = f"{r.colourfulness:.1f} ({r.colourfulness_truth:.1f})"
         told = [title_of(r.method), r.trained_on, r.classifier]
         rows.append([f"{r.test_set} (n={r.n})", *told, *numbers, colourful])

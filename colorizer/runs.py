@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from colorizer import files, methods, metrics
+from colorizer import files, matrix, methods, metrics
 from colorizer.config import TrainConfig
 
 KEYS = ("run", "method", "trained_on", "classifier", "test_set", "image")
@@ -109,12 +109,15 @@ def chosen(runs: Iterable[Run]) -> dict[tuple[str, str], Run]:
 
     Returns:
         (method, trained_on) -> the run that was shown most training pictures, epochs times images.
-        In a tie a run without a suffix, then the first by name.
+        In a tie a run without a suffix, then the first by name. Never one that only serves an ablation.
 
     Source: ours.
     """
     best = {}
-    for run in sorted(runs, key=lambda r: (-r.pictures_seen, r.name != f"{r.method}-{r.trained_on}", r.name)):
+    for run in sorted(
+        (r for r in runs if not matrix.is_ablation(r.name)),
+        key=lambda r: (-r.pictures_seen, r.name != f"{r.method}-{r.trained_on}", r.name),
+    ):
         best.setdefault((run.method, run.trained_on), run)
     return best
 

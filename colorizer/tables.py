@@ -1,7 +1,7 @@
 """Tables 1-4 from records and metrics.csv, never typed by hand: the numbers, tidy, at full precision.
 
-Tables 1 and 2 come from the records of the runs, 3 and 4 from results/metrics.csv. The paper's own values are the
-constants below, each under its table's number. How the tables look as Markdown is `report`'s affair.
+Tables 1 and 2 come from the records of the runs, 3 and 4 from results/metrics.csv. The paper's own values are
+those of `paper`, differences between methods those of `comparison`. How tables look as Markdown is `report`'s affair.
 """
 
 from __future__ import annotations
@@ -13,41 +13,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from colorizer import files, methods, metrics, report, runs
+from colorizer import ablation, comparison, files, matrix, methods, metrics, paper, report, runs
 from colorizer.config import TrainConfig
 from colorizer.runs import FIGURE5, NONE, OWN_L, TEST_LISTS, Run
 
 PROPOSED = "efficientnet"
-FLOORS = ("all_grey", "mean_colour")
-
-# Table 1, "Final model parameters"; the last two are settings of a run.
-PAPER_TABLE1 = {
-    "internal_activation": "ReLU",
-    "output_activation": "Tanh",
-    "optimizer": "Adam",
-    "loss": "Mean Squared Error",
-    "batch_size": "20",
-    "epochs": "100",
-}
-# What §III says of the settings that Table 1 leaves out; the paper does not state the others.
-PAPER_SECTION3 = {"image_size": "256", "classifier": "efficientnet_b4", "horizontal_flip": "flip", "zoom_range": "zoom"}
-# Table 2: runtime in hours, MSE, accuracy in percent.
-PAPER_TABLE2 = {"paintings": (3.57, 0.0035, 88.5), "coco": (5.33, 0.119, 64.89)}
-# Table 3: PSNR in dB and SSIM in percent of eight pictures that the paper does not identify.
-PAPER_TABLE3 = {
-    "paintings": ((22, 20, 23, 23, 10, 15, 10, 7), (98, 97, 97, 99, 88, 76, 65, 82)),
-    "coco": ((8, 7, 10, 11, 6, 13, 16, 15), (75, 68, 77, 83, 81, 73, 69, 65)),
-}
-# Table 4: SSIM in percent of the same eight; all trained on the paintings.
-PAPER_TABLE4 = {
-    "efficientnet": (98, 97, 97, 99, 88, 76, 65, 82),
-    "let_there_be_color": (96, 96, 96, 99, 92, 89, 89, 91),
-    "colorful": (93, 92, 87, 96, 69, 94, 82, 89),
-    "gan": (92, 89, 89, 94, 69, 90, 75, 77),
-}
+FLOORS = comparison.FLOORS
 
 # Table 1's first four rows are built into a network; a test compares these with the network itself.
-BUILT_IN = {PROPOSED: dict(list(PAPER_TABLE1.items())[:4])}
+BUILT_IN = {PROPOSED: dict(list(paper.TABLE1.items())[:4])}
 
 _MEASURES = ("psnr_rgb", "ssim_rgb")
 _ENDS = [f"{m}{end}" for m in _MEASURES for end in ("", "_low", "_high")]
@@ -67,9 +41,9 @@ def table1(found: Iterable[Run]) -> pd.DataFrame:
 
     Source: Table 1.
     """
-    left_out = {*PAPER_TABLE1, "data_dir", "run", "workers", "max_minutes"}
-    names = [*PAPER_TABLE1, *(f.name for f in fields(TrainConfig) if f.name not in left_out)]
-    stated = PAPER_TABLE1 | PAPER_SECTION3 | {"method": PROPOSED, "dataset": "paintings; coco"}
+    left_out = {*paper.TABLE1, "data_dir", "run", "workers", "max_minutes"}
+    names = [*paper.TABLE1, *(f.name for f in fields(TrainConfig) if f.name not in left_out)]
+    stated = paper.TABLE1 | paper.SECTION3 | {"method": PROPOSED, "dataset": "paintings; coco"}
     rows = [(name, "paper", NONE, stated.get(name, "not stated")) for name in names]
     for run in found:
         built_in = BUILT_IN.get(run.method, dict.fromkeys(BUILT_IN[PROPOSED], f"see colorizer/methods/{run.method}.py"))
@@ -94,10 +68,10 @@ def table2(found: Iterable[Run]) -> pd.DataFrame:
     found = list(found)
     rows = []
     for training_set in _training_sets(found):
-        if training_set in PAPER_TABLE2:
-            values = dict(zip(("runtime_hours", "mse", "accuracy_percent"), PAPER_TABLE2[training_set], strict=True))
-            paper = {"method": PROPOSED, "source": "paper", "run": NONE, "classifier": "efficientnet_b4", "epochs": 100}
-            rows.append({"training_set": training_set, **paper, **values})
+        if training_set in paper.TABLE2:
+            values = dict(zip(("runtime_hours", "mse", "accuracy_percent"), paper.TABLE2[training_set], strict=True))
+            head = {"method": PROPOSED, "source": "paper", "run": NONE, "classifier": "efficientnet_b4", "epochs": 100}
+            rows.append({"training_set": training_set, **head, **values})
         here = in_order(run for run in found if run.trained_on == training_set)
         rows += [_trained(run) for run in here]
         if not any(run.method == PROPOSED for run in here):
@@ -142,8 +116,8 @@ def table3(found: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
     ours = [run for run in found if run.method == PROPOSED]
     rows = []
     for training_set in _training_sets(ours):
-        if training_set in PAPER_TABLE3:
-            rows += _paper(training_set, PROPOSED, *PAPER_TABLE3[training_set])
+        if training_set in paper.TABLE3:
+            rows += _paper(training_set, PROPOSED, *paper.TABLE3[training_set])
         here = in_order(run for run in ours if run.trained_on == training_set)
         for run in here:
             rows += _measured(scores[scores.run == run.name], _head(run))
@@ -166,9 +140,9 @@ def table4(found: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
     """
     built = methods.names()
     rows = []
-    for method in [*PAPER_TABLE4, *(name for name in built if name not in PAPER_TABLE4)]:
-        if method in PAPER_TABLE4:
-            rows += _paper("paintings", method, [None] * 8, PAPER_TABLE4[method])
+    for method in [*paper.TABLE4, *(name for name in built if name not in paper.TABLE4)]:
+        if method in paper.TABLE4:
+            rows += _paper("paintings", method, [None] * 8, paper.TABLE4[method])
         here = in_order(run for run in found if (run.method, run.trained_on) == (method, "paintings"))
         for run in here:
             of_run = scores[scores.run == run.name]
@@ -204,7 +178,9 @@ def headline(found: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(found: Iterable[Run], scores: pd.DataFrame, output: Path, note: str = "") -> str:
-    """Writes tables/table{1,2,3,4}.{csv,md}, each whole or not at all.
+    """Writes Tables 1-4 and that of ablations as CSV and Markdown, and the CSV of intervals and differences.
+
+    Runs that only serve an ablation stand in that table and in no other.
 
     Args:
         found: the runs.
@@ -213,29 +189,43 @@ def write(found: Iterable[Run], scores: pd.DataFrame, output: Path, note: str = 
         note: a sentence that every Markdown table must carry, as that the lists were cut.
 
     Returns:
-        The four as Markdown.
+        The five as Markdown.
 
     Source: DESIGN, "Commands".
     """
-    found = list(found)
-    built = (table1(found), table2(found), table3(found, scores), table4(found, scores))
-    texts = []
-    for number, (table, render) in enumerate(zip(built, report.RENDERERS, strict=True), start=1):
-        texts.append(render(table, note))
-        with files.replacing(output / "tables" / f"table{number}.csv") as part:
+    everything = list(found)
+    found = [run for run in everything if not matrix.is_ablation(run.name)]
+    compared = comparison.compare(everything, scores)
+    built = {
+        "table1": table1(found),
+        "table2": table2(found),
+        "table3": table3(found, scores),
+        "table4": table4(found, scores),
+        "ablation": ablation.table(everything, compared),
+    }
+    texts = {
+        "table1": report.table1(built["table1"], note),
+        "table2": report.table2(built["table2"], compared, note),
+        "table3": report.table3(built["table3"], compared, note),
+        "table4": report.table4(built["table4"], compared, note),
+        "ablation": ablation.render(built["ablation"], note),
+    }
+    for name, text in texts.items():
+        files.write_text(output / "tables" / f"{name}.md", text)
+    for name, table in (built | compared._asdict()).items():
+        with files.replacing(output / "tables" / f"{name}.csv") as part:
             table.to_csv(part, index=False)
-        files.write_text(output / "tables" / f"table{number}.md", texts[-1])
-    return "\n".join(texts)
+    return "\n".join(texts.values())
 
 
 def _training_sets(found):
     """The paper's two, then whatever else was trained on."""
-    return list(dict.fromkeys([*PAPER_TABLE2, *(run.trained_on for run in found)]))
+    return list(dict.fromkeys([*paper.TABLE2, *(run.trained_on for run in found)]))
 
 
 def in_order(found: Iterable[Run]) -> list[Run]:
     """The proposed method first, the paper's order of training sets, the chosen run before its others."""
-    found, sets = list(found), list(PAPER_TABLE2)
+    found, sets = list(found), list(paper.TABLE2)
     best = {run.name for run in runs.chosen(found).values()}
     place = {name: sets.index(name) if name in sets else len(sets) for name in (run.trained_on for run in found)}
     return sorted(

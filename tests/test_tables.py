@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 
-from colorizer import methods, metrics, report, runs, tables
+from colorizer import comparison, methods, metrics, paper, report, runs, tables
 
+MISSING = "no predictions: weights, classifier or pictures are not here"
 EIGHT = [20.4, 21, 22, 23, 24, 25, 26, 27.6], [0.804, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.99]
 
 
@@ -33,16 +34,16 @@ def lines_of(markdown, *starts):
 
 
 def test_the_papers_values_are_the_papers():
-    assert all(len(values) == 8 for values in tables.PAPER_TABLE4.values())
+    assert all(len(values) == 8 for values in paper.TABLE4.values())
     # Table 4 repeats Table 3's first row
-    assert tables.PAPER_TABLE4["efficientnet"] == tables.PAPER_TABLE3["paintings"][1]
-    assert np.mean(tables.PAPER_TABLE3["coco"][0]) == 10.75  # BASELINES §3.2
-    assert tables.PAPER_TABLE2["coco"] == (5.33, 0.119, 64.89)
+    assert paper.TABLE4["efficientnet"] == paper.TABLE3["paintings"][1]
+    assert np.mean(paper.TABLE3["coco"][0]) == 10.75  # BASELINES §3.2
+    assert paper.TABLE2["coco"] == (5.33, 0.119, 64.89)
 
 
 def test_table1_lists_the_papers_six_and_every_run(found):
     table = tables.table1(found)
-    assert list(table.parameter[:6]) == list(tables.PAPER_TABLE1)
+    assert list(table.parameter[:6]) == list(paper.TABLE1)
     wide = table.pivot(index="parameter", columns="run", values="value")
     assert wide.loc["epochs"].to_dict() == {"-": "100", "efficientnet-paintings": "3", "try": "3"}
     assert wide.loc["learning_rate", "-"] == "not stated"
@@ -65,7 +66,7 @@ def test_table1s_built_in_rows_are_what_the_network_is():
     assert (built_in["loss"], trained.loss) == ("Mean Squared Error", "mse")
 
 
-def test_table2_exactly(found):
+def test_table2_exactly(found, scores):
     table = tables.table2(found)
     lines = table.to_csv(index=False).splitlines()
     assert lines[0] == (
@@ -79,7 +80,7 @@ def test_table2_exactly(found):
     assert lines[4] == "paintings,all_grey,all_grey,-,-,,0.0152,39.0,,,,,90,10,"
     assert lines[5] == "paintings,mean_colour,mean_colour,-,-,,0.0148,61.0,,,,,90,10,"
     proposed = "EfficientNet-B4 (proposed)"
-    assert lines_of(report.table2(table), "| paintings", "| coco") == [
+    assert lines_of(report.table2(table, comparison.compare(found, scores)), "| paintings", "| coco") == [
         f"| paintings | {proposed} | paper | 3.57 | 0.0035 | 88.5 | 100 | efficientnet_b4 |  |  |  |  |",
         f"| paintings | {proposed} | **ours**, `efficientnet-paintings` | 0.12 | 0.0141 | 62.5 | 3 of 3 | none "
         "| 90 | 10 | CPU | float32 |",
@@ -88,6 +89,13 @@ def test_table2_exactly(found):
         "| paintings | mean-colour | mean-colour |  | 0.0148 | 61.0 |  | - | 90 | 10 |  |  |",
         f"| coco | {proposed} | paper | 5.33 | 0.119 | 64.89 | 100 | efficientnet_b4 |  |  |  |  |",
         f"| coco | {proposed} | ours | not run: `python train.py --dataset coco` |  |  |  | - |  |  |  |  |",
+        f"| paintings | {proposed} | **ours**, `efficientnet-paintings` | none | paintings | 2 | MSE (ab/128) | 0.0035 "
+        "| 0.5000 [0.5000, 0.5000] | 0.5000 [0.5000, 0.5000] | 0.5000 [0.5000, 0.5000] "
+        "| +0.0000 [+0.0000, +0.0000] | +0.0000 [+0.0000, +0.0000] |",
+        f"| paintings | {proposed} | **ours**, `efficientnet-paintings` | none | paintings | 2 | Accuracy (%) | 88.5 "
+        "| 50.0 [50.0, 50.0] | 50.0 [50.0, 50.0] | 50.0 [50.0, 50.0] | +0.0 [+0.0, +0.0] | +0.0 [+0.0, +0.0] |",
+        f"| paintings | {proposed} | run `try` | none | {MISSING} |  |  |  |  |  |  |  |  |",
+        f"| coco | {proposed} | ours | - | not run: `python train.py --dataset coco` |  |  |  |  |  |  |  |  |",
     ]
 
 
@@ -97,28 +105,28 @@ def test_table3_exactly(found, scores):
     mean = table[(table.run == "efficientnet-paintings") & (table.image == "mean")].iloc[0]
     assert (mean.n, mean.psnr_rgb, mean.psnr_rgb_low, mean.psnr_rgb_high) == (2, 23, low, high)
     assert mean.ssim_rgb == pytest.approx(0.86)
-    text = report.table3(table)
+    text = report.table3(table, comparison.compare(found, scores))
+    proposed = "EfficientNet-B4 (proposed)"
     assert "Table 3. PSNR and SSIM by training set, proposed network (paintings n=2)" in text
-    missing = "no predictions: weights, classifier or pictures are not here"
     assert lines_of(text, "| paintings", "| coco") == [
         "| paintings | paper | efficientnet_b4 | 22, 20, 23, 23, 10, 15, 10, 7 | 98, 97, 97, 99, 88, 76, 65, 82 |",
         "| paintings | **ours**, `efficientnet-paintings` | none | 20, 21, 22, 23, 24, 25, 26, 28 "
         "| 80, 81, 82, 83, 84, 85, 86, 99 |",
-        f"| paintings | run `try` | none | {missing} |  |",
+        f"| paintings | run `try` | none | {MISSING} |  |",
         "| paintings | all-grey | - | no predictions of the eight pictures |  |",
         "| paintings | mean-colour | - | no predictions of the eight pictures |  |",
         "| coco | paper | efficientnet_b4 | 8, 7, 10, 11, 6, 13, 16, 15 | 75, 68, 77, 83, 81, 73, 69, 65 |",
         "| coco | ours | - | not run: `python train.py --dataset coco` |  |",
         "| coco | all-grey | - | no predictions of the eight pictures |  |",
-        f"| coco | mean-colour | - | {missing} |  |",
-        "| paintings | **ours**, `efficientnet-paintings` | none | paintings | 2 | 23.00 [22.00, 24.00] "
-        "| 86.0 [81.0, 91.0] |",
-        f"| paintings | run `try` | none | {missing} |  |  |  |",
-        "| paintings | all-grey | - | paintings | 2 | 21.00 [20.00, 22.00] | 85.0 [80.0, 90.0] |",
-        "| paintings | mean-colour | - | paintings | 2 | 22.00 [21.00, 23.00] | 83.0 [78.0, 88.0] |",
-        "| coco | ours | - | not run: `python train.py --dataset coco` |  |  |  |",
-        "| coco | all-grey | - | paintings | 2 | 21.00 [20.00, 22.00] | 85.0 [80.0, 90.0] |",
-        f"| coco | mean-colour | - | {missing} |  |  |  |",
+        f"| coco | mean-colour | - | {MISSING} |  |",
+        f"| paintings | {proposed} | **ours**, `efficientnet-paintings` | none | paintings | 2 | PSNR (dB) | 16.25 "
+        "| 23.00 [22.00, 24.00] | 21.00 [20.00, 22.00] | 22.00 [21.00, 23.00] "
+        "| +2.00 [+2.00, +2.00] * | +1.00 [+1.00, +1.00] * |",
+        f"| paintings | {proposed} | **ours**, `efficientnet-paintings` | none | paintings | 2 | SSIM (%) | 87.8 "
+        "| 86.0 [81.0, 91.0] | 85.0 [80.0, 90.0] | 83.0 [78.0, 88.0] "
+        "| +1.0 [+1.0, +1.0] * | +3.0 [+3.0, +3.0] * |",
+        f"| paintings | {proposed} | run `try` | none | {MISSING} |  |  |  |  |  |  |  |  |",
+        f"| coco | {proposed} | ours | - | not run: `python train.py --dataset coco` |  |  |  |  |  |  |  |  |",
     ]
     assert "does not identify its eight pictures" in text
     assert "Class vectors of ours: none" in text
@@ -128,7 +136,7 @@ def test_table4_says_what_is_not_built_and_what_was_not_run(found, scores, monke
     monkeypatch.setattr(methods, "names", lambda: ["efficientnet", "gan", "trivial"])
     table = tables.table4(found, scores)
     assert "psnr_rgb" not in table
-    text = report.table4(table)
+    text = report.table4(table, comparison.compare(found, scores))
     rows = lines_of(text, "| Let there be Color", "| Image Colorization", "| One colour")
     trivial = "One colour, learnt"
     gan = "Image Colorization using Generative Adversarial Networks"
@@ -143,25 +151,27 @@ def test_table4_says_what_is_not_built_and_what_was_not_run(found, scores, monke
 
 def test_infinite_psnr_is_left_out_and_counted(found):
     rows = canned_scores(run_key(found[0]), "coco", [float("inf"), 30], [1, 0.9])
-    table = tables.table3(found, pd.DataFrame(rows, columns=list(runs.COLUMNS)))
+    scores = pd.DataFrame(rows, columns=list(runs.COLUMNS))
+    table = tables.table3(found, scores)
     mean = table[table.image == "mean"].iloc[0]
     assert (mean.n, mean.identical, mean.psnr_rgb, mean.ssim_rgb) == (2, 1, 30, 0.95)
-    assert "infinite PSNR; left out of the means: 1." in report.table3(table)
+    assert "infinite PSNR; left out of the means: 1." in report.table3(table, comparison.compare(found, scores))
 
 
 def test_without_runs_and_rows_the_papers_values_stand_alone(tmp_path):
     text = tables.write([], pd.DataFrame(columns=list(runs.COLUMNS)), tmp_path)
     assert "(no test pictures)" in text
-    assert text.count("not run: `python train.py --dataset paintings`") == 5  # tables 2, 3 and 4, two parts each
-    assert sorted(p.name for p in (tmp_path / "tables").iterdir()) == [
-        f"table{n}.{ending}" for n in (1, 2, 3, 4) for ending in ("csv", "md")
+    assert text.count("not run: `python train.py --dataset paintings`") == 6  # tables 2, 3 and 4, two parts each
+    names = [
+        f"{name}.{ending}" for name in ("ablation", *(f"table{n}" for n in (1, 2, 3, 4))) for ending in ("csv", "md")
     ]
+    assert sorted(p.name for p in (tmp_path / "tables").iterdir()) == sorted([*names, "lists.csv", "differences.csv"])
 
 
 def test_every_table_carries_the_note(found, scores, tmp_path):
     tables.write(found, scores, tmp_path, "--limit 2: not the whole lists.")
-    for number in (1, 2, 3, 4):
-        assert "**--limit 2: not the whole lists.**" in (tmp_path / f"tables/table{number}.md").read_text()
+    for name in ("table1", "table2", "table3", "table4", "ablation"):
+        assert "**--limit 2: not the whole lists.**" in (tmp_path / f"tables/{name}.md").read_text()
 
 
 def test_the_longest_run_is_chosen_and_a_plain_name_breaks_the_tie(tmp_path):

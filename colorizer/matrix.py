@@ -1,0 +1,125 @@
+"""Which runs the reproduction asks for: two named lists of rows. What runs them is `reproduce`.
+
+    gpu   the paper's runs, its competitors on both sets, and ablations of its network; 100 epochs each
+    cpu   the same questions small enough for two cores: 1,500 pictures, 32x32 pixels, four epochs
+
+A row's name is its run's folder, its settings are flags of train.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+CLASSIFIER = "{classifier}"  # in a row: the classifier that the matrix is run with
+MOBILENET = "{mobilenet}"  # in a row: the file of MobileNetEdgeTPU, which has to be named
+
+# G multiply-adds of one picture at 256x256, forward; a training step takes about three times as much. BASELINES §0.
+COST = {"efficientnet": 17.5, "let_there_be_color": 11.2, "colorful": 41.8, "gan": 12.5}
+# Training pictures where no record says how many: 90 % of the lists.
+PICTURES = {"coco": 4500, "paintings": 2200}
+
+_NO_AUGMENTATION = {"horizontal_flip": False, "zoom_range": 0.0, "rotation_range": 0.0, "shear_range": 0.0}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run.
+
+    Attributes:
+        name: of the run's folder.
+        flags: field of `TrainConfig` -> value, where it is not the default.
+        base: the row that an ablation departs from, or None; a row that is its own base only serves the others.
+        change: in an ablation, what is different.
+    """
+
+    name: str
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    base: str | None = None
+    change: str = ""
+
+
+def _ablation(base, flags):
+    """The proposed network with one thing changed at a time; `base` is the row with nothing changed."""
+    rows = {
+        "none": ("class vector: none (zeros)", {"classifier": "none"}),
+        "shuffled": ("class vector: of another picture", {"classifier": f"shuffled:{CLASSIFIER}"}),
+        "logits": ("class vector: logits, not softmax", {"classifier": f"logits:{CLASSIFIER}"}),
+        "no-augmentation": ("augmentation: none", _NO_AUGMENTATION),
+        "l1": ("loss: L1, not L2", {"loss": "mae"}),
+        "mobilenet": ("class vector: MobileNetEdgeTPU", {"classifier": MOBILENET}),
+        "b4": ("class vector: EfficientNet-B4, ImageNet weights", {"classifier": "efficientnet_b4"}),
+        "b4-random": ("class vector: EfficientNet-B4, random weights", {"classifier": "random:efficientnet_b4"}),
+    }
+    common = {"dataset": "coco", "classifier": CLASSIFIER} | flags
+    return tuple(Row(f"{base}-{name}", common | own, base, change) for name, (change, own) in rows.items())
+
+
+_OTHERS = ("let_there_be_color", "colorful", "gan")
+_SMALL = {"image_size": 32, "limit": 1500, "epochs": 4}
+
+MATRICES: dict[str, tuple[Row, ...]] = {
+    "gpu": (
+        Row("efficientnet-paintings-100", {"dataset": "paintings", "classifier": CLASSIFIER}),
+        Row("efficientnet-coco-100", {"dataset": "coco", "classifier": CLASSIFIER}),
+        *(Row(f"{m}-paintings-100", {"dataset": "paintings", "method": m}) for m in _OTHERS),
+        *(Row(f"{m}-coco-100", {"dataset": "coco", "method": m}) for m in _OTHERS),
+        *_ablation("efficientnet-coco-100", {}),
+    ),
+    "cpu": (
+        Row(
+            "efficientnet-coco-cpu",
+            {"dataset": "coco", "classifier": CLASSIFIER} | _SMALL,
+            base="efficientnet-coco-cpu",
+            change="nothing",
+        ),
+        *_ablation("efficientnet-coco-cpu", _SMALL),
+        *(
+            Row(
+                f"{m}-paintings",
+                {"dataset": "paintings", "method": m, "image_size": 64, "epochs": epochs, "max_minutes": minutes},
+            )
+            for m, epochs, minutes in (("let_there_be_color", 2, 16.0), ("colorful", 2, 22.0), ("gan", 3, 40.0))
+        ),
+    ),
+}
+
+
+def rows() -> dict[str, Row]:
+    """All rows by name."""
+    return {row.name: row for matrix in MATRICES.values() for row in matrix}
+
+
+def base_of(run: str) -> str | None:
+    """The run that an ablation departs from; None for every other run, and for a base itself."""
+    row = rows().get(run)
+    return row.base if row and row.base != run else None
+
+
+def is_ablation(run: str) -> bool:
+    """Whether a run belongs in the table of ablations and in no other."""
+    row = rows().get(run)
+    return bool(row and row.base)
+
+
+def filled(row: Row, classifier: str, mobilenet: str | None) -> dict[str, Any] | None:
+    """A row's flags with the classifiers put in; None where it needs MobileNetEdgeTPU and no file is named.
+
+    Args:
+        row: of a matrix.
+        classifier: what `--classifier` of train.py takes.
+        mobilenet: a saved Keras classifier, or None.
+
+    Returns:
+        Field of `TrainConfig` -> value; `run` is left to the caller.
+
+    Source: ours.
+    """
+    flags = dict(row.flags)
+    spec = flags.get("classifier", "")
+    if MOBILENET in spec and mobilenet is None:
+        return None
+    if spec:
+        flags["classifier"] = spec.replace(CLASSIFIER, classifier).replace(MOBILENET, mobilenet or "")
+    return flags
