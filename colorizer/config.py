@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
+SCHEDULES = ("plateau", "one_cycle")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -52,10 +53,20 @@ class TrainConfig:
     )
     limit: int | None = setting(None, "train on at most this many images (default: all)", "ours", int)
 
+    init_weights: str | None = setting(
+        None, "begin with these weights of the same method: a run's folder or file, or shipped", "ours"
+    )
+
     # -- optimization
     epochs: int = setting(100, "passes over the training images", "Table 1", int)
     batch_size: int = setting(20, "images in one step", "Table 1", int)
     learning_rate: float = setting(1e-3, "of the optimizer, at the start", "Keras' Adam default; not stated", float)
+    schedule: str = setting(
+        "plateau",
+        "plateau: lower the rate when the validation loss stands; one_cycle: up, then down to nothing over --epochs",
+        "§III.C",
+        choices=SCHEDULES,
+    )
     plateau_factor: float = setting(
         0.5, "the learning rate is multiplied by this on a plateau", "BASELINES §2.3", float
     )
@@ -89,6 +100,8 @@ class TrainConfig:
                 raise ValueError(f"{flag_of(name)} must be above 0. Received: {getattr(self, name)}")
         if self.image_size % 32:
             raise ValueError(f"--image-size must be a multiple of 32. Received: {self.image_size}")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"--schedule must be one of {', '.join(SCHEDULES)}. Received: {self.schedule}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}. Received: {self.precision}")
         if not 0 < self.plateau_factor < 1:

@@ -61,8 +61,8 @@ def find(name: str, data_dir: str | Path | None = None, seed: int = 42) -> Datas
     """Finds a data set: in `data_dir`, $COLORIZER_DATA/<name>, the user's cache, or by a download.
 
     Args:
-        name: one of `NAMES`, or a folder of pictures.
-        data_dir: the folder itself; nothing else is looked at.
+        name: one of `NAMES`, several of them joined by "+", or a folder of pictures.
+        data_dir: the folder itself, for several the one that holds them; nothing else is looked at.
         seed: of the split, where there are no lists.
 
     Returns:
@@ -74,14 +74,31 @@ def find(name: str, data_dir: str | Path | None = None, seed: int = 42) -> Datas
 
     Source: ours; 90/5/5 as the split lists at hand.
     """
+    if "+" in name and set(name.split("+")) <= set(NAMES):
+        return _together([find(part, data_dir and Path(data_dir) / part, seed) for part in name.split("+")])
     if name not in NAMES and not Path(name).is_dir():
-        raise DataError(f"A data set is one of {', '.join(NAMES)}, or a folder that exists. Received: {name}")
+        raise DataError(
+            f"A data set is one of {', '.join(NAMES)}, several of them as in coco+paintings, or a folder that exists. "
+            f"Received: {name}"
+        )
     root = _folder(name, data_dir)
     name = name if name in NAMES else Path(name).resolve().name
     if name in TEST_ONLY:
         return Dataset(name, root, (), (), tuple(pictures(root)), "all test")
     train, val, test, source = _lists(name, root) or (*_drawn(pictures(root), seed), f"90/5/5, seed {seed}")
     return Dataset(name, root, train, val, test, source)
+
+
+def _together(parts: Sequence[Dataset]) -> Dataset:
+    """Several data sets as one: their lists one after another, relative to a folder that holds all."""
+    root = Path(os.path.commonpath([part.root.resolve() for part in parts]))
+
+    def joined(which):
+        places = [(part.root.resolve().relative_to(root), getattr(part, which)) for part in parts]
+        return tuple((place / name).as_posix() for place, names in places for name in names)
+
+    sources = " + ".join(dict.fromkeys(part.split_source for part in parts))
+    return Dataset("+".join(part.name for part in parts), root, *map(joined, PARTS), sources)
 
 
 def _folder(name: str, data_dir: str | Path | None) -> Path:

@@ -4,6 +4,7 @@
     history.csv       a row an epoch
     best.weights.h5   the network after the epoch with the lowest validation loss, kernels in half precision
     summary.json      written once, when the run is done
+    encoder.json      the encoder's layers, where it was a classifier's
     last/             state.json and the weights it names: network and optimizer after the last whole epoch
 
 `state.json` is renamed into place last, so there is always one whole state: after a kill
@@ -103,6 +104,10 @@ class Record:
         files.write_json(
             self.folder / "split.json", {name: getattr(dataset, name) for name in ("train", "val", "test")}
         )
+
+    def keep_encoder(self, encoder) -> None:
+        """Writes `encoder.json`: the layers of a classifier that became part of the network, without weights."""
+        files.write_text(self.folder / weights.ENCODER, encoder.to_json())
 
     def keep_best(self) -> None:
         """Takes the checkpoint that was just written, if one was, as the run's best weights."""

@@ -72,7 +72,7 @@ def prepare(config: TrainConfig, method) -> Data:
         raise labels.LabelsError(
             f"--labels is for a method that learns classes: {learners}. Received: --method {config.method}"
         )
-    seen = classifier.load(config.classifier if method.uses_vector else "none")
+    seen = classifier.load(config.classifier if method.uses_vector or methods.has_encoder(method) else "none")
     dataset = datasets.limited(datasets.find(config.dataset, config.data_dir, config.seed), config.limit)
     pictures = store.build(dataset.root, [*dataset.train, *dataset.val], config.image_size)
     train_rows, val_rows = pictures.select(dataset.train), pictures.select(dataset.val)
@@ -82,7 +82,8 @@ def prepare(config: TrainConfig, method) -> Data:
             f"{len(val_rows)} of {dataset.root}, after {len(pictures.dropped)} were dropped "
             f"({pictures.path / 'dropped.csv'} says why)."
         )
-    data = Data(dataset, pictures, seen, classifier.vectors_of(seen, pictures), train_rows, val_rows)
+    vectors = classifier.vectors_of(seen if method.uses_vector else classifier.load("none"), pictures)
+    data = Data(dataset, pictures, seen, vectors, train_rows, val_rows)
     if not config.labels:
         return data
     of_pictures, categories = labels.read(config.labels, pictures.names)
@@ -135,7 +136,9 @@ def run(config: TrainConfig, resume: bool = False) -> dict:
         data.train_rows, config, generator=batches.generator_of(config), shuffle=True, workers=config.workers
     )
     with precision(config.precision):
-        network = method.build(config.image_size)
+        network = _begin_with(config, method, data.classifier.model)
+        if methods.has_encoder(method):
+            record.keep_encoder(method.encoder_of(network))
         trainer = method.trainer(network, config, train)
     history, diverged = _fit(trainer, network, config, data, train, record, state)
     if diverged:
@@ -147,6 +150,25 @@ def run(config: TrainConfig, resume: bool = False) -> dict:
     summary = _summarize(config, method, data, history)
     record.finish(summary)
     return summary
+
+
+def _begin_with(config, method, encoder) -> keras.Model:
+    """The network before its first step: with random weights, a classifier's, or those of --init-weights."""
+    if not config.init_weights:
+        return (
+            method.build(config.image_size, encoder) if methods.has_encoder(method) else method.build(config.image_size)
+        )
+    begin = weights.load(config.init_weights)
+    if begin.method is not method:
+        raise weights.WeightsError(
+            f"--init-weights must be of the method that is trained, {config.method}. "
+            f"Received: {config.init_weights}, of {begin.config['method']}"
+        )
+    network = method.build(
+        config.image_size, *([method.encoder_of(begin.network)] if methods.has_encoder(method) else [])
+    )
+    network.set_weights(begin.network.get_weights())
+    return network
 
 
 def _fit(trainer, network, config, data, train, record, state):
@@ -164,6 +186,8 @@ def _fit(trainer, network, config, data, train, record, state):
         min_lr=config.plateau_min_lr,
         min_delta=config.plateau_min_delta,
     )
+    # A schedule sets the rate itself; the plateau's callback then only has to be remembered, as in every run.
+    slower = [plateau] if config.schedule == "plateau" else []
     checkpoint = BestWeights(network, record.candidate)
     keeper = StateKeeper(record, state, plateau, checkpoint, len(data.train_rows), config.max_minutes)
     if epochs_done >= config.epochs or keeper.out_of_time():
@@ -178,7 +202,7 @@ def _fit(trainer, network, config, data, train, record, state):
         # The batches shuffle themselves, in an order that a resumed run knows too.
         shuffle=False,
         verbose=0,
-        callbacks=[clock, keras.callbacks.TerminateOnNaN(), checkpoint, plateau, keeper, progress],
+        callbacks=[clock, keras.callbacks.TerminateOnNaN(), checkpoint, *slower, keeper, progress],
     )
     return keeper.history, keeper.diverged
 
@@ -189,7 +213,7 @@ def _check_same_run(record, config) -> dict:
     if begun is None:
         raise RecordError(f"There is no run to go on with in {record.folder}. Leave --resume out to begin one.")
     for name, value in asdict(config).items():
-        if name not in _FREE_ON_RESUME and begun.get(name) != value:
+        if name not in _FREE_ON_RESUME and begun.get(name, getattr(TrainConfig, name)) != value:
             raise RecordError(
                 f"{record.folder} was begun with {flag_of(name)} {begun.get(name)}; a resumed run keeps its settings. "
                 f"Received: {value}"

@@ -21,6 +21,7 @@ import numpy as np
 from colorizer import files, methods
 
 BEST = "best.weights.h5"
+ENCODER = "encoder.json"
 PLACE = "COLORIZER_WEIGHTS"  # names other weights for whoever gives none
 # What colorize.py uses when it is told nothing: the paper's network, as this repository holds it. An installed
 # package has no results/ beside it: weights are the repository's, or a person's own.
@@ -81,7 +82,7 @@ def load(weights: str | Path) -> Trained:
             )
     config = json.loads(record.read_text(encoding="utf-8"))
     method = methods.get(config["method"])
-    network = method.build(config["image_size"])
+    network = _built(method, config["image_size"], path.parent / ENCODER)
     try:
         with warnings.catch_warnings():
             # Keras only warns of some parts that a file lacks, and leaves them random: colours would be noise.
@@ -92,6 +93,18 @@ def load(weights: str | Path) -> Trained:
             f"{path} does not fit the network {config['method']!r} that {record} names: {str(error).splitlines()[0]}"
         ) from error
     return Trained(method, network, config, path)
+
+
+def _built(method, image_size, encoder: Path) -> keras.Model:
+    """A method's network; with the recorded encoder where the method has one and the record names it."""
+    if not methods.has_encoder(method):
+        return method.build(image_size)
+    if not encoder.is_file():
+        raise WeightsError(
+            f"weights of {method.__name__.rpartition('.')[2]} need {ENCODER} beside them: the layers of the classifier "
+            f"they were trained with. Received: {encoder.parent} without it."
+        )
+    return method.build(image_size, keras.models.model_from_json(encoder.read_text(encoding="utf-8")))
 
 
 def halve(source: Path, target: Path) -> None:

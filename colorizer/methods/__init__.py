@@ -82,6 +82,10 @@ class Method(Protocol):
         """
 
 
+# A method whose encoder is a pretrained classifier has `uses_encoder = True`, `build(image_size, encoder=None)` and
+# `encoder_of(network)`: the record keeps that encoder's architecture, so that weights load without the classifier.
+# A method whose network can be decoded in several ways has `looks`, their names, and
+# `predict_look(network, l_norm, vector, look)`; `predict_ab` is the first of them.
 # A method that predicts luminance too also has `predict_lab(network, l_norm, vector)` -> (B, S, S, 3)
 # float32 Lab; evaluation then scores it a second time, with its own L.
 # A method whose network puts out something else than `ab_norm_hat` also has `ab_of(output, size)`: the
@@ -91,6 +95,16 @@ class Method(Protocol):
 def names() -> list[str]:
     """The methods there are: the modules of this folder, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def has_encoder(method: Method) -> bool:
+    """Whether a method's encoder is a classifier. Source: ours."""
+    return getattr(method, "uses_encoder", False)
+
+
+def looks_of(method: Method) -> tuple[str, ...]:
+    """The ways a method's network can be decoded; () where there is one only. Source: ours."""
+    return getattr(method, "looks", ())
 
 
 def describe(name: str) -> str:

@@ -1,0 +1,211 @@
+"""Ours: every scale of a pretrained classifier, not only its last layer, decides the colours.
+
+The paper asks for a better model than one class vector gives. Here the classifier itself is the
+encoder of a U-Net: the last layer of each of its scales is handed to a light decoder, and all of it is
+trained. What comes out is, for every fourth pixel, a distribution over the 313 colours of `colorful`,
+so no output can leave the range that colours have. One set of weights has two looks:
+
+    accurate   the mean of the distribution: the least squared error, and pale where it is in doubt
+    vivid      the prior taken out in part, then an annealed mean: rare colours come back
+
+    l_norm SxSx1 -> grey RGB -> classifier's stages S/4 S/8 S/16 S/32 -> decoder -> logits S/4 x S/4 x 313
+
+With the MobileNetEdgeTPU classifier 5,039,794 parameters and 3.4 G multiply-adds at 256x256: a fifth
+of the paper's network without its classifier. Without a classifier (--classifier none) it has the
+layers of MobileNetV2, untrained. 20 epochs of 4,500 pictures at 128x128 are hours on two CPU cores.
+
+U-Net: Ronneberger, Fischer, Brox, MICCAI 2015. Soft encoding and annealed mean: Zhang, Isola, Efros,
+ECCV 2016. Prior taken out after training: Menon et al., Long-Tail Learning via Logit Adjustment, ICLR 2021.
+Written from the papers; no code of theirs is used.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from colorizer import color, schedules
+from colorizer.config import Departure
+from colorizer.methods import colorful
+from colorizer.methods.colorful import BINS, STRIDE
+
+title = "Transfer U-Net (ours)"
+reference = "ours, after the paper's conclusion; BASELINES §1.2 for bins and soft encoding"
+settings = {
+    "learning_rate": Departure(5e-4, "ours: of AdamW, the highest of one cycle"),
+    "schedule": Departure("one_cycle", "ours: a CPU has few epochs, none to wait for a plateau"),
+    "rotation_range": Departure(0.0, "ours: photographs are seldom askew"),
+    "shear_range": Departure(0.0, "ours: as above"),
+}
+uses_vector = False
+uses_labels = False
+uses_encoder = True
+looks = ("accurate", "vivid")
+
+STRIDES = (4, 8, 16, 32)  # of the encoder's scales that are used
+TOP = 256  # channels of the bottleneck
+WIDTHS = ((160, 256), (96, 160), (48, 96))  # of S/16, S/8, S/4: what is taken of the skip, what is made of both
+MEAN_WEIGHT = 50.0  # of the mean's squared error in ab/128 beside the cross entropy in nats: about a fifth of the loss
+PRIOR_FLOOR = 1e-5  # no colour is held impossible because the training set lacks it
+TEMPERATURE = 0.5  # vivid: of the annealed mean
+REBALANCE = 0.5  # vivid: the share of the log prior that is taken out
+
+
+def _conv(x, filters, kernel, name):
+    return keras.layers.Conv2D(
+        filters, kernel, padding="same", activation="relu", kernel_initializer="he_normal", name=name
+    )(x)
+
+
+def stages(encoder: keras.Model, image_size: int) -> keras.Model:
+    """A classifier without its head, at another input size, with one output a scale.
+
+    Args:
+        encoder: float RGB (B, s, s, 3) in 0..255 -> anything; convolutions down to a 32nd of the input.
+        image_size: side of the input, a multiple of 32.
+
+    Returns:
+        A model (B, S, S, 3) -> four outputs (B, S/4, S/4, C) to (B, S/32, S/32, C): the last layer of
+        each size, found by shape and not by name. Its weights are copies.
+
+    Raises:
+        ValueError: a size is missing: it is no such classifier.
+
+    Source: ours.
+    """
+    maps = [layer.output for layer in encoder.layers if _side(layer) > 1]
+    whole = _resized(keras.Model(encoder.inputs, maps[-1:]), image_size)
+    # Of padded layers only the size differs: at a multiple of 32 what is no padding divides without a rest.
+    last = {image_size / _side(layer): layer.output for layer in whole.layers if _side(layer) > 1}
+    missing = [str(stride) for stride in STRIDES if stride not in last]
+    if missing:
+        raise ValueError(
+            f"An encoder has layers of a 4th, 8th, 16th and 32nd of its input's side. "
+            f"Received: {encoder.name}, without a {' and a '.join(missing)}th"
+        )
+    return keras.Model(whole.inputs, [last[stride] for stride in STRIDES], name="encoder")
+
+
+def _side(layer) -> int:
+    """Height of a layer's feature map; 0 where it gives something else."""
+    shape = getattr(layer.output, "shape", ())
+    return shape[1] if len(shape) == 4 else 0
+
+
+def _resized(model: keras.Model, image_size: int) -> keras.Model:
+    """A copy of a fully convolutional model for pictures of another size."""
+    copy = keras.models.clone_model(model, input_tensors=[keras.Input((image_size, image_size, 3), name="rgb")])
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+class LogPrior(keras.layers.Layer):
+    """Adds the logarithm of how often each colour occurs, so that training begins with what is known of all pictures.
+
+    Its weight is set by `trainer` and never trained; `vivid` takes part of it out again.
+    """
+
+    def build(self, shape):
+        self.log_prior = self.add_weight(shape=(shape[-1],), initializer="zeros", trainable=False, name="log_prior")
+
+    def call(self, logits):
+        return logits + self.log_prior
+
+
+def build(image_size: int = 256, encoder: keras.Model | None = None) -> keras.Model:
+    """Logits (B, S/4, S/4, 313) over `colorful.BINS`; see `colorizer.methods.Method.build`.
+
+    Args:
+        image_size: side of the input, a multiple of 32.
+        encoder: see `stages`; None for MobileNetV2's layers with random weights.
+    """
+    l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
+    vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
+    if encoder is None:
+        encoder = keras.applications.MobileNetV2((224, 224, 3), weights=None, include_top=False)
+    # 2.55 L is within 8 of 255 levels of the sRGB grey of that L; the first layer learns the rest.
+    grey = keras.layers.Rescaling(127.5, 127.5, name="grey")(l_norm)
+    rgb = keras.layers.Concatenate(name="rgb")([grey, grey, grey])
+    *skips, deepest = stages(encoder, image_size)(rgb)
+    x = _conv(deepest, TOP, 1, "top")
+    for (taken, made), stride, skip in zip(WIDTHS, (16, 8, 4), reversed(skips), strict=True):
+        x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
+        x = keras.layers.Concatenate(name=f"join{stride}")([x, _conv(skip, taken, 1, f"skip{stride}")])
+        x = _conv(x, made, 3, f"made{stride}")
+    x = _conv(x, WIDTHS[-1][1], 3, "last")
+    # float32 also under mixed precision: the loss takes differences of logits.
+    logits = keras.layers.Conv2D(len(BINS), 1, kernel_initializer="zeros", dtype="float32", name="logits")(x)
+    return keras.Model([l_norm, vector], LogPrior(dtype="float32", name="log_prior")(logits), name="transfer_unet")
+
+
+def encoder_of(network: keras.Model) -> keras.Model:
+    """The encoder of a network, to build another with: a model's architecture, as a run's record keeps it."""
+    return network.get_layer("encoder")
+
+
+class MeanAndDistribution(keras.losses.Loss):
+    """Cross entropy with the soft-encoded truth, and the squared error of the distribution's mean.
+
+    The first makes rare colours possible, the second keeps the mean, which is the accurate look, honest.
+
+    Source: ours; soft encoding: BASELINES §1.2.
+    """
+
+    def __init__(self):
+        super().__init__(name="mean_and_distribution")
+
+    def call(self, ab_norm, logits):
+        ab = ops.average_pool(ab_norm, STRIDE) * color.AB_SCALE
+        indices, shares = colorful.encode(ab)
+        logs = ops.log_softmax(logits, axis=-1)
+        nats = -ops.sum(shares * ops.take_along_axis(logs, indices, axis=-1), axis=-1)
+        error = ops.mean(ops.square((ops.matmul(ops.exp(logs), BINS) - ab) / color.AB_SCALE), axis=-1)
+        return ops.mean(nats + MEAN_WEIGHT * error, axis=(1, 2))
+
+
+def mse(ab_norm, logits):
+    """Mean squared error of the accurate look in ab/128, at a quarter of the size: (B,)."""
+    ab = ops.average_pool(ab_norm, STRIDE)
+    return ops.mean(ops.square(mean_ab(logits) / color.AB_SCALE - ab), axis=(1, 2, 3))
+
+
+def mean_ab(logits, temperature=1.0):
+    """The (annealed) mean of a distribution over `BINS`: (..., 313) -> (..., 2), Lab units."""
+    return ops.matmul(ops.softmax(logits / temperature, axis=-1), BINS)
+
+
+def trainer(network, config, train) -> keras.Model:
+    """AdamW on `MeanAndDistribution`; the prior is that of the training pictures. Source: ours."""
+    prior = colorful.prior_of(train)
+    network.get_layer("log_prior").log_prior.assign(np.log(np.maximum(prior, PRIOR_FLOOR)).astype(np.float32))
+    network.compile(
+        optimizer=keras.optimizers.AdamW(
+            schedules.learning_rate(config, len(train)), weight_decay=1e-4, global_clipnorm=1.0
+        ),
+        loss=MeanAndDistribution(),
+        metrics=[mse],
+        # XLA compiles for minutes and makes depthwise convolutions on a CPU several times slower; JAX always uses it.
+        jit_compile=False,
+    )
+    return network
+
+
+def ab_of(output, size):
+    """The accurate look, enlarged bilinearly, as tensors; see `colorizer.methods`."""
+    return ops.image.resize(mean_ab(output), size, interpolation="bilinear") / color.AB_SCALE
+
+
+def predict_ab(network, l_norm, vector):
+    """The accurate look; see `colorizer.methods.Method.predict_ab`."""
+    return predict_look(network, l_norm, vector, "accurate")
+
+
+def predict_look(network, l_norm, vector, look):
+    """One of `looks`; otherwise as `predict_ab`. Source: ours."""
+    logits, temperature = network.predict_on_batch([l_norm, vector]), 1.0
+    if look == "vivid":
+        logits = logits - REBALANCE * ops.convert_to_numpy(network.get_layer("log_prior").log_prior)
+        temperature = TEMPERATURE
+    ab = ops.image.resize(mean_ab(logits, temperature), l_norm.shape[1:3], interpolation="bilinear")
+    return ops.convert_to_numpy(ab) / color.AB_SCALE
