@@ -47,6 +47,8 @@ class Batches(keras.utils.PyDataset):
         seed: of the order and the augmentation.
         workers: threads that make batches ahead of time (OpenCV releases the lock while it
             works); 0 makes each when it is asked for.
+        part: (rank, ranks, devices), see `strategy.Group`: of every batch this rank's share. So that each
+            device has the same share, the last batch leaves out up to devices - 1 images.
 
     Item i is `((l_norm, vector), ab_norm)`: (B, S, S, 1) float32 in -1..1, (B, 1000)
     float32, (B, S, S, 2) float32 = ab/128.
@@ -66,8 +68,10 @@ class Batches(keras.utils.PyDataset):
         shuffle=False,
         seed=42,
         workers=0,
+        part=(0, 1, 1),
     ):
         super().__init__()
+        self.part = part
         self.labels, self.classes = labels, classes
         self.pictures, self.rows, self.vectors = pictures, np.asarray(rows), vectors
         self.batch_size, self.generator, self.shuffle, self.seed = batch_size, generator, shuffle, seed
@@ -96,7 +100,8 @@ class Batches(keras.utils.PyDataset):
             self._epoch, self._order = epoch, order
 
     def __len__(self):
-        return -(-len(self.rows) // self.batch_size)
+        whole, rest = divmod(len(self.rows), self.batch_size)
+        return whole + (rest >= self.part[2])
 
     def __getitem__(self, index):
         if self._pool is None:
@@ -112,6 +117,9 @@ class Batches(keras.utils.PyDataset):
     def _make(self, epoch, order, index):
         """One batch of one epoch, from the rows of the store on."""
         rows = order[index * self.batch_size : (index + 1) * self.batch_size]
+        rank, ranks, devices = self.part
+        share = len(rows) // devices * devices // ranks
+        rows = rows[rank * share : (rank + 1) * share]
         rgb_u8 = self.pictures.read(rows)
         l_norm = np.empty((*rgb_u8.shape[:3], 1), np.float32)
         ab_norm = np.empty((*rgb_u8.shape[:3], 2), np.float32)

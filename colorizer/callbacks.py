@@ -9,6 +9,7 @@ import keras
 from tqdm import tqdm
 
 from colorizer.record import Record
+from colorizer.strategy import Group
 
 # What Keras' callbacks remember from epoch to epoch and do not save (ECOSYSTEM §4).
 _REMEMBERED = {"plateau": ("best", "wait", "cooldown_counter"), "checkpoint": ("best",)}
@@ -35,13 +36,14 @@ class BestWeights(keras.callbacks.ModelCheckpoint):
     Args:
         network: whose weights are saved.
         path: where to.
+        group: whose rank 0 saves them.
 
     Source: paper §III.C, "checkpoints are created to monitor the loss and save the best model".
     """
 
-    def __init__(self, network, path):
+    def __init__(self, network, path, group: Group = Group()):  # noqa: B008 (frozen)
         super().__init__(path, monitor="val_loss", mode="min", save_best_only=True, save_weights_only=True)
-        self._network = network
+        self._network, self._group = network, group
 
     def set_model(self, model):
         self._trainer = model
@@ -51,7 +53,9 @@ class BestWeights(keras.callbacks.ModelCheckpoint):
         # JAX keeps a training step's results apart until asked; Keras asks the model it knows of.
         if hasattr(self._trainer, "jax_state_sync"):
             self._trainer.jax_state_sync()
-        super().on_epoch_end(epoch, logs)
+        if self._group.rank == 0:
+            with self._group.aside():
+                super().on_epoch_end(epoch, logs)
 
 
 class StateKeeper(keras.callbacks.Callback):
@@ -66,15 +70,25 @@ class StateKeeper(keras.callbacks.Callback):
         checkpoint: `BestWeights`.
         images: training images in an epoch.
         max_minutes: no epoch is begun that would end later than this, or None.
+        group: the ranks that train; all of them decide the same.
 
     Attributes:
         history: the rows of `history.csv` so far.
         diverged: whether the loss ceased to be a number.
     """
 
-    def __init__(self, record: Record, state: dict | None, plateau, checkpoint, images: int, max_minutes=None):
+    def __init__(
+        self,
+        record: Record,
+        state: dict | None,
+        plateau,
+        checkpoint,
+        images: int,
+        max_minutes=None,
+        group: Group = Group(),  # noqa: B008 (frozen)
+    ):
         super().__init__()
-        self.record, self.images, self.max_minutes = record, images, max_minutes
+        self.record, self.images, self.max_minutes, self.group = record, images, max_minutes, group
         self.history = list(state["history"]) if state else []
         self._others = {"plateau": plateau, "checkpoint": checkpoint}
         self._remembered = state["callbacks"] if state else {}
@@ -100,13 +114,16 @@ class StateKeeper(keras.callbacks.Callback):
         row["learning_rate"] = self._learning_rate
         row["images_per_second"] = round(self.images / (self._trained - self._began), 3)
         self.record.keep_best()
+        if checksum := self.group.checksum(self.model):
+            row["weights_sha256"] = checksum
         row["seconds"] = round(time.perf_counter() - self._began, 3)
         self.history.append(row)
         remembered = {
             name: {attribute: getattr(self._others[name], attribute) for attribute in attributes}
             for name, attributes in _REMEMBERED.items()
         }
-        self.record.save_state(self.model, epoch + 1, self.history, remembered)
+        with self.group.aside():
+            self.record.save_state(self.model, epoch + 1, self.history, remembered)
         if self.out_of_time():
             self.model.stop_training = True
 
@@ -115,7 +132,7 @@ class StateKeeper(keras.callbacks.Callback):
         if self.max_minutes is None or not self.history:
             return False
         seconds = [row["seconds"] for row in self.history]
-        return sum(seconds) + seconds[-1] > 60 * self.max_minutes
+        return self.group.agree(sum(seconds) + seconds[-1] > 60 * self.max_minutes)
 
 
 class Progress(keras.callbacks.Callback):

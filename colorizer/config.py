@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 SCHEDULES = ("plateau", "one_cycle")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+STRATEGIES = ("none", "mirrored", "jax")
 
 
 class Departure(NamedTuple):
@@ -88,6 +89,13 @@ class TrainConfig:
     # -- how it runs
     seed: int = setting(42, "of the split, the initial weights, the order and the augmentation", "ours", int)
     precision: str = setting("float32", "what the layers compute in", "ours", choices=PRECISIONS)
+    strategy: str = setting(
+        "none",
+        "devices to train on: none (one), mirrored (all GPUs, TensorFlow), jax (all, of several machines too); "
+        "docs/scaling.md",
+        "ours",
+        choices=STRATEGIES,
+    )
     max_minutes: float | None = setting(
         None, "train no epoch that would end after this many minutes (default: no limit)", "ours", float
     )

@@ -67,7 +67,7 @@ def find(name: str, data_dir: str | Path | None = None, seed: int = 42) -> Datas
 
     Returns:
         A `Dataset`. Its lists are <folder>/../splits/<name>_{train,val,test}.txt where they exist, else 90/5/5 of
-        the sorted names, shuffled. `ood` and `bw` are test pictures only.
+        the sorted names, shuffled. `ood` and `bw` are test pictures only; a folder of that name is any folder.
 
     Raises:
         DataError: nothing there, no pictures, or lists that name absent files.
@@ -82,9 +82,9 @@ def find(name: str, data_dir: str | Path | None = None, seed: int = 42) -> Datas
             f"Received: {name}"
         )
     root = _folder(name, data_dir)
-    name = name if name in NAMES else Path(name).resolve().name
     if name in TEST_ONLY:
         return Dataset(name, root, (), (), tuple(pictures(root)), "all test")
+    name = name if name in NAMES else Path(name).resolve().name
     train, val, test, source = _lists(name, root) or (*_drawn(pictures(root), seed), f"90/5/5, seed {seed}")
     return Dataset(name, root, train, val, test, source)
 

@@ -52,24 +52,23 @@ class Record:
         """
         return _read_json(self.last / "state.json")
 
-    def start(self, config: dict, resume: bool) -> dict | None:
-        """Begins a run, or goes on with one.
-
-        Args:
-            config: what goes into `config.json`.
-            resume: whether to go on from the last whole epoch.
-
-        Returns:
-            The state to go on from; None to begin at the beginning.
-
-        Raises:
-            RecordError: a run is there and `resume` was not asked for.
-        """
-        if self.config() is not None and not resume:
+    def refuse_another(self) -> None:
+        """Raises RecordError where a run is there already."""
+        if self.config() is not None:
             raise RecordError(
                 f"{self.folder} already holds a run. Go on with it: --run {self.folder} --resume; "
                 f"or choose another --run, or delete the folder."
             )
+
+    def start(self, config: dict) -> dict | None:
+        """Begins a run, or goes on with the one that is there.
+
+        Args:
+            config: what goes into `config.json`.
+
+        Returns:
+            The state to go on from; None to begin at the beginning.
+        """
         self.last.mkdir(parents=True, exist_ok=True)
         self.candidate.unlink(missing_ok=True)
         files.write_json(self.folder / "config.json", config)
@@ -118,6 +117,19 @@ class Record:
     def finish(self, summary: dict) -> None:
         """Writes `summary.json`, which says that the run is done."""
         files.write_json(self.folder / "summary.json", summary)
+
+
+class ReadOnly(Record):
+    """The record as those ranks of a training see it that do not write it: everything is left to rank 0."""
+
+    def start(self, config: dict) -> dict | None:
+        """The state to go on from; see `Record.start`."""
+        return self.state()
+
+    def save_state(self, *arguments) -> None:
+        """Nothing; so the others."""
+
+    write_history = keep_split = keep_best = keep_encoder = finish = save_state
 
 
 def _read_json(path):

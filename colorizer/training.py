@@ -15,15 +15,16 @@ from dataclasses import asdict, dataclass, replace
 import keras
 import numpy as np
 
-from colorizer import batches, classifier, datasets, environment, labels, methods, metrics, store, weights
+from colorizer import batches, classifier, datasets, environment, labels, methods, store, strategy, weights
 from colorizer.callbacks import BestWeights, EpochClock, Progress, StateKeeper
 from colorizer.config import TrainConfig, flag_of
-from colorizer.record import Record, RecordError
+from colorizer.record import ReadOnly, Record, RecordError
+from colorizer.validation import validate
 
 log = logging.getLogger(__name__)
 
 # What a resumed run may change: how long, how fast, and where the same pictures lie.
-_FREE_ON_RESUME = {"epochs", "max_minutes", "workers", "data_dir", "run"}
+_FREE_ON_RESUME = {"epochs", "max_minutes", "workers", "data_dir", "run", "strategy"}
 
 
 class TrainingError(Exception):
@@ -74,6 +75,11 @@ def prepare(config: TrainConfig, method) -> Data:
         )
     seen = classifier.load(config.classifier if method.uses_vector or methods.has_encoder(method) else "none")
     dataset = datasets.limited(datasets.find(config.dataset, config.data_dir, config.seed), config.limit)
+    if not dataset.train:
+        raise datasets.DataError(
+            f"{dataset.name} has no picture to train on: {dataset.split_source}, {len(dataset.test)} of them. "
+            f"To train on these pictures, name their folder. Received: --dataset {config.dataset}"
+        )
     pictures = store.build(dataset.root, [*dataset.train, *dataset.val], config.image_size)
     train_rows, val_rows = pictures.select(dataset.train), pictures.select(dataset.val)
     if not len(train_rows) or not len(val_rows):
@@ -111,42 +117,62 @@ def run(config: TrainConfig, resume: bool = False) -> dict:
         resume: go on from the last whole epoch of `config.run`.
 
     Returns:
-        The run's summary, as in `summary.json`.
+        The run's summary, as in `summary.json`; of ranks after the first an empty one.
 
     Raises:
         RecordError: the folder holds another run.
         TrainingError: the loss is no longer a number.
+        strategy.StrategyError, strategy.LostRank: the devices do not go together, or no longer do.
         datasets.DataError, classifier.ClassifierError, labels.LabelsError: something cannot be had.
         KeyboardInterrupt: passed on; the record then holds the last whole epoch.
 
     Source: paper §III.C, Table 1.
     """
-    method, record = methods.get(config.method), Record(config.run)
-    begun = _check_same_run(record, config) if resume else {}
+    group = strategy.start(config.strategy, config.batch_size)
+    with group.watched():
+        return _run(config, resume, group)
+
+
+def _run(config, resume, group) -> dict:
+    """`run`, with the devices it was given."""
+    method, record = methods.get(config.method), (ReadOnly if group.rank else Record)(config.run)
+    begun = _check_same_run(record, config) if resume else record.refuse_another() or {}
     data = prepare(config, method)
-    described = _describe(config, method, data)
+    group.require(len(data.train_rows), len(data.val_rows))
+    described = _describe(config, method, data, group)
     if not begun.get("commit", described["commit"]).endswith(described["commit"]):  # trained by several
         described["commit"] = f"{begun['commit']}, then {described['commit']}"
-    state = record.start(described, resume)
+    group.wait("prepared")  # all have looked at the record as it was
+    state = record.start(described)
     if data.dataset.split_source != "lists":
         record.keep_split(data.dataset)
 
     keras.utils.set_random_seed(config.seed)
     train = data.labelled_batches(
-        data.train_rows, config, generator=batches.generator_of(config), shuffle=True, workers=config.workers
+        data.train_rows,
+        config,
+        generator=batches.generator_of(config),
+        shuffle=True,
+        workers=config.workers,
+        part=group.part,
     )
-    with precision(config.precision):
-        network = _begin_with(config, method, data.classifier.model)
-        if methods.has_encoder(method):
-            record.keep_encoder(method.encoder_of(network))
-        trainer = method.trainer(network, config, train)
-    history, diverged = _fit(trainer, network, config, data, train, record, state)
+    with group.scope():
+        with precision(config.precision):
+            network = _begin_with(config, method, data.classifier.model)
+            if methods.has_encoder(method):
+                with group.aside():
+                    record.keep_encoder(method.encoder_of(network))
+            trainer = method.trainer(network, config, train)
+        history, diverged = _fit(trainer, network, config, data, train, record, state, group)
+    group.end()
     if diverged:
         raise TrainingError(
             f"The loss became infinite or not a number in epoch {len(history) + 1} of {config.epochs}. "
             f"{config.run} keeps the {len(history)} epochs before; start again in another --run with a lower "
             f"--learning-rate (received: {config.learning_rate})."
         )
+    if group.rank:
+        return {}
     summary = _summarize(config, method, data, history)
     record.finish(summary)
     return summary
@@ -171,9 +197,9 @@ def _begin_with(config, method, encoder) -> keras.Model:
     return network
 
 
-def _fit(trainer, network, config, data, train, record, state):
+def _fit(trainer, network, config, data, train, record, state, group):
     """Runs the epochs that are left; returns the history of all, and whether the loss ceased to be a number."""
-    validation = data.labelled_batches(data.val_rows, config)
+    validation = data.labelled_batches(data.val_rows, config, part=group.part)
     epochs_done = state["epochs_done"] if state else 0
     if state:
         trainer.optimizer.build(trainer.trainable_variables)
@@ -188,11 +214,11 @@ def _fit(trainer, network, config, data, train, record, state):
     )
     # A schedule sets the rate itself; the plateau's callback then only has to be remembered, as in every run.
     slower = [plateau] if config.schedule == "plateau" else []
-    checkpoint = BestWeights(network, record.candidate)
-    keeper = StateKeeper(record, state, plateau, checkpoint, len(data.train_rows), config.max_minutes)
+    checkpoint = BestWeights(network, record.candidate, group)
+    keeper = StateKeeper(record, state, plateau, checkpoint, len(data.train_rows), config.max_minutes, group)
     if epochs_done >= config.epochs or keeper.out_of_time():
         return keeper.history, False
-    clock, progress = EpochClock(train), Progress(config.epochs, epochs_done, train)
+    clock, bar = EpochClock(train), [] if group.rank else [Progress(config.epochs, epochs_done, train)]
     trainer.fit(
         train,
         validation_data=validation,
@@ -202,7 +228,7 @@ def _fit(trainer, network, config, data, train, record, state):
         # The batches shuffle themselves, in an order that a resumed run knows too.
         shuffle=False,
         verbose=0,
-        callbacks=[clock, keras.callbacks.TerminateOnNaN(), checkpoint, *slower, keeper, progress],
+        callbacks=[clock, keras.callbacks.TerminateOnNaN(), checkpoint, *slower, keeper, *bar],
     )
     return keeper.history, keeper.diverged
 
@@ -221,7 +247,7 @@ def _check_same_run(record, config) -> dict:
     return begun
 
 
-def _describe(config, method, data):
+def _describe(config, method, data, group):
     """What `config.json` holds: every setting and everything that can change a result."""
     return asdict(config) | {
         "method_title": method.title,
@@ -230,6 +256,8 @@ def _describe(config, method, data):
         "classifier_sha256": data.classifier.fingerprint,
         "backend": keras.backend.backend(),
         "device": environment.device(),
+        "ranks": group.ranks,
+        "devices": group.devices,
         "versions": environment.versions(),
         "commit": environment.commit(),
         "data": {
@@ -265,34 +293,3 @@ def _summarize(config, method, data, history):
         "device": environment.device(),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-
-
-def validate(method, network, validation: batches.Batches, mean_ab_norm) -> dict[str, float]:
-    """Mean squared error and "accuracy" of decoded predictions, beside the predictors that look at nothing.
-
-    Args:
-        method: the network's method.
-        network: trained.
-        validation: batches without augmentation.
-        mean_ab_norm: the training set's mean colour, two floats.
-
-    Returns:
-        `val_mse`, `val_accuracy` and the same with `_all_grey` and `_mean_colour`; ab/128, means over images.
-
-    Source: Table 2; BASELINES §3.
-    """
-    totals: dict[str, float] = {}
-    images = 0
-    for index in range(len(validation)):
-        (l_norm, vector), ab_norm = validation[index]
-        predictions = {
-            "": method.predict_ab(network, l_norm, vector),
-            "_all_grey": np.zeros_like(ab_norm),
-            "_mean_colour": np.broadcast_to(np.float32(mean_ab_norm), ab_norm.shape),
-        }
-        for suffix, ab_norm_hat in predictions.items():
-            for name, metric in (("val_mse", metrics.mse_ab), ("val_accuracy", metrics.accuracy_argmax_ab)):
-                scores = [metric(truth, guess) for truth, guess in zip(ab_norm, ab_norm_hat, strict=True)]
-                totals[name + suffix] = totals.get(name + suffix, 0.0) + float(np.sum(scores))
-        images += len(ab_norm)
-    return {name: total / images for name, total in totals.items()}

@@ -66,6 +66,14 @@ def test_lists_beside_the_folder_are_taken(picture_folder):
     assert dataset.split_source == "lists"
 
 
+@pytest.mark.parametrize("name", datasets.TEST_ONLY)
+def test_a_folder_that_is_called_like_a_test_set_is_a_folder_like_any_other(picture_folder, name):
+    folder = picture_folder.rename(picture_folder.with_name(name))
+    write_lists(folder.parent, "coco", train=["a.png"], val=["b.png"], test=["c.png"])  # another set's
+    assert [len(part) for part in parts(find(str(folder)))] == [22, 1, 1]
+    assert [len(part) for part in parts(find(name, data_dir=folder))] == [0, 0, 24]
+
+
 def test_data_dir_names_the_folder_itself(picture_folder):
     names = datasets.pictures(picture_folder)
     write_lists(picture_folder.parent, "paintings", train=names[2:], val=names[1:2], test=names[:1])

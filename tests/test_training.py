@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
-from colorizer import batches, config, store, training, weights
+from colorizer import batches, config, datasets, store, training, weights
 from colorizer.record import Record, RecordError
 
 TIMES = ["images_per_second", "seconds"]  # the only columns that may differ between two runs of one seed
@@ -154,6 +154,11 @@ def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path, pict
     with pytest.raises(RecordError, match="Leave --resume out"):
         training.run(settings(picture_folder, tmp_path / "none"), resume=True)
     assert training.run(settings(picture_folder, run, epochs=2), resume=True)["epochs_done"] == 2
+
+
+def test_a_test_set_by_name_is_not_trained_on_and_the_way_out_is_named(tmp_path, picture_folder, cache):
+    with pytest.raises(datasets.DataError, match="name their folder. Received: --dataset ood"):
+        training.run(settings("ood", tmp_path / "run", data_dir=str(picture_folder)))
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(tmp_path, picture_folder, cache):
