@@ -83,6 +83,8 @@ class Group:
         try:
             yield
         except jax.errors.JaxRuntimeError as error:
+            # TRICKY: at its exit JAX waits for the lost rank, then aborts. This comes before that, with status 1.
+            atexit.register(os._exit, 1)
             raise LostRank(
                 f"rank {self.rank} of {self.ranks} cannot compute with the others any more; one of them is most "
                 f"likely gone ({str(error).splitlines()[0][:200]})"

@@ -45,7 +45,7 @@ def plan(inputs: list[str], output: str, form: str | None = None) -> tuple[list[
     if into:
         if out.is_file():
             raise ValueError(f"-o {output} is a file, and a folder is needed")
-        pairs = _below(out, found, form)
+        pairs = [(source, out / place) for source, place in places(found, form)]
     elif not one:
         raise ValueError(f"-o {output} names a file; several photos, or a folder of them, need a folder")
     else:
@@ -91,10 +91,18 @@ def _named(out: Path, form: str | None) -> Path:
     return out
 
 
-def _below(out: Path, found: list[tuple[Path, Path]], form: str | None) -> list[tuple[Path, Path]]:
-    """The place of each photo in a folder: its own name, with another ending where the format changes.
+def places(found: list, form: str | None = None) -> list:
+    """The place of each photo's copy in a folder: its own name, with another ending where the format changes.
 
-    Where two names then are one (a.gif beside a.png), the one that changed keeps its old ending too: a.gif.png.
+    Args:
+        found: (photo, its place below the folder) pairs; places are paths of any kind.
+        form: the format of all copies, or None.
+
+    Returns:
+        (photo, the place of its copy) pairs.
+
+    Source: ours. Where two names then are one (a.gif beside a.png), the one that changed keeps its
+    old ending too: a.gif.png.
     """
     own = {place for _, place in found if _ending(place, form) == place.suffix}
     changed = Counter(place.with_suffix(_ending(place, form)) for _, place in found if place not in own)
@@ -103,7 +111,7 @@ def _below(out: Path, found: list[tuple[Path, Path]], form: str | None) -> list[
         target = place if place in own else place.with_suffix(_ending(place, form))
         if place not in own and (target in own or changed[target] > 1):
             target = place.with_name(place.name + _ending(place, form))
-        pairs.append((source, out / target))
+        pairs.append((source, target))
     return pairs
 
 
