@@ -26,6 +26,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from colorizer.cache import DataError
+
 log = logging.getLogger(__name__)
 
 BACKENDS = {"mirrored": "tensorflow", "jax": "jax"}
@@ -35,11 +37,11 @@ HEARTBEAT = 10  # seconds without a sign of life after which a rank is lost; JAX
 SHUTDOWN = 60  # seconds for all ranks to come to the end
 
 
-class StrategyError(Exception):
-    """Devices, backend and settings do not go together; the message says the rule and what was received."""
+class StrategyError(DataError):
+    """Devices, backend and settings do not go together; like a data set that does not suit, it ends with status 2."""
 
 
-class LostRank(Exception):
+class LostRank(ConnectionError):
     """The ranks can no longer compute together, most likely because one of them is gone."""
 
 
@@ -87,7 +89,7 @@ class Group:
             atexit.register(os._exit, 1)
             raise LostRank(
                 f"rank {self.rank} of {self.ranks} cannot compute with the others any more; one of them is most "
-                f"likely gone ({str(error).splitlines()[0][:200]})"
+                f"likely gone ({str(error).splitlines()[0][:200]}). Start all ranks again."
             ) from error
 
     @contextlib.contextmanager

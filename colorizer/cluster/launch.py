@@ -15,7 +15,7 @@ from pathlib import Path
 
 import ray
 import ray.train
-from ray.train.data_parallel_trainer import DataParallelTrainer
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from colorizer.cluster import archive
 

@@ -56,7 +56,7 @@ def main(argv=None, prog: str = PROG) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below it TensorFlow alarms people without a GPU
 
-    from colorizer import classifier, config, datasets, labels, methods, record, strategy, training
+    from colorizer import classifier, config, datasets, labels, methods, record, training
 
     try:
         begun = record.Record(given["run"]).config() if resume and "run" in given else None
@@ -71,10 +71,6 @@ def main(argv=None, prog: str = PROG) -> int:
         summary = training.run(chosen, resume)
     except (record.RecordError, datasets.DataError, classifier.ClassifierError, labels.LabelsError) as error:
         return _say(prog, error, 2)
-    except strategy.StrategyError as error:
-        return _say(prog, error, 2)
-    except strategy.LostRank as error:
-        return _say(prog, f"{error}. Start all ranks again; what the last whole epoch left is gone on with: {go_on}", 1)
     except training.TrainingError as error:
         return _say(prog, error, 1)
     except OSError as error:
@@ -82,8 +78,6 @@ def main(argv=None, prog: str = PROG) -> int:
         return _say(prog, kept_too if kept.state() else error, 1)
     except KeyboardInterrupt:
         return _say(prog, f"stopped. Go on with: {go_on}" if kept.state() else "stopped before an epoch was done.", 130)
-    if not summary:  # of a rank that only helped
-        return 0
     print(json.dumps(summary, indent=2))
     print(f"The record is in {chosen.run}; tables and figures: {commands.typed(prog.replace('train', 'evaluate'))}")
     return 0
