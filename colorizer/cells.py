@@ -12,6 +12,8 @@ TITLES = {
     "colorful": "Colorful Image Colorization",
     "gan": "Image Colorization using Generative Adversarial Networks",
     "gan_own_l": "Image Colorization using Generative Adversarial Networks, with its own L",
+    "transfer_unet": "Transfer U-Net (ours), accurate",
+    "transfer_unet_vivid": "Transfer U-Net (ours), vivid",
     "trivial": "One colour, learnt",
     "all_grey": "all-grey",
     "mean_colour": "mean-colour",

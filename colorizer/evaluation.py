@@ -126,26 +126,27 @@ class _Bench:
     def run_rows(self, run, keep_predictions):
         """Computes a run's predictions anew where everything is here, else keeps its rows."""
         try:
-            predicts, own_l, why = *self._predictors(run), ""
+            predicts, why = self._predictors(run), ""
         except (classifier.ClassifierError, weights.WeightsError, ValueError) as error:
-            predicts, own_l, why = {}, {}, f": {str(error).splitlines()[0]}"
+            predicts, why = {}, f": {str(error).splitlines()[0]}"
         kept = runs.read_predictions(run.folder / "predictions.npz")
         key = {k: v for k, v in run.keys("", "").items() if k not in ("test_set", "image")}
-        new = self._score(run.name, key, predicts, why)
-        if hasattr(methods.get(run.method), "predict_lab"):
-            self._score(f"{run.name}, own L", key | {"method": run.method + OWN_L}, own_l, why)
+        new = self._score(run.name, key, predicts.get("", {}), why)
+        for suffix in runs.variants(methods.get(run.method)):
+            self._score(run.name + suffix, key | {"method": run.method + suffix}, predicts.get(suffix, {}), why)
         self.predictions[run.name] = kept | new
         if new and keep_predictions:
             runs.write_predictions(run.folder / "predictions.npz", kept | new)
 
-    def _predictors(self, run) -> tuple[dict[str, Predict], dict[str, Predict]]:
-        """Test list -> what predicts its ab; and its L too, for a method that predicts one, else {}."""
-        if not (run.folder / weights.BEST).is_file():
+    def _predictors(self, run) -> dict[str, dict[str, Predict]]:
+        """ "" -> test list -> what predicts its ab; and the same for every one of the method's `runs.variants`."""
+        trained_here = weights.of_run(run.folder)
+        if trained_here is None:
             raise weights.WeightsError(f"its weights ({weights.BEST}) are not here")
         if not self.pictures:
-            return {}, {}
+            return {}
         self._refuse_other_split(run)
-        trained = weights.load(run.folder)
+        trained = weights.load(trained_here)
         vectors = {
             p.name: np.broadcast_to(np.float32(0), (len(p.store.pixels), classifier.CLASSES)) for p in self.pictures
         }
@@ -161,9 +162,11 @@ class _Bench:
         def lab_norm(*inputs):
             return np.concatenate(color.split(trained.method.predict_lab(*inputs)), axis=-1)
 
-        asks = [trained.method.predict_ab] + ([lab_norm] if hasattr(trained.method, "predict_lab") else [])
-        predicts = [{p.name: partial(predict, ask, of=p.name) for p in self.pictures} for ask in asks]
-        return predicts[0], predicts[1] if len(predicts) == 2 else {}
+        asks = {"": trained.method.predict_ab}
+        for suffix in runs.variants(trained.method):
+            look = suffix.removeprefix("_")
+            asks[suffix] = lab_norm if suffix == OWN_L else partial(_looked, trained.method, look=look)
+        return {s: {p.name: partial(predict, ask, of=p.name) for p in self.pictures} for s, ask in asks.items()}
 
     def _classifier(self, run):
         spec = run.config["classifier"]
@@ -178,7 +181,7 @@ class _Bench:
         """Keeps training pictures out of the test lists: both must be drawn in the same way."""
         split = run.config["data"]["split_source"]
         for here in self.pictures:
-            if here.name == run.trained_on and here.split_source != split:
+            if here.name in run.trained_on.split("+") and here.split_source != split:
                 raise ValueError(
                     f"it was trained on another split of {here.name} ({split}) than the test list is from "
                     f"({here.split_source}): pictures of the list may be among its training pictures"
@@ -233,6 +236,11 @@ def _results(pictures, predict: Predict, pool: Executor, label):
         own_l = predicted[..., :1] if predicted.shape[-1] == 3 else [None] * len(rows)
         results += zip(pool.map(metrics.score, rgb_u8, ab_norm_hat, own_l), map(runs.shrink, ab_norm_hat), strict=True)
     return results
+
+
+def _looked(method, network, l_norm, vector, look):
+    """`predict_look` with its arguments in the order of `predict_ab`."""
+    return method.predict_look(network, l_norm, vector, look)
 
 
 def _filled(batch):

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from colorizer import borders, color, merging, photos, pictures, pipeline, store, weights
+from colorizer import borders, color, merging, methods, photos, pictures, pipeline, store, weights
 from colorizer import classifier as classifiers
 from colorizer.methods import Method
 from colorizer.pictures import Picture
@@ -23,6 +23,7 @@ from colorizer.pipeline import Outcome
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 8
+LOOK = "vivid"  # people want colours; who wants numbers says accurate
 
 
 class Colorizer:
@@ -34,8 +35,10 @@ class Colorizer:
         classifier: for weights a name or a file, see `load`; for a network what
             `colorizer.classifier.load` gives. None: the recorded one; for a network, zeros.
         image_size: side of the square the network sees; for weights the recorded one counts.
+        look: "accurate" or "vivid", where the method has both; None: the default, vivid.
 
     Raises:
+        ValueError: the method has no such look.
         weights.WeightsError: the weights cannot be found or do not fit.
         classifier.ClassifierError: the classifier cannot be had.
 
@@ -48,6 +51,7 @@ class Colorizer:
         method: Method | None = None,
         classifier: classifiers.Classifier | str | None = None,
         image_size: int = 256,
+        look: str | None = None,
     ):
         if method is None:
             loaded = weights.load(network)
@@ -55,17 +59,21 @@ class Colorizer:
             classifier = _classifier_of(loaded, classifier)
         self.network = network
         self.method = method
+        self.look = _look_of(method, look)
         self.classifier = classifier or classifiers.load("none")
         self.image_size = image_size
         self._one_at_a_time = threading.Lock()  # Keras promises nothing about threads
 
     @classmethod
-    def load(cls, trained: str | Path = weights.DEFAULT, classifier: str | None = None) -> Colorizer:
+    def load(
+        cls, trained: str | Path = weights.DEFAULT, classifier: str | None = None, look: str | None = None
+    ) -> Colorizer:
         """A colorizer with trained weights and the classifier they were trained with.
 
         Args:
             trained: a run's folder or its weights file.
             classifier: "efficientnet_b4", "none" or a saved classifier; None takes the recorded one.
+            look: see the class.
 
         Returns:
             A `Colorizer`.
@@ -76,7 +84,7 @@ class Colorizer:
 
         Source: ours.
         """
-        return cls(trained, classifier=classifier)
+        return cls(trained, classifier=classifier, look=look)
 
     def predict_ab(self, rgbs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The colours of some photographs, all in one forward pass.
@@ -109,7 +117,11 @@ class Colorizer:
         fill = size - len(small)
         l_norm = np.concatenate([l_norm, np.repeat(l_norm[-1:], fill, axis=0)])
         vector = np.concatenate([vector, np.repeat(vector[-1:], fill, axis=0)])
-        return list(np.asarray(self.method.predict_ab(self.network, l_norm, vector), np.float32)[: len(small)])
+        if self.look is None:
+            ab_norm_hat = self.method.predict_ab(self.network, l_norm, vector)
+        else:
+            ab_norm_hat = self.method.predict_look(self.network, l_norm, vector, self.look)
+        return list(np.asarray(ab_norm_hat, np.float32)[: len(small)])
 
     def colorize(self, photo: Picture | Sequence[Picture], strength: float = 1.0):
         """Gives a photograph, or several, the colours the network predicts.
@@ -207,6 +219,15 @@ def _classifier_of(loaded: weights.Trained, spec: str | None) -> classifiers.Cla
             *(name, fingerprint, classifier.name, classifier.fingerprint or "zeros"),
         )
     return classifier
+
+
+def _look_of(method: Method, look: str | None) -> str | None:
+    """The look to predict with; None for a method that has one only."""
+    looks = methods.looks_of(method)
+    if look is not None and look not in looks:
+        has = f"has the looks {', '.join(looks)}" if looks else "has one look only"
+        raise ValueError(f"{method.title} {has}. Received: {look}")
+    return look or (LOOK if LOOK in looks else None)
 
 
 def _padded_size(count: int) -> int:

@@ -101,6 +101,21 @@ def read(runs_dir: Path) -> tuple[list[Run], list[str]]:
     return found, skipped
 
 
+def variants(method) -> tuple[str, ...]:
+    """What a method's network is scored as beside `predict_ab`, as suffixes of the method's name.
+
+    Args:
+        method: a module of `colorizer.methods`.
+
+    Returns:
+        `OWN_L` for one that predicts luminance too, `_<look>` for every look but the first.
+
+    Source: ours.
+    """
+    own = (OWN_L,) if hasattr(method, "predict_lab") else ()
+    return own + tuple(f"_{look}" for look in methods.looks_of(method)[1:])
+
+
 def chosen(runs: Iterable[Run]) -> dict[tuple[str, str], Run]:
     """The run that stands for a method and a training set where a table has room for one.
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from colorizer import ablation, comparison, files, matrix, methods, metrics, paper, report, runs
 from colorizer.config import TrainConfig
-from colorizer.runs import FIGURE5, NONE, OWN_L, TEST_LISTS, Run
+from colorizer.runs import FIGURE5, NONE, TEST_LISTS, Run
 
 PROPOSED = "efficientnet"
 FLOORS = comparison.FLOORS
@@ -147,8 +147,9 @@ def table4(found: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
         for run in here:
             of_run = scores[scores.run == run.name]
             rows += _measured(of_run[of_run.method == method], _head(run))
-            own_l = of_run[of_run.method == method + OWN_L]
-            rows += [] if own_l.empty else _measured(own_l, _head(run) | {"method": method + OWN_L})
+            for variant in of_run.method.unique():  # with its own L, or with another look
+                if variant != method:
+                    rows += _measured(of_run[of_run.method == variant], _head(run) | {"method": variant})
         if not here:
             rows.append(_missing("paintings", method, built=method in built))
     return _pixel_table(rows + _floors(scores, "paintings")).drop(columns=[*_ENDS[:3], "identical"])

@@ -7,6 +7,7 @@ statistics) stay in single precision, where half would underflow.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import warnings
@@ -26,6 +27,10 @@ PLACE = "COLORIZER_WEIGHTS"  # names other weights for whoever gives none
 # What colorize.py uses when it is told nothing: the paper's network, as this repository holds it. An installed
 # package has no results/ beside it: weights are the repository's, or a person's own.
 DEFAULT = str(Path(__file__).resolve().parent.parent / "results" / "runs" / "efficientnet-coco")
+
+
+# Weights that come with the package: a folder like a run's, and the sha256 of its weights file.
+SHIPPED = {}
 
 
 class WeightsError(Exception):
@@ -65,6 +70,8 @@ def load(weights: str | Path) -> Trained:
     Source: ours.
     """
     path = Path(os.environ.get(PLACE) or weights) if weights == DEFAULT else Path(weights)
+    if str(path) in SHIPPED and not path.exists():
+        path = shipped(str(path))
     if path == Path(DEFAULT) and not path.exists():
         raise WeightsError(
             f"no trained weights come with the installed package. Give --weights a run's folder or weights file "
@@ -93,6 +100,44 @@ def load(weights: str | Path) -> Trained:
             f"{path} does not fit the network {config['method']!r} that {record} names: {str(error).splitlines()[0]}"
         ) from error
     return Trained(method, network, config, path)
+
+
+def shipped(name: str) -> Path:
+    """The folder of weights that come with the package, after a look at their checksum.
+
+    Args:
+        name: one of `SHIPPED`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        WeightsError: the file is absent or is not the one that was shipped.
+
+    Source: ours.
+    """
+    folder = Path(__file__).resolve().parent / "shipped" / name
+    try:
+        with open(folder / BEST, "rb") as file:
+            received = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(
+            f"the weights {name} should have come with the package; install it again. "
+            f"Received: {error.strerror or error}, {folder / BEST}"
+        ) from error
+    if received != SHIPPED[name]:
+        raise WeightsError(
+            f"{folder / BEST} is not the file that was shipped; install the package again. "
+            f"Received: sha256 {received}, not {SHIPPED[name]}"
+        )
+    return folder
+
+
+def of_run(folder: Path) -> Path | None:
+    """Where a run's weights are: in its folder, or among the shipped ones under its name; None where nowhere."""
+    if (folder / BEST).is_file():
+        return folder
+    return shipped(folder.name) if folder.name in SHIPPED else None
 
 
 def _built(method, image_size, encoder: Path) -> keras.Model:

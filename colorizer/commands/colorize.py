@@ -34,6 +34,11 @@ def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a file for one photo, else a folder")
     parser.add_argument("--weights", metavar="NAME|FILE", help="a run's folder or file (default: the shipped default)")
     parser.add_argument("--classifier", metavar="FILE", help="where the class vector comes from (default: as trained)")
+    parser.add_argument(
+        "--look",
+        choices=("accurate", "vivid"),
+        help="cautious colours or strong ones (default: vivid, where there are both)",
+    )
     parser.add_argument("--strength", type=float, default=1.0, help="of the colours, 0..1 (default: %(default)s)")
     parser.add_argument("--format", choices=FORMATS, help="of the results (default: by OUT's name, else the photo's)")
     parser.add_argument("--quality", type=int, default=95, help="of JPEG, WebP, AVIF, 1..100 (default: %(default)s)")
@@ -104,9 +109,9 @@ def _colorize(prog: str, flags, pairs, folder: Path | None) -> int:
     from colorizer.commands import reporting
 
     try:
-        colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier)
+        colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier, flags.look)
         report = reporting.Report(folder)
-    except (weights.WeightsError, classifier.ClassifierError) as error:
+    except (weights.WeightsError, classifier.ClassifierError, ValueError) as error:
         return _say(prog, error, 2)
     except OSError as error:
         return _say(prog, f"{folder / reporting.NAME} cannot be written: {error.strerror}", 2)

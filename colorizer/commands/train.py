@@ -56,7 +56,7 @@ def main(argv=None, prog: str = PROG) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below it TensorFlow alarms people without a GPU
 
-    from colorizer import classifier, config, datasets, labels, methods, record, training
+    from colorizer import classifier, config, datasets, labels, methods, record, training, weights
 
     try:
         begun = record.Record(given["run"]).config() if resume and "run" in given else None
@@ -69,7 +69,10 @@ def main(argv=None, prog: str = PROG) -> int:
     go_on = f"{commands.typed(prog)} --run {chosen.run} --resume"
     try:
         summary = training.run(chosen, resume)
-    except (record.RecordError, datasets.DataError, classifier.ClassifierError, labels.LabelsError) as error:
+    except (
+        *(record.RecordError, datasets.DataError, classifier.ClassifierError, labels.LabelsError),
+        weights.WeightsError,
+    ) as error:
         return _say(prog, error, 2)
     except training.TrainingError as error:
         return _say(prog, error, 1)

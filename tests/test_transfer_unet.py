@@ -1,0 +1,184 @@
+"""The U-Net on a classifier's scales: its encoder, its looks, its loss, and how its weights travel."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from colorizer import color, datasets, inference, methods, schedules, training, weights
+from colorizer.config import resolve
+from colorizer.methods import colorful, transfer_unet
+
+PRIOR = np.full(len(colorful.BINS), 1e-4, np.float32)
+GREY_BIN = int(np.hypot(*colorful.BINS.T).argmin())
+RED_BIN = int(np.square(colorful.BINS - [50, 30]).sum(axis=1).argmin())
+
+
+def multiply_adds(model) -> int:
+    """Of all convolutions, also those of models inside."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += multiply_adds(layer)
+        elif isinstance(layer, keras.layers.DepthwiseConv2D):
+            total += int(np.prod(layer.output.shape[1:]) * np.prod(layer.kernel_size))
+        elif isinstance(layer, keras.layers.Conv2D):
+            total += int(np.prod(layer.output.shape[1:]) * np.prod(layer.kernel.shape[:3]))
+    return total
+
+
+def test_with_the_saved_classifier_it_stays_under_six_giga_multiply_adds(real_classifier):
+    classifier = keras.saving.load_model(real_classifier)
+    network = transfer_unet.build(256, classifier)
+    assert network.count_params() == 5_039_794
+    assert multiply_adds(network) < 6e9
+    copied = {w.path.rpartition("/")[2]: w for w in classifier.get_layer("conv00").weights}
+    own = transfer_unet.encoder_of(network).get_layer("conv00")
+    np.testing.assert_array_equal(own.kernel, copied["kernel"])
+
+
+def test_an_encoders_scales_are_found_by_shape():
+    classifier = keras.applications.EfficientNetB0(weights=None)
+    outputs = transfer_unet.stages(classifier, 64).outputs
+    assert [tuple(o.shape[1:]) for o in outputs] == [(16, 16, 144), (8, 8, 240), (4, 4, 672), (2, 2, 1280)]
+
+
+def test_what_has_no_scales_is_no_encoder():
+    flat = keras.Sequential(
+        [keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3, padding="same"), keras.layers.Flatten()]
+    )
+    with pytest.raises(ValueError, match="without a 4 and a 8 and a 16 and a 32th"):
+        transfer_unet.stages(flat, 64)
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    keras.utils.set_random_seed(0)
+    return transfer_unet.build(64)
+
+
+def test_it_begins_with_the_prior(untrained):
+    prior = PRIOR.copy()
+    prior[GREY_BIN] = 1 - prior.sum() + prior[GREY_BIN]
+    untrained.get_layer("log_prior").log_prior.assign(np.log(prior))
+    l_norm = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 1)).astype(np.float32)
+    ab = transfer_unet.predict_ab(untrained, l_norm, np.zeros((1, 1000), np.float32)) * color.AB_SCALE
+    np.testing.assert_allclose(ab, np.broadcast_to(prior @ colorful.BINS, ab.shape), atol=0.1)
+
+
+def test_vivid_takes_the_prior_out():
+    class Certain(keras.layers.Layer):
+        log_prior = np.log(np.where(np.arange(len(PRIOR)) == GREY_BIN, 0.9, PRIOR)).astype(np.float32)
+
+    class Network:
+        """Sees a red that the prior holds unlikely: as likely as grey once both are known."""
+
+        def get_layer(self, name):
+            return Certain()
+
+        def predict_on_batch(self, inputs):
+            logits = np.full((1, 16, 16, len(PRIOR)), -20, np.float32)
+            logits[..., GREY_BIN] = logits[..., RED_BIN] = 0
+            return logits
+
+    inputs = Network(), np.zeros((1, 64, 64, 1), np.float32), None
+    chroma = {look: np.hypot(*transfer_unet.predict_look(*inputs, look)[0, 0, 0]) for look in transfer_unet.looks}
+    red = np.hypot(*(colorful.BINS[RED_BIN] / color.AB_SCALE))
+    assert chroma["accurate"] == pytest.approx(red / 2, rel=0.1)
+    assert chroma["vivid"] > 0.95 * red
+
+
+def test_the_loss_is_least_at_the_truth():
+    ab_norm = np.broadcast_to(colorful.BINS[RED_BIN] / color.AB_SCALE, (1, 8, 8, 2)).astype(np.float32)
+    indices, shares = colorful.encode(ops.convert_to_tensor(colorful.BINS[[RED_BIN]]))
+    truth = np.full(len(PRIOR), -30, np.float32)
+    truth[ops.convert_to_numpy(indices)[0]] = np.log(ops.convert_to_numpy(shares)[0])
+    logits = np.stack([truth, np.zeros_like(truth), np.roll(truth, 60)])[:, None, None].repeat(2, 1).repeat(2, 2)
+    losses = [float(transfer_unet.MeanAndDistribution()(ab_norm, one[None])) for one in logits]
+    assert losses[0] < losses[1] < losses[2]
+    assert float(transfer_unet.mse(ab_norm, logits[:1])[0]) < 1e-3
+
+
+def test_one_cycle_rises_and_falls_to_nothing():
+    config = resolve({"dataset": "sample", "epochs": 10, "learning_rate": 1e-3, "schedule": "one_cycle"})
+    rate = schedules.learning_rate(config, 20)
+    values = [float(rate(step)) for step in (0, 10, 105, 200)]
+    assert values == pytest.approx([1e-5, 1e-3, 5e-4, 0], rel=0.02, abs=1e-8)
+    assert schedules.learning_rate(resolve({"dataset": "sample"}), 20) == 1e-3
+
+
+# -- a run of it
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One epoch on the sample, at 64x64, without a classifier."""
+    folder = tmp_path_factory.mktemp("runs") / "transfer_unet-sample"
+    training.run(_config(run=str(folder), epochs=1))
+    return folder
+
+
+def _config(**given):
+    given = {"dataset": "sample", "method": "transfer_unet", "classifier": "none", "image_size": 64, "limit": 9} | given
+    return resolve(given, transfer_unet.settings)
+
+
+def test_weights_load_without_the_classifier(run):
+    loaded = weights.load(run)
+    assert loaded.network.count_params() == json.loads((run / "summary.json").read_text())["parameters"]
+    with pytest.raises(ValueError, match="accurate, vivid. Received: pale"):
+        inference.Colorizer(loaded.network, loaded.method, look="pale")
+
+
+def test_the_look_reaches_the_photograph(untrained):
+    kernel = untrained.get_layer("logits").kernel
+    kernel.assign(np.random.default_rng(0).normal(0, 1, kernel.shape))
+    rgb = np.random.default_rng(0).integers(0, 256, (90, 70, 3), dtype=np.uint8)
+    looks = {}
+    for look in (None, "accurate", "vivid"):
+        colorizer = inference.Colorizer(untrained, transfer_unet, image_size=64, look=look)
+        looks[look] = colorizer.predict_ab([rgb])[0]
+    np.testing.assert_array_equal(looks[None], looks["vivid"])
+    assert np.abs(looks["accurate"] - looks["vivid"]).max() > 0.01
+
+
+def test_without_the_encoders_layers_the_message_names_them(run, tmp_path):
+    shutil.copytree(run, tmp_path / "copy")
+    (tmp_path / "copy" / weights.ENCODER).unlink()
+    with pytest.raises(weights.WeightsError, match="encoder.json beside them"):
+        weights.load(tmp_path / "copy")
+
+
+def test_a_run_begins_with_given_weights_at_another_size(run, tmp_path):
+    network = training._begin_with(_config(init_weights=str(run), image_size=96), transfer_unet, None)
+    assert network.input_shape[0] == (None, 96, 96, 1)
+    for ours, theirs in zip(network.get_weights(), weights.load(run).network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(weights.WeightsError, match="efficientnet. Received: .*, of transfer_unet"):
+        training._begin_with(_config(method="efficientnet", init_weights=str(run)), methods.get("efficientnet"), None)
+
+
+def test_shipped_weights_are_checked(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "__file__", str(tmp_path / "weights.py"))
+    monkeypatch.setitem(weights.SHIPPED, "mine", "0" * 64)
+    with pytest.raises(weights.WeightsError, match="should have come with the package.*No such file"):
+        weights.load("mine")
+    shutil.copytree(run, tmp_path / "shipped" / "mine")
+    with pytest.raises(weights.WeightsError, match="is not the file that was shipped"):
+        weights.load("mine")
+
+
+def test_several_data_sets_are_one(tmp_path):
+    for name in ("coco", "paintings"):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            (tmp_path / name / f"{i}.png").touch()
+    together = datasets.find("coco+paintings", tmp_path)
+    assert (together.name, together.root) == ("coco+paintings", tmp_path.resolve())
+    everything = sorted(together.train + together.val + together.test)
+    assert everything == [f"{name}/{i}.png" for name in ("coco", "paintings") for i in range(3)]
+    with pytest.raises(datasets.DataError, match="Received: coco.nonsense"):
+        datasets.find("coco+nonsense", tmp_path)
