@@ -46,5 +46,5 @@ $(VENV)/dev: requirements-dev.txt $(VENV)/runtime
 
 # Not needed by any target above: without it, the tests of the web page and of other runtimes skip.
 $(VENV)/extras: pyproject.toml $(VENV)/dev
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[app,export,browser]" -c constraints.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[app,export,browser,ray]" -c constraints.txt
 	touch $@

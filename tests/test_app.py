@@ -1,5 +1,6 @@
 """The web page as people meet it: over HTTP, and in a real browser where one can be had."""
 
+import http.server
 import importlib.util
 import json
 import os
@@ -138,6 +139,33 @@ def test_no_path_outside_its_own_folder_can_be_read(page, tmp_path):
     above = f"{inside.parent}/../../log"
     assert fetch(address, above) in (403, 404) and colorize(address, [above]) is None
     assert Path(upload(address, "../../../escaped.png", b"x")).parent.parent == inside.parent.parent
+
+
+def test_no_address_is_fetched_for_anybody(page):
+    address, _ = page
+    asked = []
+
+    class Inner(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_):
+            return None  # a browser may be sent elsewhere; the page itself must not go
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Inner) as inner:
+        threading.Thread(target=inner.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{inner.server_port}/secret.png"
+        for route in (f"file={url}", f"proxy={url}"):
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.build_opener(Stay).open(f"{address}/gradio_api/{route}", timeout=60)
+        assert colorize(address, [url]) is None
+        inner.shutdown()
+    assert asked == []
 
 
 def test_uploads_have_a_limit(page, tmp_path):
