@@ -167,6 +167,38 @@ def test_a_lost_rank_ends_the_run_within_a_minute_and_resuming_ends_as_if_nothin
     assert rates[0] == rates[1]
 
 
+MIRRORED = """
+import sys
+import tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+from colorizer.commands import train
+sys.exit(train.main(sys.argv[1:], prog="train.py"))
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_of_one_machine_train_as_one_does(folder):
+    losses = []
+    for name in ("none", "mirrored"):
+        flags = ["--dataset", folder / "pictures", "--run", folder / name, "--strategy", name, "--epochs", "2"]
+        flags += ["--classifier", "none", "--image-size", "32", "--batch-size", "8"]
+        environment = os.environ | {"KERAS_BACKEND": "tensorflow", "COLORIZER_CACHE": str(folder / "cache")}
+        done = subprocess.run(
+            [sys.executable, "-c", MIRRORED, *map(str, flags)],
+            cwd=REPOSITORY,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        losses.append(pd.read_csv(folder / name / "history.csv")["val_loss"])
+    np.testing.assert_allclose(*losses, atol=1e-6)
+    assert json.loads((folder / "mirrored" / "config.json").read_text())["devices"] == 2
+
+
 def _wait(run, count, process, folder):
     for _ in range(3600):
         state = Record(run).state()
