@@ -131,6 +131,7 @@ def finished(processes, folder):
         assert process.wait(300) == 0, (folder / f"log{rank}").read_text()
 
 
+@pytest.mark.slow
 def test_two_ranks_hold_the_same_weights_as_each_other_and_nearly_those_of_one(ranks, folder):
     finished(ranks(folder / "one", 1, "--epochs", "2"), folder)
     finished(ranks(folder / "two", 2, "--epochs", "2"), folder)
