@@ -1,4 +1,4 @@
-# make demo    sets up, trains two minutes on scikit-image's photographs, writes a before/after/truth sheet
+# make demo    sets up, colorizes scikit-image's photographs with the shipped weights, writes a before/after/truth sheet
 # make test    sets up and runs the tests
 # make test-all  also those that train large networks for long
 # make check   ruff and the tests

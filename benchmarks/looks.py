@@ -1,9 +1,9 @@
-"""What the vivid look's two numbers do, on validation pictures: results/looks.jsonl is this command's.
+"""What the vivid look's three numbers do, on validation pictures: results/looks.jsonl is this command's.
 
     python -m benchmarks.looks --run results/runs/NAME > results/looks.jsonl
 
-A line for each temperature of the annealed mean and share of the prior taken out, and, for comparison,
-for the mean with its chroma multiplied, which needs no distribution. The numbers in
+A line for each temperature of the annealed mean, share of the prior taken out and gain of its chroma; the
+last alone needs no distribution of colours, only their mean. The numbers in
 `methods.transfer_unet` are chosen from these lines, never from a test list.
 """
 
@@ -19,9 +19,9 @@ import numpy as np
 from colorizer import batches, color, datasets, metrics, store, weights
 from colorizer.methods.colorful import BINS
 
-TEMPERATURES = (1.0, 0.7, 0.5, 0.38)
-SHARES = (0.0, 0.25, 0.5, 0.75)
-GAINS = (1.5, 2.0, 2.5)
+TEMPERATURES = (1.0, 0.7, 0.5)
+SHARES = (0.0, 0.25, 0.5)
+GAINS = (1.0, 1.5, 2.0)
 MEASURES = ("mse_ab", "psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")
 
 
@@ -75,11 +75,9 @@ def main(argv=None) -> None:
     for name, rgb_u8 in pictures(trained.config, flags.limit).items():
         logits = logits_of(trained, rgb_u8)
         print(line(rgb_u8, np.zeros((*logits.shape[:3], 2), np.float32), dataset=name, look="all_grey"), flush=True)
-        for temperature, share in itertools.product(TEMPERATURES, SHARES):
-            ab = mean_of(logits - share * prior, temperature)
-            print(line(rgb_u8, ab, dataset=name, temperature=temperature, rebalance=share), flush=True)
-        for gain in GAINS:
-            print(line(rgb_u8, np.clip(gain * mean_of(logits, 1), -1, 1), dataset=name, gain=gain), flush=True)
+        for temperature, share, gain in itertools.product(TEMPERATURES, SHARES, GAINS):
+            ab = np.clip(gain * mean_of(logits - share * prior, temperature), -1, 1)
+            print(line(rgb_u8, ab, dataset=name, temperature=temperature, rebalance=share, gain=gain), flush=True)
 
 
 if __name__ == "__main__":

@@ -24,13 +24,11 @@ from colorizer import files, methods
 BEST = "best.weights.h5"
 ENCODER = "encoder.json"
 PLACE = "COLORIZER_WEIGHTS"  # names other weights for whoever gives none
-# What colorize.py uses when it is told nothing: the paper's network, as this repository holds it. An installed
-# package has no results/ beside it: weights are the repository's, or a person's own.
-DEFAULT = str(Path(__file__).resolve().parent.parent / "results" / "runs" / "efficientnet-coco")
-
-
+DEFAULT = "shipped"  # what colorize.py uses when it is told nothing: the first of SHIPPED
 # Weights that come with the package: a folder like a run's, and the sha256 of its weights file.
-SHIPPED = {}
+SHIPPED = {
+    "transfer_unet-coco+paintings": "eb97c7d9f68bf0032bc5b885d847cfc0036e0417709cbe1f53ef52deaa0e4b23",
+}
 
 
 class WeightsError(Exception):
@@ -58,8 +56,8 @@ def load(weights: str | Path) -> Trained:
     """Loads a trained network.
 
     Args:
-        weights: a run's folder, or its weights file (`config.json` is looked for beside it);
-            for `DEFAULT`, what $COLORIZER_WEIGHTS names counts before it.
+        weights: a run's folder, or its weights file (`config.json` is looked for beside it), or a name of
+            `SHIPPED`; for `DEFAULT`, what $COLORIZER_WEIGHTS names counts before it.
 
     Returns:
         A `Trained`.
@@ -69,15 +67,10 @@ def load(weights: str | Path) -> Trained:
 
     Source: ours.
     """
-    path = Path(os.environ.get(PLACE) or weights) if weights == DEFAULT else Path(weights)
-    if str(path) in SHIPPED and not path.exists():
-        path = shipped(str(path))
-    if path == Path(DEFAULT) and not path.exists():
-        raise WeightsError(
-            f"no trained weights come with the installed package. Give --weights a run's folder or weights file "
-            f"(in Python: Colorizer(FOLDER)), or name one in ${PLACE}: results/runs/efficientnet-coco of the project's "
-            f"repository, or one of your own from colorizer-train. Received: none; {DEFAULT} is not there."
-        )
+    named = os.environ.get(PLACE) or weights if weights == DEFAULT else weights
+    path = Path(named)
+    if not path.exists() and (str(named) == DEFAULT or str(named) in SHIPPED):
+        path = shipped(str(named))
     if path.is_dir():
         path = path / BEST
     record = path.parent / "config.json"
@@ -106,7 +99,7 @@ def shipped(name: str) -> Path:
     """The folder of weights that come with the package, after a look at their checksum.
 
     Args:
-        name: one of `SHIPPED`.
+        name: one of `SHIPPED`, or `DEFAULT` for the first of them.
 
     Returns:
         The folder.
@@ -116,6 +109,7 @@ def shipped(name: str) -> Path:
 
     Source: ours.
     """
+    name = next(iter(SHIPPED)) if name == DEFAULT else name
     folder = Path(__file__).resolve().parent / "shipped" / name
     try:
         with open(folder / BEST, "rb") as file:

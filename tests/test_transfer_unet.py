@@ -69,26 +69,17 @@ def test_it_begins_with_the_prior(untrained):
     np.testing.assert_allclose(ab, np.broadcast_to(prior @ colorful.BINS, ab.shape), atol=0.1)
 
 
-def test_vivid_takes_the_prior_out():
-    class Certain(keras.layers.Layer):
-        log_prior = np.log(np.where(np.arange(len(PRIOR)) == GREY_BIN, 0.9, PRIOR)).astype(np.float32)
-
-    class Network:
-        """Sees a red that the prior holds unlikely: as likely as grey once both are known."""
-
-        def get_layer(self, name):
-            return Certain()
-
-        def predict_on_batch(self, inputs):
-            logits = np.full((1, 16, 16, len(PRIOR)), -20, np.float32)
-            logits[..., GREY_BIN] = logits[..., RED_BIN] = 0
-            return logits
-
-    inputs = Network(), np.zeros((1, 64, 64, 1), np.float32), None
-    chroma = {look: np.hypot(*transfer_unet.predict_look(*inputs, look)[0, 0, 0]) for look in transfer_unet.looks}
+def test_vivid_is_stronger_and_leans_to_the_likelier_colour():
+    logits = np.full((1, 16, 16, len(PRIOR)), -20, np.float32)
+    logits[..., GREY_BIN], logits[..., RED_BIN] = 0, 1
+    ab = {look: transfer_unet.ab_of(logits, (64, 64), look)[0, 0, 0] for look in transfer_unet.looks}
+    chroma = {look: float(np.hypot(*ops.convert_to_numpy(of_look))) for look, of_look in ab.items()}
     red = np.hypot(*(colorful.BINS[RED_BIN] / color.AB_SCALE))
-    assert chroma["accurate"] == pytest.approx(red / 2, rel=0.1)
-    assert chroma["vivid"] > 0.95 * red
+    assert chroma["accurate"] == pytest.approx(red * np.e / (1 + np.e), rel=1e-3)
+    odds = np.exp(1 / transfer_unet.TEMPERATURE)
+    assert chroma["vivid"] == pytest.approx(red * odds / (1 + odds) * transfer_unet.GAIN, rel=1e-3)
+    logits[..., RED_BIN] = 40
+    assert float(ops.max(transfer_unet.ab_of(logits, (64, 64), "vivid"))) <= 1
 
 
 def test_the_loss_is_least_at_the_truth():
