@@ -153,7 +153,7 @@ def test_limit_is_said_in_the_tables_and_leaves_the_runs_alone(data, tmp_path):
     result = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data, limit=1)
     assert set(result.scores.groupby(["method", "test_set"]).size()) == {1, 8}
     assert "(paintings n=1, coco n=1, ood n=1)" in result.markdown
-    assert result.markdown.count("**--limit 1: at most 1 pictures of each test list, not the whole lists.**") == 4
+    assert result.markdown.count("**--limit 1: at most 1 pictures of each test list, not the whole lists.**") == 5
     assert not (run.folder / "predictions.npz").exists()
 
 

@@ -13,7 +13,7 @@ so no output can leave the range that colours have. One set of weights has two l
 With the MobileNetEdgeTPU classifier 5,039,794 parameters and 3.4 G multiply-adds at 256x256: a fifth
 of the paper's network without its classifier. Without a classifier (--classifier none) the encoder is
 ten plain convolutions, untrained: what the transfer is worth. An epoch of 6,700 pictures at 128x128 is
-17 T multiply-adds, forward and back: a quarter of an hour on two CPU cores.
+17 T multiply-adds, forward and back: a quarter of an hour on two CPU cores. 100 epochs are a day.
 
 U-Net: Ronneberger, Fischer, Brox, MICCAI 2015. Soft encoding and annealed mean: Zhang, Isola, Efros,
 ECCV 2016.
