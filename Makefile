@@ -3,12 +3,15 @@
 # make test-all  also those that train large networks for long
 # make check   ruff and the tests
 # make bench   measures speed and memory on this machine's CPU, a quarter of an hour; results/benchmarks.json
+# make results every run of the reproduction, then its tables: MATRIX=gpu (100 epochs each) or cpu; goes on after a kill
 # make tables  Tables 1-4, Figure 5 and the curves from the records in results/
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check tables bench clean
+MATRIX ?= gpu
+
+.PHONY: demo test test-all check tables results bench clean
 demo: $(VENV)/runtime
 	$(BIN)/python -m colorizer.demo
 
@@ -25,6 +28,10 @@ check: $(VENV)/dev
 
 tables: $(VENV)/runtime
 	$(BIN)/python evaluate.py
+
+# FLAGS: as `python -m colorizer.reproduce --help` says. Tables are made also where a row failed.
+results: $(VENV)/runtime
+	$(BIN)/python -m colorizer.reproduce --matrix $(MATRIX) $(FLAGS); status=$$?; $(BIN)/python evaluate.py && exit $$status
 
 bench: $(VENV)/runtime
 	$(BIN)/python -m benchmarks

@@ -3,6 +3,7 @@
 The paper's is EfficientNet-B4 of keras.applications, 380x380, top included. Any saved
 Keras classifier with float RGB 0..255 in and 1000 softmax scores out can stand in, and
 "none" feeds zeros. Vectors are computed once per picture and kept beside its pixels.
+What ablations ask for stands before a name: "logits:", "random:" and "shuffled:".
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from colorizer import color, files
+from colorizer import ablated, color, files
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ BATCH_SIZE = 32  # pictures in one forward pass
 B4_SIZE = 380  # EfficientNet-B4's own input size; §III.B
 B4_FILE = "efficientnetb4.h5"  # keras.applications' name for the weights with top
 B4_MD5 = "18c95ad55216b8f92d7e70b3a046e2fc"
+ABLATIONS = ("logits", "random", "shuffled")  # before a colon and a classifier
 _STDDEV = (0.229, 0.224, 0.225)  # ImageNet's, as in keras.applications
 
 
@@ -43,12 +45,14 @@ class Classifier:
     Attributes:
         name: "efficientnet_b4", "none", or a file's name without its ending.
         fingerprint: sha256 of the weights, hex; "" for none. Vectors are cached under it.
-        model: float32 RGB (B, s, s, 3) in 0..255 -> (B, 1000) softmax; None for zeros.
+        model: float32 RGB (B, s, s, 3) in 0..255 -> (B, 1000) softmax, or logits; None for zeros.
+        of: the classifier of which `vectors_of` gives every picture another one's vector, or None.
     """
 
     name: str
     fingerprint: str
     model: keras.Model | None = None
+    of: Classifier | None = None
 
     def vectors(self, rgb_u8: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Class scores of pictures, seen in grey.
@@ -61,8 +65,13 @@ class Classifier:
         Returns:
             (N, 1000) float32: softmax scores, or zeros for "none".
 
+        Raises:
+            ClassifierError: it is a shuffled one, see `vectors_of`.
+
         Source: §III.B (the grey input, resized); BASELINES §2.4 (0..255).
         """
+        if self.of:
+            raise ClassifierError("shuffled: is for data sets, a photograph has no other's vector. Received: shuffled:")
         if self.model is None:
             return np.zeros((len(rgb_u8), CLASSES), np.float32)
         chunks = (rgb_u8[start : start + batch_size] for start in range(0, len(rgb_u8), batch_size))
@@ -126,7 +135,8 @@ def load(spec: str) -> Classifier:
 
     Args:
         spec: "efficientnet_b4", "none", a saved `.keras` classifier, or an `.h5` file
-            with EfficientNet-B4's weights.
+            with EfficientNet-B4's weights. For ablations "random:efficientnet_b4" (weights as they are before
+            training), "logits:SPEC" (scores before the softmax) and "shuffled:SPEC" (another picture's scores).
 
     Returns:
         A `Classifier`.
@@ -137,6 +147,9 @@ def load(spec: str) -> Classifier:
 
     Source: paper §II; DESIGN, "The class vector".
     """
+    kind, _, rest = spec.partition(":")
+    if kind in ABLATIONS and rest:
+        return _ablated(kind, rest)
     if spec == "none":
         return Classifier("none", "")
     if spec == "efficientnet_b4":
@@ -150,6 +163,24 @@ def load(spec: str) -> Classifier:
         )
     model = efficientnet_b4_from_file(path) if path.suffix == ".h5" else _load_saved(path)
     return Classifier(path.stem, "sha256:" + _sha256(path), model)
+
+
+def _ablated(kind, spec) -> Classifier:
+    """What "logits:SPEC", "random:SPEC" and "shuffled:SPEC" stand for."""
+    if kind == "random":
+        if spec != "efficientnet_b4":
+            raise ClassifierError(f"random: is for efficientnet_b4. Received: random:{spec}")
+        return Classifier(f"random_{spec}", f"random:{ablated.SEED}", ablated.untrained_efficientnet_b4())
+    seen = load(spec)
+    if seen.model is None:
+        raise ClassifierError(f"{kind}: needs a classifier. Received: {kind}:{spec}")
+    other = replace(seen, name=f"{kind}_{seen.name}", fingerprint=f"{kind}:{seen.fingerprint}")
+    if kind == "shuffled":
+        return replace(other, of=seen)
+    try:
+        return replace(other, model=ablated.without_softmax(seen.model))
+    except ValueError as error:
+        raise ClassifierError(str(error)) from error
 
 
 def _efficientnet_b4_from_imagenet() -> keras.Model:
@@ -243,13 +274,15 @@ def vectors_of(classifier: Classifier, store) -> np.ndarray:
 
     Returns:
         (rows, 1000) float32, row for row those of `store.pixels`; zeros for dropped
-        pictures. Memory-mapped, except for "none", which broadcasts one row of zeros.
+        pictures. Memory-mapped, except for "none", which broadcasts one row of zeros, and shuffled ones.
 
     Source: ours; the ancestors compute them per batch or per image (BASELINES §2.1, §2.2).
     """
     rows = store.pixels.shape[0]
     if classifier.model is None:
         return np.broadcast_to(np.zeros(CLASSES, np.float32), (rows, CLASSES))
+    if classifier.of:
+        return ablated.turned(vectors_of(classifier.of, store), store.rows)
     key = hashlib.sha256(classifier.fingerprint.encode()).hexdigest()[:12]
     path = store.path / f"vectors-{classifier.name}-{key}.npy"
     if not path.is_file():

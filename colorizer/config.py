@@ -8,11 +8,12 @@ A field's name is its flag (`batch_size` is `--batch-size`), its key in a run's
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 SCHEDULES = ("plateau", "one_cycle")
+LOSSES = ("mse", "mae")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("none", "mirrored", "jax")
 
@@ -46,7 +47,8 @@ class TrainConfig:
     method: str = setting("efficientnet", "the colorization system, a module of colorizer/methods", "§III.A")
     classifier: str = setting(
         "efficientnet_b4",
-        "where the class vector comes from: efficientnet_b4, a saved .keras classifier, or none",
+        "where the class vector comes from: efficientnet_b4, a saved .keras classifier, or none; for ablations "
+        "logits:CLASSIFIER (before the softmax), shuffled:CLASSIFIER (another picture's), random:efficientnet_b4",
         "§III.A",
     )
     labels: str | None = setting(
@@ -60,6 +62,12 @@ class TrainConfig:
 
     # -- optimization
     epochs: int = setting(100, "passes over the training images", "Table 1", int)
+    loss: str = setting(
+        "mse",
+        "of the methods efficientnet and trivial: mse or mae; the others have their own",
+        "Table 1",
+        choices=LOSSES,
+    )
     batch_size: int = setting(20, "images in one step", "Table 1", int)
     learning_rate: float = setting(1e-3, "of the optimizer, at the start", "Keras' Adam default; not stated", float)
     schedule: str = setting(
@@ -110,6 +118,8 @@ class TrainConfig:
             raise ValueError(f"--image-size must be a multiple of 32. Received: {self.image_size}")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"--schedule must be one of {', '.join(SCHEDULES)}. Received: {self.schedule}")
+        if self.loss not in LOSSES:
+            raise ValueError(f"--loss must be one of {', '.join(LOSSES)}. Received: {self.loss}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}. Received: {self.precision}")
         if not 0 < self.plateau_factor < 1:
@@ -139,12 +149,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag_of(f.name), help=text.replace("%", "%%"), **options)
 
 
-def resolve(given: Mapping[str, Any], departures: Mapping[str, Departure] | None = None) -> TrainConfig:
+def resolve(
+    given: Mapping[str, Any], departures: Mapping[str, Departure] | None = None, losses: Sequence[str] = LOSSES
+) -> TrainConfig:
     """The configuration of a run: defaults, then the method's departures, then what was typed.
 
     Args:
         given: field name -> value, only for the flags a person typed.
         departures: the method's `settings`.
+        losses: what `loss` may be; none but the default for a method with its own.
 
     Returns:
         A `TrainConfig` with `run` filled in.
@@ -156,6 +169,8 @@ def resolve(given: Mapping[str, Any], departures: Mapping[str, Departure] | None
     """
     own = {name: departure.value for name, departure in (departures or {}).items()}
     config = TrainConfig(**({k: v for k, v in own.items() if k in names()} | dict(given)))
+    if config.loss not in (TrainConfig.loss, *losses):
+        raise ValueError(f"--loss is not for a method that has its own, {config.method}. Received: {config.loss}")
     if config.run is None:
         name = config.dataset.rstrip("/").rsplit("/", 1)[-1]
         config = replace(config, run=f"results/runs/{config.method}-{name}")

@@ -22,6 +22,7 @@ FLOORS = comparison.FLOORS
 
 # Table 1's first four rows are built into a network; a test compares these with the network itself.
 BUILT_IN = {PROPOSED: dict(list(paper.TABLE1.items())[:4])}
+LOSSES = {"mse": "Mean Squared Error", "mae": "Mean Absolute Error"}
 
 _MEASURES = ("psnr_rgb", "ssim_rgb")
 _ENDS = [f"{m}{end}" for m in _MEASURES for end in ("", "_low", "_high")]
@@ -48,6 +49,8 @@ def table1(found: Iterable[Run]) -> pd.DataFrame:
     for run in found:
         built_in = BUILT_IN.get(run.method, dict.fromkeys(BUILT_IN[PROPOSED], f"see colorizer/methods/{run.method}.py"))
         values = dict(run.config) | built_in | {"classifier": run.classifier, "dataset": run.trained_on}
+        if run.method == PROPOSED:
+            values["loss"] = LOSSES[run.config.get("loss", TrainConfig.loss)]
         rows += [(name, "ours", run.name, str(NONE if values.get(name) is None else values[name])) for name in names]
     return pd.DataFrame(rows, columns=["parameter", "source", "run", "value"])
 

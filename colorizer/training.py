@@ -88,8 +88,12 @@ def prepare(config: TrainConfig, method) -> Data:
             f"{len(val_rows)} of {dataset.root}, after {len(pictures.dropped)} were dropped "
             f"({pictures.path / 'dropped.csv'} says why)."
         )
-    vectors = classifier.vectors_of(seen if method.uses_vector else classifier.load("none"), pictures)
-    data = Data(dataset, pictures, seen, vectors, train_rows, val_rows)
+    asked = seen if method.uses_vector else classifier.load("none")
+    # Of pictures at the paper's size, as evaluation shows them, even where the network is trained on smaller ones.
+    # The same list of names gives the same rows.
+    small = asked.model is not None and config.image_size < TrainConfig.image_size
+    shown = store.build(dataset.root, [*dataset.train, *dataset.val]) if small else pictures
+    data = Data(dataset, pictures, seen, classifier.vectors_of(asked, shown), train_rows, val_rows)
     if not config.labels:
         return data
     of_pictures, categories = labels.read(config.labels, pictures.names)
@@ -239,6 +243,7 @@ def _check_same_run(record, config) -> dict:
     if begun is None:
         raise RecordError(f"There is no run to go on with in {record.folder}. Leave --resume out to begin one.")
     for name, value in asdict(config).items():
+        # A run from before there was a setting was trained with what is now its default.
         if name not in _FREE_ON_RESUME and begun.get(name, getattr(TrainConfig, name)) != value:
             raise RecordError(
                 f"{record.folder} was begun with {flag_of(name)} {begun.get(name)}; a resumed run keeps its settings. "

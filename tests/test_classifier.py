@@ -144,6 +144,57 @@ def test_vectors_are_computed_once_and_kept_beside_the_pixels(tmp_path, picture_
     np.testing.assert_array_equal(classifier.vectors_of(seen, pictures), first)
 
 
+def test_logits_are_what_the_softmax_is_taken_of(tmp_path, two_photographs):
+    small_classifier(tmp_path / "dense.keras")
+    whole = keras.saving.load_model(tmp_path / "dense.keras")
+    ends_in_a_layer = keras.Model(
+        whole.input, keras.layers.Softmax()(keras.layers.Dense(1000)(whole.layers[-2].output))
+    )
+    ends_in_a_layer.save(tmp_path / "layer.keras")
+    for name in ("dense", "layer"):
+        spec = str(tmp_path / f"{name}.keras")
+        scores, seen = classifier.load(spec).vectors(two_photographs), classifier.load(f"logits:{spec}")
+        raw = seen.vectors(two_photographs)
+        np.testing.assert_allclose(keras.activations.softmax(raw), scores, atol=1e-6)
+        assert np.abs(raw.sum(axis=1) - 1).min() > 1e-2
+        assert seen.name == f"logits_{name}" and seen.fingerprint != classifier.load(spec).fingerprint
+
+
+def test_a_shuffled_vector_is_another_pictures(tmp_path, picture_folder):
+    spec = str(small_classifier(tmp_path / "small.keras") and tmp_path / "small.keras")
+    names = sorted(p.name for p in picture_folder.iterdir())
+    pictures = store.build(picture_folder, names, 64, cache=tmp_path / "cache")
+    own = np.array(classifier.vectors_of(classifier.load(spec), pictures))[pictures.rows]
+    seen = classifier.load(f"shuffled:{spec}")
+    other = classifier.vectors_of(seen, pictures)[pictures.rows]
+    assert (own != other).any(axis=1).all(), "nobody keeps its own"
+    np.testing.assert_array_equal(np.sort(own, axis=0), np.sort(other, axis=0))
+    np.testing.assert_array_equal(
+        classifier.vectors_of(classifier.load(f"shuffled:{spec}"), pictures)[pictures.rows], other
+    )
+    with pytest.raises(classifier.ClassifierError, match="no other's vector"):
+        seen.vectors(pictures.pixels[:2])
+
+
+def test_a_random_efficientnet_b4_is_always_the_same_one(monkeypatch):
+    def small(weights):
+        return keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(64, 3), keras.layers.BatchNormalization()])
+
+    monkeypatch.setattr(keras.applications, "EfficientNetB4", small)
+    one, two = (classifier.load("random:efficientnet_b4") for _ in range(2))
+    assert one.name == "random_efficientnet_b4" and one.fingerprint == two.fingerprint
+    for a, b in zip(one.model.get_weights(), two.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    kernel, bias, gamma = one.model.get_weights()[:3]
+    assert kernel.std() == pytest.approx(np.sqrt(2 / (9 * 64)), rel=0.1) and not bias.any() and (gamma == 1).all()
+
+
+@pytest.mark.parametrize("spec", ["logits:none", "shuffled:none", "random:none", "random:vgg16"])
+def test_an_ablation_of_nothing_is_refused(spec):
+    with pytest.raises(classifier.ClassifierError, match="Received"):
+        classifier.load(spec)
+
+
 @pytest.mark.data
 def test_the_real_classifier_sees_a_cat_and_an_espresso_in_grey(real_classifier):
     seen = classifier.load(str(real_classifier))

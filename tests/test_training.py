@@ -6,12 +6,13 @@ import sys
 import time
 
 import h5py
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
-from colorizer import batches, config, datasets, store, training, weights
+from colorizer import batches, classifier, config, datasets, methods, store, training, weights
 from colorizer.record import Record, RecordError
 
 TIMES = ["images_per_second", "seconds"]  # the only columns that may differ between two runs of one seed
@@ -242,3 +243,45 @@ def test_weights_that_are_missing_or_do_not_fit_are_named(tmp_path, picture_fold
     (run / "config.json").write_text(json.dumps(changed))
     with pytest.raises(weights.WeightsError, match="does not fit"):
         weights.load(run)
+
+
+def test_a_classifier_sees_the_pictures_at_the_papers_size_however_small_the_network(
+    tmp_path, picture_folder, cache, monkeypatch
+):
+    """Evaluation shows it 256x256: a network must meet the same vectors in its training."""
+    inputs = keras.Input((16, 16, 3))
+    scores = keras.layers.Dense(classifier.CLASSES, activation="softmax")(keras.layers.Flatten()(inputs / 255))
+    model = keras.Model(inputs, scores)
+    seen = classifier.Classifier("small", "x", model)
+    monkeypatch.setattr(classifier, "load", lambda spec: seen)
+    chosen = settings(picture_folder, tmp_path / "run")
+    data = training.prepare(chosen, methods.get("efficientnet"))
+    whole = store.build(picture_folder, [*data.dataset.train, *data.dataset.val])
+    assert data.store.pixels.shape[1:3] == (32, 32) and whole.pixels.shape[1:3] == (256, 256)
+    np.testing.assert_allclose(data.vectors[data.train_rows], seen.vectors(whole.read(data.train_rows)), atol=1e-6)
+    assert np.abs(data.vectors[data.train_rows] - seen.vectors(data.store.read(data.train_rows))).max() > 1e-6
+
+
+def test_the_loss_is_a_choice_of_the_methods_that_have_one(tmp_path):
+    method = methods.get("efficientnet")
+    for loss in method.losses:
+        chosen = config.resolve({"loss": loss, "run": str(tmp_path)}, method.settings, method.losses)
+        assert method.trainer(method.build(32), chosen, None).loss == loss
+    with pytest.raises(ValueError, match="--loss .*gan.*Received: mae"):
+        config.resolve({"loss": "mae", "method": "gan"}, methods.get("gan").settings, ())
+    with pytest.raises(ValueError, match="mse, mae. Received: huber"):
+        config.resolve({"loss": "huber"})
+
+
+def test_a_run_from_before_there_was_a_setting_goes_on(tmp_path, picture_folder, cache):
+    run = tmp_path / "run"
+    chosen = settings(picture_folder, run, method="trivial", epochs=1)
+    training.run(chosen)
+    begun = json.loads((run / "config.json").read_text())
+    del begun["loss"]
+    (run / "config.json").write_text(json.dumps(begun))
+    assert training.run(settings(picture_folder, run, method="trivial", epochs=2), resume=True)["epochs_done"] == 2
+    begun["loss"] = "mae"
+    (run / "config.json").write_text(json.dumps(begun))
+    with pytest.raises(RecordError, match="--loss mae"):
+        training.run(settings(picture_folder, run, method="trivial", epochs=3), resume=True)

@@ -62,7 +62,8 @@ def main(argv=None, prog: str = PROG) -> int:
         begun = record.Record(given["run"]).config() if resume and "run" in given else None
         if begun:  # `--run X --resume` needs no other flag: the record holds them
             given = {name: begun[name] for name in config.names() if begun.get(name) is not None} | given
-        chosen = config.resolve(given, methods.get(given.get("method", config.TrainConfig.method)).settings)
+        method = methods.get(given.get("method", config.TrainConfig.method))
+        chosen = config.resolve(given, method.settings, getattr(method, "losses", ()))
     except ValueError as error:
         return _say(prog, error, 2)
     kept = record.Record(chosen.run)

@@ -25,6 +25,7 @@ reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using
 settings: dict = {}  # the defaults of TrainConfig are this paper's
 uses_vector = True
 uses_labels = False
+losses = ("mse", "mae")  # what --loss may be; the paper's is mse
 
 CLASSES = 1000  # ImageNet's; the vector is the classifier's softmax over them
 
@@ -92,14 +93,14 @@ def build(image_size: int = 256) -> keras.Model:
 
 
 def trainer(network, config, train) -> keras.Model:
-    """Adam on the mean squared error of ab/128. Source: Table 1; the mean over 2HW is §III.C's formula.
+    """Adam on the mean squared error of ab/128, or the absolute one. Source: Table 1; the mean over 2HW: §III.C.
 
     The metric is what Keras makes of `metrics=["accuracy"]` on two channels, and the paper of its
     "accuracy": the share of pixels where the larger of a and b is the same one (BASELINES §3.1).
     """
     network.compile(
         optimizer=keras.optimizers.Adam(config.learning_rate),
-        loss="mse",
+        loss=config.loss,
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],
     )
     return network

@@ -21,6 +21,7 @@ settings = {
 }
 uses_vector = False
 uses_labels = False
+losses = ("mse", "mae")  # what --loss may be; mae finds the median colour
 
 
 def all_grey(l_norm: np.ndarray) -> np.ndarray:
@@ -73,10 +74,10 @@ def build(image_size: int = 256) -> keras.Model:
 
 
 def trainer(network, config, train) -> keras.Model:
-    """Adam on MSE, whose minimum is the mean colour."""
+    """Adam on MSE, whose minimum is the mean colour, or on the mean absolute error, whose is the median's."""
     network.compile(
         keras.optimizers.Adam(config.learning_rate),
-        loss="mse",
+        loss=config.loss,
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],
     )
     return network

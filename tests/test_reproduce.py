@@ -1,0 +1,130 @@
+"""The matrix of runs: what is left, how long it takes, resumed after a kill, done with when done."""
+
+import json
+import sys
+
+import pytest
+from canned import canned_run
+
+from colorizer import config, matrix, methods, reproduce, runs
+
+SMALL = {"dataset": "coco", "epochs": 4, "limit": 100, "image_size": 64}
+CPU = "efficientnet-coco-cpu"
+
+# Stands for train.py: writes what was typed; finishes, but for the row named here, in which it dies after an epoch.
+FAKE = """
+import json, pathlib, sys
+typed = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+folder = pathlib.Path(typed["--run"])
+(folder / "last").mkdir(parents=True, exist_ok=True)
+with open(folder.parent / "log.txt", "a") as log:
+    log.write(" ".join(sys.argv[1:]) + "\\n")
+(folder / "config.json").write_text("{}")
+if folder.name == "b" and "--resume" not in sys.argv:
+    (folder / "last" / "state.json").write_text(json.dumps({"epochs_done": 1}))
+    sys.exit(1)
+(folder / "summary.json").write_text(json.dumps({"epochs_done": 4}))
+"""
+
+
+@pytest.fixture
+def three(monkeypatch):
+    """A matrix of three rows, trained by `FAKE`."""
+    rows = tuple(matrix.Row(name, SMALL) for name in "abc")
+    monkeypatch.setitem(matrix.MATRICES, "three", rows)
+    monkeypatch.setattr(reproduce, "TRAIN", [sys.executable, "-c", FAKE])
+
+
+def states(tmp_path, **kwargs):
+    return {p.row.name: p.state for p in reproduce.plan("three", tmp_path, "none", **kwargs)}
+
+
+def test_a_row_that_dies_does_not_stop_the_rest_and_goes_on_next_time(three, tmp_path):
+    assert set(states(tmp_path).values()) == {"to do"}
+    assert reproduce.run(reproduce.plan("three", tmp_path, "none")) == ["b (1)"]
+    assert states(tmp_path) == {"a": "finished", "b": "begun", "c": "finished"}
+    log = (tmp_path / "log.txt").read_text()
+    assert reproduce.run(reproduce.plan("three", tmp_path, "none")) == []
+    assert set(states(tmp_path).values()) == {"finished"}
+    added = (tmp_path / "log.txt").read_text().removeprefix(log).splitlines()
+    assert len(added) == 1 and added[0].endswith("--resume") and "--run" in added[0]
+
+
+def test_a_row_killed_in_its_first_epoch_begins_anew(three, tmp_path):
+    (tmp_path / "a" / "last").mkdir(parents=True)
+    (tmp_path / "a" / "config.json").write_text("{}")
+    assert reproduce.run(reproduce.plan("three", tmp_path, "none", only=["a"])) == []
+    assert "--resume" not in (tmp_path / "log.txt").read_text()
+
+
+def test_the_command_says_what_is_left_by_its_exit_status(three, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(reproduce, "_tell", lambda *args: None)
+    given = ["--matrix", "three", "--runs", str(tmp_path)]
+    assert reproduce.main([*given, "--list"]) == 1
+    assert not list(tmp_path.iterdir())
+    assert reproduce.main(given) == 1
+    assert "failed: b (1)" in capfd.readouterr().err
+    assert reproduce.main(given) == 0
+    assert reproduce.main([*given, "--only", "d"]) == 2
+    assert "Received: d" in capfd.readouterr().err
+
+
+def test_every_row_is_something_train_py_takes(tmp_path):
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--resume", action="store_true")
+    config.add_flags(parser)
+    for name in matrix.MATRICES:
+        for item in reproduce.plan(name, tmp_path, "FILE.keras", "MOBILENET.keras"):
+            given = vars(parser.parse_args(reproduce.command(item)))
+            given.pop("resume")
+            assert given == dict(item.flags) | {"run": str(item.folder)}
+            method = methods.get(item.method)
+            config.resolve(given, method.settings, getattr(method, "losses", ()))
+
+
+def test_classifiers_are_put_in_and_a_row_like_its_base_is_not_run_twice(tmp_path):
+    planned = {p.row.name: p for p in reproduce.plan("cpu", tmp_path, "efficientnet_b4")}
+    assert planned[f"{CPU}-mobilenet"].state == "needs --mobilenet FILE"
+    assert planned[f"{CPU}-b4"].state == "same as its base"
+    assert planned[f"{CPU}-shuffled"].flags["classifier"] == "shuffled:efficientnet_b4"
+    planned = {p.row.name: p for p in reproduce.plan("cpu", tmp_path, "M.keras", "M.keras")}
+    assert planned[f"{CPU}-mobilenet"].state == "same as its base"
+    assert planned[f"{CPU}-logits"].flags["classifier"] == "logits:M.keras"
+    assert planned[f"{CPU}-b4"].state == planned[f"{CPU}-none"].state == "to do"
+
+
+def test_the_time_left_is_scaled_by_pixels_pictures_epochs_and_cost(three, tmp_path):
+    planned = reproduce.plan("three", tmp_path, "none")
+    assert reproduce.hours_left(planned, tmp_path, "CPU") == (
+        None,
+        [f"{n}: 4 epochs, time unknown: no run was finished on this device" for n in "abc"],
+    )
+    one = {"trained_on": "coco", "epochs_done": 2, "train_images": 50, "config": {"image_size": 128}}
+    canned_run(tmp_path / "x", runtime_hours=1.0, **one)  # 128x128, 50 pictures, 2 epochs: an hour
+    canned_run(tmp_path / "y", runtime_hours=9.0, device="GPU", **one)
+    canned_run(tmp_path / "z", runtime_hours=9.0, precision="mixed_bfloat16", **one)
+    hours, lines = reproduce.hours_left(planned, tmp_path, "CPU")
+    assert hours == pytest.approx(3.0)  # a quarter of the pixels, twice the pictures, twice the epochs, three rows
+    assert lines[0] == "a: 4 epochs, about 1.00 h"
+    gan = [reproduce.Planned(matrix.Row("g"), SMALL | {"method": "gan"}, tmp_path / "g", "to do")]
+    assert reproduce.hours_left(gan, tmp_path, "CPU")[0] == pytest.approx(12.5 / 17.5)
+    begun = [reproduce.Planned(matrix.Row("g"), SMALL, tmp_path / "g", "begun", epochs_done=3)]
+    assert reproduce.hours_left(begun, tmp_path, "CPU")[0] == pytest.approx(0.25)
+
+
+def test_a_real_row_is_trained_and_read_back(picture_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
+    flags = {
+        "dataset": str(picture_folder),
+        "method": "trivial",
+        "epochs": 1,
+        "image_size": 64,
+        "horizontal_flip": False,
+    }
+    monkeypatch.setitem(matrix.MATRICES, "one", (matrix.Row("trivial-pictures", flags),))
+    assert reproduce.run(reproduce.plan("one", tmp_path / "runs", "none")) == []
+    found, skipped = runs.read(tmp_path / "runs")
+    assert not skipped and found[0].summary["epochs_done"] == 1
+    assert json.loads((found[0].folder / "config.json").read_text())["horizontal_flip"] is False
