@@ -136,8 +136,8 @@ def _worse_than_nothing(facts: Facts):
         "Table 3: PSNR of 6 to 23 dB after colorizing",
         f"{min(values)} to {max(values)} dB",
         f"{sum(v < least for v in values)} of {len(values)} values lie under the lowest PSNR that all-grey has on any "
-        f"of {len(grey)} test pictures ({least:.1f} dB), {sum(v < low_mean for v in values)} under its lowest list mean "
-        f"({low_mean:.1f} dB)",
+        f"of {len(grey)} test pictures ({least:.1f} dB), {sum(v < low_mean for v in values)} under its lowest list "
+        f"mean ({low_mean:.1f} dB)",
         NO,
     )
 
