@@ -208,10 +208,11 @@ def test_installed_commands_are_the_scripts(capsys):
     packages = set(project["tool"]["setuptools"]["packages"])
     found = (p.parent for p in (REPOSITORY / "colorizer").rglob("__init__.py"))
     assert packages == {p.relative_to(REPOSITORY).as_posix().replace("/", ".") for p in found}
-    kept = {p.suffix for p in (REPOSITORY / "colorizer").rglob("*") if p.is_file()} - {".py", ".pyc"}
-    assert kept <= {
-        Path(pattern).suffix or pattern for pattern in project["tool"]["setuptools"]["package-data"]["colorizer"]
-    } | {".typed"}
+    patterns = project["tool"]["setuptools"]["package-data"]["colorizer"]
+    package = REPOSITORY / "colorizer"
+    installed = {path for pattern in patterns for path in package.glob(pattern)}
+    kept = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert kept and kept <= installed
     for module, name in ((colorize, "colorizer"), (train, "colorizer-train"), (evaluate, "colorizer-evaluate")):
         with pytest.raises(SystemExit) as stop:
             module.main(["--help"])
