@@ -2,10 +2,10 @@
 
     python -m colorizer.export --format onnx -o colorizer.onnx
     python -m colorizer.export --format litert --weights results/runs/NAME --classifier FILE.keras
-    python -m colorizer.export --format saved_model -o colorizer_saved_model
+    python -m colorizer.export --format saved_model --look accurate -o colorizer_saved_model
 
-Input: `l_norm` (1, 256, 256, 1) float32, L*/50 - 1 of the photograph resized to a square. Output: ab/128,
-(1, 256, 256, 2) float32. The class vector's classifier is inside. What was written is opened again by
+Input: `l_norm` (1, S, S, 1) float32, L*/50 - 1 of the photograph resized to a square, S what the network was
+trained with. Output: ab/128, (1, S, S, 2) float32. The look is inside, and the class vector's classifier. What was written is opened again by
 its own runtime and compared with Keras on 20 pictures before it gets its name.
 Exit status: 0 written and equal; 1 it differs by 1e-3 or more, and is not kept; 2 wrong usage, a package
 missing, or weights or a classifier that cannot be had.
@@ -42,6 +42,9 @@ def parse(argv=None) -> argparse.Namespace:
     parser.add_argument("-o", "--output", metavar="OUT", help="default: colorizer.onnx, .tflite or _saved_model")
     parser.add_argument("--weights", metavar="NAME|FILE", help="a run's folder or file (default: the shipped default)")
     parser.add_argument("--classifier", metavar="FILE", help="where the class vector comes from (default: as trained)")
+    parser.add_argument(
+        "--look", choices=("accurate", "vivid"), help="as in colorize.py, for networks that have both (default: vivid)"
+    )
     parser.add_argument("--photos", metavar="DIR", help="pictures to compare on (default: scikit-image's photographs)")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there already")
     return parser.parse_args(argv)
@@ -169,7 +172,7 @@ def main(argv=None) -> int:
     from colorizer import classifier, inference, photos, weights  # seconds of Keras: only now that there is work
 
     try:
-        colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier)
+        colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier, flags.look)
         compared = pictures(flags.photos, size=colorizer.image_size)
         write(colorizer, flags.format, part)
         worst = disagreement(colorizer, runtimes.open_network(part), compared)

@@ -9,6 +9,8 @@ decoding) is done here by tensor operations, so that nothing but numbers goes in
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import keras
 import numpy as np
@@ -85,7 +87,7 @@ class Decoding(keras.layers.Layer):
     """A method's way from what its network puts out to `ab_norm_hat`; see `colorizer.methods`.
 
     Args:
-        ab_of: the method's function.
+        ab_of: the method's function; of a method with looks, with its look.
         size: (S, S).
 
     Source: ours.
@@ -123,7 +125,8 @@ def build(colorizer: Colorizer) -> keras.Model:
     output = colorizer.network([l_norm, vector], training=False)
     ab_of = getattr(colorizer.method, "ab_of", None)
     if ab_of:
-        output = Decoding(ab_of, (side, side))(output)
+        decode = partial(ab_of, look=colorizer.look) if colorizer.look else ab_of
+        output = Decoding(decode, (side, side))(output)
     elif output.shape[1:] != (side, side, 2):
         raise ValueError(
             f"A network without `ab_of` in its method's file puts out ab, (B, {side}, {side}, 2). "

@@ -21,10 +21,10 @@ def squares(count=3, side=SIDE):
     return np.stack([store.resize_square(draw_picture(i), side) for i in range(count)])
 
 
-def small_colorizer(name="efficientnet", seen=None):
+def small_colorizer(name="efficientnet", seen=None, look=None):
     keras.utils.set_random_seed(3)
     method = methods.get(name)
-    return inference.Colorizer(method.build(SIDE), method, seen, SIDE)
+    return inference.Colorizer(method.build(SIDE), method, seen, SIDE, look)
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +53,12 @@ def test_the_grey_picture_is_the_one_the_classifier_sees_elsewhere(size):
     assert np.mean(ours != theirs) < 0.01  # roundings of float32 that fall just the other way
 
 
-@pytest.mark.parametrize("name", methods.names())
-def test_every_method_travels_with_its_decoding(name, seen):
-    colorizer = small_colorizer(name, seen if methods.get(name).uses_vector else None)
+NAMES_AND_LOOKS = [(name, look) for name in methods.names() for look in methods.looks_of(methods.get(name)) or [None]]
+
+
+@pytest.mark.parametrize(("name", "look"), NAMES_AND_LOOKS)
+def test_every_method_travels_with_its_decoding(name, look, seen):
+    colorizer = small_colorizer(name, seen if methods.get(name).uses_vector else None, look)
     model = graph.build(colorizer)
     assert export.disagreement(colorizer, model.predict_on_batch, squares()) < export.TOLERANCE
 
@@ -79,8 +82,8 @@ def test_an_exported_network_gives_keras_colours_in_its_own_runtime(format, seen
 
 def test_the_shipped_weights_agree_over_real_photographs(real_data, real_classifier):
     colorizer = inference.Colorizer.load(weights.DEFAULT, str(real_classifier))
-    compared = export.pictures(real_data / "ood", count=2)  # the command compares 20
-    assert compared.shape == (2, 256, 256, 3)
+    compared = export.pictures(real_data / "ood", count=2, size=colorizer.image_size)  # the command compares 20
+    assert compared.shape == (2, colorizer.image_size, colorizer.image_size, 3)
     assert export.disagreement(colorizer, graph.build(colorizer).predict_on_batch, compared) < export.TOLERANCE
 
 
