@@ -46,6 +46,12 @@ def title_of(method: str) -> str:
     return TITLES.get(method, method)
 
 
+def short_title(method: str) -> str:
+    """A method's name where there is little room, as over a column of a figure. Source: ours."""
+    shorter = title_of(method).replace(" (proposed)", "").replace("Image Colorization using ", "")
+    return shorter.replace("Generative Adversarial Networks", "GAN")
+
+
 def number(value: float, form: str) -> str:
     """A rounded number, or nothing for NaN."""
     return "" if pd.isna(value) else format(value, form)

@@ -1,4 +1,4 @@
-"""Evaluation: runs and test pictures in, metrics.csv, Tables 1-4, Figure 5 and curves out.
+"""Evaluation: runs and test pictures in, metrics.csv, Tables 1-4, Figure 5 and other pictures out.
 
 What can be computed here is computed: the predictions of every run whose weights, classifier and
 pictures are at hand. What cannot keeps its recorded rows, and the report says which is which and why.
@@ -8,7 +8,6 @@ Nothing is downloaded.
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
@@ -20,7 +19,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from colorizer import classifier, color, figures, matrix, methods, metrics, report, runs, tables, testlists, weights
+from colorizer import classifier, color, gallery, methods, metrics, report, runs, tables, testlists, weights
 from colorizer.methods import trivial
 from colorizer.runs import FIGURE5, NONE, OWN_L, TEST_LISTS
 from colorizer.testlists import SIDE
@@ -87,7 +86,8 @@ def evaluate(runs_dir, output, data_dir=None, limit: int | None = None) -> Evalu
     runs.write_metrics(output / "metrics.csv", scores)
     note = f"--limit {limit}: at most {limit} pictures of each test list, not the whole lists." if limit else ""
     markdown = tables.write(found, scores, output, note)
-    bench.lines += _draw(found, bench, output / "figures")
+    shown = gallery.Gallery(found, pictures, bench.predictions)
+    bench.lines += gallery.draw(found, shown, scores, output / "figures", testlists.figure5() if bench.figure5 else [])
     if limit is None and output.resolve() == DEFAULT_OUTPUT.resolve():
         readme = output.resolve().parent / "README.md"
         if report.put_between_markers(readme, "results", report.headline(tables.headline(found, scores))):
@@ -254,39 +254,3 @@ def _resized(batch, side, interpolation):
         return batch
     resized = [cv2.resize(image, (side, side), interpolation=interpolation) for image in batch]
     return np.stack(resized).reshape(len(batch), side, side, -1)
-
-
-def _short(name):
-    """`coco/COCO_train2014_000000032903.jpg` -> two lines that fit beside a tile."""
-    test_list, _, stem = name.rpartition(".")[0].partition("/")
-    return f"{test_list}\n{stem if len(stem) <= 20 else '…' + stem[-18:]}"
-
-
-def _draw(found, bench, folder):
-    """Draws Figure 5 and every run's curves; returns the report's lines.
-
-    A clone without pictures keeps the figures that came with it and draws only the curves it lacks.
-    """
-    lines = []
-    for run in found:
-        if matrix.is_ablation(run.name):  # a table of their own tells them apart better than a dozen curves
-            continue
-        path = folder / f"curves-{run.name}.png"
-        if bench.pictures or not path.is_file():
-            figures.curves(path, run)
-            lines.append(f"{path.name}: drawn")
-    if not bench.figure5:
-        return [*lines, "other figures: left as they are, there are no pictures here to draw them from"]
-    columns, names = [], list(bench.figure5)
-    for run in tables.in_order(runs.chosen(found).values()):
-        kept_names, kept = bench.predictions[run.name].get(FIGURE5, ([], None))
-        if kept_names == names:
-            title = report.title_of(run.method).replace(" (proposed)", "").replace("Image Colorization using ", "")
-            label = f"{textwrap.fill(title, 22)}\non {run.trained_on}\n{run.classifier}"
-            columns.append((label, runs.unshrink(kept)))
-            lines.append(f"figure5.png: {run.method} on {run.trained_on} is {run.name}")
-        else:
-            lines.append(f"figure5.png: without {run.name}, it has no predictions of the eight pictures")
-    originals = [p.store.read(p.rows[[i]])[0] for p, i in bench.figure5.values()]
-    figures.figure5(folder / "figure5.png", originals, [_short(n) for n in names], columns)
-    return lines

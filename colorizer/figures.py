@@ -1,4 +1,4 @@
-"""Figure 5 and training curves, as PNG files that come out the same every time.
+"""Figure 5, training curves and what else has axes, as PNG files that come out the same every time.
 
 Drawn with matplotlib's Agg canvas through its objects: no pyplot, no global state, no display.
 """
@@ -6,31 +6,39 @@ Drawn with matplotlib's Agg canvas through its objects: no pyplot, no global sta
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from colorizer import color, files
-from colorizer.runs import Run
+from colorizer import cells, chroma, color
+from colorizer.runs import TEST_LISTS, Run
+from colorizer.shown import Picture, png
 
 _DPI = 100
 _LEFT, _TOP, _GAP = 30, 46, 4  # pixels: row labels, column labels, between tiles
-# Photographs take about 1.9 bytes a pixel as PNG: this many pixels of tiles stay well under 1.5 MB.
+# Photographs take about 1.2 bytes a pixel as PNG of fewer levels: this many pixels of tiles stay under 1 MB.
 _PIXELS = 750_000
 _LARGEST_TILE = 160
 _LOSS_IS_MSE = 0.05  # relative difference up to which the validation loss counts as the MSE of the summary
-# TRICKY: PNG files name the software's version unless told not to, and would differ from machine to machine.
-_METADATA = {"Software": None}
+_STEP = 3  # levels: Figure 5 keeps every third of 0..255, off by one at most, and is a third smaller as PNG
+_STEP_OF_LINES = 15
 
 
-def _save(figure, path):
-    FigureCanvasAgg(figure)
-    with files.replacing(path) as part:
-        figure.savefig(part, format="png", dpi=_DPI, metadata=_METADATA)
+def _pixels(figure):
+    """(H, W, 3) uint8."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def _lines(figure) -> Picture:
+    return png(_pixels(figure), _STEP_OF_LINES)
 
 
 def figure5(path: Path, pictures: Sequence[np.ndarray], names: Sequence[str], columns) -> None:
@@ -70,7 +78,7 @@ def figure5(path: Path, pictures: Sequence[np.ndarray], names: Sequence[str], co
     for i, name in enumerate(names):
         y = 1 - (_TOP + i * (tile + _GAP) + tile / 2) / height
         figure.text((_LEFT - 4) / width, y, name, ha="right", va="center", rotation=90, fontsize=6)
-    _save(figure, path)
+    png(_pixels(figure), _STEP).save(path)
 
 
 def curves(path: Path, run: Run) -> None:
@@ -106,4 +114,116 @@ def curves(path: Path, run: Run) -> None:
     rates.set_ylabel("learning rate")
     rates.set_xlabel("epoch")
     rates.xaxis.get_major_locator().set_params(integer=True)
-    _save(figure, path)
+    _lines(figure).save(path)
+
+
+def histograms(predictors: Mapping[str, chroma.Kept], test_sets: Sequence[str] = TEST_LISTS) -> Picture:
+    """Draws how often each colour (a, b) occurs: a row per test list, a column per predictor.
+
+    The line in every panel surrounds the 95 % of the truth's pixels that share the fewest bins.
+
+    Args:
+        predictors: label -> colours as kept, `chroma.TRUTH` among them and drawn first.
+        test_sets: the lists.
+
+    Returns:
+        A PNG.
+
+    Source: ours; the plane of Zhang 2016, Figure 3.
+    """
+    labels = [chroma.TRUTH, *(label for label in predictors if label != chroma.TRUTH)]
+    rows = [t for t in test_sets if t in predictors[chroma.TRUTH]]
+    figure = Figure(figsize=(1.15 * len(labels) + 0.9, 1.15 * len(rows) + 0.75), dpi=_DPI, layout="constrained")
+    grid = figure.subplots(len(rows), len(labels), sharex=True, sharey=True, squeeze=False)
+    extent = (-chroma.EXTENT, chroma.EXTENT) * 2
+    for axes_of_row, test_set in zip(grid, rows, strict=True):
+        truth = chroma.histogram(predictors[chroma.TRUTH][test_set][1])
+        for axes, label in zip(axes_of_row, labels, strict=True):
+            axes.set(xticks=(-100, 0, 100), yticks=(-100, 0, 100))
+            axes.tick_params(labelsize=6, length=2)
+            axes.axhline(0, color="0.7", linewidth=0.5)
+            axes.axvline(0, color="0.7", linewidth=0.5)
+            if test_set in predictors[label]:
+                shares = chroma.histogram(predictors[label][test_set][1])
+                image = axes.imshow(
+                    np.ma.masked_equal(shares, 0),
+                    extent=extent,
+                    origin="lower",
+                    norm=LogNorm(1e-5, 1),
+                    cmap="viridis_r",
+                )
+            axes.contour(truth, [chroma.region(truth)], extent=extent, colors="tab:red", linewidths=0.6)
+            if test_set == rows[0]:
+                axes.set_title(label, fontsize=6.5)
+        axes_of_row[0].set_ylabel(f"{test_set}\nb", fontsize=7)
+    for axes in grid[-1]:
+        axes.set_xlabel("a", fontsize=7)
+    bar = figure.colorbar(image, ax=grid, fraction=0.03)
+    bar.set_label("share of the pixels", fontsize=7)
+    bar.ax.tick_params(labelsize=6)
+    return _lines(figure)
+
+
+def gains(truth: chroma.Kept, predictors: Mapping[str, chroma.Kept], test_set: str) -> Picture:
+    """Draws what it costs each predictor to make its colours weaker or stronger.
+
+    Args:
+        truth, test_set: as in `chroma.errors`.
+        predictors: label -> colours as kept.
+
+    Returns:
+        A PNG: the error, as a share of all-grey's, over the gain; a dot where the colours are as strong as the truth's.
+
+    Source: ours.
+    """
+    figure = Figure(figsize=(6.4, 3.4), dpi=_DPI, layout="constrained")
+    axes, steps = figure.subplots(), np.linspace(0, 5, 101)
+    found = chroma.gains(truth, predictors)
+    for number, row in enumerate(found[found.test_set == test_set].itertuples()):
+        colour = f"C{number}"
+        label = row.predictor.replace("\n", " ")
+        axes.plot(steps, chroma.errors(truth, predictors[row.predictor], test_set, steps), color=colour, label=label)
+        axes.plot(row.vivid_gain, row.error_vivid, "o", color=colour, markersize=4)
+    axes.axhline(1, color="0.4", linestyle="--", linewidth=0.8, label="all-grey")
+    axes.set(xlim=(0, 5), ylim=(0.6, 2.5), xlabel="gain on a and b", ylabel="squared error, all-grey = 1")
+    axes.set_title(f"{test_set} test list", fontsize=9)
+    axes.legend(fontsize=6)
+    return _lines(figure)
+
+
+def intervals(lists: pd.DataFrame, measure: str) -> Picture:
+    """Draws the mean and its 95 % interval of every predictor: a panel per test list.
+
+    Args:
+        lists: `comparison.LIST_COLUMNS`, as in tables/lists.csv.
+        measure: one of them.
+
+    Returns:
+        A PNG.
+
+    Source: ours.
+    """
+    here = lists[(lists.measure == measure) & lists.test_set.isin(TEST_LISTS)]
+    name, factor, _ = cells.MEASURES[measure]
+    titled = here.assign(label=[_named(row) for row in here.itertuples()])
+    labels = list(dict.fromkeys(titled.label))[::-1]
+    sets = [t for t in TEST_LISTS if t in set(here.test_set)]
+    figure = Figure(figsize=(8, 0.19 * len(labels) + 0.8), dpi=_DPI, layout="constrained")
+    for axes, test_set in zip(figure.subplots(1, len(sets), sharey=True, squeeze=False)[0], sets, strict=True):
+        part = titled[titled.test_set == test_set]
+        places, means = [labels.index(label) for label in part.label], factor * part["mean"]
+        ends = [means - factor * part.low, factor * part.high - means]
+        axes.errorbar(means, places, xerr=ends, fmt="o", markersize=3, linewidth=1, color="tab:blue")
+        grey = means[(part.method == "all_grey").to_numpy()]
+        if len(grey):
+            axes.axvline(grey.iloc[0], color="0.5", linestyle="--", linewidth=0.8)
+        axes.set_title(f"{test_set} (n={part.n.iloc[0]})", fontsize=8)
+        axes.set_xlabel(name, fontsize=7)
+        axes.set_yticks(range(len(labels)), labels, fontsize=6)
+        axes.tick_params(axis="x", labelsize=6)
+    return _lines(figure)
+
+
+def _named(row):
+    title = cells.short_title(row.method)
+    return f"{title}, {row.trained_on}" if row.trained_on != "-" else title

@@ -88,6 +88,9 @@ def test_everything_is_written_and_the_numbers_are_those_of_metrics(data, tmp_pa
     assert {p.name for p in (tmp_path / "out" / "figures").iterdir()} == {
         "figure5.png",
         "curves-trivial-paintings.png",
+        "contact-trivial-paintings.jpg",
+        "extremes-trivial-paintings.jpg",
+        "ab-histograms.png",
     }
     assert line_of(result, "trivial-paintings").endswith("computed anew: paintings (6), coco (4), ood (4), figure5 (8)")
     assert "no summary.json" in line_of(result, "going")

@@ -1,4 +1,4 @@
-"""Scores all runs on the test pictures and writes Tables 1-4, Figure 5 and the training curves.
+"""Scores all runs on the test pictures and writes Tables 1-4, Figure 5, contact sheets and curves.
 
     %(prog)s                                      results/runs -> results
     %(prog)s --data-dir ../shared/data            the folder that holds coco/, paintings/, ood/
