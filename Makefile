@@ -2,6 +2,7 @@
 # make test    sets up and runs the tests
 # make test-all  also those that train large networks for long
 # make check   ruff and the tests
+# make notebooks  runs the notebooks anew from their scripts, with the data at hand; after `make tables`
 # make bench   measures speed and memory on this machine's CPU, a quarter of an hour; results/benchmarks.json
 # make results every run of the reproduction, then its tables: MATRIX=gpu (100 epochs each) or cpu; goes on after a kill
 # make tables  Tables 1-4, Figure 5 and the curves from the records in results/
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 
 MATRIX ?= gpu
 
-.PHONY: demo test test-all check tables results bench clean
+.PHONY: demo test test-all check tables results notebooks bench clean
 demo: $(VENV)/runtime
 	$(BIN)/python -m colorizer.demo
 
@@ -32,6 +33,10 @@ tables: $(VENV)/runtime
 # FLAGS: as `python -m colorizer.reproduce --help` says. Tables are made also where a row failed.
 results: $(VENV)/runtime
 	$(BIN)/python -m colorizer.reproduce --matrix $(MATRIX) $(FLAGS); status=$$?; $(BIN)/python evaluate.py && exit $$status
+
+notebooks: $(VENV)/runtime
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[notebooks]" -c constraints.txt
+	$(BIN)/python notebooks/build.py
 
 bench: $(VENV)/runtime
 	$(BIN)/python -m benchmarks

@@ -81,15 +81,17 @@ def figure5(path: Path, pictures: Sequence[np.ndarray], names: Sequence[str], co
     png(_pixels(figure), _STEP).save(path)
 
 
-def curves(path: Path, run: Run) -> None:
+def curves(run: Run) -> Picture:
     """Draws a run's losses over its epochs and, below, its learning rate.
 
     The two predictors that look at nothing are drawn as levels where the loss is the mean squared
     error of ab/128; elsewhere they would be compared with another quantity.
 
     Args:
-        path: the PNG file to write, whole or not at all.
         run: its history has `epoch`, `loss`, `val_loss` and `learning_rate`.
+
+    Returns:
+        A PNG.
 
     Source: ours.
     """
@@ -114,7 +116,7 @@ def curves(path: Path, run: Run) -> None:
     rates.set_ylabel("learning rate")
     rates.set_xlabel("epoch")
     rates.xaxis.get_major_locator().set_params(integer=True)
-    _lines(figure).save(path)
+    return _lines(figure)
 
 
 def histograms(predictors: Mapping[str, chroma.Kept], test_sets: Sequence[str] = TEST_LISTS) -> Picture:
@@ -133,7 +135,7 @@ def histograms(predictors: Mapping[str, chroma.Kept], test_sets: Sequence[str] =
     """
     labels = [chroma.TRUTH, *(label for label in predictors if label != chroma.TRUTH)]
     rows = [t for t in test_sets if t in predictors[chroma.TRUTH]]
-    figure = Figure(figsize=(1.15 * len(labels) + 0.9, 1.15 * len(rows) + 0.75), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(1.15 * len(labels) + 1.4, 1.15 * len(rows) + 0.75), dpi=_DPI, layout="constrained")
     grid = figure.subplots(len(rows), len(labels), sharex=True, sharey=True, squeeze=False)
     extent = (-chroma.EXTENT, chroma.EXTENT) * 2
     for axes_of_row, test_set in zip(grid, rows, strict=True):
@@ -181,13 +183,13 @@ def gains(truth: chroma.Kept, predictors: Mapping[str, chroma.Kept], test_set: s
     found = chroma.gains(truth, predictors)
     for number, row in enumerate(found[found.test_set == test_set].itertuples()):
         colour = f"C{number}"
-        label = row.predictor.replace("\n", " ")
-        axes.plot(steps, chroma.errors(truth, predictors[row.predictor], test_set, steps), color=colour, label=label)
+        cost = chroma.errors(truth, predictors[row.predictor], test_set, steps)
+        axes.plot(steps, cost, color=colour, label=row.predictor)
         axes.plot(row.vivid_gain, row.error_vivid, "o", color=colour, markersize=4)
     axes.axhline(1, color="0.4", linestyle="--", linewidth=0.8, label="all-grey")
-    axes.set(xlim=(0, 5), ylim=(0.6, 2.5), xlabel="gain on a and b", ylabel="squared error, all-grey = 1")
+    axes.set(xlim=(0, 5), ylim=(0, 2.5), xlabel="gain on a and b", ylabel="squared error, all-grey = 1")
     axes.set_title(f"{test_set} test list", fontsize=9)
-    axes.legend(fontsize=6)
+    axes.legend(fontsize=6, loc="lower right")
     return _lines(figure)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,11 @@ class Gallery:
         title = f"{described(run)}: drawn by lot; truth left, predicted right"
         return sheets.contact([self.pair(run, *image) for image in self.random], title)
 
+    def lot(self) -> sheets.Picture:
+        """The truth of the pictures that stand on every contact sheet. Source: ours."""
+        groups = [sheets.Group([self.truth(*key)], key[0]) for key in self.random]
+        return sheets.sheet(sheets.in_rows(groups, 8))
+
     def extremes(self, run: Run, scores: pd.DataFrame) -> sheets.Picture:
         """The run's best and worst pictures over all test lists.
 
@@ -81,9 +86,9 @@ class Gallery:
             groups(ordered.head(sheets.EXTREMES)), groups(ordered.tail(sheets.EXTREMES)[::-1]), title
         )
 
-    def colours(self) -> dict[str, chroma.Kept]:
-        """The truth's colours and those of every shown run, labelled for `figures.histograms`."""
-        kept = {figure_label(run): self.predictions[run.name] for run in self.shown if self.predictions.get(run.name)}
+    def colours(self, label: Callable[[Run], str]) -> dict[str, chroma.Kept]:
+        """The truth's colours and those of every shown run, by its label: `described` or `figure_label`."""
+        kept = {label(run): self.predictions[run.name] for run in self.shown if self.predictions.get(run.name)}
         return {chroma.TRUTH: chroma.truths(self.pictures)} | kept
 
 
@@ -135,7 +140,7 @@ def draw(found: Sequence[Run], gallery: Gallery, scores: pd.DataFrame, folder: P
             continue
         path = folder / f"curves-{run.name}.png"
         if gallery.pictures or not path.is_file():
-            figures.curves(path, run)
+            figures.curves(run).save(path)
             lines.append(f"{path.name}: drawn")
     if not figure5:
         return [*lines, "other figures: left as they are, there are no pictures here to draw them from"]
@@ -162,7 +167,7 @@ def _sheets(gallery, scores, folder) -> Iterator[str]:
         gallery.contact(run).save(folder / f"contact-{run.name}.jpg")
         gallery.extremes(run, scores).save(folder / f"extremes-{run.name}.jpg")
         yield f"contact-{run.name}.jpg, extremes-{run.name}.jpg: drawn"
-    figures.histograms(gallery.colours()).save(folder / "ab-histograms.png")
+    figures.histograms(gallery.colours(figure_label)).save(folder / "ab-histograms.png")
     yield "ab-histograms.png: drawn"
 
 

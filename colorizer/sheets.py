@@ -105,6 +105,26 @@ def channels(rgb_u8: np.ndarray) -> list[Group]:
     return [Group([shown], label) for shown, label in named]
 
 
+def through_time(pictures: np.ndarray, epochs: Sequence[np.ndarray]) -> list[list[Group]]:
+    """Rows for `sheet`: each picture's truth, what the network was given, and what it made of it after every epoch.
+
+    Args:
+        pictures: (n, S, S, 3) uint8 sRGB.
+        epochs: (n, s, s, 2) float ab/128 each, in order.
+
+    Returns:
+        n rows.
+
+    Source: ours.
+    """
+    labels = ["truth", "given", *(f"epoch {number}" for number in range(1, len(epochs) + 1))]
+    rows = []
+    for i, rgb_u8 in enumerate(pictures):
+        shown = [*pair(rgb_u8, np.zeros((1, 1, 2), np.float32)), *(pair(rgb_u8, ab[i])[1] for ab in epochs)]
+        rows.append([Group([one], label) for one, label in zip(shown, labels, strict=True)])
+    return rows
+
+
 def swatch(ab_norm: Sequence[float]) -> np.ndarray:
     """One colour at the L* of middle grey: ab/128 -> (1, 1, 3) uint8 sRGB. Source: ours."""
     return color.merge(np.full((1, 1), color.L_HALF, np.float32), np.reshape(np.float32(ab_norm), (1, 1, 2)))
@@ -127,8 +147,12 @@ def contact(pairs: Sequence[tuple[np.ndarray, np.ndarray]], title: str) -> Pictu
 
     Source: ours.
     """
-    groups = [Group(both) for both in pairs]
-    return sheet([groups[i : i + _ACROSS] for i in range(0, len(groups), _ACROSS)], title)
+    return sheet(in_rows([Group(both) for both in pairs], _ACROSS), title)
+
+
+def in_rows(groups: Sequence[Group], across: int) -> list[Sequence[Group]]:
+    """Groups, `across` of them a row. Source: ours."""
+    return [groups[i : i + across] for i in range(0, len(groups), across)]
 
 
 def extremes(best: Sequence[Group], worst: Sequence[Group], title: str) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Page:
     text: str
 
     def __repr__(self):
-        return self.text
+        return f"<Markdown, {len(self.text):,} characters>"
 
     def _repr_markdown_(self):
         return self.text
@@ -84,24 +85,19 @@ def png(pixels: np.ndarray, step: int) -> Picture:
     return Picture(stream.getvalue(), "png")
 
 
-def picture(path: str | Path, width: int | None = None) -> Picture:
-    """Opens a picture's file to show it.
+def stacked(pictures: Sequence[Picture]) -> Picture:
+    """Several drawings in one, one under the other.
 
     Args:
-        path: a PNG or JPEG file.
-        width: in pixels; a wider picture is made smaller and becomes a JPEG. None shows the file as it is.
+        pictures: PNGs of one width, one or more.
 
     Returns:
-        A `Picture`.
+        A PNG.
 
     Source: ours.
     """
-    path = Path(path)
-    with Image.open(path) as opened:
-        if width is None or opened.width <= width:
-            return Picture(path.read_bytes(), opened.format.lower())
-        size = (width, round(opened.height * width / opened.width))
-        return jpeg(np.asarray(opened.convert("RGB").resize(size, Image.Resampling.LANCZOS)))
+    opened = [np.asarray(Image.open(io.BytesIO(one.data)).convert("RGB")) for one in pictures]
+    return png(np.concatenate(opened), 1)
 
 
 def page(path: str | Path) -> Page:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import keras
@@ -113,12 +114,13 @@ def precision(name):
         keras.config.set_dtype_policy(before)
 
 
-def run(config: TrainConfig, resume: bool = False) -> dict:
+def run(config: TrainConfig, resume: bool = False, watch: Callable[[int, keras.Model], None] | None = None) -> dict:
     """Trains a method as configured and keeps its record.
 
     Args:
         config: from `config.resolve`.
         resume: go on from the last whole epoch of `config.run`.
+        watch: called after every epoch with its number and the network, for a look at it; it must not change it.
 
     Returns:
         The run's summary, as in `summary.json`; of ranks after the first an empty one.
@@ -134,10 +136,10 @@ def run(config: TrainConfig, resume: bool = False) -> dict:
     """
     group = strategy.start(config.strategy, config.batch_size)
     with group.watched():
-        return _run(config, resume, group)
+        return _run(config, resume, group, watch)
 
 
-def _run(config, resume, group) -> dict:
+def _run(config, resume, group, watch) -> dict:
     """`run`, with the devices it was given."""
     method, record = methods.get(config.method), (ReadOnly if group.rank else Record)(config.run)
     begun = _check_same_run(record, config) if resume else record.refuse_another() or {}
@@ -167,7 +169,7 @@ def _run(config, resume, group) -> dict:
                 with group.aside():
                     record.keep_encoder(method.encoder_of(network))
             trainer = method.trainer(network, config, train)
-        history, diverged = _fit(trainer, network, config, data, train, record, state, group)
+        history, diverged = _fit(trainer, network, config, data, train, record, state, group, watch)
     group.end()
     if diverged:
         raise TrainingError(
@@ -185,25 +187,21 @@ def _run(config, resume, group) -> dict:
 def _begin_with(config, method, encoder) -> keras.Model:
     """The network before its first step: with random weights, a classifier's, or those of --init-weights."""
     if not config.init_weights:
-        return (
-            method.build(config.image_size, encoder) if methods.has_encoder(method) else method.build(config.image_size)
-        )
+        return method.build(config.image_size, *([encoder] if methods.has_encoder(method) else []))
     begin = weights.load(config.init_weights)
     if begin.method is not method:
         raise weights.WeightsError(
             f"--init-weights must be of the method that is trained, {config.method}. "
             f"Received: {config.init_weights}, of {begin.config['method']}"
         )
-    network = method.build(
-        config.image_size, *([method.encoder_of(begin.network)] if methods.has_encoder(method) else [])
-    )
+    own = [method.encoder_of(begin.network)] if methods.has_encoder(method) else []
+    network = method.build(config.image_size, *own)
     network.set_weights(begin.network.get_weights())
     return network
 
 
-def _fit(trainer, network, config, data, train, record, state, group):
+def _fit(trainer, network, config, data, train, record, state, group, watch):
     """Runs the epochs that are left; returns the history of all, and whether the loss ceased to be a number."""
-    validation = data.labelled_batches(data.val_rows, config, part=group.part)
     epochs_done = state["epochs_done"] if state else 0
     if state:
         trainer.optimizer.build(trainer.trainable_variables)
@@ -222,17 +220,19 @@ def _fit(trainer, network, config, data, train, record, state, group):
     keeper = StateKeeper(record, state, plateau, checkpoint, len(data.train_rows), config.max_minutes, group)
     if epochs_done >= config.epochs or keeper.out_of_time():
         return keeper.history, False
-    clock, bar = EpochClock(train), [] if group.rank else [Progress(config.epochs, epochs_done, train)]
+    clock, others = EpochClock(train), [] if group.rank else [Progress(config.epochs, epochs_done, train)]
+    if watch:
+        others.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: watch(epoch + 1, network)))
     trainer.fit(
         train,
-        validation_data=validation,
+        validation_data=data.labelled_batches(data.val_rows, config, part=group.part),
         epochs=config.epochs,
         initial_epoch=epochs_done,
         # TRICKY: `fit` shuffles a PyDataset's batches by Python's global generator unless told not to.
         # The batches shuffle themselves, in an order that a resumed run knows too.
         shuffle=False,
         verbose=0,
-        callbacks=[clock, keras.callbacks.TerminateOnNaN(), checkpoint, *slower, keeper, *bar],
+        callbacks=[clock, keras.callbacks.TerminateOnNaN(), checkpoint, *slower, keeper, *others],
     )
     return keeper.history, keeper.diverged
 

@@ -38,7 +38,7 @@ def test_figures_are_the_same_bytes_every_time(eight, tmp_path):
     run = canned_run(tmp_path / "runs" / "efficientnet-paintings")
     for name in ("one", "two"):
         figures.figure5(tmp_path / f"{name}.png", eight, ["x"] * 8, [])
-        figures.curves(tmp_path / f"{name}-curves.png", run)
+        figures.curves(run).save(tmp_path / f"{name}-curves.png")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert (tmp_path / "one-curves.png").read_bytes() == (tmp_path / "two-curves.png").read_bytes()
 
@@ -46,8 +46,8 @@ def test_figures_are_the_same_bytes_every_time(eight, tmp_path):
 def test_the_floors_are_drawn_only_beside_a_loss_that_is_the_mse(tmp_path, monkeypatch):
     drawn, pack = [], figures._lines
     monkeypatch.setattr(figures, "_lines", lambda figure: drawn.append(figure.axes[0]) or pack(figure))
-    figures.curves(tmp_path / "mse.png", canned_run(tmp_path / "a"))
-    figures.curves(tmp_path / "other.png", canned_run(tmp_path / "b", val_mse=0.3))
+    figures.curves(canned_run(tmp_path / "a"))
+    figures.curves(canned_run(tmp_path / "b", val_mse=0.3))
     mse, other = (axes.get_legend_handles_labels()[1] for axes in drawn)
     assert "all-grey, validation: 0.0152" in mse
     assert "mean-colour, validation: 0.0148" in mse

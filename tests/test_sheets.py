@@ -54,12 +54,11 @@ def test_small_pictures_keep_black_and_white():
         assert np.abs(packed - drawing).max() <= step // 2
 
 
-def test_a_shown_file_is_itself_or_narrower(tmp_path):
-    shown.png(draw_picture(0), 1).save(tmp_path / "whole.png")
-    assert shown.picture(tmp_path / "whole.png").data == (tmp_path / "whole.png").read_bytes()
-    narrow = shown.picture(tmp_path / "whole.png", width=64)
-    assert narrow.form == "jpeg" and pixels(narrow).shape == (48, 64, 3)
-    assert repr(narrow).startswith("<jpeg, ")
+def test_a_notebook_is_told_what_it_shows(tmp_path):
+    drawing = shown.png(draw_picture(0), 1)
+    assert drawing._repr_png_() == drawing.data and drawing._repr_jpeg_() is None
+    assert repr(drawing).startswith("<png, ")
+    assert np.array_equal(pixels(shown.stacked([drawing, drawing])), np.concatenate([draw_picture(0)] * 2))
     (tmp_path / "page.md").write_text("# Ä", encoding="utf-8")
     assert shown.page(tmp_path / "page.md")._repr_markdown_() == "# Ä"
 

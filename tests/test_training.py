@@ -50,8 +50,12 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_a_run_leaves_the_whole_record(tmp_path, picture_folder, cache):
-    run = tmp_path / "run"
-    summary = training.run(settings(picture_folder, run, epochs=2))
+    run, seen = tmp_path / "run", {}
+    summary = training.run(
+        settings(picture_folder, run, epochs=2),
+        watch=lambda epoch, network: seen.update({epoch: np.concatenate([w.ravel() for w in network.get_weights()])}),
+    )
+    assert list(seen) == [1, 2] and not np.array_equal(seen[1], seen[2])
     described = json.loads((run / "config.json").read_text())
     assert set(config.names()) <= set(described)
     assert described["device"] and described["versions"]["keras"] and described["backend"]
