@@ -68,6 +68,13 @@ def test_pictures_that_notebooks_link_to_are_there():
     assert links and all((FOLDER / link).is_file() for link in links)
 
 
+def test_the_tables_shown_are_those_in_results():
+    shown = [o["data"].get("text/markdown", "") for c in notebook("03_tables")["cells"] for o in c.get("outputs", ())]
+    pages = ["".join(text) for text in shown if text]
+    current = [(REPOSITORY / f"results/tables/table{n}.md").read_text(encoding="utf-8") for n in (2, 3, 4)]
+    assert pages == current, "results/ has changed since: python notebooks/build.py 01 03 04 (extra [notebooks])"
+
+
 def test_a_folder_of_this_machine_in_an_output_is_found(monkeypatch):
     monkeypatch.setenv("COLORIZER_DATA", "/data/mine")
     for text, found in (
