@@ -1,292 +1,281 @@
-"""The paper's claims, one by one, with our number beside each: the tables of results/REPRODUCTION.md.
+"""What the paper's tables claim, one by one, with our number and that of predictors that look at nothing beside it.
 
-Verdicts follow from the numbers by the rules written here, so that a longer run changes them by itself. A claim is
-"open" where our run has fewer epochs than the paper's.
+Verdicts follow from the numbers by the rules written here, so that a longer run changes them by itself. A number
+that one colour everywhere, or none, reaches too proves nothing of a network, however near it is to the paper's.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from colorizer import cells, comparison, conventions, metrics, paper, runs
+from colorizer import cells, paper
 from colorizer.config import TrainConfig
-from colorizer.runs import NONE, TEST_LISTS, Run
+from colorizer.facts import Facts, apart
+from colorizer.runs import FIGURE5, TEST_LISTS, Run
 
-YES, NO, UNKNOWN = "reproduced", "not reproduced", "cannot be tested"
-_OPEN = {YES: "open; agrees so far", NO: "open; differs so far", UNKNOWN: "open"}
-_NEAR = 0.1  # relative distance up to which a number counts as the paper's
-_BROWN = 0.75  # share of brown among coloured pixels from which a picture list is "mostly brown"
+YES, NO, EMPTY = "reproduced", "not reproduced", "agrees, but proves nothing"
+UNDECIDED, UNKNOWN = "undecided", "cannot be tested"
+VERDICTS = (YES, NO, EMPTY, UNDECIDED, UNKNOWN)
+OPEN = "open"
+_SO_FAR = {YES: "agrees so far", NO: "differs so far", EMPTY: "agrees so far, but proves nothing", UNDECIDED: UNDECIDED}
+NEAR = 0.1  # relative distance up to which a number counts as the paper's
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim: what the paper says and prints, what we found, and whether that agrees."""
+    """One claim.
+
+    Attributes:
+        said: what the paper says.
+        printed: the numbers it prints for it.
+        found: ours.
+        floor: what predictors that look at nothing reach.
+        verdict: one of `VERDICTS`, or "open: ..." where a run behind it is shorter than the paper's.
+        why: what the verdict needs to be understood, or "".
+    """
 
     said: str
     printed: str
     found: str
+    floor: str
     verdict: str
-
-
-class Facts:
-    """What the claims are judged by.
-
-    Args:
-        found: the finished runs.
-        scores: metrics.csv.
-        measured: conventions.json, or {}.
-        predictions: run -> test list -> (h, w, ...) ab/128, of the runs that keep them.
-    """
-
-    def __init__(self, found: Iterable[Run], scores: pd.DataFrame, measured: Mapping, predictions: Callable):
-        self.runs = runs.chosen(found)
-        self.scores, self.measured, self.predictions = scores, measured, predictions
-        self.compared = comparison.compare(list(self.runs.values()), scores)
-
-    def run(self, method: str, trained_on: str) -> Run | None:
-        """The run that stands for a method and a training set."""
-        return self.runs.get((method, trained_on))
-
-    def proposed(self, trained_on: str) -> Run | None:
-        """The paper's network."""
-        return self.run(TrainConfig.method, trained_on)
-
-    def mean(self, run: str, method: str, test_set: str, measure: str, trained_on: str | None = None):
-        """(mean, low, high) over a test list; NaN where nothing is known."""
-        t = self.compared.lists
-        t = t[(t.run == run) & (t.method == method) & (t.test_set == test_set) & (t.measure == measure)]
-        t = t if trained_on is None else t[t.trained_on == trained_on]
-        return tuple(t.iloc[0][["mean", "low", "high"]]) if len(t) else (float("nan"),) * 3
-
-    def of(self, run: Run, test_set: str, measure: str):
-        """`mean` of a run's own predictions."""
-        return self.mean(run.name, run.method, test_set, measure)
-
-    def grey(self, test_set: str, measure: str):
-        """`mean` of all-grey."""
-        return self.mean(NONE, "all_grey", test_set, measure)
-
-    def paired(self, one: Run, other: Run, test_set: str, measure: str):
-        """(mean, low, high) of one run minus another on the same pictures."""
-        here = self.scores[self.scores.test_set == test_set]
-        a, b = (
-            here[(here.run == r.name) & (here.method == r.method)].set_index("image")[measure] for r in (one, other)
-        )
-        gaps = (a - b).dropna()
-        gaps = gaps[np.isfinite(gaps)]
-        return (gaps.mean(), *metrics.bootstrap_interval(gaps)) if len(gaps) else (float("nan"),) * 3
+    why: str = ""
 
 
 def so_far(verdict: str, *among: Run | None) -> str:
-    """A verdict, or what can be said instead where a run has fewer epochs than the paper's."""
-    short = [r for r in among if r and r.summary["epochs_done"] < TrainConfig.epochs]
-    if not short:
-        return verdict
-    told = ", ".join(f"`{r.name}` {r.summary['epochs_done']}" for r in short)
-    return f"{_OPEN[verdict]} (of {TrainConfig.epochs} epochs: {told})"
-
-
-def _near(ours, theirs):
-    return abs(ours - theirs) <= _NEAR * abs(theirs)
-
-
-def _validation(facts: Facts):
-    """Table 2, number by number."""
-    for trained_on, (_, mse, accuracy) in paper.TABLE2.items():
-        run = facts.proposed(trained_on)
-        for what, printed, key, factor, form in (
-            ("MSE", mse, "val_mse", 1, ".4f"),
-            ("accuracy (%)", accuracy, "val_accuracy", 100, ".1f"),
-        ):
-            said = f"Table 2: trained on {trained_on}, validation {what}"
-            if not run:
-                yield Claim(said, f"{printed:g}", "not run", UNKNOWN)
-                continue
-            ours, grey, mean = (factor * run.summary[key + end] for end in ("", "_all_grey", "_mean_colour"))
-            found = f"{ours:{form}} (all-grey {grey:{form}}, mean-colour {mean:{form}})"
-            yield Claim(said, f"{printed:g}", found, so_far(YES if _near(ours, printed) else NO, run))
-
-
-def _worse_than_nothing(facts: Facts):
-    """0.119 and PSNR under 10 dB beside a predictor of no colour."""
-    mse = paper.TABLE2["coco"][1]
-    grey = facts.scores[(facts.scores.method == "all_grey") & facts.scores.test_set.isin(TEST_LISTS)]
-    if grey.empty:
-        return
-    of_coco = facts.grey("coco", "mse_ab")[0]
-    worst = grey.mse_ab.max()
-    yield Claim(
-        "Table 2: after 100 epochs of minimizing it, the error on COCO is worse than without any colour",
-        f"{mse:g}",
-        f"all-grey {of_coco:.4f} on our COCO list, the paper's is {mse / of_coco:.1f} times that; all-grey's worst "
-        f"single picture of {len(grey)} {worst:.4f}",
-        NO if mse > of_coco else YES,
-    )
-    values = [p for row in paper.TABLE3.values() for p in row[0]]
-    least = grey.psnr_rgb.min()
-    means = [facts.grey(t, "psnr_rgb")[0] for t in TEST_LISTS]
-    low_mean = np.nanmin(means)
-    yield Claim(
-        "Table 3: PSNR of 6 to 23 dB after colorizing",
-        f"{min(values)} to {max(values)} dB",
-        f"{sum(v < least for v in values)} of {len(values)} values lie under the lowest PSNR that all-grey has on any "
-        f"of {len(grey)} test pictures ({least:.1f} dB), {sum(v < low_mean for v in values)} under its lowest list "
-        f"mean ({low_mean:.1f} dB)",
-        NO,
-    )
-
-
-def _better_on_paintings(facts: Facts):
-    """The comparisons between the two trainings, and between kinds of pictures."""
-    paintings, coco = facts.proposed("paintings"), facts.proposed("coco")
-    if not (paintings and coco):
-        yield Claim("Trained on paintings it does better than trained on COCO", "", "not run", UNKNOWN)
-        return
-    gains = []
-    for run in (paintings, coco):
-        ours, grey = run.summary["val_mse"], run.summary["val_mse_all_grey"]
-        gains.append(f"{run.trained_on}: {ours:.4f}, {1 - ours / grey:.0%} below all-grey")
-    better = paintings.summary["val_mse"] < coco.summary["val_mse"]
-    yield Claim(
-        "The validation error is lower for paintings than for COCO",
-        "{:g} against {:g}".format(*(paper.TABLE2[t][1] for t in ("paintings", "coco"))),
-        "; ".join(gains),
-        so_far(YES if better else NO, paintings, coco),
-    )
-    accuracies = [100 * run.summary["val_accuracy"] for run in (paintings, coco)]
-    constants = [100 * run.summary["val_accuracy_mean_colour"] for run in (paintings, coco)]
-    yield Claim(
-        "The accuracy is higher for paintings than for COCO",
-        "{:g} against {:g} %".format(*(paper.TABLE2[t][2] for t in ("paintings", "coco"))),
-        f"{accuracies[0]:.1f} against {accuracies[1]:.1f} %; one colour everywhere {constants[0]:.1f} and "
-        f"{constants[1]:.1f} %",
-        so_far(YES if accuracies[0] > accuracies[1] else NO, paintings, coco),
-    )
-    for measure in ("psnr_rgb", "ssim_rgb"):
-        name = cells.MEASURES[measure][0]
-        index = ("psnr_rgb", "ssim_rgb").index(measure)
-        printed = [np.mean(paper.TABLE3[t][index]) for t in ("paintings", "coco")]
-        gaps = {t: facts.paired(paintings, coco, t, measure) for t in TEST_LISTS}
-        known = {t: g for t, g in gaps.items() if not np.isnan(g[0])}
-        verdict = YES if known and all(g[1] > 0 for g in known.values()) else NO if known else UNKNOWN
-        yield Claim(
-            f"Table 3: {name} is higher when trained on paintings, on all eight pictures together",
-            f"means {printed[0]:.1f} and {printed[1]:.1f}",
-            "; ".join(f"{t}: {cells.difference(measure, *g)}" for t, g in known.items()) or "no predictions",
-            so_far(verdict, paintings, coco),
-        )
-    values = {t: (facts.of(paintings, t, "psnr_rgb")[0], facts.grey(t, "psnr_rgb")[0]) for t in TEST_LISTS}
-    ours, floor = values["paintings"]
-    easier = all(ours - floor > v - f for t, (v, f) in values.items() if t != "paintings")
-    yield Claim(
-        "Trained on paintings, it does better on paintings than on other pictures (PSNR)",
-        "first four of its eight 20 to 23 dB, the others 7 to 15",
-        "; ".join(f"{t} {v:.2f} dB, {v - f:+.2f} over all-grey" for t, (v, f) in values.items()),
-        so_far(YES if easier and ours == max(v for v, _ in values.values()) else NO, paintings),
-    )
-
-
-def _ranking(facts: Facts):
-    """Table 4's order, on paintings and elsewhere."""
-    present = {m: facts.run(m, "paintings") for m in paper.TABLE4}
-    here = {m: r for m, r in present.items() if r}
-    if len(here) < 2:
-        return
-    printed = sorted(paper.TABLE4, key=lambda m: -np.mean(paper.TABLE4[m]))
-    told = ", ".join(f"{cells.title_of(m)} {np.mean(paper.TABLE4[m]):.1f}" for m in printed)
-    for test_set in TEST_LISTS:
-        ours = {m: 100 * facts.of(r, test_set, "ssim_rgb")[0] for m, r in here.items()}
-        order = sorted(ours, key=lambda m: -ours[m])
-        grey = 100 * facts.grey(test_set, "ssim_rgb")[0]
-        short = any(r.summary["epochs_done"] < TrainConfig.epochs for r in here.values())
-        verdict = UNKNOWN if short else YES if order == [m for m in printed if m in ours] else NO
-        yield Claim(
-            f"Table 4: the order of the four systems by SSIM (%), {test_set}",
-            told,
-            ", ".join(f"{cells.title_of(m)} {ours[m]:.1f}" for m in order) + f"; all-grey {grey:.1f}",
-            so_far(verdict, *here.values()),
-        )
-
-
-def _brown(facts: Facts):
-    """What colours come out, beside those of the truth."""
-    for trained_on in paper.TABLE2:
-        run = facts.proposed(trained_on)
-        kept = facts.predictions(run) if run else {}
-        for test_set in [t for t in TEST_LISTS if t in kept]:
-            ours = conventions.hues(kept[test_set])
-            truth = facts.measured.get("lists", {}).get(test_set, {}).get("truth")
-            beside = f"; truth: {truth['brown']:.0%}, chroma {truth['chroma']:.1f}" if truth else ""
-            colourful = [facts.of(run, test_set, "colourfulness")[0]]
-            colourful.append(facts.scores[facts.scores.test_set == test_set].colourfulness_truth.mean())
-            told = f"{ours['brown']:.0%} of the coloured pixels, mean a {ours['a']:+.1f}, b {ours['b']:+.1f}, chroma "
-            told += f"{ours['chroma']:.1f}{beside}; colourfulness {colourful[0]:.1f}, truth {colourful[1]:.1f}"
-            expected = trained_on == "coco" or test_set != "paintings"
-            said = "mostly brown" if expected else "good colours, like the originals"
-            brown = ours["brown"] >= _BROWN
-            yield Claim(
-                f"Trained on {trained_on}, {test_set}: {said}",
-                "by eye",
-                told,
-                so_far(YES if brown == expected else NO, run),
-            )
-
-
-def _rest(facts: Facts):
-    """Hours, and what the paper does not test."""
-    for trained_on, (hours, _, _) in paper.TABLE2.items():
-        run = facts.proposed(trained_on)
-        s = run.summary if run else {}
-        found = f"{s['runtime_hours']:.2f} h for {s['epochs_done']} epochs, {s['device']}" if run else "not run"
-        yield Claim(
-            f"Table 2: hours of training on {trained_on}", f"{hours:g}", found, f"{UNKNOWN}: its hardware is not stated"
-        )
-    yield Claim(
-        "What the classifier sees helps",
-        "not measured: no run without it",
-        "tables/ablation.md",
-        "cannot be tested against the paper",
-    )
-
-
-PARTS = (_validation, _worse_than_nothing, _better_on_paintings, _ranking, _brown, _rest)
-
-
-def judge(facts: Facts) -> list[Claim]:
-    """All claims with their verdicts, in the paper's order. Source: §IV, §V, Tables 2-4."""
-    return [claim for part in PARTS for claim in part(facts)]
-
-
-def render(claims: Iterable[Claim]) -> str:
-    """The claims as Markdown."""
-    rows = [[c.said, c.printed, c.found, c.verdict] for c in claims]
-    return cells.markdown(["The paper says", "It prints", "We find", "Verdict"], rows) + "\n"
-
-
-def facts_of(found: Iterable[Run], scores: pd.DataFrame, results: Path) -> Facts:
-    """Facts from the folder of results.
+    """A verdict, or what can be said instead where a run has fewer epochs than the paper's.
 
     Args:
-        found: the finished runs.
-        scores: metrics.csv.
-        results: may hold conventions.json.
+        verdict: one of `VERDICTS`.
+        among: the runs behind it; None for one that is not there.
 
     Returns:
-        `Facts`; predictions are read from the runs' folders when asked for.
+        `verdict`, or "open: ...". What cannot be tested stays so, however long a run is.
 
     Source: ours.
     """
-    path = results / conventions.RECORD.name
-    measured = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    if verdict == UNKNOWN or all(run is None or run.summary["epochs_done"] >= TrainConfig.epochs for run in among):
+        return verdict
+    return f"{OPEN}: {_SO_FAR[verdict]}"
 
-    def predictions(run):
-        kept = runs.read_predictions(run.folder / "predictions.npz")
-        return {test_set: runs.unshrink(ab) for test_set, (_, ab) in kept.items()}
 
-    return Facts(found, scores, measured, predictions)
+def number(ours: float, printed: float, floors: Iterable[float], less_is_better: bool) -> str:
+    """Whether a number is the paper's.
+
+    Args:
+        ours, printed: in the same unit.
+        floors: of predictors that look at nothing.
+        less_is_better: of an error.
+
+    Returns:
+        `NO` where ours is further than 10 % from the paper's; `EMPTY` where a floor is as near, or better than it.
+
+    Source: ours.
+    """
+
+    def near(value):
+        return abs(value - printed) <= NEAR * abs(printed)
+
+    if not near(ours):
+        return NO
+    empty = any(near(f) or (f < printed if less_is_better else f > printed) for f in floors)
+    return EMPTY if empty else YES
+
+
+def ordered(gaps: Iterable[tuple[float, float, float]], floor_gaps: Iterable[float] = ()) -> str:
+    """Whether differences have the paper's sign.
+
+    Args:
+        gaps: (mean, low, high) each, positive where the paper is right.
+        floor_gaps: the same differences of predictors that look at nothing.
+
+    Returns:
+        `YES` where every interval is above zero, `NO` where one is below, else `UNDECIDED`; `EMPTY` instead of
+        `YES` where all floors differ in the same way: then it is the pictures. `UNKNOWN` without any gap.
+
+    Source: ours.
+    """
+    gaps, floor_gaps = [g for g in gaps if not np.isnan(g[0])], list(floor_gaps)
+    if not gaps:
+        return UNKNOWN
+    if any(high < 0 for _, _, high in gaps):
+        return NO
+    if any(low <= 0 for _, low, _ in gaps):
+        return UNDECIDED
+    return EMPTY if floor_gaps and all(gap > 0 for gap in floor_gaps) else YES
+
+
+def of_tables(facts: Facts) -> list[Claim]:
+    """The claims that Tables 2-4 make, with their verdicts, in the paper's order. Source: §IV, Tables 2-4."""
+    parts = (_validation, _easier, _eight, _better_on_paintings, _ranking)
+    return [claim for part in parts for claim in part(facts)]
+
+
+def _validation(facts: Facts) -> Iterator[Claim]:
+    """Table 2, number by number."""
+    for trained_on, (hours, mse, accuracy) in paper.TABLE2.items():
+        run = facts.proposed(trained_on)
+        head = f"Table 2, trained on {trained_on}"
+        printed = {"mse": (mse, 1, ".4f", "validation MSE"), "accuracy": (accuracy, 100, ".1f", "accuracy (%)")}
+        for key, (value, factor, form, name) in printed.items():
+            if run is None:
+                yield Claim(f"{head}: {name}", f"{value:g}", "not run", "", UNKNOWN)
+                continue
+            ours, grey, mean = (factor * run.summary[f"val_{key}{end}"] for end in ("", "_all_grey", "_mean_colour"))
+            verdict = number(ours, value, (grey, mean), key == "mse")
+            floor = f"all-grey {grey:{form}}, mean-colour {mean:{form}}"
+            better = ours < value if key == "mse" else ours > value
+            why = "ours is the better one" if verdict == NO and better else ""
+            yield Claim(f"{head}: {name}", f"{value:g}", f"{ours:{form}}", floor, so_far(verdict, run), why)
+        told = f"{run.summary['runtime_hours']:.2f} for {run.summary['epochs_done']} epochs" if run else "not run"
+        told += f", {run.summary['device']}" if run else ""
+        yield Claim(f"{head}: hours", f"{hours:g}", told, "", UNKNOWN, "its hardware is not stated")
+
+
+def _easier(facts: Facts) -> Iterator[Claim]:
+    """Table 2's comparison of the two trainings."""
+    both = [facts.proposed(t) for t in ("paintings", "coco")]
+    for index, (key, said) in enumerate((("mse", "error is lower"), ("accuracy", "accuracy is higher")), start=1):
+        printed = [paper.TABLE2[t][index] for t in ("paintings", "coco")]
+        said = f"Table 2: the validation {said} for paintings than for COCO"
+        told = "{:g} against {:g}".format(*printed)
+        if None in both:
+            yield Claim(said, told, "not run", "", UNKNOWN)
+            continue
+        factor, form = (1, ".4f") if key == "mse" else (100, ".1f")
+        sign = -1 if key == "mse" else 1
+        pairs = {e: [factor * run.summary[f"val_{key}{e}"] for run in both] for e in ("", "_all_grey", "_mean_colour")}
+        gaps = {end: sign * (a - b) for end, (a, b) in pairs.items()}
+        texts = {end: f"{a:{form}} against {b:{form}}" for end, (a, b) in pairs.items()}
+        verdict = ordered([(gaps[""],) * 3], [gaps["_all_grey"], gaps["_mean_colour"]])
+        floor = f"all-grey {texts['_all_grey']}, mean-colour {texts['_mean_colour']}"
+        yield Claim(said, told, texts[""], floor, so_far(verdict, *both), "the records keep means only: no interval")
+
+
+def _eight(facts: Facts) -> Iterator[Claim]:
+    """The values of Tables 3 and 4, whose pictures nobody knows."""
+    runs = {f"Table 3, trained on {t}": (facts.proposed(t), *paper.TABLE3[t]) for t in paper.TABLE3}
+    others = [method for method in paper.TABLE4 if method != TrainConfig.method]
+    for method in others:
+        name = cells.title_of(method)
+        runs[f"Table 4, {name}"] = (facts.runs.get((method, "paintings")), None, paper.TABLE4[method])
+    for said, (run, psnr, ssim) in runs.items():
+
+        def text(predictor, psnr=psnr):
+            values = [facts.mean(predictor, FIGURE5, m) for m in ("psnr_rgb", "ssim_rgb")] if predictor else [np.nan]
+            if np.isnan(values[-1]):
+                return "no predictions"
+            return (f"{values[0]:.1f} dB, " if psnr else "") + f"{100 * values[1]:.1f} %"
+
+        printed = (f"{np.mean(psnr):.1f} dB, " if psnr else "") + f"{np.mean(ssim):.1f} %"
+        what = "PSNR and SSIM" if psnr else "SSIM"
+        floor = f"all-grey {text('all_grey')}"
+        why = "its eight pictures are not identified, ours are others"
+        yield Claim(f"{said}: mean {what} of eight pictures", printed, text(run), floor, UNKNOWN, why)
+
+
+def _better_on_paintings(facts: Facts) -> Iterator[Claim]:
+    """Table 3's comparisons between the two trainings, and between kinds of pictures."""
+    paintings, coco = facts.proposed("paintings"), facts.proposed("coco")
+    for index, measure in enumerate(("psnr_rgb", "ssim_rgb")):
+        said = f"Table 3: {cells.MEASURES[measure][0]} is higher when trained on paintings than on COCO"
+        printed = "means {:.1f} and {:.1f}".format(*(np.mean(paper.TABLE3[t][index]) for t in ("paintings", "coco")))
+        if not (paintings and coco):
+            yield Claim(said, printed, "not run", "", UNKNOWN)
+            continue
+        gaps = {t: facts.paired(paintings, coco, t, measure) for t in TEST_LISTS}
+        means = {t: [facts.mean("mean_colour", t, measure, s) for s in ("paintings", "coco")] for t in TEST_LISTS}
+        floor_gaps = {t: a - b for t, (a, b) in means.items()}
+        found = "; ".join(f"{t}: {cells.difference(measure, *g)}" for t, g in gaps.items() if not np.isnan(g[0]))
+        floor = "mean-colours: " + "; ".join(f"{t} {_gap(measure, g)}" for t, g in floor_gaps.items())
+        yield Claim(
+            said,
+            printed,
+            f"paintings' minus COCO's, {found}" if found else "no predictions",
+            floor,
+            so_far(ordered(gaps.values(), floor_gaps.values()), paintings, coco),
+        )
+    yield from _better_on_its_own(facts, paintings)
+
+
+def _better_on_its_own(facts, run):
+    """Trained on paintings: paintings against the other test lists."""
+    said = "Table 3: trained on paintings, PSNR is higher on paintings than on other pictures"
+    values = paper.TABLE3["paintings"][0]
+    printed = f"{', '.join(map(str, values[:4]))} and {', '.join(map(str, values[4:]))}"
+    why = "that the first four are the paintings is our reading"
+    if not run:
+        yield Claim(said, printed, "not run", "", UNKNOWN, why)
+        return
+
+    def of(predictor):
+        by_list = {t: facts.values(predictor, t, "psnr_rgb") for t in TEST_LISTS}
+        by_list = {t: v[np.isfinite(v)] for t, v in by_list.items()}
+        by_list = {t: v for t, v in by_list.items() if len(v) > 1}
+        own = by_list.get("paintings", [])
+        gaps = [apart(own, v) for t, v in by_list.items() if t != "paintings"] if len(own) else []
+        return "; ".join(f"{t} {v.mean():.2f} dB" for t, v in by_list.items()), gaps
+
+    found, gaps = of(run)
+    floor, floor_gaps = of("all_grey")
+    verdict = ordered(gaps, [gap for gap, _, _ in floor_gaps])
+    yield Claim(said, printed, found or "no predictions", f"all-grey {floor}", so_far(verdict, run), why)
+
+
+def _gap(measure, value):
+    _, factor, form = cells.MEASURES[measure]
+    return cells.number(factor * value, f"+{form}") or "unknown"
+
+
+def _ranking(facts: Facts) -> Iterator[Claim]:
+    """What the text makes of Table 4."""
+    here = {m: facts.runs.get((m, "paintings")) for m in paper.TABLE4}
+    first_four = {m: values[:4] for m, values in paper.TABLE4.items()}
+    least = min(min(values) for values in first_four.values())
+    ours = {m: 100 * facts.mean(run, "paintings", "ssim_rgb") for m, run in here.items() if run}
+    grey = 100 * facts.mean("all_grey", "paintings", "ssim_rgb")
+    complete = len(ours) == len(here) and not np.isnan(list(ours.values())).any()
+    verdict = UNKNOWN if not complete else NO if min(ours.values()) < least else EMPTY if grey >= least else YES
+    yield Claim(
+        "Table 4: all four systems have a good SSIM on paintings",
+        f"{least} % or more on the first four pictures",
+        _means(ours) or "not run",
+        f"all-grey {grey:.1f}",
+        so_far(verdict, *here.values()),
+        "the paper does not say what is good; its lowest value is taken",
+    )
+    paintings = {m: np.mean(values) for m, values in first_four.items()}
+    yield from _order(facts, here, "on paintings", ("paintings",), paintings, list(paintings))
+    rest = {m: np.mean(values[4:]) for m, values in paper.TABLE4.items()}
+    winners = ("let_there_be_color", "colorful")
+    yield from _order(facts, here, "on other pictures", ("coco", "ood"), rest, winners)
+
+
+def _order(facts, here, where, test_sets, printed: Mapping[str, float], winners):
+    """Pair by pair: every winner over every system that the paper prints a lower mean for, and is no winner."""
+    losers = [m for m in printed if m not in winners] or list(printed)
+    pairs = [(a, b) for a in winners for b in losers if a != b and printed[a] > printed[b]]
+    known = [(a, b) for a, b in pairs if here[a] and here[b]]
+    gaps = [facts.paired(here[a], here[b], t, "ssim_rgb") for a, b in known for t in test_sets]
+    gaps = [g for g in gaps if not np.isnan(g[0])]
+    agree, reverse = sum(low > 0 for _, low, _ in gaps), sum(high < 0 for _, _, high in gaps)
+    found = [
+        f"{t}: " + _means({m: 100 * facts.mean(r, t, "ssim_rgb") for m, r in here.items() if r}) for t in test_sets
+    ]
+    chance = len(gaps) - agree - reverse
+    yield Claim(
+        f"Table 4: the order of the systems by SSIM (%) {where}",
+        _means(printed),
+        "; ".join(found),
+        ", ".join(f"all-grey {100 * facts.mean('all_grey', t, 'ssim_rgb'):.1f} ({t})" for t in test_sets),
+        so_far(ordered(gaps) if len(known) == len(pairs) else UNKNOWN, *here.values()),
+        f"differences: {agree} agree, {reverse} the other way round, {chance} within chance" if gaps else "",
+    )
+
+
+def _means(by_method):
+    """`Let there be Color 93.5, ...`, the highest first."""
+    return ", ".join(f"{cells.title_of(m)} {by_method[m]:.1f}" for m in sorted(by_method, key=lambda m: -by_method[m]))

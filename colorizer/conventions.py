@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -25,8 +27,9 @@ BROWN = (8.0, 20.0)  # Lab units; BASELINES §3's constant brown
 BROWN_HUES = (30.0, 100.0)  # degrees in the a, b plane, red-orange to yellow: dark or pale, people call them brown
 COLOURED = 5.0  # Lab units of chroma below which a pixel has no hue to speak of
 SYNTHETIC_PICTURES = 40
-_BAND_DB, _QUANTILES = 1.0, (0.05, 0.95)
-_FEWEST = 20  # made-up predictions near a PSNR; with fewer there is no band to be in
+BAND_DB = 1.0  # as near as two values must be to count as the same
+FEWEST = 20  # made-up predictions near a value; with fewer there is no band to be in
+_QUANTILES = (0.05, 0.95)
 
 PSNRS = ("psnr_rgb", "psnr_ab", "psnr_ab_peak2")
 SSIMS = ("ssim_rgb", "ssim_grey", "ssim_ab")
@@ -102,32 +105,81 @@ def wrong(ab_norm: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]
         yield cv2.resize(blotches, ab_norm.shape[1::-1], interpolation=cv2.INTER_CUBIC) / color.AB_SCALE
 
 
-def fits(scores: list[dict[str, float]]) -> dict[str, dict[str, int]]:
+def fits(scores: list[dict[str, float]]) -> dict[str, dict[str, dict[str, float]]]:
     """How many of the paper's 16 pairs of PSNR and SSIM each pair of conventions can bring about.
 
-    A pair counts where its SSIM lies between the 5 % and the 95 % quantile of the made-up predictions whose PSNR
-    is within 1 dB.
+    A pair is reached where 20 made-up predictions or more have its PSNR within 1 dB, and fits where its SSIM lies
+    between the 5 % and the 95 % quantile of theirs. A wide band is easy to be in, so its width is told too.
 
     Args:
         scores: from `score`, one a prediction.
 
     Returns:
-        PSNR's name -> SSIM's name -> 0..16.
+        PSNR's name -> SSIM's name -> `reached` and `fits`, 0..16, and `width`: the mean height of the bands of
+        the pairs that are reached, in units of SSIM; None where none is.
 
     Source: BASELINES §3.3; Table 3.
     """
     pairs = [pair for psnr, ssim in paper.TABLE3.values() for pair in zip(psnr, ssim, strict=True)]
     columns = {name: np.array([s[name] for s in scores]) for name in (*PSNRS, *SSIMS)}
-    found = {p: dict.fromkeys(SSIMS, 0) for p in PSNRS}
+    found = {}
     for psnr_name in PSNRS:
-        for psnr, ssim_percent in pairs:
-            near = np.abs(columns[psnr_name] - psnr) <= _BAND_DB
-            if near.sum() < _FEWEST:
-                continue
-            for ssim_name in SSIMS:
-                low, high = np.quantile(columns[ssim_name][near], _QUANTILES)
-                found[psnr_name][ssim_name] += int(low <= ssim_percent / 100 <= high)
+        near = [np.abs(columns[psnr_name] - psnr) <= BAND_DB for psnr, _ in pairs]
+        reached = [(mask, ssim / 100) for mask, (_, ssim) in zip(near, pairs, strict=True) if mask.sum() >= FEWEST]
+        found[psnr_name] = {}
+        for ssim_name in SSIMS:
+            bands = [(np.quantile(columns[ssim_name][mask], _QUANTILES), ssim) for mask, ssim in reached]
+            found[psnr_name][ssim_name] = {
+                "reached": len(bands),
+                "fits": sum(bool(low <= ssim <= high) for (low, high), ssim in bands),
+                "width": float(np.mean([high - low for (low, high), _ in bands])) if bands else None,
+            }
     return found
+
+
+def at_printed_error(scores: list[dict[str, float]]) -> dict[str, dict]:
+    """What PSNR goes with the errors of Table 2, by every convention.
+
+    Args:
+        scores: from `score`, one a prediction.
+
+    Returns:
+        Training set -> `mse`, the paper's; `n`, how many made-up predictions have it within 1 dB; and PSNR's name ->
+        [5 % quantile, median, 95 % quantile] of theirs, in dB, where there are 20 or more.
+
+    Source: BASELINES §3.2; Table 2.
+    """
+    errors = np.array([s["mse_ab"] for s in scores])
+    found = {}
+    for trained_on, (_, mse, _) in paper.TABLE2.items():
+        with np.errstate(divide="ignore"):
+            near = np.abs(10 * np.log10(errors / mse)) <= BAND_DB
+        found[trained_on] = {"mse": mse, "n": int(near.sum())}
+        if near.sum() >= FEWEST:
+            for name in PSNRS:
+                values = np.array([s[name] for s in scores])[near]
+                found[trained_on][name] = [float(np.quantile(values, q)) for q in (_QUANTILES[0], 0.5, _QUANTILES[1])]
+    return found
+
+
+def slips(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> dict[str, dict[str, float]]:
+    """A prediction scored as it is, and after slips that are easily made.
+
+    Args:
+        rgb_u8, rgb_u8_hat: (H, W, 3) uint8 sRGB, truth and prediction.
+
+    Returns:
+        name -> `psnr_rgb`, `ssim_rgb`: `none`; `swapped`, blue taken for red; `black`, a picture in 0..1 made
+        integers; `wrapped`, differences taken in uint8, which concerns PSNR alone.
+
+    Source: BASELINES §3.3.
+    """
+    files_written = {"none": rgb_u8_hat, "swapped": rgb_u8_hat[..., ::-1], "black": rgb_u8_hat // 255}
+    wrapped = np.subtract(rgb_u8, rgb_u8_hat)  # modulo 256
+    return {
+        name: {"psnr_rgb": metrics.psnr_rgb(rgb_u8, image), "ssim_rgb": metrics.ssim_rgb(rgb_u8, image)}
+        for name, image in files_written.items()
+    } | {"wrapped": {"psnr_rgb": metrics.psnr_rgb(wrapped, np.zeros_like(wrapped))}}
 
 
 def hues(ab_norm: np.ndarray) -> dict[str, float]:
@@ -165,7 +217,8 @@ def measure(data_dir: str | Path | None = None, limit: int | None = None, seed: 
 
     Returns:
         JSON: `lists`: test list -> `n`, `truth` (its hues), and predictor -> measure -> [mean, least, greatest];
-        `synthetic`: how many made-up predictions of how many pictures, and `fits`.
+        `synthetic`: how many made-up predictions of how many pictures, `fits` and `at_printed_error`;
+        `slips`: slip -> measure -> [mean, least, greatest], on half the true colours of the same pictures.
 
     Raises:
         ValueError: no test pictures are here.
@@ -186,10 +239,13 @@ def measure(data_dir: str | Path | None = None, limit: int | None = None, seed: 
             told[pictures.name] = {"n": len(rgb_u8), "truth": hues(ab)} | summary
         chosen = np.random.default_rng(seed).permutation(len(everything))[:SYNTHETIC_PICTURES]
         synthetic = list(pool.map(lambda i: _of_wrong(everything[i], seed + int(i)), chosen))
+        slipped = list(pool.map(lambda i: _of_slips(everything[i]), chosen))
     scores = [s for of_picture in synthetic for s in of_picture]
+    made_up = {"pictures": len(chosen), "predictions": len(scores)}
     return {
         "lists": told,
-        "synthetic": {"pictures": len(chosen), "predictions": len(scores), "fits": fits(scores)},
+        "synthetic": made_up | {"fits": fits(scores), "at_printed_error": at_printed_error(scores)},
+        "slips": {name: _summary([of_picture[name] for of_picture in slipped]) for name in slipped[0]},
     }
 
 
@@ -201,6 +257,11 @@ def _of_predictors(rgb_u8):
 def _of_wrong(rgb_u8, seed):
     _, ab_norm = color.split(color.rgb_to_lab(rgb_u8))
     return [score(rgb_u8, ab) for ab in wrong(ab_norm, np.random.default_rng(seed))]
+
+
+def _of_slips(rgb_u8):
+    lab = color.rgb_to_lab(rgb_u8)
+    return slips(rgb_u8, color.merge(lab[..., 0], color.split(lab)[1] / 2))
 
 
 def _small_ab(rgb_u8):
@@ -222,7 +283,15 @@ def main(argv=None) -> int:
     parser.add_argument("--output", type=Path, default=RECORD, metavar="FILE", help="(default: %(default)s)")
     flags = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    files.write_json(flags.output, measure(flags.data_dir, flags.limit))
+    try:
+        measured = measure(flags.data_dir, flags.limit)
+    except ValueError as error:
+        print(f"python -m colorizer.conventions: {error}", file=sys.stderr)
+        return 2
+    from colorizer import environment  # loads Keras, which whoever reads the record need not wait for
+
+    made = {"commit": environment.commit(), "device": environment.device(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    files.write_json(flags.output, {"made": made} | measured)
     print(f"Written: {flags.output}. `python evaluate.py` puts it into results/REPRODUCTION.md.")
     return 0
 

@@ -19,7 +19,20 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from colorizer import classifier, color, gallery, methods, metrics, report, runs, tables, testlists, weights
+from colorizer import (
+    card,
+    classifier,
+    color,
+    gallery,
+    methods,
+    metrics,
+    report,
+    reproduction,
+    runs,
+    tables,
+    testlists,
+    weights,
+)
 from colorizer.methods import trivial
 from colorizer.runs import FIGURE5, NONE, OWN_L, TEST_LISTS
 from colorizer.testlists import SIDE
@@ -54,7 +67,8 @@ def evaluate(runs_dir, output, data_dir=None, limit: int | None = None) -> Evalu
 
     Args:
         runs_dir: a folder per run.
-        output: where metrics.csv, tables/ and figures/ go. The default one also fills in README.md beside it.
+        output: where metrics.csv, tables/, REPRODUCTION.md and figures/ go. The default one also fills in README.md
+            and MODEL_CARD.md beside it.
         data_dir: a folder that holds coco/, paintings/ and ood/, or one of these; None: see `testlists.roots`.
         limit: at most this many pictures of each list; a run's own folder is then left alone.
 
@@ -86,6 +100,7 @@ def evaluate(runs_dir, output, data_dir=None, limit: int | None = None) -> Evalu
     runs.write_metrics(output / "metrics.csv", scores)
     note = f"--limit {limit}: at most {limit} pictures of each test list, not the whole lists." if limit else ""
     markdown = tables.write(found, scores, output, note)
+    bench.lines.append(reproduction.write(found, scores, output, note))
     shown = gallery.Gallery(found, pictures, bench.predictions)
     bench.lines += gallery.draw(found, shown, scores, output / "figures", testlists.figure5() if bench.figure5 else [])
     if limit is None and output.resolve() == DEFAULT_OUTPUT.resolve():
@@ -93,6 +108,7 @@ def evaluate(runs_dir, output, data_dir=None, limit: int | None = None) -> Evalu
         if report.put_between_markers(readme, "results", report.headline(tables.headline(found, scores))):
             bench.lines.append("README.md: its table of results was filled in")
         report.put_between_markers(output / "README.md", "runs", report.records(found))
+        bench.lines += card.fill_in(readme.with_name(card.PAGE), found, scores)
     return Evaluation(scores, bench.lines, markdown)
 
 
