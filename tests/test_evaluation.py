@@ -95,6 +95,8 @@ def test_everything_is_written_and_the_numbers_are_those_of_metrics(data, tmp_pa
     assert line_of(result, "trivial-paintings").endswith("computed anew: paintings (6), coco (4), ood (4), figure5 (8)")
     assert "no summary.json" in line_of(result, "going")
     assert result.markdown.count("## Table") == 4
+    assert "`trivial-paintings`" not in (tmp_path / "out" / "REPRODUCTION.md").read_text()  # of no claim
+    assert "REPRODUCTION.md: written; without conventions.json, which is not here" in result.report
 
 
 def test_kept_predictions_are_the_networks_at_64(data, tmp_path):
