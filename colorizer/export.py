@@ -5,8 +5,8 @@
     python -m colorizer.export --format saved_model --look accurate -o colorizer_saved_model
 
 Input: `l_norm` (1, S, S, 1) float32, L*/50 - 1 of the photograph resized to a square, S what the network was
-trained with. Output: ab/128, (1, S, S, 2) float32. The look is inside, and the class vector's classifier. What was written is opened again by
-its own runtime and compared with Keras on 20 pictures before it gets its name.
+trained with. Output: ab/128, (1, S, S, 2) float32. The look is inside, and the class vector's classifier. What
+was written is opened again by its own runtime and compared with Keras on 20 pictures before it gets its name.
 Exit status: 0 written and equal; 1 it differs by 1e-3 or more, and is not kept; 2 wrong usage, a package
 missing, or weights or a classifier that cannot be had.
 """
