@@ -1,10 +1,10 @@
-"""What the vivid look's three numbers do, on validation pictures: results/looks.jsonl is this command's.
+"""What a look's numbers do, on validation pictures: results/looks.jsonl is this command's.
 
     python -m benchmarks.looks --run results/runs/NAME > results/looks.jsonl
 
-A line for each temperature of the annealed mean, share of the prior taken out and gain of its chroma; the
-last alone needs no distribution of colours, only their mean. The numbers in
-`methods.transfer_unet` are chosen from these lines, never from a test list.
+A line for each temperature of the annealed mean, gain of its chroma, radius of the guided filter as a part of
+the side and variance of luminance that it takes for flat; then lines for shares of the prior taken out. The
+numbers in `methods.transfer_unet` are chosen from these lines, never from a test list.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import json
 
 import cv2
 import numpy as np
+from keras import ops
 
-from colorizer import batches, color, datasets, metrics, store, weights
+from colorizer import batches, color, datasets, guided, metrics, store, weights
 from colorizer.methods.colorful import BINS
 
 TEMPERATURES = (1.0, 0.7, 0.5)
-SHARES = (0.0, 0.25, 0.5)
-GAINS = (1.0, 1.5, 2.0)
+GAINS = (1.0, 1.25, 1.5, 2.0, 2.25, 2.5)
+SMOOTHINGS = ((None, None), (16, 0.003), (16, 0.01), (8, 0.003))
+SHARES = (0.25, 0.5)
 MEASURES = ("mse_ab", "psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")
 
 
@@ -36,22 +38,28 @@ def pictures(config: dict, limit: int) -> dict[str, np.ndarray]:
     return found
 
 
-def logits_of(trained: weights.Trained, rgb_u8: np.ndarray) -> np.ndarray:
-    """(n, h, w, 313) float32 of pictures, at the run's own size."""
+def logits_of(trained: weights.Trained, rgb_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, h, w, 313) float32 of pictures, at the run's own size, and their `l_norm` (n, S, S, 1)."""
     side = trained.config["image_size"]
-    logits = []
-    for rgb in rgb_u8:
-        l_norm, _ = color.split(color.rgb_to_lab(store.resize_square(rgb, side)))
-        vector = np.zeros((1, batches.CLASSES), np.float32)
-        logits.append(trained.network.predict_on_batch([l_norm[None], vector])[0])
-    return np.stack(logits)
+    l_norm = np.stack([color.split(color.rgb_to_lab(store.resize_square(rgb, side)))[0] for rgb in rgb_u8])
+    vector = np.zeros((1, batches.CLASSES), np.float32)
+    return np.concatenate([trained.network.predict_on_batch([one[None], vector]) for one in l_norm]), l_norm
 
 
 def mean_of(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Annealed mean, (n, h, w, 2) in ab/128."""
+    """Annealed mean, (n, h, w, 2) float32 in ab/128."""
     scaled = logits / temperature
     shares = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return shares @ BINS / shares.sum(axis=-1, keepdims=True) / color.AB_SCALE
+    return (shares @ BINS / shares.sum(axis=-1, keepdims=True) / color.AB_SCALE).astype(np.float32)
+
+
+def smoothed(l_norm: np.ndarray, ab_norm_hat: np.ndarray, windows: int | None, epsilon: float) -> np.ndarray:
+    """Enlarged to luminance's size and put through the guided filter, as `methods.transfer_unet.ab_of` does."""
+    side = l_norm.shape[1]
+    enlarged = ops.image.resize(ab_norm_hat, (side, side), interpolation="bilinear")
+    if windows:
+        enlarged = guided.smooth(ops.convert_to_tensor(l_norm), enlarged, side // windows, epsilon)
+    return ops.convert_to_numpy(enlarged)
 
 
 def line(rgb_u8, ab_norm_hat, **what) -> str:
@@ -60,6 +68,19 @@ def line(rgb_u8, ab_norm_hat, **what) -> str:
     means = {name: round(float(np.mean([score[name] for score in scores])), 5) for name in MEASURES}
     truth = round(float(np.mean([metrics.colourfulness(rgb) for rgb in rgb_u8])), 2)
     return json.dumps(what | {"pictures": len(rgb_u8)} | means | {"colourfulness_truth": truth})
+
+
+def settings() -> list[dict]:
+    """Every setting measured."""
+    of_looks = [
+        {"temperature": temperature, "rebalance": 0.0, "gain": gain, "windows": windows, "epsilon": epsilon}
+        for temperature, (windows, epsilon), gain in itertools.product(TEMPERATURES, SMOOTHINGS, GAINS)
+    ]
+    of_prior = [
+        {"temperature": temperature, "rebalance": share, "gain": 1.0, "windows": None, "epsilon": None}
+        for temperature, share in itertools.product(TEMPERATURES, SHARES)
+    ]
+    return of_looks + of_prior
 
 
 def main(argv=None) -> None:
@@ -73,11 +94,12 @@ def main(argv=None) -> None:
     trained = weights.load(flags.run)
     prior = np.asarray(trained.network.get_layer("log_prior").log_prior)
     for name, rgb_u8 in pictures(trained.config, flags.limit).items():
-        logits = logits_of(trained, rgb_u8)
+        logits, l_norm = logits_of(trained, rgb_u8)
         print(line(rgb_u8, np.zeros((*logits.shape[:3], 2), np.float32), dataset=name, look="all_grey"), flush=True)
-        for temperature, share, gain in itertools.product(TEMPERATURES, SHARES, GAINS):
-            ab = np.clip(gain * mean_of(logits - share * prior, temperature), -1, 1)
-            print(line(rgb_u8, ab, dataset=name, temperature=temperature, rebalance=share, gain=gain), flush=True)
+        for what in settings():
+            mean = mean_of(logits - what["rebalance"] * prior, what["temperature"])
+            ab = smoothed(l_norm, what["gain"] * mean, what["windows"], what["epsilon"])
+            print(line(rgb_u8, np.clip(ab, -1, 1), dataset=name, **what), flush=True)
 
 
 if __name__ == "__main__":

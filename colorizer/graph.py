@@ -88,18 +88,17 @@ class Decoding(keras.layers.Layer):
 
     Args:
         ab_of: the method's function; of a method with looks, with its look.
-        size: (S, S).
 
     Source: ours.
     """
 
-    def __init__(self, ab_of, size: tuple[int, int]):
+    def __init__(self, ab_of):
         super().__init__(name="ab_norm_hat")
-        self.ab_of, self.size = ab_of, size
+        self.ab_of = ab_of
 
-    def call(self, output):
-        """The network's output -> (B, S, S, 2) float32, ab/128."""
-        return self.ab_of(output, self.size)
+    def call(self, output, l_norm):
+        """The network's output and (B, S, S, 1) -> (B, S, S, 2) float32, ab/128."""
+        return self.ab_of(output, l_norm)
 
 
 def build(colorizer: Colorizer) -> keras.Model:
@@ -126,7 +125,7 @@ def build(colorizer: Colorizer) -> keras.Model:
     ab_of = getattr(colorizer.method, "ab_of", None)
     if ab_of:
         decode = partial(ab_of, look=colorizer.look) if colorizer.look else ab_of
-        output = Decoding(decode, (side, side))(output)
+        output = Decoding(decode)(output, l_norm)
     elif output.shape[1:] != (side, side, 2):
         raise ValueError(
             f"A network without `ab_of` in its method's file puts out ab, (B, {side}, {side}, 2). "

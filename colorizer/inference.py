@@ -1,6 +1,6 @@
 """A photo in, a photo out, at full size: what colorize.py, notebooks and evaluation use.
 
-The network sees a 256x256 square and gives a and b; the photograph keeps its own L*
+The network sees a small square (`image_size`) and gives a and b; the photograph keeps its own L*
 at its own size. Its own colours, if it has any, are never looked at.
 """
 

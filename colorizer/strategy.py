@@ -190,7 +190,7 @@ def start(name: str, batch_size: int) -> Group:
 
 def _mirrored() -> Group:
     """Every GPU of this machine; where there is none, its CPUs as TensorFlow counts them: one."""
-    import tensorflow as tf
+    import tensorflow as tf  # here alone: Keras has no way of its own to MirroredStrategy, and JAX needs none of it
 
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     strategy = tf.distribute.MirroredStrategy([device.name for device in devices])

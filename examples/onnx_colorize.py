@@ -18,8 +18,8 @@ side = session.get_inputs()[0].shape[1]
 
 photo = ImageOps.exif_transpose(Image.open(source)).convert("RGB")  # (H, W, 3) uint8, upright
 square = photo.resize((side, side), Image.Resampling.BOX if min(photo.size) > side else Image.Resampling.BILINEAR)
-l_norm = color.rgb2lab(square)[None, ..., :1].astype(np.float32) / 50 - 1  # (1, 256, 256, 1), -1..1
-ab = session.run(None, {"l_norm": l_norm})[0][0] * 128  # (256, 256, 2), Lab units
+l_norm = color.rgb2lab(square)[None, ..., :1].astype(np.float32) / 50 - 1  # (1, S, S, 1), -1..1
+ab = session.run(None, {"l_norm": l_norm})[0][0] * 128  # (S, S, 2), Lab units
 
 luminance = color.rgb2lab(photo)[..., :1]  # the photograph's own, at its own size
 ab = transform.resize(ab, (photo.height, photo.width), order=1)  # bilinear

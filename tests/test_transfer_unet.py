@@ -72,14 +72,15 @@ def test_it_begins_with_the_prior(untrained):
 def test_vivid_is_stronger_and_leans_to_the_likelier_colour():
     logits = np.full((1, 16, 16, len(PRIOR)), -20, np.float32)
     logits[..., GREY_BIN], logits[..., RED_BIN] = 0, 1
-    ab = {look: transfer_unet.ab_of(logits, (64, 64), look)[0, 0, 0] for look in transfer_unet.looks}
+    l_norm = np.zeros((1, 64, 64, 1), np.float32)
+    ab = {look: transfer_unet.ab_of(logits, l_norm, look)[0, 0, 0] for look in transfer_unet.looks}
     chroma = {look: float(np.hypot(*ops.convert_to_numpy(of_look))) for look, of_look in ab.items()}
     red = np.hypot(*(colorful.BINS[RED_BIN] / color.AB_SCALE))
     assert chroma["accurate"] == pytest.approx(red * np.e / (1 + np.e), rel=1e-3)
     odds = np.exp(1 / transfer_unet.TEMPERATURE)
     assert chroma["vivid"] == pytest.approx(red * odds / (1 + odds) * transfer_unet.GAIN, rel=1e-3)
     logits[..., RED_BIN] = 40
-    assert float(ops.max(transfer_unet.ab_of(logits, (64, 64), "vivid"))) <= 1
+    assert float(ops.max(transfer_unet.ab_of(logits, l_norm, "vivid"))) <= 1
 
 
 def test_the_loss_is_least_at_the_truth():

@@ -89,8 +89,8 @@ class Method(Protocol):
 # A method with a choice of losses has `losses`, their Keras names; --loss is refused for every other.
 # A method that predicts luminance too also has `predict_lab(network, l_norm, vector)` -> (B, S, S, 3)
 # float32 Lab; evaluation then scores it a second time, with its own L.
-# A method whose network puts out something else than `ab_norm_hat` also has `ab_of(output, size)`: the
-# same decoding as `predict_ab`, in tensors, size = (S, S). It travels with the network to other runtimes.
+# A method whose network puts out something else than `ab_norm_hat` also has `ab_of(output, l_norm)`: the
+# same decoding as `predict_ab`, in tensors. It travels with the network to other runtimes.
 
 
 def names() -> list[str]:

@@ -228,11 +228,11 @@ def trainer(network, config, train) -> keras.Model:
     return network
 
 
-def ab_of(output, size):
+def ab_of(output, l_norm):
     """The annealed mean, enlarged bilinearly, as tensors; see `colorizer.methods`."""
-    return ops.image.resize(decode(output), size, interpolation="bilinear") / color.AB_SCALE
+    return ops.image.resize(decode(output), l_norm.shape[1:3], interpolation="bilinear") / color.AB_SCALE
 
 
 def predict_ab(network, l_norm, vector):
     """The annealed mean, enlarged bilinearly; see `colorizer.methods.Method.predict_ab`."""
-    return ops.convert_to_numpy(ab_of(network.predict_on_batch([l_norm, vector]), l_norm.shape[1:3]))
+    return ops.convert_to_numpy(ab_of(network.predict_on_batch([l_norm, vector]), l_norm))

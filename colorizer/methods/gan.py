@@ -237,7 +237,7 @@ def trainer(network, config, train) -> keras.Model:
     return adversaries
 
 
-def ab_of(output, size=None):
+def ab_of(output, l_norm=None):
     """The generator's a and b, rescaled, as arrays or tensors; see `colorizer.methods`."""
     return output[..., 1:] * np.float32(AB_RANGE / color.AB_SCALE)
 

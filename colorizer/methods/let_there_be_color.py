@@ -229,11 +229,12 @@ def joint_trainer(network, config, classes: int) -> keras.Model:
     return model
 
 
-def ab_of(output, size):
+def ab_of(output, l_norm):
     """The decoded colours, enlarged bilinearly, as tensors; see `colorizer.methods`."""
-    return ops.image.resize((2 * output - 1) * (AB_RANGE / color.AB_SCALE), size, interpolation="bilinear")
+    ab_norm_hat = (2 * output - 1) * (AB_RANGE / color.AB_SCALE)
+    return ops.image.resize(ab_norm_hat, l_norm.shape[1:3], interpolation="bilinear")
 
 
 def predict_ab(network, l_norm, vector):
     """The decoded colours, enlarged bilinearly; see `colorizer.methods.Method.predict_ab`."""
-    return ops.convert_to_numpy(ab_of(network.predict_on_batch([l_norm, vector]), l_norm.shape[1:3]))
+    return ops.convert_to_numpy(ab_of(network.predict_on_batch([l_norm, vector]), l_norm))

@@ -9,6 +9,10 @@ so no output can leave the range that colours have. One set of weights has two l
     vivid      an annealed mean, its chroma doubled: as colourful as photographs are, and more often wrong
 
     l_norm SxSx1 -> grey RGB -> classifier's stages S/4 S/8 S/16 S/32 -> decoder -> logits S/4 x S/4 x 313
+           |                                                                          | a look's mean
+           +-------------------------- guided filter <--------------------------------+
+                                            |
+                                       ab_norm_hat SxSx2
 
 With the MobileNetEdgeTPU classifier 5,039,794 parameters and 3.4 G multiply-adds at 256x256: a fifth
 of the paper's network without its classifier. Without a classifier (--classifier none) the encoder is
@@ -26,7 +30,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from colorizer import color, schedules
+from colorizer import color, guided, schedules
 from colorizer.config import Departure
 from colorizer.methods import colorful
 from colorizer.methods.colorful import BINS, STRIDE
@@ -53,6 +57,9 @@ PRIOR_FLOOR = 1e-5  # no colour is held impossible because the training set lack
 # vivid, chosen from results/looks.jsonl: the most colour that stays above no colour in PSNR on COCO's validation list.
 TEMPERATURE = 0.7
 GAIN = 2.1
+# Both looks, from the same lines: the side over the smoothing's radius, and the variance of luminance taken for flat.
+WINDOWS = 16
+EPSILON = 0.01
 
 
 def _conv(x, filters, kernel, name):
@@ -209,10 +216,12 @@ def trainer(network, config, train) -> keras.Model:
     return network
 
 
-def ab_of(output, size, look="accurate"):
-    """A look, enlarged bilinearly, as tensors; see `colorizer.methods`."""
+def ab_of(output, l_norm, look="accurate"):
+    """A look, enlarged bilinearly and smoothed along the edges of luminance, as tensors; see `colorizer.methods`."""
     ab = mean_ab(output) if look == "accurate" else GAIN * mean_ab(output, TEMPERATURE)
-    return ops.clip(ops.image.resize(ab, size, interpolation="bilinear") / color.AB_SCALE, -1, 1)
+    side = l_norm.shape[1]
+    ab_norm_hat = ops.image.resize(ab, (side, side), interpolation="bilinear") / color.AB_SCALE
+    return ops.clip(guided.smooth(l_norm, ab_norm_hat, side // WINDOWS, EPSILON), -1, 1)
 
 
 def predict_ab(network, l_norm, vector):
@@ -222,4 +231,5 @@ def predict_ab(network, l_norm, vector):
 
 def predict_look(network, l_norm, vector, look):
     """One of `looks`; otherwise as `predict_ab`. Source: ours."""
-    return ops.convert_to_numpy(ab_of(network.predict_on_batch([l_norm, vector]), l_norm.shape[1:3], look))
+    output = network.predict_on_batch([l_norm, vector])
+    return ops.convert_to_numpy(ab_of(output, ops.convert_to_tensor(l_norm), look))

@@ -1,0 +1,45 @@
+"""Colours smoothed along the photograph's own edges: the guided filter of He, Sun and Tang, ECCV 2010.
+
+A network's colours are coarse and flicker from one place to the next. Inside a window they are made a
+linear function of luminance, so that they change where luminance does and nowhere else.
+
+    l_norm, ab_norm_hat --> windows' means, variance, covariance --> a, b --> means of both --> a L + b
+
+Written from the paper; no code of theirs is used.
+"""
+
+from __future__ import annotations
+
+from keras import ops
+
+
+def smooth(l_norm, ab_norm_hat, radius: int, epsilon: float):
+    """The guided filter, as tensor operations: it travels with a network.
+
+    Args:
+        l_norm: (B, S, S, 1) float32, -1..1.
+        ab_norm_hat: (B, S, S, 2) float32, ab/128.
+        radius: of the square window, 2 radius + 1 pixels wide; what lies outside the picture does not count.
+        epsilon: variance of `l_norm` in a window below which the window counts as flat: its colour is then
+            the window's mean.
+
+    Returns:
+        (B, S, S, 2) float32, ab/128.
+
+    Source: He, Sun, Tang, eq. 5-8.
+    """
+    means = _window_means(
+        ops.concatenate([l_norm, l_norm * l_norm, ab_norm_hat, l_norm * ab_norm_hat], axis=-1), radius
+    )
+    mean_l, mean_ll, mean_ab, mean_l_ab = means[..., :1], means[..., 1:2], means[..., 2:4], means[..., 4:]
+    slope = (mean_l_ab - mean_l * mean_ab) / (mean_ll - mean_l * mean_l + epsilon)
+    means = _window_means(ops.concatenate([slope, mean_ab - slope * mean_l], axis=-1), radius)
+    return means[..., :2] * l_norm + means[..., 2:]
+
+
+def _window_means(x, radius):
+    """Means over squares, which are means over columns of means over rows."""
+    width = 2 * radius + 1
+    for window in ((width, 1), (1, width)):
+        x = ops.average_pool(x, window, strides=1, padding="same")
+    return x
