@@ -27,7 +27,7 @@ PLACE = "COLORIZER_WEIGHTS"  # names other weights for whoever gives none
 DEFAULT = "shipped"  # what colorize.py uses when it is told nothing: the first of SHIPPED
 # Weights that come with the package: a folder like a run's, and the sha256 of its weights file.
 SHIPPED = {
-    "transfer_unet-coco+paintings": "eb97c7d9f68bf0032bc5b885d847cfc0036e0417709cbe1f53ef52deaa0e4b23",
+    "transfer_unet-coco+paintings": "312bd08ab760cd6769c09a8cb1865766f141560f855d2a423375bb0ced333542",
 }
 
 
