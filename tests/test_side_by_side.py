@@ -1,0 +1,59 @@
+"""Photographs without a truth, drawn as every run colours them."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from colorizer import photos, runs, side_by_side, weights
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHIPPED, KEPT = next(iter(weights.SHIPPED)), "colorful-paintings"
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """A folder with two runs: one whose weights are the shipped ones, and one with kept predictions alone."""
+    for name in (SHIPPED, KEPT):
+        shutil.copytree(REPOSITORY / "results" / "runs" / name, tmp_path / "runs" / name)
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Two grey photographs in a folder."""
+    folder = tmp_path / "attic"
+    folder.mkdir()
+    for name in ("one.png", "two.png"):
+        ramp = np.linspace(20, 230, 80).astype(np.uint8)
+        photos.write(folder / name, np.broadcast_to(ramp[:, None, None], (80, 100, 3)).copy())
+    return folder
+
+
+def test_a_sheet_has_a_column_for_each_look(recorded, photographs, tmp_path, capsys):
+    output = tmp_path / "figures"
+    flags = ["--dataset", str(photographs), "--runs", str(recorded), "--output", str(output)]
+    assert side_by_side.main(flags) == 0
+    assert "side-by-side-attic.jpg: 2 photographs" in capsys.readouterr().out
+    sheet = photos.read(output / "side-by-side-attic.jpg").rgb
+    columns = 3  # grey and two looks: the run without weights kept no predictions of these
+    assert sheet.shape[1] == pytest.approx(2 * columns * side_by_side.TILE, rel=0.1)
+    chroma = np.ptp(sheet.astype(int), axis=-1)
+    first = chroma[40:, 12 : side_by_side.TILE - 8]  # colour of JPEG blocks reaches a few pixels over the edge
+    assert first.max() < 10 < chroma[40:, 16 + side_by_side.TILE :].max()
+
+
+def test_kept_predictions_stand_for_weights(recorded):
+    found, _ = runs.read(recorded)
+    systems = {system.label: system for system in side_by_side.systems(found, "ood", None)}
+    assert list(systems) == [KEPT, "transfer_unet, accurate", "transfer_unet, vivid"]
+    grey = np.full((256, 256, 3), 128, np.uint8)
+    coloured = systems[KEPT].colorize("kodim01.jpg", grey)
+    assert coloured.shape == grey.shape and np.ptp(coloured.astype(int), axis=-1).max() > 5
+    assert systems[KEPT].colorize("unknown.jpg", grey) is None
+
+
+def test_a_missing_list_is_said(tmp_path, capsys):
+    assert side_by_side.main(["--dataset", "bw", "--data-dir", str(tmp_path), "--output", str(tmp_path)]) == 1
+    assert "bw: --data-dir must name the folder" in capsys.readouterr().err
