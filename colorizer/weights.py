@@ -67,12 +67,7 @@ def load(weights: str | Path) -> Trained:
 
     Source: ours.
     """
-    named = os.environ.get(PLACE) or weights if weights == DEFAULT else weights
-    path = Path(named)
-    if not path.exists() and (str(named) == DEFAULT or str(named) in SHIPPED):
-        path = shipped(str(named))
-    if path.is_dir():
-        path = path / BEST
+    path = place(weights)
     record = path.parent / "config.json"
     for needed, what in ((path, "weights"), (record, "the record of their training run (config.json)")):
         if not needed.is_file():
@@ -93,6 +88,27 @@ def load(weights: str | Path) -> Trained:
             f"{path} does not fit the network {config['method']!r} that {record} names: {str(error).splitlines()[0]}"
         ) from error
     return Trained(method, network, config, path)
+
+
+def place(weights: str | Path) -> Path:
+    """Where a weights file is, or would be; see `load`.
+
+    Args:
+        weights: what `load` takes.
+
+    Returns:
+        A path; the file need not be there.
+
+    Raises:
+        WeightsError: it names shipped weights that are absent or changed.
+
+    Source: ours.
+    """
+    named = os.environ.get(PLACE) or weights if weights == DEFAULT else weights
+    path = Path(named)
+    if not path.exists() and (str(named) == DEFAULT or str(named) in SHIPPED):
+        path = shipped(str(named))
+    return path / BEST if path.is_dir() else path
 
 
 def shipped(name: str) -> Path:

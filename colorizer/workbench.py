@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 
 from colorizer import classifier as classifiers
-from colorizer import color, inference, photos, weights
+from colorizer import color, inference, methods, photos, weights
 
 logger = logging.getLogger(__name__)
 
@@ -160,8 +160,8 @@ def load_networks(
         classifier: see `inference.Colorizer.load`.
 
     Returns:
-        label -> `Colorizer`, labels such as "EfficientNet-B4 (proposed), trained on coco". Those whose
-        weights or classifier cannot be had are left out, and logged.
+        label -> `Colorizer`, one for each look; labels such as "EfficientNet-B4 (proposed), trained on coco". Those
+        whose weights or classifier cannot be had are left out, and logged.
 
     Raises:
         WorkError: none is left; the message has the reason of each.
@@ -170,14 +170,16 @@ def load_networks(
     """
     found = trained or [weights.DEFAULT, *(path.parent for path in sorted(RUNS.glob(f"*/{weights.BEST}")))]
     networks, missing = {}, []
-    for path in dict.fromkeys(Path(path).resolve() for path in found):
+    for name in dict.fromkeys(found):
         try:
+            path = weights.place(name)
             network = inference.Colorizer.load(path, classifier)
         except (weights.WeightsError, classifiers.ClassifierError) as error:
-            missing.append(f"{path.name}: {error}")
+            missing.append(f"{name}: {error}")
             continue
-        label = _label(path, network)
-        networks[label if label not in networks else f"{label} ({path.name})"] = network
+        for one in _looks(network):
+            label = _label(path.parent, one)
+            networks[label if label not in networks else f"{label} ({path.parent.name})"] = one
     if not networks:
         raise WorkError("\n".join(missing))
     for line in missing:
@@ -185,12 +187,19 @@ def load_networks(
     return networks
 
 
-def _label(path: Path, network: inference.Colorizer) -> str:
+def _looks(network: inference.Colorizer) -> list[inference.Colorizer]:
+    """The same network once for each look, its own first."""
+    others = [look for look in methods.looks_of(network.method) if look != network.look]
+    parts = (network.network, network.method, network.classifier, network.image_size)
+    return [network, *(inference.Colorizer(*parts, look=look) for look in others)]
+
+
+def _label(folder: Path, network: inference.Colorizer) -> str:
     """What the method chooser calls a network."""
-    folder = path if path.is_dir() else path.parent
     record = folder / "config.json"
     config = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    return f"{network.method.title}, trained on {config.get('dataset', folder.name)}"
+    look = f", {network.look}" if network.look else ""
+    return f"{network.method.title}{look}, trained on {config.get('dataset', folder.name)}"
 
 
 def examples(folder: Path) -> list[Path]:

@@ -111,6 +111,14 @@ def test_networks_that_cannot_be_had_are_left_out_and_none_is_an_error(run, tmp_
         workbench.load_networks([tmp_path])
 
 
+def test_the_shipped_weights_come_first_in_both_looks(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # no runs here
+    monkeypatch.delenv("COLORIZER_WEIGHTS", raising=False)
+    networks = workbench.load_networks()
+    assert [network.look for network in networks.values()] == ["vivid", "accurate"]
+    assert next(iter(networks)) == "Transfer U-Net (ours), vivid, trained on coco+paintings"
+
+
 def test_sweeping_removes_what_is_old_and_keeps_the_examples(tmp_path):
     old = time.time() - 100
     for name in ("examples/a.png", "hash/upload.jpg", "result/a.jpg", "fresh/b.jpg"):
