@@ -93,7 +93,7 @@ scores.groupby(kinds)[measures].mean().round(4)
 
 # %%
 looks = pd.read_json(RESULTS / "looks.jsonl", lines=True)
-looks = looks[(looks.gain == 1) & (looks.temperature == 1)]
+looks = looks[(looks.gain == 1) & (looks.temperature == 1) & looks.windows.isna()]
 looks[["dataset", "rebalance", *measures]].round(4).reset_index(drop=True)
 
 # %% [markdown]

@@ -96,6 +96,8 @@ def build(script: Path) -> Path:
     notebook = nbformat.v4.new_notebook(
         cells=cells, metadata={"jupytext": {"formats": "ipynb,py:percent"}, "kernelspec": _KERNEL}
     )
+    if own := os.environ.get("COLORIZER_DATA"):
+        os.environ["COLORIZER_DATA"] = str(Path(own).resolve())  # a kernel runs in another folder than its person
     NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(HERE)}}, record_timing=False).execute()
     notebook.metadata = {"jupytext": {"formats": "ipynb,py:percent"}, "kernelspec": _KERNEL}
     for cell in notebook.cells:
