@@ -57,7 +57,9 @@ class TrainConfig:
     limit: int | None = setting(None, "train on at most this many images (default: all)", "ours", int)
 
     init_weights: str | None = setting(
-        None, "begin with these weights of the same method: a run's folder or file, or shipped", "ours"
+        None,
+        "begin with these weights of the same method, and their encoder: a run's folder or file, or shipped",
+        "ours",
     )
 
     # -- optimization

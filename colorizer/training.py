@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 import keras
 import numpy as np
 
-from colorizer import batches, classifier, datasets, environment, labels, methods, store, strategy, weights
+from colorizer import batches, beginning, classifier, datasets, environment, labels, methods, store, strategy, weights
 from colorizer.callbacks import BestWeights, EpochClock, Progress, StateKeeper
 from colorizer.config import TrainConfig, flag_of
 from colorizer.record import ReadOnly, Record, RecordError
@@ -65,7 +65,7 @@ def prepare(config: TrainConfig, method) -> Data:
         A `Data`.
 
     Raises:
-        datasets.DataError, classifier.ClassifierError, labels.LabelsError: with what to do.
+        datasets.DataError, classifier.ClassifierError, labels.LabelsError, weights.WeightsError: with what to do.
 
     Source: paper §III.B.
     """
@@ -74,7 +74,7 @@ def prepare(config: TrainConfig, method) -> Data:
         raise labels.LabelsError(
             f"--labels is for a method that learns classes: {learners}. Received: --method {config.method}"
         )
-    seen = classifier.load(config.classifier if method.uses_vector or methods.has_encoder(method) else "none")
+    seen = beginning.classifier_of(config, method)
     dataset = datasets.limited(datasets.find(config.dataset, config.data_dir, config.seed), config.limit)
     if not dataset.train:
         raise datasets.DataError(
@@ -129,7 +129,7 @@ def run(config: TrainConfig, resume: bool = False, watch: Callable[[int, keras.M
         RecordError: the folder holds another run.
         TrainingError: the loss is no longer a number.
         strategy.StrategyError, strategy.LostRank: the devices do not go together, or no longer do.
-        datasets.DataError, classifier.ClassifierError, labels.LabelsError: something cannot be had.
+        datasets.DataError, classifier.ClassifierError, labels.LabelsError, weights.WeightsError: what cannot be had.
         KeyboardInterrupt: passed on; the record then holds the last whole epoch.
 
     Source: paper §III.C, Table 1.
@@ -164,7 +164,7 @@ def _run(config, resume, group, watch) -> dict:
     )
     with group.scope():
         with precision(config.precision):
-            network = _begin_with(config, method, data.classifier.model)
+            network = beginning.network_of(config, method, data.classifier.model)
             if methods.has_encoder(method):
                 with group.aside():
                     record.keep_encoder(method.encoder_of(network))
@@ -182,22 +182,6 @@ def _run(config, resume, group, watch) -> dict:
     summary = _summarize(config, method, data, history)
     record.finish(summary)
     return summary
-
-
-def _begin_with(config, method, encoder) -> keras.Model:
-    """The network before its first step: with random weights, a classifier's, or those of --init-weights."""
-    if not config.init_weights:
-        return method.build(config.image_size, *([encoder] if methods.has_encoder(method) else []))
-    begin = weights.load(config.init_weights)
-    if begin.method is not method:
-        raise weights.WeightsError(
-            f"--init-weights must be of the method that is trained, {config.method}. "
-            f"Received: {config.init_weights}, of {begin.config['method']}"
-        )
-    own = [method.encoder_of(begin.network)] if methods.has_encoder(method) else []
-    network = method.build(config.image_size, *own)
-    network.set_weights(begin.network.get_weights())
-    return network
 
 
 def _fit(trainer, network, config, data, train, record, state, group, watch):

@@ -22,6 +22,7 @@ import numpy as np
 from colorizer import files, methods
 
 BEST = "best.weights.h5"
+RECORD = "config.json"
 ENCODER = "encoder.json"
 PLACE = "COLORIZER_WEIGHTS"  # names other weights for whoever gives none
 DEFAULT = "shipped"  # what colorize.py uses when it is told nothing: the first of SHIPPED
@@ -68,14 +69,7 @@ def load(weights: str | Path) -> Trained:
     Source: ours.
     """
     path = place(weights)
-    record = path.parent / "config.json"
-    for needed, what in ((path, "weights"), (record, "the record of their training run (config.json)")):
-        if not needed.is_file():
-            raise WeightsError(
-                f"--weights is a run's folder or a weights file with its config.json beside it. "
-                f"Received: {path}; {needed} with {what} is not there."
-            )
-    config = json.loads(record.read_text(encoding="utf-8"))
+    config = recorded(path)
     method = methods.get(config["method"])
     network = _built(method, config["image_size"], path.parent / ENCODER)
     try:
@@ -85,7 +79,8 @@ def load(weights: str | Path) -> Trained:
             network.load_weights(path)
     except (ValueError, OSError, KeyError, UserWarning) as error:
         raise WeightsError(
-            f"{path} does not fit the network {config['method']!r} that {record} names: {str(error).splitlines()[0]}"
+            f"{path} does not fit the network {config['method']!r} that {path.parent / RECORD} names: "
+            f"{str(error).splitlines()[0]}"
         ) from error
     return Trained(method, network, config, path)
 
@@ -109,6 +104,30 @@ def place(weights: str | Path) -> Path:
     if not path.exists() and (str(named) == DEFAULT or str(named) in SHIPPED):
         path = shipped(str(named))
     return path / BEST if path.is_dir() else path
+
+
+def recorded(path: Path) -> dict:
+    """The record of the run that a weights file is from.
+
+    Args:
+        path: of the file, see `place`.
+
+    Returns:
+        Its `config.json`.
+
+    Raises:
+        WeightsError: the file or the record is not there.
+
+    Source: ours.
+    """
+    record = path.parent / RECORD
+    for needed, what in ((path, "weights"), (record, f"the record of their training run ({RECORD})")):
+        if not needed.is_file():
+            raise WeightsError(
+                f"--weights is a run's folder or a weights file with its {RECORD} beside it. "
+                f"Received: {path}; {needed} with {what} is not there."
+            )
+    return json.loads(record.read_text(encoding="utf-8"))
 
 
 def shipped(name: str) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from colorizer import color, datasets, inference, methods, schedules, training, weights
+from colorizer import beginning, color, datasets, inference, methods, schedules, training, weights
 from colorizer.config import resolve
 from colorizer.methods import colorful, transfer_unet
 
@@ -147,12 +147,28 @@ def test_without_the_encoders_layers_the_message_names_them(run, tmp_path):
 
 
 def test_a_run_begins_with_given_weights_at_another_size(run, tmp_path):
-    network = training._begin_with(_config(init_weights=str(run), image_size=96), transfer_unet, None)
+    network = beginning.network_of(_config(init_weights=str(run), image_size=96), transfer_unet, None)
     assert network.input_shape[0] == (None, 96, 96, 1)
     for ours, theirs in zip(network.get_weights(), weights.load(run).network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(weights.WeightsError, match="efficientnet. Received: .*, of transfer_unet"):
-        training._begin_with(_config(method="efficientnet", init_weights=str(run)), methods.get("efficientnet"), None)
+        beginning.network_of(_config(method="efficientnet", init_weights=str(run)), methods.get("efficientnet"), None)
+
+
+def test_shipped_weights_are_trained_on_without_a_classifier(tmp_path):
+    # --classifier stays the default: EfficientNet-B4 of ImageNet, which is neither here nor wanted
+    config = resolve(
+        {"dataset": "sample", "method": "transfer_unet", "image_size": 64, "limit": 9, "epochs": 1}
+        | {"init_weights": "shipped", "run": str(tmp_path / "mine")},
+        transfer_unet.settings,
+    )
+    training.run(config)
+    record = json.loads((tmp_path / "mine" / "config.json").read_text())
+    assert record["classifier_name"] == "mobilenet_edgetpu"
+    begun, mine = weights.load("shipped").network, weights.load(tmp_path / "mine").network
+    assert mine.count_params() == begun.count_params()
+    kernels = [network.get_layer("logits").kernel.numpy() for network in (begun, mine)]
+    assert 0 < np.abs(kernels[0] - kernels[1]).max() < 0.1
 
 
 def test_shipped_weights_are_checked(run, monkeypatch, tmp_path):
