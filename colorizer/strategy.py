@@ -19,6 +19,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ import numpy as np
 from colorizer.cache import DataError
 
 log = logging.getLogger(__name__)
+
+_STATUS = re.compile("(UNKNOWN|INTERNAL|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED|FAILED_PRECONDITION): ")
 
 BACKENDS = {"mirrored": "tensorflow", "jax": "jax"}
 # Keras' own names for them: host:port of rank 0, how many processes, which one this is.
@@ -84,7 +87,10 @@ class Group:
 
         try:
             yield
-        except jax.errors.JaxRuntimeError as error:
+        except (jax.errors.JaxRuntimeError, ValueError) as error:
+            # TRICKY: some of XLA's failures reach Python as plain ValueErrors, which begin with a status code.
+            if type(error) is ValueError and not _STATUS.match(str(error)):
+                raise
             # TRICKY: at its exit JAX waits for the lost rank, then aborts. This comes before that, with status 1.
             atexit.register(os._exit, 1)
             raise LostRank(

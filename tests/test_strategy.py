@@ -52,6 +52,19 @@ def test_the_three_variables_come_together(monkeypatch, told):
         strategy._told()
 
 
+def test_a_failure_between_ranks_is_told_from_an_error_of_ones_own(monkeypatch):
+    jax = pytest.importorskip("jax")
+    monkeypatch.setattr(strategy.atexit, "register", lambda *_: None)
+    group = strategy.Group(rank=0, ranks=2, devices=2)
+    # as JAX 0.10 raises it from process_allgather
+    lost = ValueError("UNKNOWN: Gloo AllGather failed: Read error [127.0.0.1]:43678: Connection reset by peer")
+    for error in (lost, jax.errors.JaxRuntimeError("INTERNAL: barrier failed")):
+        with pytest.raises(strategy.LostRank, match="rank 0 of 2 .* Start all ranks again"), group.watched():
+            raise error
+    with pytest.raises(ValueError, match="no such look"), group.watched():
+        raise ValueError("no such look")
+
+
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
     monkeypatch.setattr(strategy, "_mirrored", lambda: strategy.Group(devices=3))
     monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
