@@ -6,7 +6,7 @@ trained. What comes out is, for every fourth pixel, a distribution over the 313 
 so no output can leave the range that colours have. One set of weights has two looks:
 
     accurate   an annealed mean, its chroma raised by a quarter: small errors, and pale where it is in doubt
-    vivid      annealed further, its chroma more than doubled: nearly as colourful as photographs, more often wrong
+    vivid      annealed further, its chroma more than doubled: up to two thirds of photographs' colour, more often wrong
 
     l_norm SxSx1 -> grey RGB -> classifier's stages S/4 S/8 S/16 S/32 -> decoder -> logits S/4 x S/4 x 313
            |                                                                          | a look's mean
@@ -53,7 +53,7 @@ TOP = 256  # channels of the bottleneck
 WIDTHS = ((160, 256), (96, 160), (48, 96))  # of S/16, S/8, S/4: what is taken of the skip, what is made of both
 MEAN_WEIGHT = 50.0  # of the mean's squared error in ab/128 beside the cross entropy in nats: about a fifth of the loss
 PRIOR_FLOOR = 1e-5  # no colour is held impossible because the training set lacks it
-# Temperature and gain of chroma, chosen from results/looks.jsonl, COCO's pictures. Accurate: the best PSNR. Vivid: the
+# Temperature and gain of chroma, chosen from results/looks.jsonl, COCO's pictures: accurate is the best PSNR, vivid the
 # most colour that is 0.4 dB above no colour, half the interval that such a difference has over a list of 250.
 LOOKS = {"accurate": (0.7, 1.25), "vivid": (0.5, 2.25)}
 looks = tuple(LOOKS)
