@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 SCHEDULES = ("plateau", "one_cycle")
-LOSSES = ("mse", "mae")
+LOSSES = ("mse", "mae", "distribution", "rebalanced", "log_mse")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("none", "mirrored", "jax")
 
@@ -66,7 +66,7 @@ class TrainConfig:
     epochs: int = setting(100, "passes over the training images", "Table 1", int)
     loss: str = setting(
         "mse",
-        "of the methods efficientnet and trivial: mse or mae; the others have their own",
+        "of efficientnet and trivial mse or mae, of transfer_unet any of these; the others have their own",
         "Table 1",
         choices=LOSSES,
     )
@@ -87,6 +87,23 @@ class TrainConfig:
     # Keras' default of 1e-4 is a tenth of all that training gains here; "no change or increase" is 0.
     plateau_min_delta: float = setting(0.0, "a validation loss lower by less counts as no change", "§III.C", float)
     plateau_min_lr: float = setting(1e-5, "the learning rate never falls below this", "BASELINES §2.3", float)
+    # A method that uses one of these has it among its `settings`; for every other the flag is refused.
+    weight_decay: float = setting(0.0, "decoupled from the gradient, as AdamW's", "ours", float, own=True)
+    encoder_rate: float = setting(
+        1.0,
+        "a pretrained encoder's learning rate, as a share of the rest's; 0: it stays as it is",
+        "ours",
+        float,
+        own=True,
+    )
+    frozen_epochs: int = setting(0, "the encoder stays as it is for this many epochs", "ours", int, own=True)
+    ema: float = setting(
+        0.0,
+        "momentum of the weights' moving average, which replaces them after every epoch; 0: none",
+        "ours",
+        float,
+        own=True,
+    )
 
     # -- pixels
     image_size: int = setting(256, "side of the square the network sees, a multiple of 32", "§III.B", int)
@@ -124,6 +141,11 @@ class TrainConfig:
             raise ValueError(f"--loss must be one of {', '.join(LOSSES)}. Received: {self.loss}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}. Received: {self.precision}")
+        for name in ("weight_decay", "encoder_rate", "frozen_epochs"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{flag_of(name)} must be 0 or above. Received: {getattr(self, name)}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"--ema must be 0 or above and below 1. Received: {self.ema}")
         if not 0 < self.plateau_factor < 1:
             raise ValueError(f"--plateau-factor must lie between 0 and 1. Received: {self.plateau_factor}")
 
@@ -142,6 +164,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Gives `parser` one flag per field; a flag that is not typed leaves no value behind."""
     for f in fields(TrainConfig):
         options = dict(f.metadata)
+        options.pop("own", None)
         kind, text = options.pop("kind"), f"{options.pop('help')} (default: {f.default}; {options.pop('source')})"
         options["default"] = argparse.SUPPRESS
         if kind is bool:
@@ -172,7 +195,11 @@ def resolve(
     own = {name: departure.value for name, departure in (departures or {}).items()}
     config = TrainConfig(**({k: v for k, v in own.items() if k in names()} | dict(given)))
     if config.loss not in (TrainConfig.loss, *losses):
-        raise ValueError(f"--loss is not for a method that has its own, {config.method}. Received: {config.loss}")
+        rule = f"of {config.method} is one of {', '.join(losses)}" if losses else f"is not for {config.method}"
+        raise ValueError(f"--loss {rule}. Received: {config.loss}")
+    for f in fields(TrainConfig):
+        if f.metadata.get("own") and f.name not in own and getattr(config, f.name) != f.default:
+            raise ValueError(f"{flag_of(f.name)} is not for {config.method}. Received: {getattr(config, f.name)}")
     if config.run is None:
         name = config.dataset.rstrip("/").rsplit("/", 1)[-1]
         config = replace(config, run=f"results/runs/{config.method}-{name}")

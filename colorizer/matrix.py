@@ -1,7 +1,8 @@
-"""Which runs the reproduction asks for: two named lists of rows. What runs them is `reproduce`.
+"""Which runs the reproduction asks for: named lists of rows. What runs them is `reproduce`.
 
     gpu   the paper's runs, its competitors on both sets, and ablations of its network; 100 epochs each
     cpu   the same questions small enough for two cores: 1,500 pictures, 32x32 pixels, four epochs
+    unet  the transfer U-Net with one choice changed a row: 1,000 pictures, 64x64 pixels, ten epochs; two cores
 
 A row's name is its run's folder, its settings are flags of train.py.
 """
@@ -16,7 +17,7 @@ CLASSIFIER = "{classifier}"  # in a row: the classifier that the matrix is run w
 MOBILENET = "{mobilenet}"  # in a row: the file of MobileNetEdgeTPU, which has to be named
 
 # G multiply-adds of one picture at 256x256, forward; a training step takes about three times as much. BASELINES §0.
-COST = {"efficientnet": 17.5, "let_there_be_color": 11.2, "colorful": 41.8, "gan": 12.5}
+COST = {"efficientnet": 17.5, "let_there_be_color": 11.2, "colorful": 41.8, "gan": 12.5, "transfer_unet": 3.4}
 # Training pictures where no record says how many: 90 % of the lists.
 PICTURES = {"coco": 4500, "paintings": 2200}
 
@@ -56,6 +57,32 @@ def _ablation(base, flags):
     return tuple(Row(f"{base}-{name}", common | own, base, change) for name, (change, own) in rows.items())
 
 
+def _choices(base, flags):
+    """The transfer U-Net with one choice changed at a time, after the row with nothing changed."""
+    rows = {
+        "seed": ("nothing but the seed", {"seed": 43}),
+        "random-encoder": ("encoder: ten plain convolutions, untrained", {"classifier": "none"}),
+        "rebalanced": ("loss: rebalanced", {"loss": "rebalanced"}),
+        "mse": ("loss: squared error alone", {"loss": "mse"}),
+        "mae": ("loss: absolute error alone", {"loss": "mae"}),
+        "log-mse": ("loss: logarithm of the squared error alone", {"loss": "log_mse"}),
+        "plateau": ("schedule: plateau", {"schedule": "plateau"}),
+        "frozen-encoder": ("encoder: stays as it is", {"encoder_rate": 0.0}),
+        "slow-encoder": ("encoder: a tenth of the rate", {"encoder_rate": 0.1}),
+        "staged": ("encoder: stays as it is for 3 epochs", {"frozen_epochs": 3}),
+        "decay": ("weight decay: 1, not 0.0001", {"weight_decay": 1.0}),
+        "ema": ("weights: moving average, momentum 0.98", {"ema": 0.98}),
+        "no-augmentation": ("augmentation: none", _NO_AUGMENTATION),
+        "zoom": ("augmentation: zoom of 0.5, not 0.2", {"zoom_range": 0.5}),
+        "128": ("pixels: 128x128", {"image_size": 128}),
+    }
+    common = {"dataset": "coco", "method": "transfer_unet", "classifier": CLASSIFIER} | flags
+    return (
+        Row(base, common, base, "nothing"),
+        *(Row(f"{base}-{name}", common | own, base, change) for name, (change, own) in rows.items()),
+    )
+
+
 _OTHERS = ("let_there_be_color", "colorful", "gan")
 _SMALL = {"image_size": 32, "limit": 1500, "epochs": 4}
 
@@ -83,6 +110,7 @@ MATRICES: dict[str, tuple[Row, ...]] = {
             for m, epochs, minutes in (("let_there_be_color", 2, 16.0), ("colorful", 2, 22.0), ("gan", 3, 40.0))
         ),
     ),
+    "unet": _choices("transfer_unet-choices", {"image_size": 64, "limit": 1000, "epochs": 10}),
 }
 
 

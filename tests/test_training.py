@@ -273,7 +273,9 @@ def test_the_loss_is_a_choice_of_the_methods_that_have_one(tmp_path):
         assert method.trainer(method.build(32), chosen, None).loss == loss
     with pytest.raises(ValueError, match="--loss .*gan.*Received: mae"):
         config.resolve({"loss": "mae", "method": "gan"}, methods.get("gan").settings, ())
-    with pytest.raises(ValueError, match="mse, mae. Received: huber"):
+    with pytest.raises(ValueError, match="--loss of efficientnet is one of mse, mae. Received: rebalanced"):
+        config.resolve({"loss": "rebalanced"}, method.settings, method.losses)
+    with pytest.raises(ValueError, match="rebalanced, log_mse. Received: huber"):
         config.resolve({"loss": "huber"})
 
 

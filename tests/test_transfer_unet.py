@@ -11,10 +11,11 @@ from keras import ops
 from colorizer import beginning, color, datasets, inference, methods, schedules, training, weights
 from colorizer.config import resolve
 from colorizer.methods import colorful, transfer_unet
+from colorizer.methods.colorful import BINS
 
-PRIOR = np.full(len(colorful.BINS), 1e-4, np.float32)
-GREY_BIN = int(np.hypot(*colorful.BINS.T).argmin())
-RED_BIN = int(np.square(colorful.BINS - [50, 30]).sum(axis=1).argmin())
+PRIOR = np.full(len(BINS), 1e-4, np.float32)
+GREY_BIN = int(np.hypot(*BINS.T).argmin())
+RED_BIN = int(np.square(BINS - [50, 30]).sum(axis=1).argmin())
 
 
 def multiply_adds(model) -> int:
@@ -67,7 +68,7 @@ def test_it_begins_with_the_prior(untrained):
     l_norm = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 1)).astype(np.float32)
     logits = untrained.predict_on_batch([l_norm, np.zeros((1, 1000), np.float32)])
     ab = ops.convert_to_numpy(transfer_unet.mean_ab(logits))
-    np.testing.assert_allclose(ab, np.broadcast_to(prior @ colorful.BINS, ab.shape), atol=0.1)
+    np.testing.assert_allclose(ab, np.broadcast_to(prior @ BINS, ab.shape), atol=0.1)
 
 
 def test_vivid_is_stronger_and_leans_to_the_likelier_colour():
@@ -76,7 +77,7 @@ def test_vivid_is_stronger_and_leans_to_the_likelier_colour():
     l_norm = np.zeros((1, 64, 64, 1), np.float32)
     ab = {look: transfer_unet.ab_of(logits, l_norm, look)[0, 0, 0] for look in transfer_unet.looks}
     chroma = {look: float(np.hypot(*ops.convert_to_numpy(of_look))) for look, of_look in ab.items()}
-    red = np.hypot(*(colorful.BINS[RED_BIN] / color.AB_SCALE))
+    red = np.hypot(*(BINS[RED_BIN] / color.AB_SCALE))
     for look, (temperature, gain) in transfer_unet.LOOKS.items():
         odds = np.exp(1 / temperature)
         assert chroma[look] == pytest.approx(red * odds / (1 + odds) * gain, rel=1e-3)
@@ -85,15 +86,42 @@ def test_vivid_is_stronger_and_leans_to_the_likelier_colour():
     assert float(ops.max(transfer_unet.ab_of(logits, l_norm, "vivid"))) <= 1
 
 
-def test_the_loss_is_least_at_the_truth():
-    ab_norm = np.broadcast_to(colorful.BINS[RED_BIN] / color.AB_SCALE, (1, 8, 8, 2)).astype(np.float32)
-    indices, shares = colorful.encode(ops.convert_to_tensor(colorful.BINS[[RED_BIN]]))
+@pytest.mark.parametrize("kind", transfer_unet.losses)
+def test_the_loss_is_least_at_the_truth(kind):
+    ab_norm = np.broadcast_to(BINS[RED_BIN] / color.AB_SCALE, (1, 8, 8, 2)).astype(np.float32)
+    indices, shares = colorful.encode(ops.convert_to_tensor(BINS[[RED_BIN]]))
     truth = np.full(len(PRIOR), -30, np.float32)
     truth[ops.convert_to_numpy(indices)[0]] = np.log(ops.convert_to_numpy(shares)[0])
     logits = np.stack([truth, np.zeros_like(truth), np.roll(truth, 60)])[:, None, None].repeat(2, 1).repeat(2, 2)
-    losses = [float(transfer_unet.MeanAndDistribution()(ab_norm, one[None])) for one in logits]
-    assert losses[0] < losses[1] < losses[2]
+    loss = transfer_unet.Loss(kind, PRIOR)
+    losses = [float(loss(ab_norm, one[None])) for one in logits]
+    assert losses[0] < min(losses[1:])
     assert float(transfer_unet.mse(ab_norm, logits[:1])[0]) < 1e-3
+
+
+def test_rebalancing_makes_a_rare_colour_dearer():
+    prior = PRIOR.copy()
+    prior[GREY_BIN] = 1 - prior.sum() + prior[GREY_BIN]
+    logits = np.zeros((1, 2, 2, len(PRIOR)), np.float32)
+    of = {}
+    for name, place in {"grey": GREY_BIN, "red": RED_BIN}.items():
+        ab_norm = np.broadcast_to(BINS[place] / color.AB_SCALE, (1, 8, 8, 2)).astype(np.float32)
+        of[name] = [float(transfer_unet.Loss(kind, prior)(ab_norm, logits)) for kind in ("distribution", "rebalanced")]
+    assert of["red"][1] > of["red"][0]
+    assert of["grey"][1] < of["grey"][0]
+
+
+@pytest.mark.parametrize(("share", "frozen_steps", "moved"), [(1, 0, 1), (0.1, 0, 0.1), (1, 2, 0), (0.1, 1, 0.05)])
+def test_two_rates(share, frozen_steps, moved):
+    slow, other = (keras.Variable(np.ones(3, np.float32)) for _ in range(2))
+    optimizer = transfer_unet.TwoRates(0.01, [slow], share, frozen_steps, weight_decay=0.5)
+    optimizer.build([slow, other])
+    for _ in range(2):
+        optimizer.apply([ops.ones(3), ops.ones(3)])
+    fallen = 1 - ops.convert_to_numpy(other)
+    assert fallen == pytest.approx(np.full(3, 0.03), rel=0.01)  # two steps and their decay
+    whole = fallen if share == 1 and not frozen_steps else np.full(3, 0.02)
+    assert 1 - ops.convert_to_numpy(slow) == pytest.approx(moved * whole, rel=1e-3, abs=1e-6)
 
 
 def test_one_cycle_rises_and_falls_to_nothing():
@@ -137,6 +165,30 @@ def test_the_look_reaches_the_photograph(untrained):
         looks[look] = colorizer.predict_ab([rgb])[0]
     np.testing.assert_array_equal(looks[None], looks["vivid"])
     assert np.abs(looks["accurate"] - looks["vivid"]).max() > 0.01
+
+
+def test_an_encoder_can_stay_and_weights_be_averaged(run, tmp_path):
+    before = weights.load(run).network
+    config = _config(run=str(tmp_path / "on"), init_weights=str(run), epochs=1, encoder_rate=0.0, ema=0.9)
+    training.run(config)
+    after = weights.load(config.run).network
+    for network, same in ((transfer_unet.encoder_of, True), (lambda network: network.get_layer("made4"), False)):
+        pairs = zip(network(before).weights, network(after).weights, strict=True)
+        assert all(np.array_equal(a, b) for a, b in pairs) == same
+
+
+@pytest.mark.parametrize("given", [{"ema": 0.9}, {"encoder_rate": 0.1}, {"frozen_epochs": 1}, {"weight_decay": 0.1}])
+def test_only_the_method_that_has_them_takes_its_flags(given):
+    (name,) = given
+    assert getattr(_config(**given), name) == given[name]
+    with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} is not for efficientnet. Received: "):
+        resolve({"dataset": "sample"} | given, methods.get("efficientnet").settings)
+
+
+@pytest.mark.parametrize("given", [{"ema": 1.0}, {"encoder_rate": -0.1}, {"frozen_epochs": -1}, {"weight_decay": -1.0}])
+def test_own_flags_have_ranges(given):
+    with pytest.raises(ValueError, match=f"--{next(iter(given)).replace('_', '-')} must be 0 or above"):
+        _config(**given)
 
 
 def test_without_the_encoders_layers_the_message_names_them(run, tmp_path):

@@ -86,7 +86,7 @@ class Method(Protocol):
 # `encoder_of(network)`: the record keeps that encoder's architecture, so that weights load without the classifier.
 # A method whose network can be decoded in several ways has `looks`, their names, and
 # `predict_look(network, l_norm, vector, look)`; `predict_ab` is the first of them.
-# A method with a choice of losses has `losses`, their Keras names; --loss is refused for every other.
+# A method with a choice of losses has `losses`, their names; --loss is refused for every other.
 # A method that predicts luminance too also has `predict_lab(network, l_norm, vector)` -> (B, S, S, 3)
 # float32 Lab; evaluation then scores it a second time, with its own L.
 # A method whose network puts out something else than `ab_norm_hat` also has `ab_of(output, l_norm)`: the

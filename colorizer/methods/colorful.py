@@ -221,7 +221,8 @@ class RebalancedCrossEntropy(keras.losses.Loss):
 def trainer(network, config, train) -> keras.Model:
     """Adam on the rebalanced cross entropy; the unweighted one is logged beside it. Source: BASELINES §1.2, §1.4."""
     network.compile(
-        optimizer=keras.optimizers.Adam(config.learning_rate, beta_2=0.99),  # authors' solver
+        # beta_2: authors' solver
+        optimizer=keras.optimizers.Adam(config.learning_rate, beta_2=0.99, weight_decay=config.weight_decay or None),
         loss=RebalancedCrossEntropy(rebalance(prior_of(train))),
         metrics=[cross_entropy],
     )

@@ -39,10 +39,16 @@ title = "Transfer U-Net (ours)"
 reference = "ours, after the paper's conclusion; BASELINES §1.2 for bins and soft encoding"
 settings = {
     "learning_rate": Departure(5e-4, "ours: of AdamW, the highest of one cycle"),
+    "loss": Departure("distribution", "ours: see `Loss`"),
     "schedule": Departure("one_cycle", "ours: a CPU has few epochs, none to wait for a plateau"),
+    "weight_decay": Departure(1e-4, "ours"),
+    "encoder_rate": Departure(1.0, "ours: all of it is trained alike"),
+    "frozen_epochs": Departure(0, "ours"),
+    "ema": Departure(0.0, "ours"),
     "rotation_range": Departure(0.0, "ours: photographs are seldom askew"),
     "shear_range": Departure(0.0, "ours: as above"),
 }
+losses = ("distribution", "rebalanced", "mse", "mae", "log_mse")
 uses_vector = False
 uses_labels = False
 uses_encoder = True
@@ -52,6 +58,7 @@ PLAIN = (24, 48, 96, 192, 384)  # channels of `plain_encoder`'s five sizes
 TOP = 256  # channels of the bottleneck
 WIDTHS = ((160, 256), (96, 160), (48, 96))  # of S/16, S/8, S/4: what is taken of the skip, what is made of both
 MEAN_WEIGHT = 50.0  # of the mean's squared error in ab/128 beside the cross entropy in nats: about a fifth of the loss
+LEAST_MSE = 1e-4  # of a picture, in (ab/128)^2: about 1.3 Lab units; below it nothing is gained
 PRIOR_FLOOR = 1e-5  # no colour is held impossible because the training set lacks it
 # Temperature and gain of chroma, chosen from results/looks.jsonl, COCO's pictures: accurate is the best PSNR, vivid the
 # most colour that is 0.4 dB above no colour, half the interval that such a difference has over a list of 250.
@@ -169,29 +176,44 @@ def encoder_of(network: keras.Model) -> keras.Model:
     return network.get_layer("encoder")
 
 
-class MeanAndDistribution(keras.losses.Loss):
-    """Cross entropy with the soft-encoded truth, and the squared error of the distribution's mean.
+class Loss(keras.losses.Loss):
+    """What a predicted distribution costs, beside a truth averaged to its quarter of the size.
 
-    The first makes rare colours possible, the second keeps the mean, from which the looks depart, honest.
+        distribution   cross entropy with the soft-encoded truth, and the squared error of the distribution's mean:
+                       the first makes rare colours possible, the second keeps the mean, whence the looks depart, honest
+        rebalanced     the same, each pixel's cross entropy weighted by how rare its true colour is, as in `colorful`
+        mse, mae       the mean's squared or absolute error alone
+        log_mse        the logarithm of a picture's mean squared error: its PSNR, but for the clipping to sRGB
 
-    Source: ours; soft encoding: BASELINES §1.2.
+    `kind` is one of `losses`, `prior` (313,) float how often each colour occurs in training.
+
+    Source: ours; soft encoding and rebalancing: BASELINES §1.2.
     """
 
-    def __init__(self):
-        super().__init__(name="mean_and_distribution")
+    def __init__(self, kind: str, prior: np.ndarray):
+        super().__init__(name=kind)
+        self.kind = kind
+        self.weights = colorful.rebalance(prior) if kind == "rebalanced" else np.ones(len(BINS), np.float32)
 
     def call(self, ab_norm, logits):
-        ab = ops.average_pool(ab_norm, STRIDE) * color.AB_SCALE
-        indices, shares = colorful.encode(ab)
+        ab = ops.average_pool(ab_norm, STRIDE, STRIDE) * color.AB_SCALE
         logs = ops.log_softmax(logits, axis=-1)
+        error = (ops.matmul(ops.exp(logs), BINS) - ab) / color.AB_SCALE
+        if self.kind == "mae":
+            return MEAN_WEIGHT * ops.mean(ops.abs(error), axis=(1, 2, 3))
+        squared = ops.mean(ops.square(error), axis=(1, 2, 3))
+        if self.kind == "mse":
+            return MEAN_WEIGHT * squared
+        if self.kind == "log_mse":
+            return ops.log(squared + LEAST_MSE)
+        indices, shares = colorful.encode(ab)
         nats = -ops.sum(shares * ops.take_along_axis(logs, indices, axis=-1), axis=-1)
-        error = ops.mean(ops.square((ops.matmul(ops.exp(logs), BINS) - ab) / color.AB_SCALE), axis=-1)
-        return ops.mean(nats + MEAN_WEIGHT * error, axis=(1, 2))
+        return ops.mean(ops.take(self.weights, indices[..., 0]) * nats, axis=(1, 2)) + MEAN_WEIGHT * squared
 
 
 def mse(ab_norm, logits):
     """Mean squared error of the distribution's mean in ab/128, at a quarter of the size: (B,)."""
-    ab = ops.average_pool(ab_norm, STRIDE)
+    ab = ops.average_pool(ab_norm, STRIDE, STRIDE)
     return ops.mean(ops.square(mean_ab(logits) / color.AB_SCALE - ab), axis=(1, 2, 3))
 
 
@@ -200,15 +222,56 @@ def mean_ab(logits, temperature=1.0):
     return ops.matmul(ops.softmax(logits / temperature, axis=-1), BINS)
 
 
+class TwoRates(keras.optimizers.AdamW):
+    """AdamW that trains some variables more slowly than the others, and for some steps not at all.
+
+    Args:
+        learning_rate: as AdamW's.
+        slow: the variables.
+        share: their learning rate, as a share of the others'.
+        frozen_steps: how many steps they keep their values.
+        **kwargs: as AdamW's.
+
+    Source: ours.
+    """
+
+    def __init__(self, learning_rate, slow, share, frozen_steps, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self._slow, self._share, self._frozen_steps = {id(variable) for variable in slow}, share, frozen_steps
+        if share < 1 or frozen_steps:  # a decay would move what is to stay
+            self.exclude_from_weight_decay(var_list=slow)
+
+    def build(self, variables):
+        super().build(variables)
+        self._slow_indices = {i for i, variable in enumerate(variables) if id(variable) in self._slow}
+
+    def update_step(self, gradient, variable, learning_rate):
+        if self._get_variable_index(variable) in self._slow_indices:
+            share = ops.where(self.iterations < self._frozen_steps, 0.0, self._share)
+            learning_rate = learning_rate * ops.cast(share, learning_rate.dtype)
+        super().update_step(gradient, variable, learning_rate)
+
+
 def trainer(network, config, train) -> keras.Model:
-    """AdamW on `MeanAndDistribution`; the prior is that of the training pictures. Source: ours."""
+    """AdamW on `Loss`; the prior is that of the training pictures. Source: ours."""
     prior = colorful.prior_of(train)
     network.get_layer("log_prior").log_prior.assign(np.log(np.maximum(prior, PRIOR_FLOOR)).astype(np.float32))
+    encoder = encoder_of(network)
+    encoder.trainable = config.encoder_rate > 0  # its batch statistics too
+    averaged = (
+        {"use_ema": True, "ema_momentum": config.ema, "ema_overwrite_frequency": len(train)} if config.ema else {}
+    )
     network.compile(
-        optimizer=keras.optimizers.AdamW(
-            schedules.learning_rate(config, len(train)), weight_decay=1e-4, global_clipnorm=1.0
+        optimizer=TwoRates(
+            schedules.learning_rate(config, len(train)),
+            slow=encoder.trainable_variables,
+            share=config.encoder_rate,
+            frozen_steps=config.frozen_epochs * len(train),
+            weight_decay=config.weight_decay,
+            global_clipnorm=1.0,
+            **averaged,
         ),
-        loss=MeanAndDistribution(),
+        loss=Loss(config.loss, prior),
         metrics=[mse],
         # XLA compiles for minutes and makes depthwise convolutions on a CPU several times slower; JAX always uses it.
         jit_compile=False,
