@@ -53,13 +53,13 @@ def _free_port() -> int:
 
 def main(flags, prog: str) -> int:
     """The command `train`: returns the exit status."""
-    from colorizer import config, methods, record
+    from colorizer import record
     from colorizer.commands import train
 
     given, resume = train.parse([flag for flag in flags.flags if flag != "--"], prog=f"{prog} train --ranks N --")
     given["strategy"] = "jax"
     try:
-        chosen = config.resolve(given, methods.get(given.get("method", config.TrainConfig.method)).settings)
+        chosen = train.configuration(given, resume)
         if chosen.batch_size % flags.ranks:
             raise ValueError(
                 f"--batch-size is that of all ranks together: a multiple of --ranks {flags.ranks}. "

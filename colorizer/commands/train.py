@@ -37,6 +37,30 @@ def parse(argv=None, prog: str = PROG):
     return given, given.pop("resume")
 
 
+def configuration(given: dict, resume: bool):
+    """What the typed flags ask for; `--run X --resume` needs no other: the record holds them.
+
+    Args:
+        given: field -> value, of the flags that were typed.
+        resume: whether the run in `given["run"]`, if there is one, is gone on with.
+
+    Returns:
+        A `TrainConfig`.
+
+    Raises:
+        ValueError: a flag is wrong, by itself or for the method.
+
+    Source: ours.
+    """
+    from colorizer import config, methods, record
+
+    begun = record.Record(given["run"]).config() if resume and "run" in given else None
+    if begun:
+        given = {name: begun[name] for name in config.names() if begun.get(name) is not None} | given
+    method = methods.get(given.get("method", config.TrainConfig.method))
+    return config.resolve(given, method.settings, getattr(method, "losses", ()))
+
+
 def _methods(argv) -> str:
     """What stands under the flags: the method that was typed, at length; else a line about each."""
     from colorizer import methods
@@ -56,14 +80,10 @@ def main(argv=None, prog: str = PROG) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below it TensorFlow alarms people without a GPU
 
-    from colorizer import classifier, config, datasets, labels, methods, record, training, weights
+    from colorizer import classifier, datasets, labels, record, training, weights
 
     try:
-        begun = record.Record(given["run"]).config() if resume and "run" in given else None
-        if begun:  # `--run X --resume` needs no other flag: the record holds them
-            given = {name: begun[name] for name in config.names() if begun.get(name) is not None} | given
-        method = methods.get(given.get("method", config.TrainConfig.method))
-        chosen = config.resolve(given, method.settings, getattr(method, "losses", ()))
+        chosen = configuration(given, resume)
     except ValueError as error:
         return _say(prog, error, 2)
     kept = record.Record(chosen.run)
