@@ -145,14 +145,16 @@ class _Bench:
             predicts, why = self._predictors(run), ""
         except (classifier.ClassifierError, weights.WeightsError, ValueError) as error:
             predicts, why = {}, f": {str(error).splitlines()[0]}"
-        kept = runs.read_predictions(run.folder / "predictions.npz")
         key = {k: v for k, v in run.keys("", "").items() if k not in ("test_set", "image")}
-        new = self._score(run.name, key, predicts.get("", {}), why)
-        for suffix in runs.variants(methods.get(run.method)):
-            self._score(run.name + suffix, key | {"method": run.method + suffix}, predicts.get(suffix, {}), why)
-        self.predictions[run.name] = kept | new
-        if new and keep_predictions:
-            runs.write_predictions(run.folder / "predictions.npz", kept | new)
+        for suffix in ("", *runs.variants(methods.get(run.method))):
+            label = run.name + suffix
+            new = self._score(label, key | {"method": run.method + suffix}, predicts.get(suffix, {}), why)
+            if suffix == OWN_L:  # its colours are the run's own
+                continue
+            path = runs.predictions_file(run.folder, suffix)
+            self.predictions[label] = runs.read_predictions(path) | new
+            if new and keep_predictions:
+                runs.write_predictions(path, self.predictions[label])
 
     def _predictors(self, run) -> dict[str, dict[str, Predict]]:
         """ "" -> test list -> what predicts its ab; and the same for every one of the method's `runs.variants`."""

@@ -111,7 +111,7 @@ def read(found: Iterable[Run], scores: pd.DataFrame, results: Path) -> Facts:
     measured = json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
     def predictions(run):
-        kept = runs.read_predictions(run.folder / "predictions.npz")
+        kept = runs.read_predictions(runs.predictions_file(run.folder))
         return {test_set: runs.unshrink(ab) for test_set, (_, ab) in kept.items()}
 
     return Facts(found, scores, measured, predictions)

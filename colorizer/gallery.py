@@ -22,14 +22,14 @@ class Gallery:
     Args:
         found: the finished runs; those chosen for the tables are drawn.
         pictures: the test lists that are here.
-        predictions: run -> test list -> (names, (n, 64, 64, 2) int8), as kept.
+        predictions: run, or look of one -> test list -> (names, (n, 64, 64, 2) int8), as kept.
 
     Source: ours.
     """
 
     def __init__(self, found: Iterable[Run], pictures: Sequence[Pictures], predictions: Mapping[str, chroma.Kept]):
         self.pictures, self.predictions = pictures, predictions
-        self.shown = tables.in_order(runs.chosen(found).values())
+        self.shown = [shown for run in tables.in_order(runs.chosen(found).values()) for shown in runs.with_looks(run)]
         self._where = {(p.name, name): (p, i) for p in pictures for i, name in enumerate(p.images)}
         listed = [(p.name, name) for p in pictures for name in p.images[: p.listed]]
         self.random = [listed[i] for i in sheets.drawn(len(listed))]
@@ -71,7 +71,7 @@ class Gallery:
 
         Source: ours.
         """
-        own = scores[(scores.run == run.name) & (scores.method == run.method) & scores.test_set.isin(TEST_LISTS)]
+        own = scores[(scores.run == run.folder.name) & (scores.method == run.method) & scores.test_set.isin(TEST_LISTS)]
         here = [self.has(run, [key]) and key in self._where for key in zip(own.test_set, own.image, strict=True)]
         ordered = own[here].sort_values([_MEASURE, "test_set", "image"])
 
@@ -105,7 +105,11 @@ def open_all(results: Path, data_dir=None) -> Gallery:
     Source: ours.
     """
     found, _ = runs.read(Path(results) / "runs")
-    kept = {run.name: runs.read_predictions(run.folder / "predictions.npz") for run in found}
+    kept = {}
+    for run in found:
+        for look in runs.with_looks(run):
+            path = runs.predictions_file(run.folder, look.name.removeprefix(run.name))
+            kept[look.name] = runs.read_predictions(path)
     return Gallery(found, testlists.find(found, data_dir)[0], kept)
 
 

@@ -74,6 +74,36 @@ class Run:
         return dict(zip(KEYS, values, strict=True))
 
 
+@dataclass(frozen=True)
+class Look(Run):
+    """What a run's network makes of pictures in another look than its first.
+
+    Attributes:
+        suffix: of `variants`; it follows the run's name and the method's.
+    """
+
+    suffix: str
+
+    @property
+    def name(self) -> str:
+        return self.folder.name + self.suffix
+
+    @property
+    def method(self) -> str:
+        return super().method + self.suffix
+
+
+def with_looks(run: Run) -> list[Run]:
+    """A run, and a `Look` for each of its method's looks but the first, which is the run's own. Source: ours."""
+    suffixes = [suffix for suffix in variants(methods.get(run.method)) if suffix != OWN_L]
+    return [run, *(Look(run.folder, run.config, run.summary, run.history, suffix) for suffix in suffixes)]
+
+
+def predictions_file(folder: Path, suffix: str = "") -> Path:
+    """Where the predictions of a run, or of a look of it, are kept."""
+    return Path(folder) / f"predictions{suffix}.npz"
+
+
 def read(runs_dir: Path) -> tuple[list[Run], list[str]]:
     """Reads the runs of a folder.
 

@@ -76,7 +76,7 @@ def systems(found: Sequence[runs.Run], dataset: str, classifier_spec: str | None
 
 def _kept(run, dataset):
     """Looks a picture up among a run's kept predictions."""
-    names, ab = runs.read_predictions(run.folder / "predictions.npz").get(dataset, ([], None))
+    names, ab = runs.read_predictions(runs.predictions_file(run.folder)).get(dataset, ([], None))
 
     def colorize(name, rgb):
         if name not in names:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
 from canned import canned_run
 from conftest import REPOSITORY, draw_picture
@@ -228,27 +227,6 @@ def test_only_the_default_output_fills_in_the_readme(data, tmp_path, monkeypatch
     records = (tmp_path / "results" / "README.md").read_text()
     assert "| trivial-paintings | One colour, learnt | paintings | none |" in records
     assert "`python train.py --dataset coco`" in records
-
-
-def test_a_method_that_predicts_luminance_is_scored_with_its_own_too(data, tmp_path, monkeypatch):
-    def predict_lab(network, l_norm, vector):
-        ab_norm = methods.get("trivial").predict_ab(network, l_norm, vector)
-        return color.join(-np.ones_like(l_norm), ab_norm)  # black
-
-    monkeypatch.setattr(methods.get("trivial"), "predict_lab", predict_lab, raising=False)
-    brown_run(tmp_path / "runs" / "trivial-paintings")
-    scores = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
-    of_run = scores[(scores.run == "trivial-paintings") & (scores.test_set == "coco")].set_index("image")
-    true_l, own_l = (of_run[of_run.method == name] for name in ("trivial", "trivial" + runs.OWN_L))
-    assert len(true_l) == len(own_l) > 0
-    assert (own_l.ssim_rgb < true_l.ssim_rgb - 0.1).all()
-    np.testing.assert_allclose(own_l.mse_ab, true_l.mse_ab, atol=1e-6)
-    table = pd.read_csv(tmp_path / "out" / "tables" / "table4.csv")
-    means = table[(table.method == "trivial" + runs.OWN_L) & (table.image == "mean")]
-    assert list(means.test_set) == list(runs.TEST_LISTS)
-    np.testing.assert_allclose(means.ssim_rgb.iloc[1], own_l.ssim_rgb.mean())
-    again = evaluation.evaluate(tmp_path / "runs", tmp_path / "out").scores
-    assert (again.method == "trivial" + runs.OWN_L).sum() == (scores.method == "trivial" + runs.OWN_L).sum()
 
 
 def test_shrinking_keeps_the_colours():

@@ -1,0 +1,48 @@
+"""What evaluation makes of a network that has more than one answer: its own luminance, or a second look."""
+
+import numpy as np
+import pandas as pd
+from test_evaluation import brown_run, data  # noqa: F401  (a fixture: small made-up test lists)
+
+from colorizer import color, evaluation, gallery, methods, runs
+
+
+def test_a_method_that_predicts_luminance_is_scored_with_its_own_too(data, tmp_path, monkeypatch):  # noqa: F811
+    def predict_lab(network, l_norm, vector):
+        ab_norm = methods.get("trivial").predict_ab(network, l_norm, vector)
+        return color.join(-np.ones_like(l_norm), ab_norm)  # black
+
+    monkeypatch.setattr(methods.get("trivial"), "predict_lab", predict_lab, raising=False)
+    brown_run(tmp_path / "runs" / "trivial-paintings")
+    scores = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
+    of_run = scores[(scores.run == "trivial-paintings") & (scores.test_set == "coco")].set_index("image")
+    true_l, own_l = (of_run[of_run.method == name] for name in ("trivial", "trivial" + runs.OWN_L))
+    assert len(true_l) == len(own_l) > 0
+    assert (own_l.ssim_rgb < true_l.ssim_rgb - 0.1).all()
+    np.testing.assert_allclose(own_l.mse_ab, true_l.mse_ab, atol=1e-6)
+    table = pd.read_csv(tmp_path / "out" / "tables" / "table4.csv")
+    means = table[(table.method == "trivial" + runs.OWN_L) & (table.image == "mean")]
+    assert list(means.test_set) == list(runs.TEST_LISTS)
+    np.testing.assert_allclose(means.ssim_rgb.iloc[1], own_l.ssim_rgb.mean())
+    again = evaluation.evaluate(tmp_path / "runs", tmp_path / "out").scores
+    assert (again.method == "trivial" + runs.OWN_L).sum() == (scores.method == "trivial" + runs.OWN_L).sum()
+
+
+def test_a_second_look_is_scored_kept_and_drawn(data, tmp_path, monkeypatch):  # noqa: F811
+    trivial = methods.get("trivial")
+
+    def predict_look(network, l_norm, vector, look):
+        return trivial.predict_ab(network, l_norm, vector) * {"pale": 1, "strong": 2}[look]
+
+    monkeypatch.setattr(trivial, "looks", ("pale", "strong"), raising=False)
+    monkeypatch.setattr(trivial, "predict_look", predict_look, raising=False)
+    run = brown_run(tmp_path / "runs" / "trivial-paintings")
+    scores = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
+    assert set(scores[scores.run == "trivial-paintings"].method) == {"trivial", "trivial_strong"}
+    pale, strong = (runs.read_predictions(runs.predictions_file(run.folder, suffix)) for suffix in ("", "_strong"))
+    for test_set, (names, ab) in strong.items():
+        assert names == pale[test_set][0]
+        np.testing.assert_allclose(runs.unshrink(ab), 2 * runs.unshrink(pale[test_set][1]), atol=1.5 / runs.AB_STEPS)
+    drawn = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
+    assert {f"contact-trivial-paintings{suffix}.jpg" for suffix in ("", "_strong")} <= drawn
+    assert [shown.name for shown in gallery.open_all(tmp_path, data).shown] == [run.name, run.name + "_strong"]
