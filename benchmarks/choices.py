@@ -1,6 +1,6 @@
 """What each choice in the transfer U-Net is worth, on COCO's validation pictures; makes results/choices.jsonl.
 
-    python -m colorizer.reproduce --matrix unet --runs results/choices --classifier FILE.keras
+    python -m colorizer.reproduce --matrix unet --classifier FILE.keras
     python -m benchmarks.choices > results/choices.jsonl
 
 A line per row of the matrix that has been run. A loss moves how pale the mean is, and the looks are set for one
@@ -23,7 +23,6 @@ import numpy as np
 from benchmarks import looks
 from colorizer import color, matrix, metrics, weights
 
-MATRIX = "unet"
 TEMPERATURES = (1.0, 0.7, 0.5)
 GAINS = (0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 MARGIN = 0.4  # dB over all-grey that the vivid look keeps, as in `benchmarks.looks`
@@ -73,10 +72,10 @@ def main(argv=None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.choices", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=Path, default=Path("results/choices"), metavar="DIR")
+    parser.add_argument("--runs", type=Path, default=Path(matrix.folder_of(matrix.CHOICES)), metavar="DIR")
     parser.add_argument("--limit", type=int, default=250, help="validation pictures (default: %(default)s)")
     flags = parser.parse_args(argv)
-    rows = [row for row in matrix.MATRICES[MATRIX] if (flags.runs / row.name / "summary.json").is_file()]
+    rows = [row for row in matrix.MATRICES[matrix.CHOICES] if (flags.runs / row.name / "summary.json").is_file()]
     rgb_u8 = looks.pictures({"dataset": "coco"}, flags.limit)["coco"]
     grey, _ = scores(rgb_u8, np.zeros((len(rgb_u8), 1, 1, 2), np.float32))
     truth = float(np.mean([metrics.colourfulness(rgb) for rgb in rgb_u8]))

@@ -29,7 +29,8 @@ def table(found: Iterable[Run], compared: comparison.Compared) -> pd.DataFrame:
     Source: ours; BASELINES §2.4 asks whether the class vector is used at all.
     """
     here = {run.name: run for run in found}
-    wanted = [name for name, part in matrix.MATRICES.items() if any(r.base and r.name in here for r in part)]
+    of_the_network = {name: part for name, part in matrix.MATRICES.items() if name != matrix.CHOICES}
+    wanted = [name for name, part in of_the_network.items() if any(r.base and r.name in here for r in part)]
     rows = []
     for name in wanted or ["cpu"]:
         ablations = [row for row in matrix.MATRICES[name] if row.base]

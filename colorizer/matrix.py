@@ -86,6 +86,8 @@ def _choices(base, flags):
 _OTHERS = ("let_there_be_color", "colorful", "gan")
 _SMALL = {"image_size": 32, "limit": 1500, "epochs": 4}
 
+CHOICES = "unet"  # the matrix that no table of the paper's network shows; `benchmarks.choices` compares its rows
+
 MATRICES: dict[str, tuple[Row, ...]] = {
     "gpu": (
         Row("efficientnet-paintings-100", {"dataset": "paintings", "classifier": CLASSIFIER}),
@@ -110,13 +112,18 @@ MATRICES: dict[str, tuple[Row, ...]] = {
             for m, epochs, minutes in (("let_there_be_color", 2, 16.0), ("colorful", 2, 22.0), ("gan", 3, 40.0))
         ),
     ),
-    "unet": _choices("transfer_unet-choices", {"image_size": 64, "limit": 1000, "epochs": 10}),
+    CHOICES: _choices("transfer_unet-choices", {"image_size": 64, "limit": 1000, "epochs": 10}),
 }
 
 
 def rows() -> dict[str, Row]:
     """All rows by name."""
     return {row.name: row for matrix in MATRICES.values() for row in matrix}
+
+
+def folder_of(name: str) -> str:
+    """Where the runs of a matrix lie. Source: ours."""
+    return "results/choices" if name == CHOICES else "results/runs"
 
 
 def base_of(run: str) -> str | None:

@@ -27,10 +27,12 @@ DESCRIPTION = """Makes every run of the reproduction that is not made yet, and g
 
     %(prog)s --matrix gpu                      100 epochs each, as the paper; on one GPU
     %(prog)s --matrix cpu --classifier FILE    the small one, for two cores and about an hour
+    %(prog)s --matrix unet --classifier FILE   what each choice in the transfer U-Net is worth
     %(prog)s --matrix gpu --list               what is done, what is left and how long it will take
     %(prog)s --matrix gpu --only NAME          one row
 
-Afterwards `python evaluate.py` makes the tables. Exit status: 0 all rows are finished, 1 some are not, 130 Ctrl-C."""
+Afterwards `python evaluate.py` makes the tables, of unet `python -m benchmarks.choices`.
+Exit status: 0 all rows are finished, 1 some are not, 130 Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -230,11 +232,12 @@ def main(argv=None) -> int:
     parser.add_argument("--matrix", choices=matrix.MATRICES, default="gpu", help="which rows (default: %(default)s)")
     parser.add_argument("--list", action="store_true", help="say what is done and what is left, and stop")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these rows")
-    parser.add_argument("--runs", type=Path, default=Path("results/runs"), metavar="DIR", help="(default: %(default)s)")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="(default: results/runs, of unet results/choices)")
     parser.add_argument("--data-dir", metavar="DIR", help="holds coco/ and paintings/ (default: found or downloaded)")
     parser.add_argument("--classifier", default=TrainConfig.classifier, help="as train.py's (default: %(default)s)")
     parser.add_argument("--mobilenet", metavar="FILE", help="MobileNetEdgeTPU as a saved Keras classifier")
     flags = parser.parse_args(argv)
+    flags.runs = flags.runs or Path(matrix.folder_of(flags.matrix))
     if flags.data_dir:  # as a root: every row finds its own folder there, and so does evaluate.py
         os.environ["COLORIZER_DATA"] = str(Path(flags.data_dir).resolve())
     try:

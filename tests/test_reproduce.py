@@ -3,10 +3,11 @@
 import json
 import sys
 
+import pandas as pd
 import pytest
 from canned import canned_run
 
-from colorizer import config, matrix, methods, reproduce, runs
+from colorizer import ablation, comparison, config, matrix, methods, reproduce, runs
 
 SMALL = {"dataset": "coco", "epochs": 4, "limit": 100, "image_size": 64}
 CPU = "efficientnet-coco-cpu"
@@ -82,6 +83,21 @@ def test_every_row_is_something_train_py_takes(tmp_path):
             assert given == dict(item.flags) | {"run": str(item.folder)}
             method = methods.get(item.method)
             config.resolve(given, method.settings, getattr(method, "losses", ()))
+
+
+def test_what_the_unets_choices_are_worth_is_told_apart_from_the_papers_ablations(tmp_path):
+    base, *others = matrix.MATRICES[matrix.CHOICES]
+    assert {row.base for row in others} == {base.base} == {base.name}
+    for row in others:  # one thing is changed; without augmentation four flags are
+        changed = {name: value for name, value in row.flags.items() if base.flags.get(name) != value}
+        assert len(changed) == 1 or row.name.endswith("no-augmentation")
+    assert matrix.folder_of(matrix.CHOICES) != matrix.folder_of("cpu")
+    compared = comparison.compare([], pd.DataFrame(columns=list(runs.COLUMNS)))
+    assert (
+        not ablation.table([canned_run(tmp_path / base.name, "transfer_unet")], compared)
+        .run.str.startswith(base.name)
+        .any()
+    )
 
 
 def test_classifiers_are_put_in_and_a_row_like_its_base_is_not_run_twice(tmp_path):
