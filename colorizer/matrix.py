@@ -57,6 +57,11 @@ def _ablation(base, flags):
     return tuple(Row(f"{base}-{name}", common | own, base, change) for name, (change, own) in rows.items())
 
 
+_STAGED = {"encoder_rate": 0.3, "frozen_epochs": 1}
+# What the rows depart from: the method's own settings came out of them.
+_PLAIN = {"encoder_rate": 1.0, "frozen_epochs": 0, "weight_decay": 1e-4, "zoom_range": 0.2}
+
+
 def _choices(base, flags):
     """The transfer U-Net with one choice changed at a time, after the row with nothing changed."""
     rows = {
@@ -70,13 +75,15 @@ def _choices(base, flags):
         "frozen-encoder": ("encoder: stays as it is", {"encoder_rate": 0.0}),
         "slow-encoder": ("encoder: a tenth of the rate", {"encoder_rate": 0.1}),
         "staged": ("encoder: stays as it is for 3 epochs", {"frozen_epochs": 3}),
+        "staged-slow": ("encoder: stays for 1 epoch, then 0.3 of the rate", _STAGED),
+        "all": ("the above, zoom of 0.5 and weight decay 1", _STAGED | {"zoom_range": 0.5, "weight_decay": 1.0}),
         "decay": ("weight decay: 1, not 0.0001", {"weight_decay": 1.0}),
         "ema": ("weights: moving average, momentum 0.98", {"ema": 0.98}),
         "no-augmentation": ("augmentation: none", _NO_AUGMENTATION),
         "zoom": ("augmentation: zoom of 0.5, not 0.2", {"zoom_range": 0.5}),
         "128": ("pixels: 128x128", {"image_size": 128}),
     }
-    common = {"dataset": "coco", "method": "transfer_unet", "classifier": CLASSIFIER} | flags
+    common = {"dataset": "coco", "method": "transfer_unet", "classifier": CLASSIFIER} | _PLAIN | flags
     return (
         Row(base, common, base, "nothing"),
         *(Row(f"{base}-{name}", common | own, base, change) for name, (change, own) in rows.items()),

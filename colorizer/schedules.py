@@ -1,8 +1,9 @@
-"""The learning rate over a run: as it is until a plateau, or one cycle."""
+"""The learning rate over a run, as it is until a plateau or one cycle, and over the parts of a network."""
 
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 WARM_UP = 0.05  # of a cycle's steps, from a hundredth to the highest rate
 
@@ -31,3 +32,33 @@ def learning_rate(config, steps_per_epoch: int):
         warmup_target=config.learning_rate,
         warmup_steps=warm_up,
     )
+
+
+class TwoRates(keras.optimizers.AdamW):
+    """AdamW that trains some variables more slowly than the others, and for some steps not at all.
+
+    Args:
+        learning_rate: as AdamW's.
+        slow: the variables.
+        share: their learning rate, as a share of the others'.
+        frozen_steps: how many steps they keep their values.
+        **kwargs: as AdamW's.
+
+    Source: ours.
+    """
+
+    def __init__(self, learning_rate, slow, share, frozen_steps, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self._slow, self._share, self._frozen_steps = {id(variable) for variable in slow}, share, frozen_steps
+        if share < 1 or frozen_steps:  # a decay would move what is to stay
+            self.exclude_from_weight_decay(var_list=slow)
+
+    def build(self, variables):
+        super().build(variables)
+        self._slow_indices = {i for i, variable in enumerate(variables) if id(variable) in self._slow}
+
+    def update_step(self, gradient, variable, learning_rate):
+        if self._get_variable_index(variable) in self._slow_indices:
+            share = ops.where(self.iterations < self._frozen_steps, 0.0, self._share)
+            learning_rate = learning_rate * ops.cast(share, learning_rate.dtype)
+        super().update_step(gradient, variable, learning_rate)

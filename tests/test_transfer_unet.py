@@ -114,7 +114,7 @@ def test_rebalancing_makes_a_rare_colour_dearer():
 @pytest.mark.parametrize(("share", "frozen_steps", "moved"), [(1, 0, 1), (0.1, 0, 0.1), (1, 2, 0), (0.1, 1, 0.05)])
 def test_two_rates(share, frozen_steps, moved):
     slow, other = (keras.Variable(np.ones(3, np.float32)) for _ in range(2))
-    optimizer = transfer_unet.TwoRates(0.01, [slow], share, frozen_steps, weight_decay=0.5)
+    optimizer = schedules.TwoRates(0.01, [slow], share, frozen_steps, weight_decay=0.5)
     optimizer.build([slow, other])
     for _ in range(2):
         optimizer.apply([ops.ones(3), ops.ones(3)])
