@@ -2,9 +2,10 @@
 
     python -m benchmarks.looks --run results/runs/NAME > results/looks.jsonl
 
-A line for each temperature of the annealed mean, gain of its chroma, radius of the guided filter as a part of
-the side and variance of luminance that it takes for flat; then lines for shares of the prior taken out. The
-numbers in `methods.transfer_unet` are chosen from these lines, never from a test list.
+A line for each temperature of the annealed mean, gain of its chroma and share of that gain which the picture's mean
+colour gets; then lines for other radii of the guided filter, as a part of the side, and other variances of luminance
+that it takes for flat; then for shares of the prior taken out. The numbers in `methods.transfer_unet` are chosen from
+these lines, never from a test list.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ import numpy as np
 from keras import ops
 
 from colorizer import batches, color, datasets, guided, metrics, store, weights
+from colorizer.methods import transfer_unet
 from colorizer.methods.colorful import BINS
 
 TEMPERATURES = (1.0, 0.7, 0.5)
-GAINS = (1.0, 1.25, 1.5, 2.0, 2.25, 2.5)
-SMOOTHINGS = ((None, None), (16, 0.003), (16, 0.01), (8, 0.003))
+GAINS = (1.0, 1.25, 1.5, 2.0, 2.25, 2.5, 3.0)
+TINTS = (1.0, 0.8, 0.6)
+CHOSEN = (transfer_unet.WINDOWS, transfer_unet.EPSILON)
+SMOOTHINGS = ((None, None), (16, 0.01), (8, 0.003), (32, 0.003))
 SHARES = (0.25, 0.5)
 MEASURES = ("mse_ab", "psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")
 
@@ -72,15 +76,12 @@ def line(rgb_u8, ab_norm_hat, **what) -> str:
 
 def settings() -> list[dict]:
     """Every setting measured."""
-    of_looks = [
-        {"temperature": temperature, "rebalance": 0.0, "gain": gain, "windows": windows, "epsilon": epsilon}
-        for temperature, (windows, epsilon), gain in itertools.product(TEMPERATURES, SMOOTHINGS, GAINS)
-    ]
-    of_prior = [
-        {"temperature": temperature, "rebalance": share, "gain": 1.0, "windows": None, "epsilon": None}
-        for temperature, share in itertools.product(TEMPERATURES, SHARES)
-    ]
-    return of_looks + of_prior
+    names = ("temperature", "gain", "tint", "windows", "epsilon", "rebalance")
+    of_looks = itertools.product(TEMPERATURES, GAINS, TINTS, [CHOSEN], [0.0])
+    of_smoothing = itertools.product((0.7,), (1.25, 2.5), (1.0,), SMOOTHINGS, [0.0])
+    of_prior = itertools.product(TEMPERATURES, (1.0,), (1.0,), [(None, None)], SHARES)
+    every = itertools.chain(of_looks, of_smoothing, of_prior)
+    return [dict(zip(names, (t, g, tint, *smoothing, r), strict=True)) for t, g, tint, smoothing, r in every]
 
 
 def main(argv=None) -> None:
@@ -98,7 +99,9 @@ def main(argv=None) -> None:
         print(line(rgb_u8, np.zeros((*logits.shape[:3], 2), np.float32), dataset=name, look="all_grey"), flush=True)
         for what in settings():
             mean = mean_of(logits - what["rebalance"] * prior, what["temperature"])
-            ab = smoothed(l_norm, what["gain"] * mean, what["windows"], what["epsilon"])
+            of_all = mean.mean(axis=(1, 2), keepdims=True)
+            gained = what["gain"] * (what["tint"] * of_all + mean - of_all)
+            ab = smoothed(l_norm, gained, what["windows"], what["epsilon"])
             print(line(rgb_u8, np.clip(ab, -1, 1), dataset=name, **what), flush=True)
 
 

@@ -78,12 +78,25 @@ def test_vivid_is_stronger_and_leans_to_the_likelier_colour():
     ab = {look: transfer_unet.ab_of(logits, l_norm, look)[0, 0, 0] for look in transfer_unet.looks}
     chroma = {look: float(np.hypot(*ops.convert_to_numpy(of_look))) for look, of_look in ab.items()}
     red = np.hypot(*(BINS[RED_BIN] / color.AB_SCALE))
-    for look, (temperature, gain) in transfer_unet.LOOKS.items():
+    for look, (temperature, gain, _) in transfer_unet.LOOKS.items():
         odds = np.exp(1 / temperature)
         assert chroma[look] == pytest.approx(red * odds / (1 + odds) * gain, rel=1e-3)
     assert chroma["vivid"] > 1.5 * chroma["accurate"]
     logits[..., RED_BIN] = 40
     assert float(ops.max(transfer_unet.ab_of(logits, l_norm, "vivid"))) <= 1
+
+
+def test_a_look_tells_the_pictures_tint_from_what_departs_from_it(monkeypatch):
+    monkeypatch.setitem(transfer_unet.LOOKS, "vivid", transfer_unet.Look(1.0, 1.0, 3.0))
+    logits = np.full((1, 16, 16, len(PRIOR)), -20, np.float32)
+    logits[..., GREY_BIN] = 0
+    logits[:, :, 8:, GREY_BIN], logits[:, :, 8:, RED_BIN] = -2, 0
+    l_norm = np.broadcast_to(np.where(np.arange(64) < 32, -0.5, 0.5)[:, None], (1, 64, 64, 1)).astype(np.float32)
+    ab = ops.convert_to_numpy(transfer_unet.ab_of(logits, l_norm, "vivid"))[0] * color.AB_SCALE
+    means = ops.convert_to_numpy(transfer_unet.mean_ab(logits))[0]
+    of_all = means.mean(axis=(0, 1))
+    np.testing.assert_allclose(ab.mean(axis=(0, 1)), of_all, atol=0.5)
+    np.testing.assert_allclose(ab[32, 60] - of_all, 3 * (means[8, 15] - of_all), atol=1)
 
 
 @pytest.mark.parametrize("kind", transfer_unet.losses)

@@ -26,6 +26,8 @@ Written from the papers; no code of theirs is used.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 from keras import ops
@@ -61,9 +63,22 @@ WIDTHS = ((160, 256), (96, 160), (48, 96))  # of S/16, S/8, S/4: what is taken o
 MEAN_WEIGHT = 50.0  # of the mean's squared error in ab/128 beside the cross entropy in nats: about a fifth of the loss
 LEAST_MSE = 1e-4  # of a picture, in (ab/128)^2: about 1.3 Lab units; below it nothing is gained
 PRIOR_FLOOR = 1e-5  # no colour is held impossible because the training set lacks it
-# Temperature and gain of chroma, chosen from results/looks.jsonl, COCO's pictures: accurate is the best PSNR, vivid the
-# most colour that is 0.4 dB above no colour, half the interval that such a difference has over a list of 250.
-LOOKS = {"accurate": (0.7, 1.25), "vivid": (0.5, 2.25)}
+
+
+class Look(NamedTuple):
+    """How a distribution becomes colours: `temperature` of the annealed mean, and two gains of its chroma.
+
+    `tint` is the gain of the picture's mean colour, `contrast` that of what departs from it.
+    """
+
+    temperature: float
+    tint: float
+    contrast: float
+
+
+# Chosen from results/looks.jsonl, COCO's pictures: accurate is the best PSNR, vivid the most colour that is 0.4 dB
+# above no colour, half the interval that such a difference has over a list of 250.
+LOOKS = {"accurate": Look(0.7, 1.25, 1.25), "vivid": Look(0.5, 2.25, 2.25)}
 looks = tuple(LOOKS)
 # Both looks, from the same lines: the side over the smoothing's radius, and the variance of luminance taken for flat.
 WINDOWS = 16
@@ -259,8 +274,10 @@ def trainer(network, config, train) -> keras.Model:
 
 def ab_of(output, l_norm, look="accurate"):
     """A look, enlarged bilinearly and smoothed along the edges of luminance, as tensors; see `colorizer.methods`."""
-    temperature, gain = LOOKS[look]
-    ab = gain * mean_ab(output, temperature)
+    temperature, tint, contrast = LOOKS[look]
+    mean = mean_ab(output, temperature)
+    of_all = ops.mean(mean, axis=(1, 2), keepdims=True)
+    ab = tint * of_all + contrast * (mean - of_all)
     side = l_norm.shape[1]
     ab_norm_hat = ops.image.resize(ab, (side, side), interpolation="bilinear") / color.AB_SCALE
     return ops.clip(guided.smooth(l_norm, ab_norm_hat, side // WINDOWS, EPSILON), -1, 1)
