@@ -9,11 +9,14 @@ For each look of the shipped weights, on photographs of the out-of-dataset list:
 - `blotches`: 12 megapixels. How much colour varies (standard deviation of a and b) in squares an eighth of the side
   wide where the truth's hardly does, with the smoothing and without; the truth's own beside it.
 - `seams`: 12 megapixels. The largest mean step of a and b from one line of pixels to the next, and the median line's.
+- `pan`: a camera that moves, every fourth photograph. How far the colour of a spot is from that in the frame before.
+- `toned`: a sepia print against the same photograph in grey; how far colours lie apart.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterator
 from unittest import mock
@@ -35,6 +38,7 @@ FRAMES = {
 }
 SQUARES, EVEN = 8, 2.5  # squares along a side; Lab units of deviation that count as one colour
 DARK, LIGHT = 15.0, 95.0  # L* beyond which sRGB has hardly a colour
+PAN, PAN_FRAMES = 8, 12  # pixels from one frame to the next
 LOOKS = ("accurate", "vivid")
 
 
@@ -143,6 +147,39 @@ def seams(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
     yield {"step_largest": max(line.max() for line in of_lines), "step_median": np.median(np.concatenate(of_lines))}
 
 
+def distance(ab: np.ndarray, other: np.ndarray) -> float:
+    """Mean distance in the plane of a and b, Lab units."""
+    return float(np.hypot(*np.moveaxis(ab - other, -1, 0)).mean())
+
+
+def pan(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
+    """Movement of colours where only the camera moves."""
+    moves, chroma = [], []
+    for rgb in rgbs[::4]:
+        width = rgb.shape[1] - PAN * (PAN_FRAMES - 1)
+        frames = [rgb[:, PAN * i : PAN * i + width] for i in range(PAN_FRAMES)]
+        done = [ab_of(colorizer.colorize(np.ascontiguousarray(one))) for one in frames]
+        moves.append(np.mean([distance(a[:, PAN:], b[:, :-PAN]) for a, b in itertools.pairwise(done)]))
+        chroma.append(np.mean([distance(one, np.zeros(2)) for one in done]))
+    yield {
+        "films": len(moves),
+        "moves_least": min(moves),
+        "moves_most": max(moves),
+        "chroma_least": min(chroma),
+        "chroma_most": max(chroma),
+    }
+
+
+def toned(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
+    """Colours of a toned scan beside those of a grey one."""
+    apart = []
+    for rgb in rgbs:
+        grey = color.grey_of(rgb)[..., None].repeat(3, axis=-1).astype(np.uint8)
+        sepia = (grey * SEPIA).round().astype(np.uint8)
+        apart.append(distance(*(ab_of(colorizer.colorize(one)) for one in (grey, sepia))))
+    yield {"apart": np.mean(apart), "apart_least": min(apart), "apart_most": max(apart)}
+
+
 def main(argv=None) -> None:
     """Prints a line for every look and measure."""
     parser = argparse.ArgumentParser(
@@ -158,7 +195,7 @@ def main(argv=None) -> None:
     rgbs = [photos.to_uint8(photos.read(dataset.root / name).rgb) for name in names]
     for look in LOOKS:
         colorizer = Colorizer.load(flags.weights, look=look)
-        for measure in (size, frame, blotches, seams):
+        for measure in (size, frame, blotches, seams, pan, toned):
             about = {"look": look, "measure": measure.__name__, "photos": len(rgbs)}
             for found in measure(colorizer, rgbs):
                 print(json.dumps(about | {k: rounded(v) for k, v in found.items()}), flush=True)
