@@ -28,7 +28,7 @@ PLACE = "COLORIZER_WEIGHTS"  # names other weights for whoever gives none
 DEFAULT = "shipped"  # what colorize.py uses when it is told nothing: the first of SHIPPED
 # Weights that come with the package: a folder like a run's, and the sha256 of its weights file.
 SHIPPED = {
-    "transfer_unet-coco+paintings": "312bd08ab760cd6769c09a8cb1865766f141560f855d2a423375bb0ced333542",
+    "transfer_unet-coco+paintings": "94f74ae0fde0ce401595470aa7719fa5d959775b54535197572dad6a41e1d014",
 }
 
 
