@@ -23,7 +23,7 @@ from colorizer.methods import transfer_unet
 from colorizer.methods.colorful import BINS
 
 TEMPERATURES = (1.0, 0.7, 0.5)
-GAINS = (1.0, 1.25, 1.5, 2.0, 2.25, 2.5, 3.0)
+GAINS = (1.0, 1.25, 1.5, 1.6, 2.0, 2.25, 2.5, 3.0)
 TINTS = (1.0, 0.8, 0.6)
 CHOSEN = (transfer_unet.WINDOWS, transfer_unet.EPSILON)
 SMOOTHINGS = ((None, None), (16, 0.01), (8, 0.003), (32, 0.003))
