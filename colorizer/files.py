@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import re
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+
+# In a temporary name: a folder may be shared by machines, and a process's number means something on its own alone.
+_MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 @contextlib.contextmanager
@@ -26,8 +31,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tail = os.fsdecode(os.fsencode(path.name)[-200:])  # a name and this prefix may be too long together
-    part = path.with_name(f".{os.getpid()}-{threading.get_ident()}-{tail}")
+    part = path.with_name(f".{os.getpid()}-{threading.get_ident()}-{_MACHINE}-{_tail(path)}")
     try:
         yield part
         os.replace(part, path)
@@ -36,9 +40,23 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def writer_of(name: str) -> int | None:
-    """The process that writes a temporary file, by its name; None for any other name. Source: ours."""
-    found = re.match(r"\.(\d+)-\d+-.", name)
+    """The process of this machine that writes a temporary file, by its name; None for any other name. Source: ours."""
+    found = re.match(rf"\.(\d+)-\d+-{_MACHINE}-.", name)
     return int(found[1]) if found else None
+
+
+def sweep(path: str | Path) -> None:
+    """Removes what killed writers of a file left beside it, on whichever machine they ran. Source: ours."""
+    path = Path(path)
+    temporary = re.compile(rf"\.\d+-\d+-[0-9a-f]{{8}}-{re.escape(_tail(path))}")
+    for name in os.listdir(path.parent) if path.parent.is_dir() else ():
+        if temporary.fullmatch(name):
+            path.with_name(name).unlink(missing_ok=True)
+
+
+def _tail(path: Path) -> str:
+    """What a temporary name keeps of the name: all of it and a prefix may be too long together."""
+    return os.fsdecode(os.fsencode(path.name)[-200:])
 
 
 def write_text(path: str | Path, text: str) -> None:

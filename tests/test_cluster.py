@@ -13,7 +13,7 @@ from conftest import draw_picture
 from PIL import Image
 from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one colour everywhere)
 
-from colorizer import photos
+from colorizer import files, photos
 
 if importlib.util.find_spec("ray") is None:
     pytest.skip('Ray is not installed: pip install -e ".[ray]" -c constraints.txt', allow_module_level=True)
@@ -110,15 +110,18 @@ def test_a_photo_that_kills_its_worker_fails_alone(tmp_path, cluster, run):  # n
     options = archive.Options(str(run))
 
     def work(some):
-        for source, _ in some:
+        for source, target in some:
             if source == poison:
-                os.kill(os.getpid(), signal.SIGKILL)
+                with files.replacing(target) as part:
+                    part.write_bytes(b"half a photograph")
+                    os.kill(os.getpid(), signal.SIGKILL)
         return archive.chunk(some, options)
 
     outcomes = list(archive.run(pairs, work, size=6))
     failed = [outcome for outcome in outcomes if outcome.error]
     assert len(outcomes) == 12 and [outcome.source for outcome in failed] == [poison]
     assert failed[0].error.startswith("its worker was lost 3 times")
+    assert sorted(path.name for path in (tmp_path / "out").rglob(".*")) == []
 
 
 def test_the_report_has_a_row_for_each_photo_and_keeps_those_of_earlier_runs(tmp_path):

@@ -174,6 +174,22 @@ def test_a_killed_run_leaves_no_half_file_and_is_gone_on_with(tmp_path):
     assert sorted(p.name for p in (tmp_path / "in/out").iterdir()) == [f"{i:04d}.jpg" for i in range(6)]
 
 
+def test_what_another_machine_is_writing_is_left_until_it_is_known_to_be_lost(tmp_path):
+    pairs = pairs_of(tmp_path / "in", 2)
+    target = pairs[0][1]
+    target.parent.mkdir(parents=True)
+    with files.replacing(target) as part:
+        part.touch()
+        theirs = part.with_name(part.name.replace(files._MACHINE, "0123abcd"))
+    target.rename(theirs)
+    assert not any(outcome.error for outcome in pipeline.run(colours, pairs, 1))
+    assert theirs.exists()
+    files.sweep(pairs[1][1])
+    assert theirs.exists(), "it is the temporary name of another photograph"
+    files.sweep(target)
+    assert not theirs.exists() and target.exists()
+
+
 def test_the_longest_names_are_written(tmp_path):
     name = "ä" * 125 + ".png"  # 254 bytes; 255 is what file systems take
     Image.fromarray(draw_picture(0)).save(tmp_path / name)

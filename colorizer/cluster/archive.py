@@ -22,7 +22,7 @@ import fsspec
 import pandas as pd
 import ray
 
-from colorizer import photos
+from colorizer import files, photos
 from colorizer.commands import plan, reporting
 from colorizer.pipeline import Outcome
 
@@ -187,6 +187,7 @@ def run(
     )
     coming = deque((pairs[start : start + size], 0) for start in range(0, len(pairs), size))
     given: dict = {}
+    unsure: list[str] = []  # local targets of lost workers, which may have left half a file beside each
     most = WAITING * max(1, int(ray.cluster_resources().get("CPU", 1)))
     while coming or given:
         while coming and len(given) < most:
@@ -199,6 +200,7 @@ def run(
         except ray.exceptions.RayTaskError as error:  # an exception of ours: weights that cannot be had
             raise error.as_instanceof_cause() from None
         except ray.exceptions.RayError as error:  # the worker or its machine is gone
+            unsure.extend(filter(None, (_path(target) for _, target in some)))
             if len(some) > 1:
                 coming.extend(([pair], 0) for pair in some)
             elif lost + 1 < ATTEMPTS:
@@ -206,6 +208,8 @@ def run(
             else:
                 line = f"its worker was lost {ATTEMPTS} times ({type(error).__name__})"
                 yield Outcome(*some[0], line)
+    for path in unsure:  # last of all: a worker may outlive the machine it is said to be lost with
+        files.sweep(path)
 
 
 def main(flags, prog: str) -> int:
