@@ -47,9 +47,21 @@ def most_colour(points: list[tuple[float, float]], least: float) -> float | None
     return found
 
 
-def measure(folder: Path, rgb_u8: np.ndarray, least: float) -> tuple[dict, np.ndarray]:
-    """A run's best accurate and vivid look, and the accurate one's PSNR of each picture."""
-    trained = weights.load(folder)
+def bounds(rgb_u8: np.ndarray) -> tuple[float, float]:
+    """The PSNR of no colour, and the truth's colourfulness: means over the pictures."""
+    grey, _ = scores(rgb_u8, np.zeros((len(rgb_u8), 1, 1, 2), np.float32))
+    return float(grey.mean()), float(np.mean([metrics.colourfulness(rgb) for rgb in rgb_u8]))
+
+
+def measure(trained: weights.Trained, rgb_u8: np.ndarray, least: float, of_truth: float) -> tuple[dict, np.ndarray]:
+    """A network's best accurate and vivid look, and the accurate one's PSNR of each picture.
+
+    Args:
+        trained: a network with a distribution over colours.
+        rgb_u8: (n, 256, 256, 3) the pictures.
+        least: the PSNR that the vivid look keeps, dB.
+        of_truth: colourfulness, which both looks' are a share of.
+    """
     logits, l_norm = looks.logits_of(trained, rgb_u8)
     best, vivid = {"psnr_rgb": -np.inf}, []
     of_best, picked = np.empty(0), np.empty(0)
@@ -64,7 +76,13 @@ def measure(folder: Path, rgb_u8: np.ndarray, least: float) -> tuple[dict, np.nd
                 best["colourfulness"], of_best, picked = colourfulness, psnr, gain * mean
         vivid.append(most_colour(points, least) or 0.0)
     told = json.loads(looks.line(rgb_u8, [cv2.resize(ab, (256, 256)) for ab in picked]))
-    return best | {key: told[key] for key in ("ssim_rgb", "ciede2000")} | {"vivid": max(vivid)}, of_best
+    best["colourfulness"] /= of_truth
+    return best | {key: told[key] for key in ("ssim_rgb", "ciede2000")} | {"vivid": max(vivid) / of_truth}, of_best
+
+
+def finished(folder: Path) -> bool:
+    """Whether a run has ended and its weights are still there: records travel, weights do not."""
+    return (folder / "summary.json").is_file() and (folder / weights.BEST).is_file()
 
 
 def main(argv=None) -> None:
@@ -75,21 +93,18 @@ def main(argv=None) -> None:
     parser.add_argument("--runs", type=Path, default=Path(matrix.folder_of(matrix.CHOICES)), metavar="DIR")
     parser.add_argument("--limit", type=int, default=250, help="validation pictures (default: %(default)s)")
     flags = parser.parse_args(argv)
-    rows = [row for row in matrix.MATRICES[matrix.CHOICES] if (flags.runs / row.name / "summary.json").is_file()]
+    rows = [row for row in matrix.MATRICES[matrix.CHOICES] if finished(flags.runs / row.name)]
     rgb_u8 = looks.pictures({"dataset": "coco"}, flags.limit)["coco"]
-    grey, _ = scores(rgb_u8, np.zeros((len(rgb_u8), 1, 1, 2), np.float32))
-    truth = float(np.mean([metrics.colourfulness(rgb) for rgb in rgb_u8]))
+    of_grey, of_truth = bounds(rgb_u8)
     base = None
     for row in rows:
-        found, psnr = measure(flags.runs / row.name, rgb_u8, grey.mean() + MARGIN)
+        found, psnr = measure(weights.load(flags.runs / row.name), rgb_u8, of_grey + MARGIN, of_truth)
         base = psnr if row.base == row.name else base
         low, high = metrics.bootstrap_interval(psnr - base)
         summary = json.loads((flags.runs / row.name / "summary.json").read_text("utf-8"))
         told = {"run": row.name, "change": row.change, "pictures": len(rgb_u8), "val_mse": summary["val_mse"]}
-        told |= {"psnr_grey": float(grey.mean()), "psnr_rgb": found.pop("psnr_rgb")}
+        told |= {"psnr_grey": of_grey, "psnr_rgb": found.pop("psnr_rgb")}
         told |= {"minus_base": float(np.mean(psnr - base)), "low": low, "high": high} | found
-        told["vivid"] /= truth
-        told["colourfulness"] /= truth
         print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in told.items()}), flush=True)
 
 
