@@ -2,11 +2,11 @@
 
     python -m benchmarks.adversarial --run results/choices/transfer_unet-choices-all > results/adversarial.jsonl
 
-A run of the transfer U-Net is trained on for a few epochs: on its own loss alone, and with a share of being paid for
-deceiving the patch discriminator of `methods.gan`, which learns beside it. What the judge is shown is the accurate
+The decoder of a transfer U-Net is trained on for a few epochs: on its own loss alone, and with a share of being paid
+for deceiving the patch discriminator of `methods.gan`, which learns beside it. What the judge is shown is the accurate
 look before its smoothing, beside true colours averaged to the same quarter of the size. A line for each share, the
-first one for the run as it was, is compared as in `benchmarks.choices`, each with the temperature and gain that serve
-it best.
+first one for the run as it was, compared as in `benchmarks.choices`: each with the temperature and gain that serve it
+best.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from colorizer.methods import gan, transfer_unet
 from colorizer.methods.colorful import STRIDE
 
 SHARES = (0.0, 0.1, 0.5)  # of the discriminator's judgement in nats, beside the network's own loss of about 3.5
-RATE = 1e-4  # of both networks: a fifth of the highest that the run was trained with
+RATE = 1e-4  # of both networks at first, then down to nothing: a fifth of the highest that the run was trained with
 
 
 class Judged(gan.Adversaries):
@@ -74,14 +74,16 @@ def trained_on(run: str, share: float, epochs: int) -> weights.Trained:
     keras.utils.set_random_seed(config.seed)
     network = beginning.network_of(config, begun.method, None)
     own = transfer_unet.Loss(config.loss, np.exp(network.get_layer("log_prior").log_prior))
-    if share:
-        fitted = Judged(network, gan.build_discriminator(config.image_size), own, share)
-        fitted.compile(optimizer=gan.AdamInTurns(RATE, beta_1=0.5), jit_compile=False)
-    else:
-        fitted = network
-        fitted.compile(optimizer=keras.optimizers.Adam(RATE, beta_1=0.5), loss=own, jit_compile=False)
+    transfer_unet.encoder_of(network).trainable = False  # or it forgets: results/choices.jsonl
     generator = batches.generator_of(config)
     train = data.batches(data.train_rows, config, generator=generator, shuffle=True, workers=config.workers)
+    rate = keras.optimizers.schedules.CosineDecay(RATE, epochs * len(train))
+    if share:
+        fitted = Judged(network, gan.build_discriminator(config.image_size), own, share)
+        fitted.compile(optimizer=gan.AdamInTurns(rate, beta_1=0.5), jit_compile=False)
+    else:
+        fitted = network
+        fitted.compile(optimizer=keras.optimizers.Adam(rate, beta_1=0.5), loss=own, jit_compile=False)
     for epoch in range(epochs):
         train.start_epoch(begun.config["epochs"] + epoch)
         logs = fitted.fit(train, epochs=1, shuffle=False, verbose=0).history

@@ -31,6 +31,21 @@ def generator_of(config: TrainConfig) -> ImageDataGenerator:
     )
 
 
+def toned(l_norm: np.ndarray, stops: float) -> np.ndarray:
+    """A picture as another exposure or print shows it: black and white stay, what lies between is moved.
+
+    Args:
+        l_norm: float32 in -1..1.
+        stops: the exponent of L/100 is 2 to this; above 0 darker, below lighter, 0 as it was.
+
+    Returns:
+        As `l_norm`.
+
+    Source: ours.
+    """
+    return 2 * np.maximum((l_norm + 1) / 2, 0) ** np.float32(2**stops) - 1  # rounding may lie below black
+
+
 class Batches(keras.utils.PyDataset):
     """A data set as `fit` takes it.
 
@@ -43,6 +58,7 @@ class Batches(keras.utils.PyDataset):
         classes: how many classes there are.
         batch_size: images in a batch; the last one may be smaller.
         generator: the augmentation, or None for none.
+        tone_range: with a generator, the most stops that `toned` changes a picture's gamma by.
         shuffle: a new order every epoch; else that of `rows`.
         seed: of the order and the augmentation.
         workers: threads that make batches ahead of time (OpenCV releases the lock while it
@@ -65,13 +81,14 @@ class Batches(keras.utils.PyDataset):
         classes=0,
         batch_size=20,
         generator=None,
+        tone_range=0.0,
         shuffle=False,
         seed=42,
         workers=0,
         part=(0, 1, 1),
     ):
         super().__init__()
-        self.part = part
+        self.part, self.tone_range = part, tone_range
         self.labels, self.classes = labels, classes
         self.pictures, self.rows, self.vectors = pictures, np.asarray(rows), vectors
         self.batch_size, self.generator, self.shuffle, self.seed = batch_size, generator, shuffle, seed
@@ -125,6 +142,9 @@ class Batches(keras.utils.PyDataset):
         ab_norm = np.empty((*rgb_u8.shape[:3], 2), np.float32)
         for i, row in enumerate(rows):
             color.rgb_to_l_ab(self._moved(rgb_u8[i], epoch, row), out=(l_norm[i], ab_norm[i]))
+            if self.generator is not None and self.tone_range:
+                rng = np.random.default_rng((self.seed, epoch, int(row)))
+                l_norm[i] = toned(l_norm[i], rng.uniform(-self.tone_range, self.tone_range))
         target = ab_norm if self.labels is None else (ab_norm, self.labels[rows])
         return (l_norm, self.vectors_of(rows)), target
 

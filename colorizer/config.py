@@ -112,6 +112,9 @@ class TrainConfig:
     rotation_range: float = setting(20.0, "rotate by up to this many degrees", "BASELINES §2.1", float)
     # TRICKY: Keras reads shear in degrees, so the ancestors' 0.2 does next to nothing. Kept for fidelity.
     shear_range: float = setting(0.2, "shear by up to this many degrees", "BASELINES §2.1", float)
+    tone_range: float = setting(
+        0.0, "change the gamma of luminance by up to this many stops, never its colours", "ours", float
+    )
 
     # -- how it runs
     seed: int = setting(42, "of the split, the initial weights, the order and the augmentation", "ours", int)
@@ -141,7 +144,7 @@ class TrainConfig:
             raise ValueError(f"--loss must be one of {', '.join(LOSSES)}. Received: {self.loss}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}. Received: {self.precision}")
-        for name in ("weight_decay", "encoder_rate", "frozen_epochs"):
+        for name in ("weight_decay", "encoder_rate", "frozen_epochs", "tone_range"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{flag_of(name)} must be 0 or above. Received: {getattr(self, name)}")
         if not 0 <= self.ema < 1:

@@ -58,8 +58,9 @@ def _ablation(base, flags):
 
 
 _STAGED = {"encoder_rate": 0.3, "frozen_epochs": 1}
+_ALL = _STAGED | {"zoom_range": 0.5, "weight_decay": 1.0}
 # What the rows depart from: the method's own settings came out of them.
-_PLAIN = {"encoder_rate": 1.0, "frozen_epochs": 0, "weight_decay": 1e-4, "zoom_range": 0.2}
+_PLAIN = {"encoder_rate": 1.0, "frozen_epochs": 0, "weight_decay": 1e-4, "zoom_range": 0.2, "tone_range": 0.0}
 
 
 def _choices(base, flags):
@@ -76,7 +77,8 @@ def _choices(base, flags):
         "slow-encoder": ("encoder: a tenth of the rate", {"encoder_rate": 0.1}),
         "staged": ("encoder: stays as it is for 3 epochs", {"frozen_epochs": 3}),
         "staged-slow": ("encoder: stays for 1 epoch, then 0.3 of the rate", _STAGED),
-        "all": ("the above, zoom of 0.5 and weight decay 1", _STAGED | {"zoom_range": 0.5, "weight_decay": 1.0}),
+        "all": ("the above, zoom of 0.5 and weight decay 1", _ALL),
+        "tone": ("the above, and a gamma of up to half a stop", _ALL | {"tone_range": 0.5}),
         "decay": ("weight decay: 1, not 0.0001", {"weight_decay": 1.0}),
         "ema": ("weights: moving average, momentum 0.98", {"ema": 0.98}),
         "no-augmentation": ("augmentation: none", _NO_AUGMENTATION),

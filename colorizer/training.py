@@ -158,6 +158,7 @@ def _run(config, resume, group, watch) -> dict:
         data.train_rows,
         config,
         generator=batches.generator_of(config),
+        tone_range=config.tone_range,
         shuffle=True,
         workers=config.workers,
         part=group.part,

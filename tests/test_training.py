@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
-from colorizer import batches, classifier, config, datasets, methods, store, training, weights
+from colorizer import classifier, config, datasets, methods, store, training, weights
 from colorizer.record import Record, RecordError
 
 TIMES = ["images_per_second", "seconds"]  # the only columns that may differ between two runs of one seed
@@ -176,44 +176,6 @@ def test_the_trivial_network_reaches_the_mean_colour(tmp_path, picture_folder, c
     chosen = settings(picture_folder, tmp_path / "run", method="trivial", learning_rate=1e-2, epochs=30)
     summary = training.run(chosen)
     assert summary["val_mse"] == pytest.approx(summary["val_mse_mean_colour"], rel=0.05)
-
-
-# -- batches
-
-
-@pytest.fixture
-def pictures(tmp_path, picture_folder):
-    names = sorted(path.name for path in picture_folder.iterdir())
-    return store.build(picture_folder, names, 64, cache=tmp_path / "cache")
-
-
-def test_batches_are_what_the_networks_take(pictures):
-    made = batches.Batches(pictures, pictures.rows, batch_size=10)
-    assert [len(made[i][1]) for i in range(len(made))] == [10, 10, 4]
-    (l_norm, vector), ab_norm = made[0]
-    assert (l_norm.shape, vector.shape, ab_norm.shape) == ((10, 64, 64, 1), (10, 1000), (10, 64, 64, 2))
-    assert l_norm.dtype == vector.dtype == ab_norm.dtype == np.float32
-    assert -1 <= l_norm.min() < l_norm.max() <= 1
-    assert -0.85 <= ab_norm.min() < ab_norm.max() <= 0.77
-
-
-def test_order_and_transforms_follow_seed_and_epoch(pictures):
-    generator = batches.generator_of(config.resolve({}))
-    made = batches.Batches(pictures, pictures.rows, generator=generator, shuffle=True, seed=1)
-
-    def epoch(number):
-        made.start_epoch(number)
-        return np.concatenate([made[i][1] for i in range(len(made))])
-
-    first, second = epoch(0), epoch(1)
-    assert np.abs(first - second).max() > 0.1
-    np.testing.assert_array_equal(epoch(0), first)
-
-
-def test_mean_colour_is_the_mean_over_pixels(pictures):
-    made = batches.Batches(pictures, pictures.rows, batch_size=24)
-    expected = made[0][1].mean((0, 1, 2))
-    np.testing.assert_allclose(batches.mean_ab_norm(pictures, pictures.rows), expected, atol=1e-6)
 
 
 # -- weights

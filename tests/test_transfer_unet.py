@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from colorizer import beginning, color, datasets, inference, methods, schedules, training, weights
+from colorizer import beginning, color, datasets, encoders, inference, methods, schedules, training, weights
 from colorizer.config import resolve
 from colorizer.methods import colorful, transfer_unet
 from colorizer.methods.colorful import BINS
@@ -43,7 +43,7 @@ def test_with_the_saved_classifier_it_stays_under_six_giga_multiply_adds(real_cl
 
 def test_an_encoders_scales_are_found_by_shape():
     classifier = keras.applications.EfficientNetB0(weights=None)
-    outputs = transfer_unet.stages(classifier, 64).outputs
+    outputs = encoders.stages(classifier, 64).outputs
     assert [tuple(o.shape[1:]) for o in outputs] == [(16, 16, 144), (8, 8, 240), (4, 4, 672), (2, 2, 1280)]
 
 
@@ -52,7 +52,7 @@ def test_what_has_no_scales_is_no_encoder():
         [keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3, padding="same"), keras.layers.Flatten()]
     )
     with pytest.raises(ValueError, match="without a 4 and a 8 and a 16 and a 32th"):
-        transfer_unet.stages(flat, 64)
+        encoders.stages(flat, 64)
 
 
 @pytest.fixture(scope="module")

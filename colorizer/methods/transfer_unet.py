@@ -33,7 +33,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from colorizer import color, guided, schedules
+from colorizer import color, encoders, guided, schedules
 from colorizer.config import Departure
 from colorizer.methods import colorful
 from colorizer.methods.colorful import BINS, STRIDE
@@ -44,10 +44,11 @@ settings = {
     "learning_rate": Departure(5e-4, "ours: of AdamW, the highest of one cycle"),
     "loss": Departure("distribution", "ours: see `Loss`"),
     "schedule": Departure("one_cycle", "ours: a CPU has few epochs, none to wait for a plateau"),
-    "weight_decay": Departure(0.5, "ours: of results/choices.jsonl, with the next three"),
+    "weight_decay": Departure(0.5, "ours: of results/choices.jsonl, with the next four"),
     "encoder_rate": Departure(0.3, "ours: as above; at the full rate it forgets more than it learns"),
     "frozen_epochs": Departure(1, "ours: as above"),
     "zoom_range": Departure(0.4, "ours: as above"),
+    "tone_range": Departure(0.5, "ours: as above; half a stop"),
     "ema": Departure(0.0, "ours"),
     "rotation_range": Departure(0.0, "ours: photographs are seldom askew"),
     "shear_range": Departure(0.0, "ours: as above"),
@@ -57,8 +58,6 @@ uses_vector = False
 uses_labels = False
 uses_encoder = True
 
-STRIDES = (4, 8, 16, 32)  # of the encoder's scales that are used
-PLAIN = (24, 48, 96, 192, 384)  # channels of `plain_encoder`'s five sizes
 TOP = 256  # channels of the bottleneck
 WIDTHS = ((160, 256), (96, 160), (48, 96))  # of S/16, S/8, S/4: what is taken of the skip, what is made of both
 MEAN_WEIGHT = 50.0  # of the mean's squared error in ab/128 beside the cross entropy in nats: about a fifth of the loss
@@ -93,48 +92,6 @@ def _conv(x, filters, kernel, name):
     )(x)
 
 
-def stages(encoder: keras.Model, image_size: int) -> keras.Model:
-    """A classifier without its head, at another input size, with one output a scale.
-
-    Args:
-        encoder: float RGB (B, s, s, 3) in 0..255 -> anything; convolutions down to a 32nd of the input.
-        image_size: side of the input, a multiple of 32.
-
-    Returns:
-        A model (B, S, S, 3) -> four outputs (B, S/4, S/4, C) to (B, S/32, S/32, C): the last layer of
-        each size, found by shape and not by name. Its weights are copies.
-
-    Raises:
-        ValueError: a size is missing: it is no such classifier.
-
-    Source: ours.
-    """
-    maps = [layer.output for layer in encoder.layers if _side(layer) > 1]
-    whole = _resized(keras.Model(encoder.inputs, maps[-1:]), image_size)
-    # Of padded layers only the size differs: at a multiple of 32 what is no padding divides without a rest.
-    last = {image_size / _side(layer): layer.output for layer in whole.layers if _side(layer) > 1}
-    missing = [str(stride) for stride in STRIDES if stride not in last]
-    if missing:
-        raise ValueError(
-            f"An encoder has layers of a 4th, 8th, 16th and 32nd of its input's side. "
-            f"Received: {encoder.name}, without a {' and a '.join(missing)}th"
-        )
-    return keras.Model(whole.inputs, [last[stride] for stride in STRIDES], name="encoder")
-
-
-def _side(layer) -> int:
-    """Height of a layer's feature map; 0 where it gives something else."""
-    shape = getattr(layer.output, "shape", ())
-    return shape[1] if len(shape) == 4 else 0
-
-
-def _resized(model: keras.Model, image_size: int) -> keras.Model:
-    """A copy of a fully convolutional model for pictures of another size."""
-    copy = keras.models.clone_model(model, input_tensors=[keras.Input((image_size, image_size, 3), name="rgb")])
-    copy.set_weights(model.get_weights())
-    return copy
-
-
 class LogPrior(keras.layers.Layer):
     """Adds the logarithm of how often each colour occurs, so that training begins with what is known of all pictures.
 
@@ -149,35 +106,20 @@ class LogPrior(keras.layers.Layer):
         return logits + self.log_prior
 
 
-def plain_encoder() -> keras.Model:
-    """Ten convolutions with random weights in a classifier's place, about as many parameters: what transfer is worth.
-
-    No batch normalization: after a few steps its statistics would fit no picture.
-    """
-    rgb = keras.Input((64, 64, 3))
-    x = keras.layers.Rescaling(1 / 127.5, -1)(rgb)
-    for filters in PLAIN:
-        for stride in (2, 1):
-            x = keras.layers.Conv2D(
-                filters, 3, strides=stride, padding="same", activation="relu", kernel_initializer="he_normal"
-            )(x)
-    return keras.Model(rgb, x, name="plain_encoder")
-
-
 def build(image_size: int = 256, encoder: keras.Model | None = None) -> keras.Model:
     """Logits (B, S/4, S/4, 313) over `colorful.BINS`; see `colorizer.methods.Method.build`.
 
     Args:
         image_size: side of the input, a multiple of 32.
-        encoder: see `stages`; None for `plain_encoder`.
+        encoder: see `encoders.stages`; None for `encoders.plain`.
     """
     l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
     vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
-    encoder = plain_encoder() if encoder is None else encoder
+    encoder = encoders.plain() if encoder is None else encoder
     # 2.55 L is within 8 of 255 levels of the sRGB grey of that L; the first layer learns the rest.
     grey = keras.layers.Rescaling(127.5, 127.5, name="grey")(l_norm)
     rgb = keras.layers.Concatenate(name="rgb")([grey, grey, grey])
-    *skips, deepest = stages(encoder, image_size)(rgb)
+    *skips, deepest = encoders.stages(encoder, image_size)(rgb)
     x = _conv(deepest, TOP, 1, "top")
     for (taken, made), stride, skip in zip(WIDTHS, (16, 8, 4), reversed(skips), strict=True):
         x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
