@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from colorizer import cells, chroma, figures, gallery, runs, sheets
+from colorizer import cells, chroma, figures, gallery, matrix, runs, sheets
 
 RESULTS = Path("../results")
 view = gallery.open_all(RESULTS)
@@ -80,7 +80,8 @@ figures.gains(truth, predictors, "coco")
 
 # %%
 scores = runs.read_metrics(RESULTS / "metrics.csv")
-scores = scores[scores.test_set.isin(runs.TEST_LISTS)].assign(title=scores.method.map(cells.short_title))
+scores = scores[scores.test_set.isin(runs.TEST_LISTS) & ~scores.run.map(matrix.is_ablation)]
+scores = scores.assign(title=scores.method.map(cells.short_title))
 kinds = ["test_set", "title", "trained_on"]
 measures = ["colourfulness", "colourfulness_truth", "mse_ab", "psnr_rgb", "ciede2000"]
 scores.groupby(kinds)[measures].mean().round(4)
