@@ -1,9 +1,14 @@
 """Shared by all tests: small pictures made on the spot, and the real data where it is."""
 
 import os
+import signal
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # begun in the background of a script: children would ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import cv2
 import numpy as np

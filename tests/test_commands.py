@@ -229,6 +229,8 @@ def test_a_reader_that_has_gone_ends_the_command_quietly(run, tmp_path):
     words = [sys.executable, str(REPOSITORY / "colorize.py"), "in", "-o", "out", "--dry-run"]
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run(words, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, text=True)
+    for unbuffered in ("", "1"):
+        setting = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(words, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, text=True, env=setting)
+        assert done.returncode == 1 and "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
     os.close(write)
-    assert done.returncode == 1 and "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr

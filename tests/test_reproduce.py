@@ -90,7 +90,7 @@ def test_what_the_unets_choices_are_worth_is_told_apart_from_the_papers_ablation
     assert {row.base for row in others} == {base.base} == {base.name}
     for row in others:  # one thing is changed, but for augmentation's flags and combinations
         changed = {name: value for name, value in row.flags.items() if base.flags.get(name) != value}
-        assert len(changed) == 1 or row.name.endswith(("no-augmentation", "staged-slow", "all"))
+        assert len(changed) == 1 or row.name.endswith(("no-augmentation", "staged-slow", "all", "tone"))
     assert matrix.folder_of(matrix.CHOICES) != matrix.folder_of("cpu")
     compared = comparison.compare([], pd.DataFrame(columns=list(runs.COLUMNS)))
     assert (

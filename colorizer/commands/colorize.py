@@ -151,7 +151,9 @@ def _say(prog: str, message, status: int) -> int:
 def run(prog: str = PROG) -> None:
     """The command as installed: exits with `main`'s status."""
     try:
-        sys.exit(main(prog=prog))
+        status = main(prog=prog)
+        sys.stdout.flush()  # here and not at the interpreter's end, where a reader that has gone is an error
+        sys.exit(status)
     except KeyboardInterrupt:
         print(f"\n{prog}: stopped; what is written is whole, and the same command goes on", file=sys.stderr)
         sys.exit(130)
