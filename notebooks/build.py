@@ -15,7 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-_MACHINE = re.compile(r"(/home/|/root/|/tmp/|/work/|/Users/|[A-Z]:\\\\Users)\S*")
+_MACHINE = re.compile(r"(/(home|root|tmp|work|Users)/|[A-Z]:\\\\Users)\S*")
 
 
 def cells_of(script: str) -> list[dict]:
