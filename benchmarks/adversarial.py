@@ -75,8 +75,14 @@ def trained_on(run: str, share: float, epochs: int) -> weights.Trained:
     network = beginning.network_of(config, begun.method, None)
     own = transfer_unet.Loss(config.loss, np.exp(network.get_layer("log_prior").log_prior))
     transfer_unet.encoder_of(network).trainable = False  # or it forgets: results/choices.jsonl
-    generator = batches.generator_of(config)
-    train = data.batches(data.train_rows, config, generator=generator, shuffle=True, workers=config.workers)
+    train = data.batches(
+        data.train_rows,
+        config,
+        generator=batches.generator_of(config),
+        tone_range=config.tone_range,
+        shuffle=True,
+        workers=config.workers,
+    )
     rate = keras.optimizers.schedules.CosineDecay(RATE, epochs * len(train))
     if share:
         fitted = Judged(network, gan.build_discriminator(config.image_size), own, share)

@@ -58,7 +58,7 @@ class Batches(keras.utils.PyDataset):
         classes: how many classes there are.
         batch_size: images in a batch; the last one may be smaller.
         generator: the augmentation, or None for none.
-        tone_range: with a generator, the most stops that `toned` changes a picture's gamma by.
+        tone_range: the most stops that `toned` changes a picture's gamma by; 0 leaves luminance as it is.
         shuffle: a new order every epoch; else that of `rows`.
         seed: of the order and the augmentation.
         workers: threads that make batches ahead of time (OpenCV releases the lock while it
@@ -142,7 +142,7 @@ class Batches(keras.utils.PyDataset):
         ab_norm = np.empty((*rgb_u8.shape[:3], 2), np.float32)
         for i, row in enumerate(rows):
             color.rgb_to_l_ab(self._moved(rgb_u8[i], epoch, row), out=(l_norm[i], ab_norm[i]))
-            if self.generator is not None and self.tone_range:
+            if self.tone_range:
                 rng = np.random.default_rng((self.seed, epoch, int(row)))
                 l_norm[i] = toned(l_norm[i], rng.uniform(-self.tone_range, self.tone_range))
         target = ab_norm if self.labels is None else (ab_norm, self.labels[rows])
