@@ -2,10 +2,10 @@
 
     python -m benchmarks.looks --run results/runs/NAME > results/looks.jsonl
 
-A line for each temperature of the annealed mean, gain of its chroma and share of that gain which the picture's mean
-colour gets; then lines for other radii of the guided filter, as a part of the side, and other variances of luminance
-that it takes for flat; then for shares of the prior taken out. The numbers in `methods.transfer_unet` are chosen from
-these lines, never from a test list.
+A line for each temperature of the annealed mean and gain of its chroma, and for each share of the expected chroma that
+sets the gain of every picture by itself; then lines for other radii of the guided filter, as a part of the side, and
+other variances of luminance that it takes for flat; then for shares of the prior taken out. The numbers in
+`methods.transfer_unet` are chosen from these lines, never from a test list.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from colorizer.methods import transfer_unet
 from colorizer.methods.colorful import BINS
 
 TEMPERATURES = (1.0, 0.7, 0.5)
-GAINS = (1.0, 1.25, 1.5, 1.6, 2.0, 2.25, 2.5, 3.0)
-TINTS = (1.0, 0.8, 0.6)
+GAINS = (0.9, 1.0, 1.25, 1.6, 2.0, 2.5)  # the same for all pictures
+SHARES = (0.8, 0.9, 1.0, 1.1, 1.2)  # of what the distribution expects of each; see `transfer_unet.gain`
 CHOSEN = (transfer_unet.WINDOWS, transfer_unet.EPSILON)
 SMOOTHINGS = ((None, None), (16, 0.01), (8, 0.003), (32, 0.003))
-SHARES = (0.25, 0.5)
+POWERS = (0.25, 0.5)  # of the prior
 MEASURES = ("mse_ab", "psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")
 
 
@@ -57,6 +57,12 @@ def mean_of(logits: np.ndarray, temperature: float) -> np.ndarray:
     return (shares @ BINS / shares.sum(axis=-1, keepdims=True) / color.AB_SCALE).astype(np.float32)
 
 
+def gains(logits: np.ndarray, ab_norm_hat: np.ndarray, share: float) -> np.ndarray:
+    """(n, 1, 1, 1) float32: each picture's own gain, a picture at a time for want of memory."""
+    pairs = zip(logits, ab_norm_hat * color.AB_SCALE, strict=True)
+    return np.stack([ops.convert_to_numpy(transfer_unet.gain(one[None], ab[None], share))[0] for one, ab in pairs])
+
+
 def smoothed(l_norm: np.ndarray, ab_norm_hat: np.ndarray, windows: int | None, epsilon: float) -> np.ndarray:
     """Enlarged to luminance's size and put through the guided filter, as `methods.transfer_unet.ab_of` does."""
     side = l_norm.shape[1]
@@ -76,12 +82,13 @@ def line(rgb_u8, ab_norm_hat, **what) -> str:
 
 def settings() -> list[dict]:
     """Every setting measured."""
-    names = ("temperature", "gain", "tint", "windows", "epsilon", "rebalance")
-    of_looks = itertools.product(TEMPERATURES, GAINS, TINTS, [CHOSEN], [0.0])
-    of_smoothing = itertools.product((0.7,), (1.25, 2.5), (1.0,), SMOOTHINGS, [0.0])
-    of_prior = itertools.product(TEMPERATURES, (1.0,), (1.0,), [(None, None)], SHARES)
-    every = itertools.chain(of_looks, of_smoothing, of_prior)
-    return [dict(zip(names, (t, g, tint, *smoothing, r), strict=True)) for t, g, tint, smoothing, r in every]
+    names = ("temperature", "gain", "share", "windows", "epsilon", "rebalance")
+    of_gains = itertools.product(TEMPERATURES, GAINS, [None], [CHOSEN], [0.0])
+    of_shares = itertools.product(TEMPERATURES, [None], SHARES, [CHOSEN], [0.0])
+    of_smoothing = itertools.product((0.7,), (1.25, 2.5), [None], SMOOTHINGS, [0.0])
+    of_prior = itertools.product(TEMPERATURES, (1.0,), [None], [(None, None)], POWERS)
+    every = itertools.chain(of_gains, of_shares, of_smoothing, of_prior)
+    return [dict(zip(names, (t, g, share, *smoothing, r), strict=True)) for t, g, share, smoothing, r in every]
 
 
 def main(argv=None) -> None:
@@ -99,9 +106,8 @@ def main(argv=None) -> None:
         print(line(rgb_u8, np.zeros((*logits.shape[:3], 2), np.float32), dataset=name, look="all_grey"), flush=True)
         for what in settings():
             mean = mean_of(logits - what["rebalance"] * prior, what["temperature"])
-            of_all = mean.mean(axis=(1, 2), keepdims=True)
-            gained = what["gain"] * (what["tint"] * of_all + mean - of_all)
-            ab = smoothed(l_norm, gained, what["windows"], what["epsilon"])
+            gain = what["gain"] or gains(logits, mean, what["share"])
+            ab = smoothed(l_norm, gain * mean, what["windows"], what["epsilon"])
             print(line(rgb_u8, np.clip(ab, -1, 1), dataset=name, **what), flush=True)
 
 

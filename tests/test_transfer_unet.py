@@ -71,32 +71,45 @@ def test_it_begins_with_the_prior(untrained):
     np.testing.assert_allclose(ab, np.broadcast_to(prior @ BINS, ab.shape), atol=0.1)
 
 
-def test_vivid_is_stronger_and_leans_to_the_likelier_colour():
+def looks_of(logits):
+    """Chroma of the looks of a picture of one colour, Lab units."""
+    l_norm = np.zeros((1, 4 * logits.shape[1], 4 * logits.shape[2], 1), np.float32)
+    of_looks = {look: transfer_unet.ab_of(logits, l_norm, look)[0, 0, 0] for look in transfer_unet.looks}
+    return {look: float(np.hypot(*ops.convert_to_numpy(ab))) * color.AB_SCALE for look, ab in of_looks.items()}
+
+
+def test_vivid_has_the_chroma_that_the_distribution_expects():
     logits = np.full((1, 16, 16, len(PRIOR)), -20, np.float32)
     logits[..., GREY_BIN], logits[..., RED_BIN] = 0, 1
-    l_norm = np.zeros((1, 64, 64, 1), np.float32)
-    ab = {look: transfer_unet.ab_of(logits, l_norm, look)[0, 0, 0] for look in transfer_unet.looks}
-    chroma = {look: float(np.hypot(*ops.convert_to_numpy(of_look))) for look, of_look in ab.items()}
-    red = np.hypot(*(BINS[RED_BIN] / color.AB_SCALE))
-    for look, (temperature, gain, _) in transfer_unet.LOOKS.items():
-        odds = np.exp(1 / temperature)
-        assert chroma[look] == pytest.approx(red * odds / (1 + odds) * gain, rel=1e-3)
-    assert chroma["vivid"] > 1.5 * chroma["accurate"]
-    logits[..., RED_BIN] = 40
-    assert float(ops.max(transfer_unet.ab_of(logits, l_norm, "vivid"))) <= 1
+    red, grey = (np.hypot(*BINS[place]) for place in (RED_BIN, GREY_BIN))
+    chroma = looks_of(logits)
+    odds = np.exp(1 / transfer_unet.LOOKS["accurate"].temperature)
+    assert chroma["accurate"] == pytest.approx(red * odds / (1 + odds), rel=0.02)
+    expected = np.sqrt((np.e * red**2 + grey**2) / (1 + np.e))
+    assert chroma["vivid"] == pytest.approx(expected * transfer_unet.LOOKS["vivid"].share, rel=0.02)
+    assert chroma["vivid"] > 1.05 * chroma["accurate"]
 
 
-def test_a_look_tells_the_pictures_tint_from_what_departs_from_it(monkeypatch):
-    monkeypatch.setitem(transfer_unet.LOOKS, "vivid", transfer_unet.Look(1.0, 1.0, 3.0))
+def test_a_gain_stays_within_its_bounds():
     logits = np.full((1, 16, 16, len(PRIOR)), -20, np.float32)
-    logits[..., GREY_BIN] = 0
-    logits[:, :, 8:, GREY_BIN], logits[:, :, 8:, RED_BIN] = -2, 0
-    l_norm = np.broadcast_to(np.where(np.arange(64) < 32, -0.5, 0.5)[:, None], (1, 64, 64, 1)).astype(np.float32)
-    ab = ops.convert_to_numpy(transfer_unet.ab_of(logits, l_norm, "vivid"))[0] * color.AB_SCALE
-    means = ops.convert_to_numpy(transfer_unet.mean_ab(logits))[0]
-    of_all = means.mean(axis=(0, 1))
-    np.testing.assert_allclose(ab.mean(axis=(0, 1)), of_all, atol=0.5)
-    np.testing.assert_allclose(ab[32, 60] - of_all, 3 * (means[8, 15] - of_all), atol=1)
+    logits[..., RED_BIN] = 40
+    certain = looks_of(logits)
+    assert certain["vivid"] == pytest.approx(certain["accurate"]), "a colour without doubt is left as it is"
+    unknown = looks_of(np.zeros((1, 16, 16, len(PRIOR)), np.float32))
+    assert unknown["vivid"] == pytest.approx(transfer_unet.LARGEST_GAIN * unknown["accurate"], rel=1e-3)
+    grey = np.zeros((1, 8, 8, 2), np.float32)
+    gain = float(np.squeeze(transfer_unet.gain(np.zeros((1, 8, 8, len(PRIOR)), np.float32), grey, 1.0)))
+    assert gain == transfer_unet.LARGEST_GAIN, "no colour at all is no division by zero"
+
+
+def test_a_gain_is_of_its_picture_alone():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, [[[[1.0]]], [[[6.0]]]], (2, 8, 8, len(PRIOR))).astype(np.float32)
+    ab = ops.convert_to_numpy(transfer_unet.mean_ab(logits))
+    both = ops.convert_to_numpy(transfer_unet.gain(logits, ab, 0.6))
+    alone = [ops.convert_to_numpy(transfer_unet.gain(logits[i : i + 1], ab[i : i + 1], 0.6)) for i in range(2)]
+    np.testing.assert_allclose(both, np.concatenate(alone), rtol=1e-5)
+    assert both[0] > both[1] >= 1, "the surer picture has lost less of its chroma"
 
 
 @pytest.mark.parametrize("kind", transfer_unet.losses)
