@@ -72,8 +72,8 @@ class Look(NamedTuple):
     share: float
 
 
-# Chosen from results/looks.jsonl: accurate is within 0.03 dB and 0.03 CIEDE2000 of the best on COCO's pictures; vivid has
-# at the same temperature the most chroma that leaves a decibel over no colour on both lists. One gain for all
+# Chosen from results/looks.jsonl: accurate is within 0.03 dB and 0.03 CIEDE2000 of the best on COCO's pictures; vivid
+# has at the same temperature the most chroma that leaves a decibel over no colour on both lists. One gain for all
 # pictures that gives paintings as much takes COCO's pictures to all-grey's PSNR.
 LOOKS = {"accurate": Look(0.7, 0.0), "vivid": Look(0.7, 0.9)}
 looks = tuple(LOOKS)
