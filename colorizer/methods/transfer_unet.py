@@ -185,7 +185,8 @@ def gain(logits, ab, share: float):
 
     A mean is paler than what it is the mean of: where red and green are equally likely it is neither. How much of the
     chroma is lost depends on the picture, and the distribution knows it: the root mean square of its colours over all
-    pixels against that of `ab`, (B, h, w, 2) in Lab units. Between 1 and `LARGEST_GAIN`: (B, 1, 1, 1).
+    pixels against that of `ab`. `logits` are (B, h, w, 313) float32, `ab` (B, h, w, 2) float32 in Lab units; returns
+    (B, 1, 1, 1) float32 between 1 and `LARGEST_GAIN`.
 
     Source: ours.
     """
