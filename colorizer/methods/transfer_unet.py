@@ -53,7 +53,7 @@ settings = {
     "rotation_range": Departure(0.0, "ours: photographs are seldom askew"),
     "shear_range": Departure(0.0, "ours: as above"),
 }
-losses = ("distribution", "rebalanced", "mse", "mae", "log_mse")
+losses = ("distribution", "rebalanced", "chroma", "mse", "mae", "huber", "log_mse")
 uses_vector = False
 uses_labels = False
 uses_encoder = True
@@ -62,6 +62,8 @@ TOP = 256  # channels of the bottleneck
 WIDTHS = ((160, 256), (96, 160), (48, 96))  # of S/16, S/8, S/4: what is taken of the skip, what is made of both
 MEAN_WEIGHT = 50.0  # of the mean's squared error in ab/128 beside the cross entropy in nats: about a fifth of the loss
 LEAST_MSE = 1e-4  # of a picture, in (ab/128)^2: about 1.3 Lab units; below it nothing is gained
+HUBER = 0.1  # of ab/128, 13 Lab units: below it an error counts by its square
+DOUBLE = 20.0  # Lab units of true chroma at which a pixel counts twice
 PRIOR_FLOOR = 1e-5  # no colour is held impossible because the training set lacks it
 
 
@@ -140,7 +142,9 @@ class Loss(keras.losses.Loss):
         distribution   cross entropy with the soft-encoded truth, and the squared error of the distribution's mean:
                        the first makes rare colours possible, the second keeps the mean, whence the looks depart, honest
         rebalanced     the same, each pixel's cross entropy weighted by how rare its true colour is, as in `colorful`
+        chroma         the same as `distribution`, each pixel weighted by one and its true chroma over `DOUBLE`
         mse, mae       the mean's squared or absolute error alone
+        huber          the mean's squared error where it is below `HUBER`, its absolute one above, alone
         log_mse        the logarithm of a picture's mean squared error: its PSNR, but for the clipping to sRGB
 
     `kind` is one of `losses`, `prior` (313,) float how often each colour occurs in training.
@@ -159,14 +163,19 @@ class Loss(keras.losses.Loss):
         error = (ops.matmul(ops.exp(logs), BINS) - ab) / color.AB_SCALE
         if self.kind == "mae":
             return MEAN_WEIGHT * ops.mean(ops.abs(error), axis=(1, 2, 3))
-        squared = ops.mean(ops.square(error), axis=(1, 2, 3))
+        if self.kind == "huber":
+            return MEAN_WEIGHT * ops.mean(keras.losses.huber(ops.zeros_like(error), error, HUBER), axis=(1, 2))
+        squares = ops.mean(ops.square(error), axis=-1)
         if self.kind == "mse":
-            return MEAN_WEIGHT * squared
+            return MEAN_WEIGHT * ops.mean(squares, axis=(1, 2))
         if self.kind == "log_mse":
-            return ops.log(squared + LEAST_MSE)
+            return ops.log(ops.mean(squares, axis=(1, 2)) + LEAST_MSE)
         indices, shares = colorful.encode(ab)
         nats = -ops.sum(shares * ops.take_along_axis(logs, indices, axis=-1), axis=-1)
-        return ops.mean(ops.take(self.weights, indices[..., 0]) * nats, axis=(1, 2)) + MEAN_WEIGHT * squared
+        cost = ops.take(self.weights, indices[..., 0]) * nats + MEAN_WEIGHT * squares
+        if self.kind == "chroma":
+            cost *= 1 + ops.norm(ab, axis=-1) / DOUBLE
+        return ops.mean(cost, axis=(1, 2))
 
 
 def mse(ab_norm, logits):
