@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 SCHEDULES = ("plateau", "one_cycle")
-LOSSES = ("mse", "mae", "distribution", "rebalanced", "log_mse")
+LOSSES = ("mse", "mae", "huber", "distribution", "rebalanced", "chroma", "log_mse")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("none", "mirrored", "jax")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -224,6 +225,11 @@ def _forget(folder):
         path.unlink(missing_ok=True)
 
 
+def _stop(*_):
+    """`kill` as Ctrl-C: without it the row that is going would go on alone, and beside it whoever takes it up again."""
+    raise KeyboardInterrupt
+
+
 def main(argv=None) -> int:
     """Flags -> `plan` -> `run`; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -247,6 +253,7 @@ def main(argv=None) -> int:
         return 2
     _tell(planned, flags.runs)
     if not flags.list:
+        signal.signal(signal.SIGTERM, _stop)
         try:
             failed = run(planned)
         except KeyboardInterrupt:

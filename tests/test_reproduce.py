@@ -1,7 +1,9 @@
 """The matrix of runs: what is left, how long it takes, resumed after a kill, done with when done."""
 
 import json
+import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -56,6 +58,28 @@ def test_a_row_killed_in_its_first_epoch_begins_anew(three, tmp_path):
     (tmp_path / "a" / "config.json").write_text("{}")
     assert reproduce.run(reproduce.plan("three", tmp_path, "none", only=["a"])) == []
     assert "--resume" not in (tmp_path / "log.txt").read_text()
+
+
+SLOW = """
+import pathlib, sys
+from colorizer import matrix, reproduce
+runs = pathlib.Path(sys.argv[1])
+matrix.MATRICES["one"] = (matrix.Row("a", {"dataset": "coco"}),)
+child = f"import pathlib, time; pathlib.Path({str(runs / 'going')!r}).touch(); time.sleep(60)"
+reproduce._tell, reproduce.TRAIN = lambda *_: None, [sys.executable, "-c", child]
+sys.exit(reproduce.main(["--matrix", "one", "--runs", str(runs)]))
+"""
+
+
+def test_a_kill_stops_the_row_that_is_going_too(tmp_path):
+    typed = [sys.executable, "-c", SLOW, str(tmp_path)]
+    command = subprocess.Popen(typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "going").is_file() and command.poll() is None:
+        time.sleep(0.05)
+    command.terminate()
+    _, err = command.communicate(timeout=30)  # the pipes close with the last process that has them: the row
+    assert "The same command goes on" in err
+    assert command.returncode == 130
 
 
 def test_the_command_says_what_is_left_by_its_exit_status(three, tmp_path, monkeypatch, capfd):

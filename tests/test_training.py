@@ -237,8 +237,8 @@ def test_the_loss_is_a_choice_of_the_methods_that_have_one(tmp_path):
         config.resolve({"loss": "mae", "method": "gan"}, methods.get("gan").settings, ())
     with pytest.raises(ValueError, match="--loss of efficientnet is one of mse, mae. Received: rebalanced"):
         config.resolve({"loss": "rebalanced"}, method.settings, method.losses)
-    with pytest.raises(ValueError, match="rebalanced, log_mse. Received: huber"):
-        config.resolve({"loss": "huber"})
+    with pytest.raises(ValueError, match="rebalanced, chroma, log_mse. Received: hinge"):
+        config.resolve({"loss": "hinge"})
 
 
 def test_a_run_from_before_there_was_a_setting_goes_on(tmp_path, picture_folder, cache):

@@ -126,16 +126,31 @@ def test_the_loss_is_least_at_the_truth(kind):
     assert float(transfer_unet.mse(ab_norm, logits[:1])[0]) < 1e-3
 
 
-def test_rebalancing_makes_a_rare_colour_dearer():
+def losses_of(kind):
+    """What knowing nothing costs beside a grey and beside a red truth, and those truths' chroma, Lab units."""
     prior = PRIOR.copy()
     prior[GREY_BIN] = 1 - prior.sum() + prior[GREY_BIN]
     logits = np.zeros((1, 2, 2, len(PRIOR)), np.float32)
-    of = {}
-    for name, place in {"grey": GREY_BIN, "red": RED_BIN}.items():
+    for place in (GREY_BIN, RED_BIN):
         ab_norm = np.broadcast_to(BINS[place] / color.AB_SCALE, (1, 8, 8, 2)).astype(np.float32)
-        of[name] = [float(transfer_unet.Loss(kind, prior)(ab_norm, logits)) for kind in ("distribution", "rebalanced")]
-    assert of["red"][1] > of["red"][0]
-    assert of["grey"][1] < of["grey"][0]
+        yield float(transfer_unet.Loss(kind, prior)(ab_norm, logits)), float(np.hypot(*BINS[place]))
+
+
+def test_rebalancing_makes_a_rare_colour_dearer():
+    for (plain, chroma), (rebalanced, _) in zip(losses_of("distribution"), losses_of("rebalanced"), strict=True):
+        assert (rebalanced > plain) == (chroma > 1)
+
+
+def test_weighting_by_chroma_counts_a_colour_several_times():
+    for (plain, chroma), (weighted, _) in zip(losses_of("distribution"), losses_of("chroma"), strict=True):
+        assert weighted == pytest.approx(plain * (1 + chroma / transfer_unet.DOUBLE), rel=1e-4)
+
+
+def test_hubers_loss_grows_like_a_distance_where_the_error_is_large():
+    (least, _), (most, _) = losses_of("huber")
+    (squared_least, _), (squared_most, _) = losses_of("mse")
+    assert least > 0.95 * squared_least / 2, "half the square, but for what lies just beyond HUBER"
+    assert most < 0.75 * squared_most / 2
 
 
 @pytest.mark.parametrize(("share", "frozen_steps", "moved"), [(1, 0, 1), (0.1, 0, 0.1), (1, 2, 0), (0.1, 1, 0.05)])
