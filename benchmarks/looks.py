@@ -2,10 +2,11 @@
 
     python -m benchmarks.looks --run results/runs/NAME > results/looks.jsonl
 
-A line for each temperature of the annealed mean and gain of its chroma, and for each share of the expected chroma that
-sets the gain of every picture by itself; then lines for other radii of the guided filter, as a part of the side, and
-other variances of luminance that it takes for flat; then for shares of the prior taken out. The numbers in
-`methods.transfer_unet` are chosen from these lines, never from a test list.
+A line for each temperature of the annealed mean and each way to make it stronger: a gain that all pictures have; a gain
+for each, to a share of the chroma that its distribution expects; one that adds chroma by the distribution's variance.
+Then lines for other radii of the guided filter, as a part of the side, and other variances of luminance that it takes
+for flat; then for shares of the prior taken out. The numbers in `methods.transfer_unet` are chosen from these lines,
+never from a test list.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from colorizer.methods.colorful import BINS
 
 TEMPERATURES = (1.0, 0.7, 0.5)
 GAINS = (0.9, 1.0, 1.25, 1.6, 2.0, 2.5)  # the same for all pictures
-SHARES = (0.8, 0.9, 1.0, 1.1, 1.2)  # of what the distribution expects of each; see `transfer_unet.gain`
+SHARES = (0.8, 0.9, 0.95, 1.0, 1.1)  # of the chroma that the distribution expects of each
+ADDED = (0.015, 0.02, 0.025, 0.03, 0.035)  # Lab units of chroma by the distribution's variance; see `transfer_unet.gain`
 CHOSEN = (transfer_unet.WINDOWS, transfer_unet.EPSILON)
 SMOOTHINGS = ((None, None), (16, 0.01), (8, 0.003), (32, 0.003))
 POWERS = (0.25, 0.5)  # of the prior
@@ -57,10 +59,18 @@ def mean_of(logits: np.ndarray, temperature: float) -> np.ndarray:
     return (shares @ BINS / shares.sum(axis=-1, keepdims=True) / color.AB_SCALE).astype(np.float32)
 
 
-def gains(logits: np.ndarray, ab_norm_hat: np.ndarray, share: float) -> np.ndarray:
-    """(n, 1, 1, 1) float32: each picture's own gain, a picture at a time for want of memory."""
+def shared(logits: np.ndarray, ab: np.ndarray, share: float) -> np.ndarray:
+    """As `transfer_unet.gain`, to a share of the root mean square chroma that the distribution expects."""
+    expected = ops.matmul(ops.softmax(logits, axis=-1), transfer_unet.MOMENTS[:, 2:])
+    reached = np.square(ab).sum(axis=-1).mean()
+    return np.clip(share * np.sqrt(np.mean(expected) / max(reached, 1)), 1, transfer_unet.LARGEST_GAIN)
+
+
+def gains(logits: np.ndarray, ab_norm_hat: np.ndarray, what: dict) -> np.ndarray:
+    """(n, 1, 1, 1) float32 of a setting: each picture's own gain, a picture at a time for want of memory."""
+    rule, by = (transfer_unet.gain, what["added"]) if what["added"] else (shared, what["share"])
     pairs = zip(logits, ab_norm_hat * color.AB_SCALE, strict=True)
-    return np.stack([ops.convert_to_numpy(transfer_unet.gain(one[None], ab[None], share))[0] for one, ab in pairs])
+    return np.float32([float(np.squeeze(rule(one[None], ab[None], by))) for one, ab in pairs])[:, None, None, None]
 
 
 def smoothed(l_norm: np.ndarray, ab_norm_hat: np.ndarray, windows: int | None, epsilon: float) -> np.ndarray:
@@ -82,13 +92,14 @@ def line(rgb_u8, ab_norm_hat, **what) -> str:
 
 def settings() -> list[dict]:
     """Every setting measured."""
-    names = ("temperature", "gain", "share", "windows", "epsilon", "rebalance")
-    of_gains = itertools.product(TEMPERATURES, GAINS, [None], [CHOSEN], [0.0])
-    of_shares = itertools.product(TEMPERATURES, [None], SHARES, [CHOSEN], [0.0])
-    of_smoothing = itertools.product((0.7,), (1.25, 2.5), [None], SMOOTHINGS, [0.0])
-    of_prior = itertools.product(TEMPERATURES, (1.0,), [None], [(None, None)], POWERS)
-    every = itertools.chain(of_gains, of_shares, of_smoothing, of_prior)
-    return [dict(zip(names, (t, g, share, *smoothing, r), strict=True)) for t, g, share, smoothing, r in every]
+    names = ("temperature", "gain", "share", "added", "windows", "epsilon", "rebalance")
+    of_gains = itertools.product(TEMPERATURES, GAINS, [None], [None], [CHOSEN], [0.0])
+    of_shares = itertools.product(TEMPERATURES, [None], SHARES, [None], [CHOSEN], [0.0])
+    of_added = itertools.product(TEMPERATURES, [None], [None], ADDED, [CHOSEN], [0.0])
+    of_smoothing = itertools.product((0.7,), (1.25, 2.5), [None], [None], SMOOTHINGS, [0.0])
+    of_prior = itertools.product(TEMPERATURES, (1.0,), [None], [None], [(None, None)], POWERS)
+    every = itertools.chain(of_gains, of_shares, of_added, of_smoothing, of_prior)
+    return [dict(zip(names, (*first, *smoothing, r), strict=True)) for *first, smoothing, r in every]
 
 
 def main(argv=None) -> None:
@@ -106,7 +117,7 @@ def main(argv=None) -> None:
         print(line(rgb_u8, np.zeros((*logits.shape[:3], 2), np.float32), dataset=name, look="all_grey"), flush=True)
         for what in settings():
             mean = mean_of(logits - what["rebalance"] * prior, what["temperature"])
-            gain = what["gain"] or gains(logits, mean, what["share"])
+            gain = what["gain"] or gains(logits, mean, what)
             ab = smoothed(l_norm, gain * mean, what["windows"], what["epsilon"])
             print(line(rgb_u8, np.clip(ab, -1, 1), dataset=name, **what), flush=True)
 

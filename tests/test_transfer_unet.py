@@ -78,16 +78,16 @@ def looks_of(logits):
     return {look: float(np.hypot(*ops.convert_to_numpy(ab))) * color.AB_SCALE for look, ab in of_looks.items()}
 
 
-def test_vivid_has_the_chroma_that_the_distribution_expects():
+def test_vivid_adds_chroma_by_the_distributions_variance():
     logits = np.full((1, 16, 16, len(PRIOR)), -20, np.float32)
     logits[..., GREY_BIN], logits[..., RED_BIN] = 0.2, 0
-    red, grey = (np.hypot(*BINS[place]) for place in (RED_BIN, GREY_BIN))
     chroma = looks_of(logits)
     likely = 1 / (1 + np.exp(0.2 / transfer_unet.LOOKS["accurate"].temperature))
-    assert chroma["accurate"] == pytest.approx(red * likely, rel=0.02)
+    assert chroma["accurate"] == pytest.approx(np.hypot(*BINS[RED_BIN]) * likely, rel=0.02)
     likely = 1 / (1 + np.exp(0.2))
-    expected = np.sqrt(likely * red**2 + (1 - likely) * grey**2)
-    assert chroma["vivid"] == pytest.approx(expected * transfer_unet.LOOKS["vivid"].share, rel=0.02)
+    variance = likely * (1 - likely) * np.square(BINS[RED_BIN] - BINS[GREY_BIN]).sum()
+    added = variance * transfer_unet.LOOKS["vivid"].added
+    assert chroma["vivid"] - chroma["accurate"] == pytest.approx(added, rel=0.05)
     assert chroma["vivid"] > 1.25 * chroma["accurate"]
 
 
@@ -99,7 +99,7 @@ def test_a_gain_stays_within_its_bounds():
     unknown = looks_of(np.zeros((1, 16, 16, len(PRIOR)), np.float32))
     assert unknown["vivid"] == pytest.approx(transfer_unet.LARGEST_GAIN * unknown["accurate"], rel=1e-3)
     grey = np.zeros((1, 8, 8, 2), np.float32)
-    gain = float(np.squeeze(transfer_unet.gain(np.zeros((1, 8, 8, len(PRIOR)), np.float32), grey, 1.0)))
+    gain = float(np.squeeze(transfer_unet.gain(np.zeros((1, 8, 8, len(PRIOR)), np.float32), grey, 0.1)))
     assert gain == transfer_unet.LARGEST_GAIN, "no colour at all is no division by zero"
 
 
@@ -107,8 +107,8 @@ def test_a_gain_is_of_its_picture_alone():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, [[[[1.0]]], [[[6.0]]]], (2, 8, 8, len(PRIOR))).astype(np.float32)
     ab = ops.convert_to_numpy(transfer_unet.mean_ab(logits))
-    both = ops.convert_to_numpy(transfer_unet.gain(logits, ab, 0.6))
-    alone = [ops.convert_to_numpy(transfer_unet.gain(logits[i : i + 1], ab[i : i + 1], 0.6)) for i in range(2)]
+    both = ops.convert_to_numpy(transfer_unet.gain(logits, ab, 0.01))
+    alone = [ops.convert_to_numpy(transfer_unet.gain(logits[i : i + 1], ab[i : i + 1], 0.01)) for i in range(2)]
     np.testing.assert_allclose(both, np.concatenate(alone), rtol=1e-5)
     assert both[0] > both[1] >= 1, "the surer picture has lost less of its chroma"
 
