@@ -82,12 +82,13 @@ def test_vivid_adds_chroma_by_the_distributions_variance():
     logits = np.full((1, 16, 16, len(PRIOR)), -20, np.float32)
     logits[..., GREY_BIN], logits[..., RED_BIN] = 0.2, 0
     chroma = looks_of(logits)
-    likely = 1 / (1 + np.exp(0.2 / transfer_unet.LOOKS["accurate"].temperature))
-    assert chroma["accurate"] == pytest.approx(np.hypot(*BINS[RED_BIN]) * likely, rel=0.02)
-    likely = 1 / (1 + np.exp(0.2))
-    variance = likely * (1 - likely) * np.square(BINS[RED_BIN] - BINS[GREY_BIN]).sum()
-    added = variance * transfer_unet.LOOKS["vivid"].added
-    assert chroma["vivid"] - chroma["accurate"] == pytest.approx(added, rel=0.05)
+    accurate, vivid = transfer_unet.LOOKS["accurate"], transfer_unet.LOOKS["vivid"]
+    red, grey = BINS[RED_BIN], BINS[GREY_BIN]
+    likely = {t: 1 / (1 + np.exp(0.2 / t)) for t in (1, accurate.temperature, vivid.temperature)}
+    mean = {t: np.hypot(*(p * red + (1 - p) * grey)) for t, p in likely.items()}
+    assert chroma["accurate"] == pytest.approx(mean[accurate.temperature], rel=0.02)
+    added = vivid.added * likely[1] * (1 - likely[1]) * np.square(red - grey).sum()
+    assert chroma["vivid"] == pytest.approx(mean[vivid.temperature] + added, rel=0.02)
     assert chroma["vivid"] > 1.25 * chroma["accurate"]
 
 
