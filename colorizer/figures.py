@@ -74,7 +74,7 @@ def figure5(path: Path, pictures: Sequence[np.ndarray], names: Sequence[str], co
     labels = ["truth", "grey", *(label for label, _ in columns)]
     for j, label in enumerate(labels):
         x = (_LEFT + j * (tile + _GAP) + tile / 2) / width
-        figure.text(x, 1 - (_TOP - 4) / height, label, ha="center", va="bottom", fontsize=7, linespacing=1.05)
+        figure.text(x, 1 - (_TOP - 4) / height, label, ha="center", va="bottom", fontsize=6, linespacing=1.05)
     for i, name in enumerate(names):
         y = 1 - (_TOP + i * (tile + _GAP) + tile / 2) / height
         figure.text((_LEFT - 4) / width, y, name, ha="right", va="center", rotation=90, fontsize=6)

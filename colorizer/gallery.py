@@ -120,7 +120,7 @@ def described(run: Run) -> str:
 
 def figure_label(run: Run) -> str:
     """A run over a narrow column: method, training set and classifier on lines of their own. Source: ours."""
-    return f"{textwrap.fill(cells.short_title(run.method), 22)}\non {run.trained_on}\n{run.classifier}"
+    return f"{textwrap.fill(cells.short_title(run.method), 18)}\non {run.trained_on}\n{run.classifier}"
 
 
 def draw(found: Sequence[Run], gallery: Gallery, scores: pd.DataFrame, folder: Path, figure5: Sequence) -> list[str]:

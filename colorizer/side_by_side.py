@@ -38,7 +38,7 @@ class System(NamedTuple):
     """One column.
 
     Attributes:
-        label: what it is called in the title: the run's name, or its method and look.
+        label: what it is called in the title: the run's name, and its look if it has several.
         colorize: (file name, (S, S, 3) uint8 sRGB) -> the same in colour, or None where it has nothing to show.
     """
 
@@ -70,7 +70,7 @@ def systems(found: Sequence[runs.Run], dataset: str, classifier_spec: str | None
             except (weights.WeightsError, classifier.ClassifierError) as error:
                 logging.warning("%s is left out: %s", run.name, error)
                 break
-            label = f"{run.method}, {look}" if look else run.name
+            label = f"{run.name}, {look}" if look else run.name
             yield System(label, lambda _, rgb, colorizer=colorizer: colorizer.colorize(rgb))
 
 
