@@ -26,7 +26,7 @@ from colorizer.methods.colorful import BINS
 TEMPERATURES = (1.0, 0.7, 0.5)
 GAINS = (0.9, 1.0, 1.25, 1.6, 2.0, 2.5)  # the same for all pictures
 SHARES = (0.8, 0.9, 0.95, 1.0, 1.1)  # of the chroma that the distribution expects of each
-ADDED = (0.015, 0.02, 0.025, 0.03, 0.035)  # Lab units of chroma by the distribution's variance; see `transfer_unet.gain`
+ADDED = (0.015, 0.02, 0.025, 0.03, 0.035)  # Lab units of chroma by its variance; see `transfer_unet.gain`
 CHOSEN = (transfer_unet.WINDOWS, transfer_unet.EPSILON)
 SMOOTHINGS = ((None, None), (16, 0.01), (8, 0.003), (32, 0.003))
 POWERS = (0.25, 0.5)  # of the prior
