@@ -7,6 +7,7 @@ pictures of a list -> each run's weights, in each of its looks -> one row of sma
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -113,7 +114,14 @@ def draw(root: Path, names: Sequence[str], columns: Sequence[System]) -> sheets.
         for grey, coloured in rows
     ]
     labels = [GREY, *(system.label for system, has in zip(columns, shown, strict=True) if has)]
-    return sheets.sheet(sheets.in_rows(groups, ACROSS), " | ".join(labels), TILE)
+    return sheets.sheet(sheets.in_rows(groups, ACROSS), " | ".join(_short(labels)), TILE)
+
+
+def _short(labels):
+    """A run's name before its first look alone: titles are as wide as the sheet."""
+    for before, label in itertools.pairwise(["", *labels]):
+        name, _, look = label.partition(", ")
+        yield look if look and before.startswith(f"{name}, ") else label
 
 
 def flags_of(argv) -> argparse.Namespace:

@@ -47,7 +47,7 @@ def test_a_sheet_has_a_column_for_each_look(recorded, photographs, tmp_path, cap
 def test_kept_predictions_stand_for_weights(recorded):
     found, _ = runs.read(recorded)
     systems = {system.label: system for system in side_by_side.systems(found, "ood", None)}
-    assert list(systems) == [KEPT, "transfer_unet, accurate", "transfer_unet, vivid"]
+    assert list(systems) == [KEPT, f"{SHIPPED}, accurate", f"{SHIPPED}, vivid"]
     grey = np.full((256, 256, 3), 128, np.uint8)
     coloured = systems[KEPT].colorize("kodim01.jpg", grey)
     assert coloured.shape == grey.shape and np.ptp(coloured.astype(int), axis=-1).max() > 5
