@@ -120,7 +120,7 @@ MATRICES: dict[str, tuple[Row, ...]] = {
                 f"{m}-paintings",
                 {"dataset": "paintings", "method": m, "image_size": 64, "epochs": epochs, "max_minutes": minutes},
             )
-            for m, epochs, minutes in (("let_there_be_color", 2, 16.0), ("colorful", 2, 22.0), ("gan", 3, 40.0))
+            for m, epochs, minutes in (("let_there_be_color", 2, 24.0), ("colorful", 2, 22.0), ("gan", 3, 40.0))
         ),
     ),
     CHOICES: _choices("transfer_unet-choices", {"image_size": 64, "limit": 1000, "epochs": 10}),
