@@ -55,7 +55,10 @@ def network_of(config: TrainConfig, method: ModuleType, encoder: keras.Model | N
     Source: ours.
     """
     if not config.init_weights:
-        return method.build(config.image_size, *([encoder] if methods.has_encoder(method) else []))
+        own = {"encoder": encoder} if methods.has_encoder(method) else {}
+        if config.initializer:
+            own["initializer"] = config.initializer
+        return method.build(config.image_size, **own)
     _record_of(config)
     begun = weights.load(config.init_weights).network
     network = method.build(config.image_size, *([method.encoder_of(begun)] if methods.has_encoder(method) else []))

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 SCHEDULES = ("plateau", "one_cycle")
 LOSSES = ("mse", "mae", "huber", "distribution", "rebalanced", "chroma", "log_mse")
+INITIALIZERS = ("he_normal", "glorot_uniform")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("none", "mirrored", "jax")
 
@@ -43,7 +44,9 @@ class TrainConfig:
 
     # -- what is trained on what
     dataset: str = setting("coco", "coco, coco_train, paintings, sample, or a folder of pictures", "§III.B")
-    data_dir: str | None = setting(None, "the folder that holds the pictures (default: found or downloaded)", "ours")
+    data_dir: str | None = setting(
+        None, "the folder that holds the pictures, or the set (default: found or downloaded)", "ours"
+    )
     method: str = setting("efficientnet", "the colorization system, a module of colorizer/methods", "§III.A")
     classifier: str = setting(
         "efficientnet_b4",
@@ -69,6 +72,13 @@ class TrainConfig:
         "of efficientnet and trivial mse or mae, of transfer_unet any of these; the others have their own",
         "Table 1",
         choices=LOSSES,
+    )
+    initializer: str | None = setting(
+        None,
+        "what the convolutions of efficientnet begin with; the others have their own",
+        "ours",
+        choices=INITIALIZERS,
+        own=True,
     )
     batch_size: int = setting(20, "images in one step", "Table 1", int)
     learning_rate: float = setting(1e-3, "of the optimizer, at the start", "Keras' Adam default; not stated", float)
@@ -142,6 +152,8 @@ class TrainConfig:
             raise ValueError(f"--schedule must be one of {', '.join(SCHEDULES)}. Received: {self.schedule}")
         if self.loss not in LOSSES:
             raise ValueError(f"--loss must be one of {', '.join(LOSSES)}. Received: {self.loss}")
+        if self.initializer not in (None, *INITIALIZERS):
+            raise ValueError(f"--initializer must be one of {', '.join(INITIALIZERS)}. Received: {self.initializer}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}. Received: {self.precision}")
         for name in ("weight_decay", "encoder_rate", "frozen_epochs", "tone_range"):

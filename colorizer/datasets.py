@@ -62,7 +62,7 @@ def find(name: str, data_dir: str | Path | None = None, seed: int = 42) -> Datas
 
     Args:
         name: one of `NAMES`, several of them joined by "+", or a folder of pictures.
-        data_dir: the folder itself, for several the one that holds them; nothing else is looked at.
+        data_dir: the folder itself, or the one that holds it under its name; nothing else is looked at.
         seed: of the split, where there are no lists.
 
     Returns:
@@ -105,7 +105,9 @@ def _folder(name: str, data_dir: str | Path | None) -> Path:
     if data_dir is not None:
         if not Path(data_dir).is_dir():
             raise DataError(f"--data-dir must name the folder that holds the pictures. Received: {data_dir}")
-        return Path(data_dir)
+        # The folder that holds several sets is not one of them: read as such it would mix them.
+        within = Path(data_dir) / name
+        return within if name in NAMES and within.is_dir() else Path(data_dir)
     if name not in NAMES:
         return Path(name)
     places = [cache_dir() / "data" / name]

@@ -94,6 +94,13 @@ def test_two_lists_of_three_are_refused(picture_folder):
         find(str(picture_folder))
 
 
+def test_data_dir_may_hold_the_set_beside_others(picture_folder):
+    folder = picture_folder.rename(picture_folder.with_name("coco"))
+    (folder.parent / "paintings").mkdir()
+    shutil.copy(folder / "picture_00.png", folder.parent / "paintings" / "other.png")
+    assert find("coco", data_dir=folder.parent) == find("coco", data_dir=folder)
+
+
 def test_order_data_dir_then_environment_then_cache(picture_folder, tmp_path, own_cache, monkeypatch):
     for folder in (own_cache / "data" / "coco", tmp_path / "root" / "coco", tmp_path / "named"):
         shutil.copytree(picture_folder, folder)

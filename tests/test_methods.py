@@ -111,11 +111,24 @@ def test_the_class_vector_reaches_every_position():
     assert (np.abs(difference).max(axis=-1) > 0).all()
 
 
+def test_what_a_picture_shows_reaches_the_bottleneck_of_a_new_network():
+    def share_left(initializer):
+        keras.utils.set_random_seed(0)
+        network = efficientnet.build(64, initializer)
+        bottleneck = keras.Model(network.inputs, network.get_layer("e8").output)
+        l_norm = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 1)).astype(np.float32)
+        found = keras.ops.convert_to_numpy(bottleneck([l_norm, np.zeros((2, 1000), np.float32)]))
+        return np.sqrt(found.var(axis=(1, 2)).mean()) / l_norm.std()
+
+    assert share_left("he_normal") > 0.05
+    assert share_left("glorot_uniform") < 0.01  # smaller than what Adam adds to a bias in ten steps
+
+
 def test_the_papers_defaults_are_table_1():
     config = resolve({})
     assert (config.batch_size, config.epochs, config.image_size) == (20, 100, 256)
     assert (config.plateau_factor, config.plateau_patience, config.plateau_min_lr) == (0.5, 3, 1e-5)
-    assert efficientnet.settings == {}
+    assert list(efficientnet.settings) == ["initializer"]  # which the paper does not state
     network = efficientnet.build(32)
     efficientnet.trainer(network, config, None)
     assert isinstance(network.optimizer, keras.optimizers.Adam)

@@ -18,11 +18,16 @@ Written from the paper and from BASELINES §2.3; no code of its authors or ances
 
 from __future__ import annotations
 
+from functools import partial
+
 import keras
+
+from colorizer.config import Departure
 
 title = "EfficientNet-B4 (proposed)"
 reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using Transfer Learning; BASELINES §2.3"
-settings: dict = {}  # the defaults of TrainConfig are this paper's
+# The other defaults of TrainConfig are this paper's.
+settings = {"initializer": Departure("he_normal", "not stated; Keras' own starves the encoder: results/alive.jsonl")}
 uses_vector = True
 uses_labels = False
 losses = ("mse", "mae")  # what --loss may be; the paper's is mse
@@ -35,27 +40,28 @@ def _conv(filters, kernel=3, activation="relu", **kwargs):
     return keras.layers.Conv2D(filters, kernel, padding="same", activation=activation, **kwargs)
 
 
-def encode(l_norm):
+def encode(l_norm, conv=_conv):
     """Luminance (B, S, S, 1) -> bottleneck (B, S/8, S/8, 256). Pooling: §III.A; filters, kernels: ours."""
-    x = _conv(128, name="e1")(l_norm)
+    x = conv(128, name="e1")(l_norm)
     x = keras.layers.MaxPooling2D(2, padding="same", name="p1")(x)
-    x = _conv(128, 4, name="e2")(x)
-    x = _conv(128, name="e3")(x)
+    x = conv(128, 4, name="e2")(x)
+    x = conv(128, name="e3")(x)
     x = keras.layers.MaxPooling2D(2, padding="same", name="p2")(x)
-    x = _conv(256, 4, name="e4")(x)
-    x = _conv(256, name="e5")(x)
+    x = conv(256, 4, name="e4")(x)
+    x = conv(256, name="e5")(x)
     x = keras.layers.MaxPooling2D(2, padding="same", name="p3")(x)
-    x = _conv(256, 4, name="e6")(x)
-    x = _conv(256, name="e7")(x)
-    return _conv(256, name="e8")(x)
+    x = conv(256, 4, name="e6")(x)
+    x = conv(256, name="e7")(x)
+    return conv(256, name="e8")(x)
 
 
-def fuse(bottleneck, vector):
+def fuse(bottleneck, vector, conv=_conv):
     """Sets the class vector beside every position of the bottleneck and mixes both with a 1x1 convolution.
 
     Args:
         bottleneck: (B, h, w, 256).
         vector: (B, 1000), softmax scores.
+        conv: makes the convolution.
 
     Returns:
         (B, h, w, 256).
@@ -66,29 +72,40 @@ def fuse(bottleneck, vector):
     repeated = keras.layers.RepeatVector(height * width, name="repeat")(vector)
     repeated = keras.layers.Reshape((height, width, CLASSES), name="spread")(repeated)
     x = keras.layers.Concatenate(name="concat")([bottleneck, repeated])
-    return _conv(256, 1, name="fusion")(x)
+    return conv(256, 1, name="fusion")(x)
 
 
-def decode(x):
+def decode(x, conv=_conv):
     """Fused features (B, h, w, 256) -> `ab_norm_hat` (B, 8h, 8w, 2) in -1..1. Upsampling, tanh: §III.A, Table 1."""
-    x = _conv(128, name="d1")(x)
-    x = _conv(64, name="d2")(x)
+    x = conv(128, name="d1")(x)
+    x = conv(64, name="d2")(x)
     x = keras.layers.UpSampling2D(2, name="u1")(x)
-    x = _conv(128, name="d3")(x)
+    x = conv(128, name="d3")(x)
     x = keras.layers.UpSampling2D(2, name="u2")(x)
-    x = _conv(64, 4, name="d4")(x)
-    x = _conv(64, name="d5")(x)
-    x = _conv(32, 2, name="d6")(x)
+    x = conv(64, 4, name="d4")(x)
+    x = conv(64, name="d5")(x)
+    x = conv(32, 2, name="d6")(x)
     # float32 also under mixed precision: bfloat16 would round ab to half a Lab unit.
     x = _conv(2, activation="tanh", dtype="float32", name="d7")(x)
     return keras.layers.UpSampling2D(2, dtype="float32", name="u3")(x)  # nearest, after the tanh (BASELINES §2.1)
 
 
-def build(image_size: int = 256) -> keras.Model:
-    """The network of Figure 4; see `colorizer.methods.Method.build`."""
+def build(image_size: int = 256, initializer: str = settings["initializer"].value) -> keras.Model:
+    """The network of Figure 4; see `colorizer.methods.Method.build`.
+
+    Args:
+        image_size: side of the input, a multiple of 32.
+        initializer: of `config.INITIALIZERS`, for every layer before a ReLU. Glorot's halves what goes through each
+            of these fifteen. After a few hundred steps of Adam the biases are larger than what is left: the encoder
+            ends in zeros, and pictures get one tint each, by their class vectors.
+
+    Returns:
+        See there.
+    """
+    conv = partial(_conv, kernel_initializer=initializer)
     l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
     vector = keras.Input((CLASSES,), name="vector")
-    ab_norm_hat = decode(fuse(encode(l_norm), vector))
+    ab_norm_hat = decode(fuse(encode(l_norm, conv), vector, conv), conv)
     return keras.Model([l_norm, vector], ab_norm_hat, name="efficientnet")
 
 
