@@ -128,7 +128,7 @@ def test_the_papers_defaults_are_table_1():
     config = resolve({})
     assert (config.batch_size, config.epochs, config.image_size) == (20, 100, 256)
     assert (config.plateau_factor, config.plateau_patience, config.plateau_min_lr) == (0.5, 3, 1e-5)
-    assert list(efficientnet.settings) == ["initializer"]  # which the paper does not state
+    assert list(efficientnet.settings) == ["initializer", "learning_rate"]  # which the paper does not state
     network = efficientnet.build(32)
     efficientnet.trainer(network, config, None)
     assert isinstance(network.optimizer, keras.optimizers.Adam)
