@@ -29,7 +29,7 @@ reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using
 # The other defaults of TrainConfig are this paper's.
 settings = {
     "initializer": Departure("he_normal", "not stated; Keras' own starves the encoder: results/alive.jsonl"),
-    "learning_rate": Departure(3e-4, "not stated; at Keras' 1e-3 half of the encoder's units die: results/alive.jsonl"),
+    "learning_rate": Departure(3e-4, "not stated; at Keras' 1e-3 over half of its last layer dies: results/alive.jsonl"),
 }
 uses_vector = True
 uses_labels = False
@@ -98,9 +98,9 @@ def build(image_size: int = 256, initializer: str = settings["initializer"].valu
 
     Args:
         image_size: side of the input, a multiple of 32.
-        initializer: of `config.INITIALIZERS`, for every layer before a ReLU. Glorot's halves what goes through each
-            of these fifteen. After a few hundred steps of Adam the biases are larger than what is left: the encoder
-            ends in zeros, and pictures get one tint each, by their class vectors.
+        initializer: of `config.INITIALIZERS`, for every layer before a ReLU. Glorot's halves the variance of what
+            goes through each of these fifteen. After a few hundred steps of Adam the biases are larger than what is
+            left: the encoder ends in zeros, and pictures get one tint each, by their class vectors.
 
     Returns:
         See there.
