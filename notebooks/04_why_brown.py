@@ -53,7 +53,7 @@ figures.histograms(view.colours(gallery.figure_label))
 # colour (0 would be one tint for everything), `near_grey` the share of pixels with a chroma under 10, `warm` the
 # share with a > 0 and b > 0. Trained by squared error, the paper's network has half the truth's chroma or less
 # and a fraction of its spread. On paintings it is one tint, and a warm one; on COCO, where its encoder is known to live
-# (`results/alive.jsonl`), the wide spread of photographs shows at half its size.
+# (`results/alive.jsonl`), it has two fifths of the spread of photographs.
 
 # %%
 chroma.table(colours).round(2)
