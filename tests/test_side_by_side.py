@@ -15,8 +15,9 @@ SHIPPED, KEPT = next(iter(weights.SHIPPED)), "colorful-paintings"
 @pytest.fixture
 def recorded(tmp_path):
     """A folder with two runs: one whose weights are the shipped ones, and one with kept predictions alone."""
+    trained_here = shutil.ignore_patterns(weights.BEST, "last")
     for name in (SHIPPED, KEPT):
-        shutil.copytree(REPOSITORY / "results" / "runs" / name, tmp_path / "runs" / name)
+        shutil.copytree(REPOSITORY / "results" / "runs" / name, tmp_path / "runs" / name, ignore=trained_here)
     return tmp_path / "runs"
 
 
