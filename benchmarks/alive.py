@@ -1,6 +1,6 @@
 """Which units of the paper's network still answer anything, layer by layer; makes results/alive.jsonl.
 
-    python -m benchmarks.alive --runs results/runs/efficientnet-coco-cpu* > results/alive.jsonl
+    python -m benchmarks.alive --runs results/runs/efficientnet-coco* > results/alive.jsonl
 
 A line per run whose weights are there, on validation pictures of COCO:
 
@@ -37,7 +37,7 @@ def layers_of(network: keras.Model) -> keras.Model:
 
 
 def measure(colorizer: Colorizer, rgb_u8: np.ndarray) -> dict:
-    """What the layers of a network do on pictures (n, S, S, 3): see above. Source: ours."""
+    """What the layers of a network do on pictures, (n, S, S, 3) uint8 sRGB: see above. Source: ours."""
     side = colorizer.image_size
     small = np.stack([store.resize_square(rgb, side) for rgb in rgb_u8])
     l_norm, ab_norm = (np.stack(part) for part in zip(*(color.rgb_to_l_ab(rgb) for rgb in small), strict=True))
@@ -77,9 +77,11 @@ def main(argv=None) -> None:
             continue
         config = json.loads((folder / "config.json").read_text("utf-8"))
         summary = json.loads((folder / "summary.json").read_text("utf-8"))
+        # A run from before there was the setting began with Keras' own.
         told = {"run": folder.name, "initializer": config.get("initializer") or "glorot_uniform"}
-        told |= {name: config[name] for name in ("classifier", "learning_rate", "image_size")}
-        told |= {"classifier": config["classifier_name"], "epochs": summary["epochs_done"], "pictures": len(rgb_u8)}
+        told |= {"classifier": config["classifier_name"]}
+        told |= {name: config[name] for name in ("learning_rate", "image_size")}
+        told |= {"epochs": summary["epochs_done"], "pictures": len(rgb_u8)}
         told |= {"val_mse": summary["val_mse"], "val_mse_mean_colour": summary["val_mse_mean_colour"]}
         print(json.dumps(rounded(told | measure(colorizer, rgb_u8))), flush=True)
 

@@ -29,7 +29,7 @@ reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using
 # The other defaults of TrainConfig are this paper's.
 settings = {
     "initializer": Departure("he_normal", "not stated; Keras' own starves the encoder: results/alive.jsonl"),
-    "learning_rate": Departure(3e-4, "not stated; at Keras' 1e-3 half of its last layer dies: results/alive.jsonl"),
+    "learning_rate": Departure(3e-4, "not stated; at Keras' 1e-3 most of its last layer dies: results/alive.jsonl"),
 }
 uses_vector = True
 uses_labels = False
