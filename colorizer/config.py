@@ -87,6 +87,7 @@ class TrainConfig:
         "plateau: lower the rate when the validation loss stands; one_cycle: up, then down to nothing over --epochs",
         "§III.C",
         choices=SCHEDULES,
+        own=True,
     )
     plateau_factor: float = setting(
         0.5, "the learning rate is multiplied by this on a plateau", "BASELINES §2.3", float

@@ -125,16 +125,27 @@ def test_what_a_picture_shows_reaches_the_bottleneck_of_a_new_network():
 
 
 def test_the_papers_defaults_are_table_1():
-    config = resolve({})
+    config = resolve({}, efficientnet.settings)
     assert (config.batch_size, config.epochs, config.image_size) == (20, 100, 256)
     assert (config.plateau_factor, config.plateau_patience, config.plateau_min_lr) == (0.5, 3, 1e-5)
-    assert list(efficientnet.settings) == ["initializer", "learning_rate"]  # which the paper does not state
+    assert list(efficientnet.settings) == ["initializer", "learning_rate", "schedule", "ema"]
     network = efficientnet.build(32)
-    efficientnet.trainer(network, config, None)
+    efficientnet.trainer(network, config, range(3))
     assert isinstance(network.optimizer, keras.optimizers.Adam)
+    assert float(network.optimizer.learning_rate) == pytest.approx(3e-4)  # the paper states none
+    assert not network.optimizer.use_ema
     assert network.loss == "mse"
     assert network.get_layer("d7").activation is keras.activations.tanh
     assert network.get_layer("e1").activation is keras.activations.relu
+
+
+def test_the_papers_network_can_have_one_cycle_and_an_average():
+    config = resolve({"schedule": "one_cycle", "ema": 0.9, "epochs": 2}, efficientnet.settings)
+    network = efficientnet.build(32)
+    efficientnet.trainer(network, config, range(10))
+    network.optimizer.build(network.trainable_variables)
+    assert float(network.optimizer.learning_rate) == pytest.approx(3e-6)  # a hundredth, at the start
+    assert (network.optimizer.ema_momentum, network.optimizer.ema_overwrite_frequency) == (0.9, 10)
 
 
 # -- trivial

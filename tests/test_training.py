@@ -122,16 +122,17 @@ def wait_for_epochs(run, count, process):
 
 
 def test_a_killed_run_resumes_bit_for_bit(tmp_path, start_training):
-    whole = start_training(tmp_path / "whole")
+    averaged = ("--ema", "0.9")  # the average is a second set of weights that has to survive
+    whole = start_training(tmp_path / "whole", *averaged)
     assert whole.wait(timeout=300) == 0, whole.stdout.read()
 
-    killed = start_training(tmp_path / "killed")
+    killed = start_training(tmp_path / "killed", *averaged)
     wait_for_epochs(tmp_path / "killed", 5, killed)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert not (tmp_path / "killed" / "summary.json").exists()
 
-    resumed = start_training(tmp_path / "killed", "--resume")
+    resumed = start_training(tmp_path / "killed", "--resume", *averaged)
     assert resumed.wait(timeout=300) == 0, resumed.stdout.read()
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
     learning_rates = pd.read_csv(tmp_path / "killed" / "history.csv")["learning_rate"]

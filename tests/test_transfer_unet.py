@@ -220,12 +220,15 @@ def test_an_encoder_can_stay_and_weights_be_averaged(run, tmp_path):
         assert all(np.array_equal(a, b) for a, b in pairs) == same
 
 
-@pytest.mark.parametrize("given", [{"ema": 0.9}, {"encoder_rate": 0.1}, {"frozen_epochs": 1}, {"weight_decay": 0.1}])
+@pytest.mark.parametrize(
+    "given",
+    [{"ema": 0.9}, {"encoder_rate": 0.1}, {"frozen_epochs": 1}, {"weight_decay": 0.1}, {"schedule": "one_cycle"}],
+)
 def test_only_the_method_that_has_them_takes_its_flags(given):
     (name,) = given
     assert getattr(_config(**given), name) == given[name]
-    with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} is not for efficientnet. Received: "):
-        resolve({"dataset": "sample"} | given, methods.get("efficientnet").settings)
+    with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} is not for gan. Received: "):
+        resolve({"dataset": "sample", "method": "gan"} | given, methods.get("gan").settings)
 
 
 @pytest.mark.parametrize("given", [{"ema": 1.0}, {"encoder_rate": -0.1}, {"frozen_epochs": -1}, {"weight_decay": -1.0}])

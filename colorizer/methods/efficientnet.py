@@ -22,6 +22,7 @@ from functools import partial
 
 import keras
 
+from colorizer import schedules
 from colorizer.config import Departure
 
 title = "EfficientNet-B4 (proposed)"
@@ -30,6 +31,8 @@ reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using
 settings = {
     "initializer": Departure("he_normal", "not stated; Keras' own starves the encoder: results/alive.jsonl"),
     "learning_rate": Departure(3e-4, "not stated; at Keras' 1e-3 most of its last layer dies: results/alive.jsonl"),
+    "schedule": Departure("plateau", "§III.C"),
+    "ema": Departure(0.0, "ours"),
 }
 uses_vector = True
 uses_labels = False
@@ -119,7 +122,9 @@ def trainer(network, config, train) -> keras.Model:
     "accuracy": the share of pixels where the larger of a and b is the same one (BASELINES §3.1).
     """
     network.compile(
-        optimizer=keras.optimizers.Adam(config.learning_rate),
+        optimizer=keras.optimizers.Adam(
+            schedules.learning_rate(config, len(train)), **schedules.averaging(config, len(train))
+        ),
         loss=config.loss,
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],
     )

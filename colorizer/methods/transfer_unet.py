@@ -221,9 +221,6 @@ def trainer(network, config, train) -> keras.Model:
     if not (config.init_weights or knows(config.classifier)):
         share, frozen = 1.0, 0  # there is nothing to keep
     encoder.trainable = share > 0  # its batch statistics too
-    averaged = (
-        {"use_ema": True, "ema_momentum": config.ema, "ema_overwrite_frequency": len(train)} if config.ema else {}
-    )
     network.compile(
         optimizer=schedules.TwoRates(
             schedules.learning_rate(config, len(train)),
@@ -232,7 +229,7 @@ def trainer(network, config, train) -> keras.Model:
             frozen_steps=frozen * len(train),
             weight_decay=config.weight_decay,
             global_clipnorm=1.0,
-            **averaged,
+            **schedules.averaging(config, len(train)),
         ),
         loss=Loss(config.loss, prior),
         metrics=[mse],
