@@ -154,14 +154,15 @@ def chosen(runs: Iterable[Run]) -> dict[tuple[str, str], Run]:
 
     Returns:
         (method, trained_on) -> the run that was shown most training pictures, epochs times images.
-        In a tie a run without a suffix, then the first by name. Never one that only serves an ablation.
+        In a tie a run without a suffix, then the one whose best epoch has the lowest validation MSE, then the first
+        by name. Never one that only serves an ablation.
 
     Source: ours.
     """
     best = {}
     for run in sorted(
         (r for r in runs if not matrix.is_ablation(r.name)),
-        key=lambda r: (-r.pictures_seen, r.name != f"{r.method}-{r.trained_on}", r.name),
+        key=lambda r: (-r.pictures_seen, r.name != f"{r.method}-{r.trained_on}", r.summary["val_mse"], r.name),
     ):
         best.setdefault((run.method, run.trained_on), run)
     return best

@@ -58,7 +58,7 @@ def test_table1s_built_in_rows_are_what_the_network_is():
     network = method.build(32)
     activations = [layer.activation.__name__ for layer in network.layers if hasattr(layer, "activation")]
     assert set(activations[:-1]) == {"relu"}
-    trained = method.trainer(network, tables.TrainConfig(), None)
+    trained = method.trainer(network, tables.TrainConfig(), range(3))
     built_in = tables.BUILT_IN["efficientnet"]
     assert built_in["internal_activation"] == "ReLU"
     assert built_in["output_activation"].lower() == activations[-1] == "tanh"
@@ -174,13 +174,19 @@ def test_every_table_carries_the_note(found, scores, tmp_path):
         assert "**--limit 2: not the whole lists.**" in (tmp_path / f"tables/{name}.md").read_text()
 
 
-def test_the_longest_run_is_chosen_and_a_plain_name_breaks_the_tie(tmp_path):
+def test_the_longest_run_is_chosen_and_a_plain_name_or_a_lower_error_breaks_the_tie(tmp_path):
     for name, images in (("efficientnet-coco-zeros", 90), ("efficientnet-coco", 90), ("a-short-one", 8)):
         canned_run(tmp_path / name, trained_on="coco", train_images=images)
     canned_run(tmp_path / "b-more-epochs", method="trivial", trained_on="coco", train_images=9, epochs_done=20)
+    for name, val_mse in (("e-worse", 0.02), ("f-better", 0.01)):
+        canned_run(tmp_path / name, trained_on="paintings", train_images=90, val_mse=val_mse)
     found, _ = runs.read(tmp_path)
     best = {key: run.name for key, run in runs.chosen(found).items()}
-    assert best == {("efficientnet", "coco"): "efficientnet-coco", ("trivial", "coco"): "b-more-epochs"}
+    assert best == {
+        ("efficientnet", "coco"): "efficientnet-coco",
+        ("efficientnet", "paintings"): "f-better",
+        ("trivial", "coco"): "b-more-epochs",
+    }
     assert runs.mean_colours(found)["coco"].name == "efficientnet-coco"
 
 
