@@ -12,7 +12,7 @@ import pandas as pd
 
 from colorizer import comparison, files, metrics, wholelists
 from colorizer.cells import MARKED, TITLES, markdown, number, title_of
-from colorizer.runs import FIGURE5, NONE, TEST_LISTS, Run, command, pending
+from colorizer.runs import FIGURE5, NONE, TEST_LISTS, Run, command, pending, pending_ablations
 
 _INTERVALS = "[low, high]: 95 % percentile bootstrap interval of the mean, 10,000 resamples, seed 42."
 _SETTINGS = (
@@ -212,6 +212,9 @@ def records(found: Sequence[Run]) -> str:
     still = [f"- `{command(method, dataset)}`{done}" for method, dataset, done in pending(found)]
     if still:
         parts.append("Pending, with the paper's 100 epochs:\n\n" + "\n".join(still))
+    if ablations := pending_ablations(found):
+        command_of_all = "`python -m colorizer.reproduce --matrix gpu --classifier FILE.keras`"
+        parts.append(f"Pending ablations, 100 epochs each, {command_of_all}: {', '.join(ablations)}.")
     return "\n\n".join(parts) + "\n"
 
 

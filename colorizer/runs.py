@@ -192,7 +192,7 @@ def command(method: str, dataset: str) -> str:
 
 
 def pending(found: Iterable[Run]) -> list[tuple[str, str, str]]:
-    """The paper's trainings that no run has finished: its own network on both sets, the others on the paintings.
+    """The trainings that no run has finished: the four systems of the paper on both of its sets.
 
     Args:
         found: the finished runs.
@@ -200,17 +200,22 @@ def pending(found: Iterable[Run]) -> list[tuple[str, str, str]]:
     Returns:
         (method, dataset, what there is instead: "" or ", so far 3 epochs in efficientnet-coco").
 
-    Source: Tables 2 and 4.
+    Source: Tables 2 and 4; the three earlier systems on COCO are ours.
     """
     best = chosen(found)
-    wanted = [(TrainConfig.method, "paintings"), (TrainConfig.method, "coco")]
-    wanted += [(name, "paintings") for name in methods.names() if name not in (TrainConfig.method, "trivial")]
+    whole = [row.flags for row in matrix.MATRICES["gpu"] if not row.base]
     still = []
-    for key in wanted:
+    for key in ((flags.get("method", TrainConfig.method), flags["dataset"]) for flags in whole):
         epochs = best[key].summary["epochs_done"] if key in best else 0
         if epochs < TrainConfig.epochs:
             still.append((*key, f", so far {epochs} epochs in {best[key].name}" if epochs else ""))
     return still
+
+
+def pending_ablations(found: Iterable[Run]) -> list[str]:
+    """The rows of the matrix gpu that change one thing of the paper's network and are not finished, by name."""
+    finished = {run.name for run in found}
+    return [row.name for row in matrix.MATRICES["gpu"] if row.base and row.name not in finished]
 
 
 def read_metrics(path: Path) -> pd.DataFrame:

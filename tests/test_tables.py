@@ -216,4 +216,8 @@ def test_what_is_not_trained_as_long_as_the_papers_is_pending(tmp_path):
     still = runs.pending([short, whole])
     assert ("efficientnet", "coco", ", so far 3 epochs in efficientnet-coco") in still
     assert all((method, dataset) != ("efficientnet", "paintings") for method, dataset, _ in still)
+    assert ("gan", "coco", "") in still and len(still) == 7  # four systems on two sets, but for the one that is whole
     assert "`python train.py --dataset coco`, so far 3 epochs in efficientnet-coco" in report.records([short, whole])
+    done = canned_run(tmp_path / "efficientnet-coco-100-l1", trained_on="coco", epochs_done=100)
+    told = report.records([short, whole, done])
+    assert "efficientnet-coco-100-none" in told and "efficientnet-coco-100-l1," not in told
