@@ -4,7 +4,7 @@
 # make check   ruff and the tests
 # make notebooks  runs the notebooks anew from their scripts, with the data at hand; after `make tables`
 # make bench   measures speed and memory on this machine's CPU, a quarter of an hour; results/benchmarks.json
-# make results every run of the reproduction, then its tables: MATRIX=gpu (100 epochs each), vector, cpu or unet; goes on after a kill
+# make results every run of the reproduction, then its tables: MATRIX=gpu (100 epochs each), whole, cpu or unet; goes on after a kill
 # make tables  Tables 1-4, Figure 5 and the curves from the records in results/
 PYTHON ?= python3
 VENV := .venv

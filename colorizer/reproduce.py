@@ -27,11 +27,11 @@ FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as i
 DESCRIPTION = """Makes every run of the reproduction that is not made yet, and goes on where it was stopped.
 
     %(prog)s --matrix gpu                      100 epochs each, as the paper; on one GPU
-    %(prog)s --matrix cpu --classifier FILE     the small one, for two cores and about an hour
-    %(prog)s --matrix vector --classifier FILE  what the class vector is worth, with more care: two hours
-    %(prog)s --matrix unet --classifier FILE    what each choice in the transfer U-Net is worth
-    %(prog)s --matrix gpu --list                what is done, what is left and how long it will take
-    %(prog)s --matrix gpu --only NAME           one row
+    %(prog)s --matrix cpu --classifier FILE    the small one, for two cores and about an hour
+    %(prog)s --matrix whole --classifier FILE  what the class vector is worth, with more care: three hours
+    %(prog)s --matrix unet --classifier FILE   what each choice in the transfer U-Net is worth
+    %(prog)s --matrix gpu --list               what is done, what is left and how long it will take
+    %(prog)s --matrix gpu --only NAME          one row
 
 Afterwards `python evaluate.py` makes the tables, of unet `python -m benchmarks.choices`.
 Exit status: 0 all rows are finished, 1 some are not, 130 Ctrl-C."""
