@@ -1,6 +1,6 @@
 """Which units of the paper's network still answer anything, layer by layer; makes results/alive.jsonl.
 
-    python -m benchmarks.alive --runs results/runs/efficientnet-coco* > results/alive.jsonl
+    python -m benchmarks.alive --runs results/runs/efficientnet-* > results/alive.jsonl
 
 A line per run whose weights are there, on validation pictures of COCO:
 

@@ -233,7 +233,7 @@ def test_the_loss_is_a_choice_of_the_methods_that_have_one(tmp_path):
     method = methods.get("efficientnet")
     for loss in method.losses:
         chosen = config.resolve({"loss": loss, "run": str(tmp_path)}, method.settings, method.losses)
-        assert method.trainer(method.build(32), chosen, None).loss == loss
+        assert method.trainer(method.build(32), chosen, range(3)).loss == loss
     with pytest.raises(ValueError, match="--loss .*gan.*Received: mae"):
         config.resolve({"loss": "mae", "method": "gan"}, methods.get("gan").settings, ())
     with pytest.raises(ValueError, match="--loss of efficientnet is one of mse, mae. Received: rebalanced"):
