@@ -1,7 +1,7 @@
 """Which colours and how strong: histograms over (a, b) of predictions and truth, and what a gain would change.
 
 Everything is computed on colours as `predictions.npz` keeps them, 64x64 a picture, the truth shrunk alike. A
-predictor's colours are `Kept`: test list -> (names, (n, 64, 64, 2) int8), as `runs.read_predictions` returns them.
+predictor's colours are `Kept`: test list -> (names, (n, 64, 64, 2) int8), as `predictions.read` returns them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from colorizer import color, runs, testlists
+from colorizer import color, predictions, runs, testlists
 
 Kept = Mapping[str, tuple[Sequence[str], np.ndarray]]
 
 # Bins of five int8 steps, 5.04 Lab units, the middle one around no colour; predictions may lie outside of sRGB.
 _EDGES = np.arange(-127.5, 128, 5)
-EXTENT = float(_EDGES[-1] / runs.AB_STEPS * color.AB_SCALE)  # Lab units, half a histogram's side
+EXTENT = float(_EDGES[-1] / predictions.AB_STEPS * color.AB_SCALE)  # Lab units, half a histogram's side
 NEAR_GREY = 10.0  # Lab units of chroma; less looks grey beside a colour
 TRUTH = "truth"
 
@@ -38,7 +38,7 @@ def truths(pictures: Iterable[testlists.Pictures]) -> dict[str, tuple[list[str],
     """
     found = {}
     for p in pictures:
-        shrunk = [runs.shrink(color.rgb_to_l_ab(p.store.read([row])[0])[1]) for row in p.rows[: p.listed]]
+        shrunk = [predictions.shrink(color.rgb_to_l_ab(p.store.read([row])[0])[1]) for row in p.rows[: p.listed]]
         found[p.name] = (p.images[: p.listed], np.stack(shrunk))
     return found
 
@@ -66,7 +66,7 @@ def region(shares: np.ndarray, inside: float = 0.95) -> float:
 
 
 def _lab_ab(kept):
-    return runs.unshrink(kept).reshape(-1, 2).astype(np.float64) * color.AB_SCALE
+    return predictions.unshrink(kept).reshape(-1, 2).astype(np.float64) * color.AB_SCALE
 
 
 def table(predictors: Mapping[str, Kept]) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from colorizer import (
     gallery,
     methods,
     metrics,
+    predictions,
     report,
     reproduction,
     runs,
@@ -151,10 +152,10 @@ class _Bench:
             new = self._score(label, key | {"method": run.method + suffix}, predicts.get(suffix, {}), why)
             if suffix == OWN_L:  # its colours are the run's own
                 continue
-            path = runs.predictions_file(run.folder, suffix)
-            self.predictions[label] = runs.read_predictions(path) | new
+            path = predictions.file_of(run.folder, suffix)
+            self.predictions[label] = predictions.read(path) | new
             if new and keep_predictions:
-                runs.write_predictions(path, self.predictions[label])
+                predictions.write(path, self.predictions[label])
 
     def _predictors(self, run) -> dict[str, dict[str, Predict]]:
         """ "" -> test list -> what predicts its ab; and the same for every one of the method's `runs.variants`."""
@@ -252,7 +253,9 @@ def _results(pictures, predict: Predict, pool: Executor, label):
         predicted = predict(l_norm, rows)
         ab_norm_hat = predicted[..., -2:]
         own_l = predicted[..., :1] if predicted.shape[-1] == 3 else [None] * len(rows)
-        results += zip(pool.map(metrics.score, rgb_u8, ab_norm_hat, own_l), map(runs.shrink, ab_norm_hat), strict=True)
+        results += zip(
+            pool.map(metrics.score, rgb_u8, ab_norm_hat, own_l), map(predictions.shrink, ab_norm_hat), strict=True
+        )
     return results
 
 

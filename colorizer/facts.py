@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from colorizer import conventions, metrics, runs
+from colorizer import conventions, metrics, predictions, runs
 from colorizer.config import TrainConfig
 from colorizer.runs import NONE, Run
 
@@ -110,8 +110,8 @@ def read(found: Iterable[Run], scores: pd.DataFrame, results: Path) -> Facts:
     path = Path(results) / conventions.RECORD.name
     measured = json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
-    def predictions(run):
-        kept = runs.read_predictions(runs.predictions_file(run.folder))
-        return {test_set: runs.unshrink(ab) for test_set, (_, ab) in kept.items()}
+    def predicted(run):
+        kept = predictions.read(predictions.file_of(run.folder))
+        return {test_set: predictions.unshrink(ab) for test_set, (_, ab) in kept.items()}
 
-    return Facts(found, scores, measured, predictions)
+    return Facts(found, scores, measured, predicted)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from colorizer import cells, chroma, figures, matrix, runs, sheets, tables, testlists
+from colorizer import cells, chroma, figures, matrix, predictions, runs, sheets, tables, testlists
 from colorizer.runs import FIGURE5, TEST_LISTS, Run
 from colorizer.testlists import Pictures
 
@@ -42,7 +42,7 @@ class Gallery:
     def pair(self, run: Run, test_set: str, image: str) -> tuple[np.ndarray, np.ndarray]:
         """A test picture and what a run makes of it, (256, 256, 3) uint8 sRGB each."""
         names, ab = self.predictions[run.name][test_set]
-        return sheets.pair(self.truth(test_set, image), runs.unshrink(ab[names.index(image)]))
+        return sheets.pair(self.truth(test_set, image), predictions.unshrink(ab[names.index(image)]))
 
     def has(self, run: Run, images: Iterable[tuple[str, str]]) -> bool:
         """Whether the run's predictions of all these pictures, (test list, file name) each, were kept."""
@@ -108,8 +108,8 @@ def open_all(results: Path, data_dir=None) -> Gallery:
     kept = {}
     for run in found:
         for look in runs.with_looks(run):
-            path = runs.predictions_file(run.folder, look.name.removeprefix(run.name))
-            kept[look.name] = runs.read_predictions(path)
+            path = predictions.file_of(run.folder, look.name.removeprefix(run.name))
+            kept[look.name] = predictions.read(path)
     return Gallery(found, testlists.find(found, data_dir)[0], kept)
 
 
@@ -156,7 +156,7 @@ def _figure5(gallery, path, wanted) -> Iterator[str]:
     for run in gallery.shown:
         kept_names, kept = gallery.predictions[run.name].get(FIGURE5, ([], None))
         if kept_names == names:
-            columns.append((figure_label(run), runs.unshrink(kept)))
+            columns.append((figure_label(run), predictions.unshrink(kept)))
             yield f"{path.name}: {run.method} on {run.trained_on} is {run.name}"
         else:
             yield f"{path.name}: without {run.name}, it has no predictions of the eight pictures"

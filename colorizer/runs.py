@@ -1,7 +1,6 @@
-"""The records of finished runs, read back, and the two files evaluation keeps.
+"""The records of finished runs, read back, which of them stand in tables, which are pending; and metrics.csv.
 
-    results/runs/<run>/predictions.npz   the predicted colours of all test pictures at 64x64
-    results/metrics.csv                  a row per run, test set and picture
+    results/metrics.csv   a row per run, test set and picture
 
 Nothing here needs Keras, pixels or weights.
 """
@@ -13,8 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pandas as pd
 
 from colorizer import files, matrix, methods, metrics
@@ -26,9 +23,6 @@ TEST_LISTS = ("paintings", "coco", "ood")
 FIGURE5 = "figure5"
 OWN_L = "_own_l"  # after a method's name: its predictions with its own luminance, not the true one
 NONE = "-"  # in a key: there is none, as the run of a trivial row
-
-PREDICTION_SIZE = 64
-AB_STEPS = 127  # int8 = round(ab_norm * 127): steps of 1.008 Lab units, and -1..1 fits
 
 
 @dataclass(frozen=True)
@@ -97,11 +91,6 @@ def with_looks(run: Run) -> list[Run]:
     """A run, and a `Look` for each of its method's looks but the first, which is the run's own. Source: ours."""
     suffixes = [suffix for suffix in variants(methods.get(run.method)) if suffix != OWN_L]
     return [run, *(Look(run.folder, run.config, run.summary, run.history, suffix) for suffix in suffixes)]
-
-
-def predictions_file(folder: Path, suffix: str = "") -> Path:
-    """Where the predictions of a run, or of a look of it, are kept."""
-    return Path(folder) / f"predictions{suffix}.npz"
 
 
 def read(runs_dir: Path) -> tuple[list[Run], list[str]]:
@@ -213,7 +202,16 @@ def pending(found: Iterable[Run]) -> list[tuple[str, str, str]]:
 
 
 def pending_ablations(found: Iterable[Run]) -> list[str]:
-    """The rows of the matrix gpu that change one thing of the paper's network and are not finished, by name."""
+    """The rows of the matrix gpu that change one thing of the paper's network and that no run has finished.
+
+    Args:
+        found: the finished runs.
+
+    Returns:
+        Their names, in the matrix's order.
+
+    Source: ours.
+    """
     finished = {run.name for run in found}
     return [row.name for row in matrix.MATRICES["gpu"] if row.base and row.name not in finished]
 
@@ -245,58 +243,3 @@ def write_metrics(path: Path, table: pd.DataFrame) -> None:
     """Writes metrics.csv at full precision, whole or not at all."""
     with files.replacing(path) as part:
         table.to_csv(part, index=False, columns=list(COLUMNS))
-
-
-def shrink(ab_norm_hat: np.ndarray) -> np.ndarray:
-    """A prediction as it is kept.
-
-    Args:
-        ab_norm_hat: (H, W, 2) float, ab/128.
-
-    Returns:
-        (64, 64, 2) int8, round(ab/128 * 127), averaged over areas.
-
-    Source: DESIGN, "A run's record".
-    """
-    small = cv2.resize(ab_norm_hat, (PREDICTION_SIZE, PREDICTION_SIZE), interpolation=cv2.INTER_AREA)
-    return np.rint(np.clip(small, -1, 1) * AB_STEPS).astype(np.int8)
-
-
-def unshrink(kept: np.ndarray) -> np.ndarray:
-    """Kept predictions (..., 64, 64, 2) int8 -> ab/128 float32 at that size; off by up to 0.5 Lab units."""
-    return kept.astype(np.float32) / AB_STEPS
-
-
-def write_predictions(path: Path, predictions: Mapping[str, tuple[list[str], np.ndarray]]) -> None:
-    """Writes predictions.npz, whole or not at all.
-
-    Args:
-        path: the file.
-        predictions: test set -> (names, (n, 64, 64, 2) int8); kept as `<set>_names` and `<set>_ab`.
-    """
-    arrays = {"ab_steps": np.array(AB_STEPS)}
-    for test_set, (names, ab) in predictions.items():
-        arrays |= {f"{test_set}_names": np.array(names), f"{test_set}_ab": ab}
-    with files.replacing(path) as part:
-        np.savez_compressed(part, **arrays)
-
-
-def read_predictions(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
-    """Reads predictions.npz.
-
-    Args:
-        path: the file; it may be absent.
-
-    Returns:
-        test set -> (names, (n, 64, 64, 2) int8); {} where there is no file.
-
-    Raises:
-        ValueError: it was written with another scale.
-    """
-    if not path.is_file():
-        return {}
-    with np.load(path) as arrays:
-        if arrays["ab_steps"] != AB_STEPS:
-            raise ValueError(f"{path} holds round(ab/128 * {AB_STEPS}). Received the scale: {arrays['ab_steps']}")
-        sets = [key.removesuffix("_names") for key in arrays.files if key.endswith("_names")]
-        return {s: (arrays[f"{s}_names"].tolist(), arrays[f"{s}_ab"]) for s in sets}

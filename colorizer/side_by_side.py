@@ -23,6 +23,7 @@ from colorizer import (
     datasets,
     methods,
     photos,
+    predictions,
     runs,
     sheets,
     store,
@@ -77,12 +78,12 @@ def systems(found: Sequence[runs.Run], dataset: str, classifier_spec: str | None
 
 def _kept(run, dataset):
     """Looks a picture up among a run's kept predictions."""
-    names, ab = runs.read_predictions(runs.predictions_file(run.folder)).get(dataset, ([], None))
+    names, ab = predictions.read(predictions.file_of(run.folder)).get(dataset, ([], None))
 
     def colorize(name, rgb):
         if name not in names:
             return None
-        return sheets.pair(rgb, runs.unshrink(ab[names.index(name)]))[1]
+        return sheets.pair(rgb, predictions.unshrink(ab[names.index(name)]))[1]
 
     return colorize
 

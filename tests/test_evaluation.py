@@ -12,7 +12,7 @@ import pytest
 from canned import canned_run
 from conftest import REPOSITORY, draw_picture
 
-from colorizer import classifier, color, evaluation, methods, metrics, runs, testlists
+from colorizer import classifier, color, evaluation, methods, metrics, predictions, runs, testlists
 
 BROWN = [0.03, 0.09]
 
@@ -101,7 +101,7 @@ def test_everything_is_written_and_the_numbers_are_those_of_metrics(data, tmp_pa
 def test_kept_predictions_are_the_networks_at_64(data, tmp_path):
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
     evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data)
-    kept = runs.read_predictions(run.folder / "predictions.npz")
+    kept = predictions.read(run.folder / "predictions.npz")
     assert {test_set: ab.shape for test_set, (_, ab) in kept.items()} == {
         "paintings": (6, 64, 64, 2),
         "coco": (4, 64, 64, 2),
@@ -110,7 +110,7 @@ def test_kept_predictions_are_the_networks_at_64(data, tmp_path):
     }
     names, ab = kept["figure5"]
     assert names == ["/".join(pair) for pair in testlists.figure5()]
-    assert np.abs(runs.unshrink(ab) - BROWN).max() <= 0.5 / runs.AB_STEPS + 1e-6
+    assert np.abs(predictions.unshrink(ab) - BROWN).max() <= 0.5 / predictions.AB_STEPS + 1e-6
 
 
 def test_a_clone_without_pictures_gets_the_same_tables(data, tmp_path, monkeypatch):
@@ -231,7 +231,7 @@ def test_only_the_default_output_fills_in_the_readme(data, tmp_path, monkeypatch
 
 def test_shrinking_keeps_the_colours():
     ab = color.split(color.rgb_to_lab(draw_picture(1, 256, 256)))[1]
-    small = runs.unshrink(runs.shrink(ab))
+    small = predictions.unshrink(predictions.shrink(ab))
     assert small.shape == (64, 64, 2)
     assert small.mean((0, 1)) == pytest.approx(ab.mean((0, 1)), abs=1e-3)
 

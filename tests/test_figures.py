@@ -6,7 +6,7 @@ import pytest
 from canned import canned_run
 from conftest import draw_picture
 
-from colorizer import color, figures, runs, testlists
+from colorizer import color, figures, predictions, testlists
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_figure5_of_real_pictures_is_under_the_limit(real_data, monkeypatch, tmp
     found, _ = testlists.find([], real_data, limit=1)
     where = {f"{p.name}/{image}": p.store.read(p.rows[[i]])[0] for p in found for i, image in enumerate(p.images)}
     pictures = [where["/".join(pair)] for pair in testlists.figure5()]
-    ab = [runs.unshrink(runs.shrink(color.split(color.rgb_to_lab(picture))[1])) for picture in pictures]
+    ab = [predictions.unshrink(predictions.shrink(color.split(color.rgb_to_lab(picture))[1])) for picture in pictures]
     for columns in (2, 8):
         path = tmp_path / f"{columns}.png"
         figures.figure5(path, pictures, ["x"] * 8, [("method", ab)] * columns)

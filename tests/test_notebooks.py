@@ -13,7 +13,7 @@ import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 from conftest import REPOSITORY, draw_picture
 
-from colorizer import gallery, runs, tables, testlists
+from colorizer import gallery, predictions, runs, tables, testlists
 
 FOLDER = REPOSITORY / "notebooks"
 NAMES = ["01_data", "02_train", "03_tables", "04_why_brown"]
@@ -117,7 +117,7 @@ def _results(results, tests, data):
     for run in made:
         names = tests | {runs.FIGURE5: figure5}
         kept = {t: (n, rng.integers(-60, 60, (len(n), 64, 64, 2)).astype(np.int8)) for t, n in names.items()}
-        runs.write_predictions(run.folder / "predictions.npz", kept)
+        predictions.write(run.folder / "predictions.npz", kept)
     keys = [run_key(run) for run in made] + [floor_key("all_grey")]
     keys += [floor_key("mean_colour", of) for of in ("paintings", "coco")]
     for key in keys:

@@ -9,7 +9,7 @@ from canned import canned_run, floor_key
 from conftest import draw_picture
 from PIL import Image
 
-from colorizer import chroma, color, comparison, figures, gallery, runs, sheets, shown
+from colorizer import chroma, color, comparison, figures, gallery, predictions, sheets, shown
 
 
 def pixels(picture: shown.Picture) -> np.ndarray:
@@ -18,7 +18,7 @@ def pixels(picture: shown.Picture) -> np.ndarray:
 
 def kept(*ab) -> np.ndarray:
     """(n, 64, 64, 2) int8, each picture one colour in Lab units."""
-    return np.stack([runs.shrink(np.full((64, 64, 2), np.float32(one) / color.AB_SCALE)) for one in ab])
+    return np.stack([predictions.shrink(np.full((64, 64, 2), np.float32(one) / color.AB_SCALE)) for one in ab])
 
 
 def test_a_sheet_shows_truth_and_prediction_side_by_side():
@@ -67,7 +67,7 @@ def test_the_table_of_colours_is_right_for_colours_one_can_see_through():
     one_tint = {"coco": (["x", "y"], kept((6, 8), (6, 8)))}
     two = {"coco": (["x", "y"], kept((30, 40), (-30, -40)))}
     table = chroma.table({"tint": one_tint, "two": two}).set_index("predictor")
-    step = color.AB_SCALE / runs.AB_STEPS  # of what is kept
+    step = color.AB_SCALE / predictions.AB_STEPS  # of what is kept
     assert table.chroma["tint"] == pytest.approx(10, abs=step) and table.spread["tint"] == pytest.approx(0, abs=1e-6)
     assert table.chroma["two"] == pytest.approx(50, abs=step) and table.spread["two"] == pytest.approx(50, abs=step)
     assert table.warm.to_dict() == {"tint": 1.0, "two": 0.5}

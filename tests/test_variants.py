@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from test_evaluation import brown_run, data  # noqa: F401  (a fixture: small made-up test lists)
 
-from colorizer import color, evaluation, gallery, methods, runs
+from colorizer import color, evaluation, gallery, methods, predictions, runs
 
 
 def test_a_method_that_predicts_luminance_is_scored_with_its_own_too(data, tmp_path, monkeypatch):  # noqa: F811
@@ -39,10 +39,12 @@ def test_a_second_look_is_scored_kept_and_drawn(data, tmp_path, monkeypatch):  #
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
     scores = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
     assert set(scores[scores.run == "trivial-paintings"].method) == {"trivial", "trivial_strong"}
-    pale, strong = (runs.read_predictions(runs.predictions_file(run.folder, suffix)) for suffix in ("", "_strong"))
+    pale, strong = (predictions.read(predictions.file_of(run.folder, suffix)) for suffix in ("", "_strong"))
     for test_set, (names, ab) in strong.items():
         assert names == pale[test_set][0]
-        np.testing.assert_allclose(runs.unshrink(ab), 2 * runs.unshrink(pale[test_set][1]), atol=1.5 / runs.AB_STEPS)
+        np.testing.assert_allclose(
+            predictions.unshrink(ab), 2 * predictions.unshrink(pale[test_set][1]), atol=1.5 / predictions.AB_STEPS
+        )
     drawn = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
     assert {f"contact-trivial-paintings{suffix}.jpg" for suffix in ("", "_strong")} <= drawn
     assert [shown.name for shown in gallery.open_all(tmp_path, data).shown] == [run.name, run.name + "_strong"]
