@@ -1,8 +1,8 @@
-"""Colorizes photographs: `python colorize.py --help`. The command itself is `colorizer.commands.colorize`."""
+"""Colorizes photographs: `python colorize.py --help`. The command itself is `colorizer.cli.colorize`."""
 
 from functools import partial
 
-from colorizer.commands import colorize
+from colorizer.cli import colorize
 
 main = partial(colorize.main, prog="colorize.py")
 

@@ -1,6 +1,6 @@
-"""Scores all runs and writes the tables: `python evaluate.py --help`. It is `colorizer.commands.evaluate`."""
+"""Scores all runs and writes the tables: `python evaluate.py --help`. It is `colorizer.cli.evaluate`."""
 
-from colorizer.commands import evaluate
+from colorizer.cli import evaluate
 
 if __name__ == "__main__":
     evaluate.run("evaluate.py")

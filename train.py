@@ -1,8 +1,8 @@
-"""Trains a colorization method: `python train.py --help`. The command itself is `colorizer.commands.train`."""
+"""Trains a colorization method: `python train.py --help`. The command itself is `colorizer.cli.train`."""
 
 from functools import partial
 
-from colorizer.commands import train
+from colorizer.cli import train
 
 main = partial(train.main, prog="train.py")
 

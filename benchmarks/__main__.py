@@ -97,11 +97,11 @@ def _name(name: str, line: dict) -> str:
 
 def keep(lines: list[dict]) -> None:
     """Puts new lines in the place of old ones of the same name."""
-    from colorizer import files
+    from colorizer import atomic_files
 
     kept = {line["benchmark"]: line for line in known()}
     kept |= {line["benchmark"]: line for line in lines}
-    files.write_text(RECORD, json.dumps([kept[name] for name in sorted(kept)], indent=1) + "\n")
+    atomic_files.write_text(RECORD, json.dumps([kept[name] for name in sorted(kept)], indent=1) + "\n")
 
 
 def known() -> list[dict]:
@@ -148,13 +148,13 @@ def _short(text: str) -> str:
 
 def write_readme() -> None:
     """Puts the table between README's markers."""
-    from colorizer import files
+    from colorizer import atomic_files
 
     before, found, rest = README.read_text("utf-8").partition("<!-- benchmarks:start -->\n")
     _, ended, after = rest.partition("<!-- benchmarks:end -->")
     if not (found and ended):
         raise SystemExit(f"{README} lacks the markers <!-- benchmarks:start --> and <!-- benchmarks:end -->.")
-    files.write_text(README, f"{before}{found}{table()}\n{ended}{after}")
+    atomic_files.write_text(README, f"{before}{found}{table()}\n{ended}{after}")
 
 
 def main(argv=None) -> int:

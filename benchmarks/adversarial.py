@@ -21,10 +21,13 @@ import numpy as np
 from keras import ops
 
 from benchmarks import choices, looks
-from colorizer import batches, beginning, color, metrics, training, weights
+from colorizer import color, weights
 from colorizer.config import TrainConfig, names
+from colorizer.data import batches
+from colorizer.evaluation import metrics
 from colorizer.methods import gan, transfer_unet
 from colorizer.methods.colorful import STRIDE
+from colorizer.training import initialization, loop
 
 SHARES = (0.0, 0.1, 0.5)  # of the discriminator's judgement in nats, beside the network's own loss of about 3.5
 RATE = 1e-4  # of both networks at first, then down to nothing: a fifth of the highest that the run was trained with
@@ -70,9 +73,9 @@ def trained_on(run: str, share: float, epochs: int) -> weights.Trained:
     begun = weights.load(run)
     recorded = {name: value for name, value in begun.config.items() if name in names()}
     config = dataclasses.replace(TrainConfig(**recorded), init_weights=run)
-    data = training.prepare(config, begun.method)
+    data = loop.prepare(config, begun.method)
     keras.utils.set_random_seed(config.seed)
-    network = beginning.network_of(config, begun.method, None)
+    network = initialization.network_of(config, begun.method, None)
     own = transfer_unet.Loss(config.loss, np.exp(network.get_layer("log_prior").log_prior))
     transfer_unet.encoder_of(network).trainable = False  # or it forgets: results/choices.jsonl
     train = data.batches(

@@ -71,7 +71,7 @@ def classifier_of(flags):
     """The classifier, as `colorizer.classifier.Classifier`."""
     import keras
 
-    from colorizer import classifier
+    from colorizer.classifiers import classifier
 
     if flags.classifier:
         return classifier.load(flags.classifier)
@@ -108,10 +108,13 @@ def theirs(flags, folder: Path, watch) -> None:
 
 def ours(flags, folder: Path, watch) -> None:
     """`train.py`'s loop, without validation and record, which the other side has not either."""
-    from colorizer import batches, callbacks, classifier, config, store
+    from colorizer import config
+    from colorizer.classifiers import classifier
+    from colorizer.data import batches, pixel_store
+    from colorizer.training import callbacks
 
     names = [path.name for path in sorted(folder.iterdir())]
-    pictures = store.build(folder, names, flags.image_size, cache=folder.parent)
+    pictures = pixel_store.build(folder, names, flags.image_size, cache=folder.parent)
     vectors = classifier.vectors_of(classifier_of(flags), pictures)
     generator = batches.generator_of(config.TrainConfig(dataset="benchmark"))
     train = batches.Batches(

@@ -1,6 +1,6 @@
 """What each choice in the transfer U-Net is worth, on COCO's validation pictures; makes results/choices.jsonl.
 
-    python -m colorizer.reproduce --matrix unet --classifier FILE.keras
+    python -m colorizer.cli.reproduce --matrix unet --classifier FILE.keras
     python -m benchmarks.choices > results/choices.jsonl
 
 A line per row of the matrix that has been run. A loss moves how pale the mean is, and the looks are set for one
@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 
 from benchmarks import looks
-from colorizer import color, matrix, metrics, weights
+from colorizer import color, experiments, weights
+from colorizer.evaluation import metrics
 
 TEMPERATURES = (1.0, 0.7, 0.5)
 GAINS = (0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
@@ -90,10 +91,10 @@ def main(argv=None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.choices", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=Path, default=Path(matrix.folder_of(matrix.CHOICES)), metavar="DIR")
+    parser.add_argument("--runs", type=Path, default=Path(experiments.folder_of(experiments.CHOICES)), metavar="DIR")
     parser.add_argument("--limit", type=int, default=250, help="validation pictures (default: %(default)s)")
     flags = parser.parse_args(argv)
-    rows = [row for row in matrix.MATRICES[matrix.CHOICES] if finished(flags.runs / row.name)]
+    rows = [row for row in experiments.MATRICES[experiments.CHOICES] if finished(flags.runs / row.name)]
     rgb_u8 = looks.pictures({"dataset": "coco"}, flags.limit)["coco"]
     of_grey, of_truth = bounds(rgb_u8)
     base = None

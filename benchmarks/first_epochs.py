@@ -62,17 +62,19 @@ def measure(name: str, flags: argparse.Namespace):
     """
     import keras
 
-    from colorizer import batches, config, environment, methods, training
+    from colorizer import config, environment, methods
+    from colorizer.data import batches
+    from colorizer.training import loop
 
     method = methods.get(name)
     given = {"method": name} | {f: getattr(flags, f) for f in ("dataset", "data_dir", "limit", "image_size", "epochs")}
     given |= {"precision": flags.precision} | ({"batch_size": flags.batch_size} if flags.batch_size else {})
     with tempfile.TemporaryDirectory() as folder:
         chosen = config.resolve(given | {"run": folder}, method.settings)
-        data = training.prepare(chosen, method)
+        data = loop.prepare(chosen, method)
     keras.utils.set_random_seed(chosen.seed)
     train = data.labelled_batches(data.train_rows, chosen, generator=batches.generator_of(chosen), shuffle=True)
-    with training.precision(chosen.precision):
+    with loop.precision(chosen.precision):
         network = method.build(chosen.image_size)
         trainer = method.trainer(network, chosen, train)
     validation, mean = data.batches(data.val_rows, chosen), batches.mean_ab_norm(data.store, data.train_rows)
@@ -81,9 +83,9 @@ def measure(name: str, flags: argparse.Namespace):
         began = time.perf_counter()
         logs = trainer.fit(train, epochs=1, shuffle=False, verbose=0).history
         seconds = time.perf_counter() - began
-        scores = training.validate(method, network, validation, mean)
+        scores = loop.validate(method, network, validation, mean)
         kept = network.get_weights()  # a forward pass in training moves the averages
-        own = training.validate(method, _OwnStatistics(network), validation, mean)
+        own = loop.validate(method, _OwnStatistics(network), validation, mean)
         network.set_weights(kept)
         yield {
             "method": name,

@@ -19,9 +19,12 @@ import cv2
 import numpy as np
 from keras import ops
 
-from colorizer import batches, color, datasets, guided, metrics, store, weights
+from colorizer import color, weights
+from colorizer.data import batches, datasets, pixel_store
+from colorizer.evaluation import metrics
 from colorizer.methods import transfer_unet
 from colorizer.methods.colorful import BINS
+from colorizer.methods.layers import guided_filter
 
 TEMPERATURES = (1.0, 0.7, 0.5)
 GAINS = (0.9, 1.0, 1.25, 1.6, 2.0, 2.5)  # the same for all pictures
@@ -38,7 +41,7 @@ def pictures(config: dict, limit: int) -> dict[str, np.ndarray]:
     found = {}
     for name in config["dataset"].split("+"):
         dataset = datasets.find(name)
-        prepared = store.build(dataset.root, dataset.val, 256)
+        prepared = pixel_store.build(dataset.root, dataset.val, 256)
         rows = prepared.rows[:: -(-len(prepared.rows) // limit)]
         found[name] = prepared.read(rows)
     return found
@@ -47,7 +50,7 @@ def pictures(config: dict, limit: int) -> dict[str, np.ndarray]:
 def logits_of(trained: weights.Trained, rgb_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n, h, w, 313) float32 of pictures, at the run's own size, and their `l_norm` (n, S, S, 1)."""
     side = trained.config["image_size"]
-    l_norm = np.stack([color.split(color.rgb_to_lab(store.resize_square(rgb, side)))[0] for rgb in rgb_u8])
+    l_norm = np.stack([color.split(color.rgb_to_lab(pixel_store.resize_square(rgb, side)))[0] for rgb in rgb_u8])
     vector = np.zeros((1, batches.CLASSES), np.float32)
     return np.concatenate([trained.network.predict_on_batch([one[None], vector]) for one in l_norm]), l_norm
 
@@ -78,7 +81,7 @@ def smoothed(l_norm: np.ndarray, ab_norm_hat: np.ndarray, windows: int | None, e
     side = l_norm.shape[1]
     enlarged = ops.image.resize(ab_norm_hat, (side, side), interpolation="bilinear")
     if windows:
-        enlarged = guided.smooth(ops.convert_to_tensor(l_norm), enlarged, side // windows, epsilon)
+        enlarged = guided_filter.smooth(ops.convert_to_tensor(l_norm), enlarged, side // windows, epsilon)
     return ops.convert_to_numpy(enlarged)
 
 

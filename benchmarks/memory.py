@@ -30,18 +30,19 @@ def parse(argv=None) -> argparse.Namespace:
 
 def training(flags, folder: Path) -> dict:
     """MiB after epoch 2 and after the last, of `training.run` on small pictures."""
-    from colorizer import config, methods, training
+    from colorizer import config, methods
+    from colorizer.training import loop
 
     held = []
 
-    class Clock(training.EpochClock):
+    class Clock(loop.EpochClock):
         def on_epoch_end(self, epoch, logs=None):
             held.append(rss_mib())
 
-    training.EpochClock = Clock
+    loop.EpochClock = Clock
     method = methods.get("efficientnet")
     given = {"dataset": str(folder), "classifier": "none", "run": str(folder.parent / "run"), "epochs": flags.epochs}
-    training.run(config.resolve(given | {"image_size": 32, "batch_size": 8}, method.settings))
+    loop.run(config.resolve(given | {"image_size": 32, "batch_size": 8}, method.settings))
     return {"early_mib": held[1], "late_mib": held[-1]}
 
 

@@ -55,8 +55,8 @@ def ancestors(rgb_u8: np.ndarray, vectors: np.ndarray):
 
 def ours(store, vectors, workers: int = 0):
     """A function that makes every batch of an epoch as `train.py` does."""
-    from colorizer import batches
     from colorizer.config import TrainConfig
+    from colorizer.data import batches
 
     made = batches.Batches(
         store,
@@ -130,7 +130,7 @@ def cold(store, vectors) -> dict:
 
 def main(argv=None) -> int:
     """Prints the three lines."""
-    from colorizer import store
+    from colorizer.data import pixel_store
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=160)
@@ -138,7 +138,7 @@ def main(argv=None) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = folder_of(flags.images, Path(temporary, "pictures"), IMAGE_SIZE)
         names = sorted(path.name for path in folder.iterdir())
-        pictures = store.build(folder, names, IMAGE_SIZE, cache=Path(temporary))
+        pictures = pixel_store.build(folder, names, IMAGE_SIZE, cache=Path(temporary))
         vectors = np.random.default_rng(0).random((flags.images, 1000), np.float32)
         for part in (per_core, scaling, cold):
             say(part(pictures, vectors))

@@ -36,13 +36,14 @@ def train(flags, dataset: str, precision: str, seed: int) -> dict:
     """The last epoch's validation error and the pictures a second of one training."""
     import pandas as pd
 
-    from colorizer import config, methods, training
+    from colorizer import config, methods
+    from colorizer.training import loop
 
     method = methods.get("efficientnet")
     with tempfile.TemporaryDirectory() as run:
         given = {"dataset": dataset, "data_dir": flags.data_dir, "classifier": "none", "run": run, "seed": seed}
         given |= {name: getattr(flags, name) for name in ("limit", "epochs", "image_size", "batch_size")}
-        training.run(config.resolve(given | {"precision": precision}, method.settings))
+        loop.run(config.resolve(given | {"precision": precision}, method.settings))
         last = pd.read_csv(Path(run, "history.csv")).iloc[-1]
     return {"val_mse": float(last["val_loss"]), "images_per_second": float(last["images_per_second"])}
 

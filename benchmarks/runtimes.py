@@ -48,18 +48,19 @@ def measure(colorizer, pictures, folder: Path) -> dict:
     """
     import numpy as np
 
-    from colorizer import color, export, graph, runtimes
+    from colorizer import color
+    from colorizer.export import convert, graph, runtimes
 
     model = graph.build(colorizer)
     run, rows = {"keras": model.predict_on_batch}, {}
-    for format in export.FORMATS:
+    for format in convert.FORMATS:
         path = folder / f"network{runtimes.ENDINGS[format]}"
-        export.write(colorizer, format, path)
+        convert.write(colorizer, format, path)
         run[format] = runtimes.open_network(path, THREADS)
-        rows[format] = {"mb": export.size_of(path) / 1e6}
+        rows[format] = {"mb": convert.size_of(path) / 1e6}
     rows = {"keras": {"mb": None}} | rows
     for name, function in run.items():
-        rows[name]["worst_ab_norm"] = export.disagreement(colorizer, function, pictures)
+        rows[name]["worst_ab_norm"] = convert.disagreement(colorizer, function, pictures)
     l_norm = color.split(color.rgb_to_lab(pictures[0]))[0][None]
     seconds = {name: [] for name in run}
     for _ in range(ROUNDS + 2):
@@ -96,11 +97,14 @@ def main(argv=None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ |= {"TF_NUM_INTRAOP_THREADS": str(THREADS)}
 
-    from colorizer import environment, export, files, inference, report, weights
+    from colorizer import atomic_files, environment, weights
+    from colorizer.export import convert
+    from colorizer.inference import colorizer as inference
+    from colorizer.reporting import table_pages
 
     load = os.getloadavg()
     colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier)
-    pictures = export.pictures(flags.photos, size=colorizer.image_size)
+    pictures = convert.pictures(flags.photos, size=colorizer.image_size)
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(colorizer, pictures, Path(folder))
     record = {
@@ -116,11 +120,11 @@ def main(argv=None) -> int:
         "date": datetime.date.today().isoformat(),
         "runtimes": rows,
     }
-    files.write_json(RECORD, record)
+    atomic_files.write_json(RECORD, record)
     print(table(record))
-    if flags.readme and not report.put_between_markers(Path("README.md"), "runtimes", table(record)):
+    if flags.readme and not table_pages.put_between_markers(Path("README.md"), "runtimes", table(record)):
         print("README.md has no markers runtimes:start and runtimes:end", file=sys.stderr)
-    return 0 if all(row["worst_ab_norm"] < export.TOLERANCE for row in rows.values()) else 1
+    return 0 if all(row["worst_ab_norm"] < convert.TOLERANCE for row in rows.values()) else 1
 
 
 if __name__ == "__main__":

@@ -26,11 +26,11 @@ def decode_and_resize(paths, workers: int) -> None:
     import numpy as np
     from PIL import Image
 
-    from colorizer import store
+    from colorizer.data import pixel_store
 
     def one(path):
         with Image.open(path) as image:
-            return store.resize_square(np.asarray(image.convert("RGB")), IMAGE_SIZE).shape
+            return pixel_store.resize_square(np.asarray(image.convert("RGB")), IMAGE_SIZE).shape
 
     with ThreadPoolExecutor(workers) as pool:
         for _ in pool.map(one, paths):
@@ -41,7 +41,7 @@ def main(argv=None) -> int:
     """Prints one line."""
     import os
 
-    from colorizer import store
+    from colorizer.data import pixel_store
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=300)
@@ -54,7 +54,7 @@ def main(argv=None) -> int:
 
         def prepare():
             shutil.rmtree(Path(temporary, "stores"), ignore_errors=True)
-            store.build(folder, [path.name for path in paths], IMAGE_SIZE, cache=Path(temporary), workers=workers)
+            pixel_store.build(folder, [path.name for path in paths], IMAGE_SIZE, cache=Path(temporary), workers=workers)
 
         ours, alone = by_turns(prepare, lambda: decode_and_resize(paths, workers), rounds=3)
     say(

@@ -45,23 +45,24 @@ def train(flags, folder: Path, run: Path) -> tuple[int, list[dict], list[float]]
     """
     import pandas as pd
 
-    from colorizer import config, methods, training
+    from colorizer import config, methods
+    from colorizer.training import loop
 
     begun = []
 
-    class Clock(training.EpochClock):
+    class Clock(loop.EpochClock):
         def on_epoch_begin(self, epoch, logs=None):
             begun.append(time.perf_counter())
             super().on_epoch_begin(epoch, logs)
 
-    kept, training.EpochClock = training.EpochClock, Clock  # an epoch ends only when its record is on disk
+    kept, loop.EpochClock = loop.EpochClock, Clock  # an epoch ends only when its record is on disk
     try:
         method = methods.get("efficientnet")
         given = {"dataset": str(folder), "classifier": "none", "run": str(run), "epochs": flags.epochs + 1}
         given |= {name: getattr(flags, name) for name in ("image_size", "batch_size", "precision")}
-        summary = training.run(config.resolve(given, method.settings))
+        summary = loop.run(config.resolve(given, method.settings))
     finally:
-        training.EpochClock = kept
+        loop.EpochClock = kept
     history = pd.read_csv(run / "history.csv").to_dict("records")
     return summary["train_images"], history, [end - start for start, end in zip(begun, begun[1:], strict=False)]
 
@@ -71,13 +72,14 @@ def bare(flags, steps: int) -> float:
     import keras
 
     from benchmarks.methods import noise
-    from colorizer import config, methods, training
+    from colorizer import config, methods
+    from colorizer.training import loop
 
     method = methods.get("efficientnet")
     batch = noise(flags.batch_size, flags.image_size, 1)
     chosen = config.resolve({"dataset": "noise", "batch_size": flags.batch_size}, method.settings)
     keras.utils.set_random_seed(0)
-    with training.precision(flags.precision):
+    with loop.precision(flags.precision):
         network = method.build(flags.image_size)
         trainer = method.trainer(network, chosen, batch)
     inputs, target = batch[0]

@@ -13,7 +13,7 @@ Importing this package imports no Keras backend; asking it for `Colorizer` does.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from colorizer.inference import Colorizer
+    from colorizer.inference.colorizer import Colorizer
 
 __all__ = ["Colorizer", "__version__"]
 __version__ = "0.1.0"
@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str):
     """`Colorizer`, loaded when it is asked for: it takes seconds of Keras."""
     if name == "Colorizer":
-        from colorizer.inference import Colorizer
+        from colorizer.inference.colorizer import Colorizer
 
         return Colorizer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

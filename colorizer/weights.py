@@ -19,7 +19,7 @@ import h5py
 import keras
 import numpy as np
 
-from colorizer import files, methods
+from colorizer import atomic_files, methods
 
 BEST = "best.weights.h5"
 RECORD = "config.json"
@@ -190,7 +190,7 @@ def halve(source: Path, target: Path) -> None:
 
     Source: ours. Rounding moves a prediction by less than 1e-3 in ab/128 (tested).
     """
-    with files.replacing(target) as part, h5py.File(source) as old, h5py.File(part, "w") as new:
+    with atomic_files.replacing(target) as part, h5py.File(source) as old, h5py.File(part, "w") as new:
 
         def copy(name, item):
             if name.split("/")[0] == "optimizer":

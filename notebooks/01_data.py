@@ -21,7 +21,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from colorizer import chroma, color, datasets, figures, gallery, metrics, runs, sheets, testlists
+from colorizer import color
+from colorizer.data import datasets
+from colorizer.evaluation import color_statistics, metrics, runs, test_sets
+from colorizer.reporting.figures import contact_sheets, gallery, plots
 
 RESULTS = Path("../results")
 
@@ -54,13 +57,13 @@ view.lot()
 # enlarged will do.
 
 # %%
-sheets.sheet([sheets.channels(view.truth(*key)) for key in testlists.figure5()[3:7]], tile=96)
+contact_sheets.sheet([contact_sheets.channels(view.truth(*key)) for key in test_sets.figure5()[3:7]], tile=96)
 
 # %% [markdown]
 # Going to Lab and back changes nothing:
 
 # %%
-picture = view.truth(*testlists.figure5()[0])
+picture = view.truth(*test_sets.figure5()[0])
 np.array_equal(color.lab_to_rgb(color.rgb_to_lab(picture)), picture)
 
 # %% [markdown]
@@ -71,11 +74,11 @@ np.array_equal(color.lab_to_rgb(color.rgb_to_lab(picture)), picture)
 # 0.
 
 # %%
-truth = chroma.truths(view.pictures)
-figures.histograms({chroma.TRUTH: truth})
+truth = color_statistics.truths(view.pictures)
+plots.histograms({color_statistics.TRUTH: truth})
 
 # %%
-chroma.table({chroma.TRUTH: truth}).round(2)
+color_statistics.table({color_statistics.TRUTH: truth}).round(2)
 
 # %% [markdown]
 # ## The floor: no colour at all

@@ -22,7 +22,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from colorizer import color, config, figures, methods, runs, sheets, shown, training
+from colorizer import color, config, methods
+from colorizer.evaluation import runs
+from colorizer.reporting.figures import contact_sheets, display, plots
+from colorizer.training import loop
 
 RESULTS = Path("../results")
 
@@ -50,7 +53,7 @@ pd.Series({"method": method.title, "loss": settings.loss, "learning rate": setti
 # After every epoch the network colours some pictures of the validation list.
 
 # %%
-data = training.prepare(settings, method)
+data = loop.prepare(settings, method)
 looked_at = data.val_rows[::16]
 pictures = data.store.read(looked_at)
 l_norm = np.stack([color.rgb_to_l_ab(rgb_u8)[0] for rgb_u8 in pictures])
@@ -61,10 +64,10 @@ def watch(epoch, network):
     epochs.append(method.predict_ab(network, l_norm, data.vectors[looked_at]))
 
 
-summary = training.run(settings, watch=watch)
+summary = loop.run(settings, watch=watch)
 
 # %%
-sheets.sheet(sheets.through_time(pictures, epochs))
+contact_sheets.sheet(contact_sheets.through_time(pictures, epochs))
 
 # %% [markdown]
 # After one epoch everything is brown, and it stays so: one mean colour is nearly all that so few pictures teach. The
@@ -73,7 +76,7 @@ sheets.sheet(sheets.through_time(pictures, epochs))
 
 # %%
 tiny = runs.read(f"{folder.name}/runs")[0][0]
-figures.curves(tiny)
+plots.curves(tiny)
 
 # %%
 tiny.history.drop(columns=["images_per_second", "seconds"]).round(4)
@@ -90,7 +93,7 @@ pd.Series(summary)[told].to_frame("")
 
 # %%
 recorded = [run for run in runs.chosen(runs.read(RESULTS / "runs")[0]).values() if run.method == settings.method]
-shown.stacked([figures.curves(run) for run in recorded])
+display.stacked([plots.curves(run) for run in recorded])
 
 # %% [markdown]
 # ## What to do with a run

@@ -19,18 +19,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from colorizer import figures, shown
+from colorizer.reporting.figures import display, plots
 
 RESULTS = Path("../results")
 
 # %%
-shown.page(RESULTS / "tables/table2.md")
+display.page(RESULTS / "tables/table2.md")
 
 # %%
-shown.page(RESULTS / "tables/table3.md")
+display.page(RESULTS / "tables/table3.md")
 
 # %%
-shown.page(RESULTS / "tables/table4.md")
+display.page(RESULTS / "tables/table4.md")
 
 # %% [markdown]
 # ## Figure 5, on our pictures
@@ -47,13 +47,13 @@ shown.page(RESULTS / "tables/table4.md")
 
 # %%
 lists = pd.read_csv(RESULTS / "tables/lists.csv", keep_default_na=False)
-figures.intervals(lists, "psnr_rgb")
+plots.intervals(lists, "psnr_rgb")
 
 # %%
-figures.intervals(lists, "ssim_rgb")
+plots.intervals(lists, "ssim_rgb")
 
 # %%
-figures.intervals(lists, "ciede2000")
+plots.intervals(lists, "ciede2000")
 
 # %% [markdown]
 # Intervals of two methods may overlap where the difference is sure all the same, because both saw the same

@@ -22,13 +22,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from colorizer import cells, chroma, figures, gallery, matrix, runs, sheets
+from colorizer import experiments
+from colorizer.evaluation import color_statistics, runs
+from colorizer.reporting import markdown
+from colorizer.reporting.figures import contact_sheets, gallery, plots
 
 RESULTS = Path("../results")
 view = gallery.open_all(RESULTS)
 colours = view.colours(gallery.described)
-truth = colours[chroma.TRUTH]
-predictors = {label: kept for label, kept in colours.items() if label != chroma.TRUTH}
+truth = colours[color_statistics.TRUTH]
+predictors = {label: kept for label, kept in colours.items() if label != color_statistics.TRUTH}
 
 # %% [markdown]
 # Red, yellow, green and blue, equally likely, and their mean; then the mean colour of each training set, the best
@@ -38,7 +41,9 @@ predictors = {label: kept for label, kept in colours.items() if label != chroma.
 swatches = {"red": (0.5, 0.4), "yellow": (0, 0.55), "green": (-0.4, 0.3), "blue": (0.15, -0.5)}
 swatches["their mean"] = np.mean(list(swatches.values()), axis=0)
 swatches |= {f"mean of {run.trained_on}": run.summary["mean_ab_norm"] for run in view.shown}
-sheets.sheet([[sheets.Group([sheets.swatch(ab_norm)], label) for label, ab_norm in swatches.items()]], tile=96)
+contact_sheets.sheet(
+    [[contact_sheets.Group([contact_sheets.swatch(ab_norm)], label) for label, ab_norm in swatches.items()]], tile=96
+)
 
 # %% [markdown]
 # ## Where the colours of truth and predictions lie
@@ -46,7 +51,7 @@ sheets.sheet([[sheets.Group([sheets.swatch(ab_norm)], label) for label, ab_norm 
 # Shares of the pixels, logarithmic; the red line holds 95 % of the truth's.
 
 # %%
-figures.histograms(view.colours(gallery.figure_label))
+plots.histograms(view.colours(gallery.figure_label))
 
 # %% [markdown]
 # `chroma` is the mean strength of the colours in Lab units, `spread` the distance from the predictor's own mean
@@ -56,7 +61,7 @@ figures.histograms(view.colours(gallery.figure_label))
 # (`results/alive.jsonl`), it has two fifths of the spread of photographs.
 
 # %%
-chroma.table(colours).round(2)
+color_statistics.table(colours).round(2)
 
 # %% [markdown]
 # ## What stronger colours would cost
@@ -67,10 +72,10 @@ chroma.table(colours).round(2)
 # colour, or more: whoever does not know which colour it is pays for showing one.
 
 # %%
-chroma.gains(truth, predictors).round(2)
+color_statistics.gains(truth, predictors).round(2)
 
 # %%
-figures.gains(truth, predictors, "coco")
+plots.gains(truth, predictors, "coco")
 
 # %% [markdown]
 # ## What rebalancing and the GAN change
@@ -81,8 +86,8 @@ figures.gains(truth, predictors, "coco")
 
 # %%
 scores = runs.read_metrics(RESULTS / "metrics.csv")
-scores = scores[scores.test_set.isin(runs.TEST_LISTS) & ~scores.run.map(matrix.is_ablation)]
-scores = scores.assign(title=scores.method.map(cells.short_title))
+scores = scores[scores.test_set.isin(runs.TEST_LISTS) & ~scores.run.map(experiments.is_ablation)]
+scores = scores.assign(title=scores.method.map(markdown.short_title))
 kinds = ["test_set", "title", "trained_on", "run"]
 measures = ["colourfulness", "colourfulness_truth", "mse_ab", "psnr_rgb", "ciede2000"]
 scores.groupby(kinds)[measures].mean().round(4)

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from colorizer import download
+from colorizer.data import download
 
 
 class Handler(BaseHTTPRequestHandler):

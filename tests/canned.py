@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from colorizer import metrics, runs
 from colorizer.config import TrainConfig
+from colorizer.evaluation import metrics, runs
 
 SUMMARY = {
     "epochs": 3,

@@ -59,7 +59,7 @@ def page(run, tmp_path_factory):  # noqa: F811
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     # Gradio logs that it refuses a path; nothing may have gone wrong in code of ours.
-    assert "colorizer/workbench.py" not in (folder / "log").read_text()
+    assert "colorizer/app/service.py" not in (folder / "log").read_text()
     assert not list(folder.glob("colorizer-*"))  # nothing of anybody is left
 
 
@@ -272,7 +272,7 @@ def test_in_a_browser_an_example_is_one_click(tab):
 
 
 def test_without_gradio_the_command_that_installs_it_is_named(monkeypatch, capsys):
-    from colorizer import app
+    from colorizer.app import __main__ as app
 
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "gradio" else found(name))
@@ -281,7 +281,7 @@ def test_without_gradio_the_command_that_installs_it_is_named(monkeypatch, capsy
 
 
 def test_wrong_flags_have_status_2(capsys):
-    from colorizer import app
+    from colorizer.app import __main__ as app
 
     with pytest.raises(SystemExit, match="2"):
         app.parse(["--max-megapixels", "0"])

@@ -6,7 +6,7 @@ from skimage.data import chelsea
 from skimage.metrics import peak_signal_noise_ratio
 
 from colorizer import color
-from colorizer.augment import ImageDataGenerator, _Stock, draw_seed
+from colorizer.data.augment import ImageDataGenerator, _Stock, draw_seed
 
 PAPER = {"horizontal_flip": True, "zoom_range": 0.2, "rotation_range": 20.0, "shear_range": 0.2}
 EVERYTHING = PAPER | {

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from colorizer import batches, config, store
+from colorizer import config
+from colorizer.data import batches, pixel_store
 
 
 @pytest.fixture
 def pictures(tmp_path, picture_folder):
     names = sorted(path.name for path in picture_folder.iterdir())
-    return store.build(picture_folder, names, 64, cache=tmp_path / "cache")
+    return pixel_store.build(picture_folder, names, 64, cache=tmp_path / "cache")
 
 
 def test_batches_are_what_the_networks_take(pictures):

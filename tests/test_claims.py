@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 
-from colorizer import claims, facts, paper, printed, remarks, runs
-from colorizer.claims import EMPTY, NO, UNDECIDED, UNKNOWN, YES
+from colorizer.evaluation import runs
+from colorizer.reporting.paper import claims, evidence, plausibility, published, text_claims
+from colorizer.reporting.paper.claims import EMPTY, NO, UNDECIDED, UNKNOWN, YES
 
 WHOLE = {"epochs": 100, "epochs_done": 100}
 TRUTH = {"a": 2.0, "b": 8.0, "chroma": 16.0, "brown": 0.45, "coloured": 0.8}
@@ -76,7 +77,7 @@ def world(tmp_path):
                 rows += canned_scores(head, test_set, list(p + spread), list(s + spread / 100))
         table = pd.DataFrame(rows, columns=list(runs.COLUMNS))
         kept = predictions or (lambda run: {})
-        return facts.Facts(found, table, measured or {}, kept)
+        return evidence.Facts(found, table, measured or {}, kept)
 
     return build
 
@@ -149,7 +150,7 @@ def test_better_on_its_own_kind_of_pictures(world, ours, grey, verdict):
 
 def test_welch_is_that_of_the_textbook():
     one, other = pd.Series([1.0, 2, 3, 4]), pd.Series([2.0, 4])
-    gap, low, high = facts.apart(one, other)
+    gap, low, high = evidence.apart(one, other)
     error = np.sqrt(np.var(one, ddof=1) / 4 + np.var(other, ddof=1) / 2)
     assert (gap, low, high) == pytest.approx((-0.5, -0.5 - 1.96 * error, -0.5 + 1.96 * error))
 
@@ -202,7 +203,7 @@ MEASURED = {"lists": {t: {"truth": TRUTH} for t in runs.TEST_LISTS}}
     ("colour", "paintings_like_originals", "others_brown"), [((8, 20), NO, YES), ((0, -20), YES, NO)]
 )
 def test_brown_is_told_from_blue(world, colour, paintings_like_originals, others_brown):
-    found = remarks.of_text(world(measured=MEASURED, predictions=painted(colour)))
+    found = text_claims.of_text(world(measured=MEASURED, predictions=painted(colour)))
     assert claim(found, "Trained on paintings, paintings get better colours").verdict == paintings_like_originals
     assert claim(found, "Trained on paintings, other pictures are mostly brown").verdict == others_brown
     assert claim(found, "Trained on coco, pictures are brownish").verdict == others_brown
@@ -211,17 +212,17 @@ def test_brown_is_told_from_blue(world, colour, paintings_like_originals, others
 def test_pale_colours_are_not_like_the_originals(world):
     known = world(measured=MEASURED, predictions=painted((0, -20)))
     known.scores["colourfulness"] = 0.3  # the truth has 0.5
-    assert claim(remarks.of_text(known), "Trained on paintings, paintings get better").verdict == NO
+    assert claim(text_claims.of_text(known), "Trained on paintings, paintings get better").verdict == NO
 
 
 def test_brown_pictures_whose_truth_is_browner_are_not_called_brown():
-    assert remarks.is_brown({"brown": 0.8}, {"brown": 0.7})
-    assert not remarks.is_brown({"brown": 0.8}, {"brown": 0.85})
-    assert not remarks.is_brown({"brown": 0.7}, {"brown": 0.1})
+    assert text_claims.is_brown({"brown": 0.8}, {"brown": 0.7})
+    assert not text_claims.is_brown({"brown": 0.8}, {"brown": 0.85})
+    assert not text_claims.is_brown({"brown": 0.7}, {"brown": 0.1})
 
 
 def test_without_the_truth_s_colours_brown_cannot_be_tested(world):
-    found = remarks.of_text(world(predictions=painted((8, 20))))
+    found = text_claims.of_text(world(predictions=painted((8, 20))))
     assert claim(found, "Trained on coco, pictures are brownish").verdict == UNKNOWN
 
 
@@ -230,26 +231,28 @@ def test_what_a_class_vector_is_worth_comes_from_the_ablation(tmp_path):
     none = canned_run(tmp_path / "efficientnet-coco-cpu-none", trained_on="coco")
     rows = canned_scores(run_key(base), "coco", [20, 22, 25], [0.8, 0.9, 0.7])
     rows += canned_scores(run_key(none), "coco", [19, 21, 24], [0.8, 0.9, 0.7])
-    known = facts.Facts([base, none], pd.DataFrame(rows, columns=list(runs.COLUMNS)), {}, lambda run: {})
-    found = claim(remarks.of_text(known), "What the classifier sees helps")
+    known = evidence.Facts([base, none], pd.DataFrame(rows, columns=list(runs.COLUMNS)), {}, lambda run: {})
+    found = claim(text_claims.of_text(known), "What the classifier sees helps")
     assert "-1.00 [-1.00, -1.00] *" in found.found and "3 of 100 epochs" in found.found
 
 
 def test_the_paper_s_psnr_beside_no_colour_at_all(world):
     known = world({("all_grey", runs.NONE, t): 9 for t in runs.TEST_LISTS})
-    text = printed.render(known)
-    values = [p for psnr, _ in paper.TABLE3.values() for p in psnr]
+    text = plausibility.render(known)
+    values = [p for psnr, _ in published.TABLE3.values() for p in psnr]
     assert f"{sum(v < 9 for v in values)} of its 16 values lie under the lowest of these means" in text
     assert f"{sum(v < 8 for v in values)} under the least of any picture" in text
-    assert "Not measured: `python -m colorizer.conventions`" in text
+    assert "Not measured: `python -m colorizer.reporting.paper.metric_conventions`" in text
 
 
 def test_the_conventions_that_fit_most_are_named():
     cell = {"reached": 16, "fits": 3, "width": 0.2}
-    fits = {p: {s: dict(cell) for s in printed.conventions.SSIMS} for p in printed.conventions.PSNRS}
+    fits = {p: {s: dict(cell) for s in plausibility.conventions.SSIMS} for p in plausibility.conventions.PSNRS}
     fits["psnr_ab"]["ssim_grey"]["fits"] = 9
-    text = printed._best(fits)
+    text = plausibility._best(fits)
     assert "9 of 16, are within reach of PSNR on ab/128, peak 1 with SSIM on the pictures turned grey" in text
     assert "reaches 3" in text and "No convention fits all" in text
     fits["psnr_rgb"]["ssim_rgb"]["fits"] = 9
-    assert printed._best(fits) == "No convention fits more pairs than the usual one, PSNR and SSIM on RGB: 9 of 16."
+    assert (
+        plausibility._best(fits) == "No convention fits more pairs than the usual one, PSNR and SSIM on RGB: 9 of 16."
+    )

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from colorizer import classifier, store
+from colorizer.classifiers import classifier
+from colorizer.data import pixel_store
 
 SHARPENED = 1e4
 
@@ -28,7 +29,7 @@ def b4_file(b4, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two_photographs():
-    return np.stack([store.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
+    return np.stack([pixel_store.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
 
 
 def small_classifier(path, size=32, classes=1000):
@@ -137,7 +138,7 @@ def test_vectors_are_computed_once_and_kept_beside_the_pixels(tmp_path, picture_
     small_classifier(tmp_path / "small.keras")
     seen = classifier.load(str(tmp_path / "small.keras"))
     names = sorted(p.name for p in picture_folder.iterdir())
-    pictures = store.build(picture_folder, names, 64, cache=tmp_path / "cache")
+    pictures = pixel_store.build(picture_folder, names, 64, cache=tmp_path / "cache")
     first = np.array(classifier.vectors_of(seen, pictures))
     np.testing.assert_allclose(first[pictures.rows], seen.vectors(pictures.pixels[pictures.rows]), atol=1e-6)
     monkeypatch.setattr(classifier.Classifier, "vectors", lambda *args: pytest.fail("computed twice"))
@@ -163,7 +164,7 @@ def test_logits_are_what_the_softmax_is_taken_of(tmp_path, two_photographs):
 def test_a_shuffled_vector_is_another_pictures(tmp_path, picture_folder):
     spec = str(small_classifier(tmp_path / "small.keras") and tmp_path / "small.keras")
     names = sorted(p.name for p in picture_folder.iterdir())
-    pictures = store.build(picture_folder, names, 64, cache=tmp_path / "cache")
+    pictures = pixel_store.build(picture_folder, names, 64, cache=tmp_path / "cache")
     own = np.array(classifier.vectors_of(classifier.load(spec), pictures))[pictures.rows]
     seen = classifier.load(f"shuffled:{spec}")
     other = classifier.vectors_of(seen, pictures)[pictures.rows]
@@ -198,7 +199,7 @@ def test_an_ablation_of_nothing_is_refused(spec):
 @pytest.mark.data
 def test_the_real_classifier_sees_a_cat_and_an_espresso_in_grey(real_classifier):
     seen = classifier.load(str(real_classifier))
-    photographs = np.stack([store.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
+    photographs = np.stack([pixel_store.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
     vectors = seen.vectors(photographs)
     assert vectors[0].argmax() in range(281, 286), "a cat: tabby, tiger, Persian, Siamese or Egyptian"
     assert vectors[1].argmax() == 967, "an espresso"

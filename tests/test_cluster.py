@@ -13,7 +13,7 @@ from conftest import draw_picture
 from PIL import Image
 from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one colour everywhere)
 
-from colorizer import files, photos
+from colorizer import atomic_files, photos
 
 if importlib.util.find_spec("ray") is None:
     pytest.skip('Ray is not installed: pip install -e ".[ray]" -c constraints.txt', allow_module_level=True)
@@ -47,48 +47,48 @@ def cluster(monkeypatch):
 
 
 def test_places_are_those_of_colorize_py_and_the_output_inside_is_left_out(tmp_path):
-    from colorizer.cluster import archive
+    from colorizer.cluster import colorize
 
     source = album(tmp_path / "in", 3)
     Image.fromarray(draw_picture(1)).save(source / "moving.gif")
     album(source / "out", 2)
-    pairs = archive.pairs_of(str(source), str(source / "out"))
+    pairs = colorize.pairs_of(str(source), str(source / "out"))
     assert pairs == [
         *((f"{source}/{i}/{i:03d}.png", f"{source}/out/{i}/{i:03d}.png") for i in range(3)),
         (f"{source}/moving.gif", f"{source}/out/moving.png"),
     ]
     with pytest.raises(ValueError, match="another folder"):
-        archive.pairs_of(str(source), str(source))
+        colorize.pairs_of(str(source), str(source))
     with pytest.raises(ValueError, match="no photos"):
-        archive.pairs_of(str(tmp_path / "absent"), str(source))
+        colorize.pairs_of(str(tmp_path / "absent"), str(source))
 
 
 def test_a_bucket_is_a_folder(tmp_path, run):  # noqa: F811
     import fsspec
 
-    from colorizer.cluster import archive
+    from colorizer.cluster import colorize
 
     bucket = fsspec.filesystem("memory")
     content = next(album(tmp_path, 1).rglob("*.png")).read_bytes()
     bucket.pipe({"/in/a/one.png": content, "/in/two.png": content, "/in/text.png": b"no picture"})
-    pairs = archive.pairs_of("memory://in", "memory://out")
-    options = archive.Options(str(run))
-    outcomes = archive.chunk(pairs, options)
+    pairs = colorize.pairs_of("memory://in", "memory://out")
+    options = colorize.Options(str(run))
+    outcomes = colorize.chunk(pairs, options)
     assert [bool(outcome.error) for outcome in outcomes] == [False, True, False]
     assert sorted(bucket.find("/out")) == ["/out/a/one.png", "/out/two.png"]
     (tmp_path / "got.png").write_bytes(bucket.cat("/out/two.png"))
     assert photos.read(tmp_path / "got.png").rgb.shape == (48, 64, 3)
-    assert [outcome.skipped for outcome in archive.chunk(pairs, options)] == [True, False, True]
+    assert [outcome.skipped for outcome in colorize.chunk(pairs, options)] == [True, False, True]
 
 
 def test_a_node_that_is_taken_away_costs_no_photo(tmp_path, cluster, run):  # noqa: F811
-    from colorizer import inference
-    from colorizer.cluster import archive
+    from colorizer.cluster import colorize
+    from colorizer.inference import colorizer
 
     source, output = album(tmp_path / "in", 300), tmp_path / "out"
-    pairs = archive.pairs_of(str(source), str(output))
-    outcomes, work = [], partial(archive.chunk, options=archive.Options(str(run)))
-    for outcome in archive.run(pairs, work, size=20):
+    pairs = colorize.pairs_of(str(source), str(output))
+    outcomes, work = [], partial(colorize.chunk, options=colorize.Options(str(run)))
+    for outcome in colorize.run(pairs, work, size=20):
         outcomes.append(outcome)
         if len(outcomes) == 140:
             cluster.remove_node(cluster.second, allow_graceful=False)
@@ -97,27 +97,27 @@ def test_a_node_that_is_taken_away_costs_no_photo(tmp_path, cluster, run):  # no
     made = [path for path in output.rglob("*") if path.is_file()]
     assert len(made) == 300 and not [path for path in made if path.name.startswith(".")]
     alone = [(source, str(target).replace(str(output), str(tmp_path / "alone"))) for source, target in pairs]
-    assert not [outcome for outcome in inference.Colorizer.load(run).colorize_files(alone) if outcome.error]
+    assert not [outcome for outcome in colorizer.Colorizer.load(run).colorize_files(alone) if outcome.error]
     for (_, target), (_, expected) in zip(pairs, alone, strict=True):
         np.testing.assert_array_equal(photos.read(target).rgb, photos.read(expected).rgb)
 
 
 def test_a_photo_that_kills_its_worker_fails_alone(tmp_path, cluster, run):  # noqa: F811
-    from colorizer.cluster import archive
+    from colorizer.cluster import colorize
 
-    pairs = archive.pairs_of(str(album(tmp_path / "in", 12)), str(tmp_path / "out"))
+    pairs = colorize.pairs_of(str(album(tmp_path / "in", 12)), str(tmp_path / "out"))
     poison = pairs[4][0]
-    options = archive.Options(str(run))
+    options = colorize.Options(str(run))
 
     def work(some):
         for source, target in some:
             if source == poison:
-                with files.replacing(target) as part:
+                with atomic_files.replacing(target) as part:
                     part.write_bytes(b"half a photograph")
                     os.kill(os.getpid(), signal.SIGKILL)
-        return archive.chunk(some, options)
+        return colorize.chunk(some, options)
 
-    outcomes = list(archive.run(pairs, work, size=6))
+    outcomes = list(colorize.run(pairs, work, size=6))
     failed = [outcome for outcome in outcomes if outcome.error]
     assert len(outcomes) == 12 and [outcome.source for outcome in failed] == [poison]
     assert failed[0].error.startswith("its worker was lost 3 times")
@@ -125,14 +125,14 @@ def test_a_photo_that_kills_its_worker_fails_alone(tmp_path, cluster, run):  # n
 
 
 def test_the_report_has_a_row_for_each_photo_and_keeps_those_of_earlier_runs(tmp_path):
-    from colorizer.cluster import archive
+    from colorizer.cluster import colorize
 
     def row(name, status, seconds=0.0):
         return {"file": name, "target": "t", "seconds": seconds, "status": status, "reason": ""}
 
-    archive.write_report([row("a", "done", 2.0), row("b", "failed")], str(tmp_path / "out"))
-    archive.write_report([row("a", "skipped"), row("b", "done", 1.0)], str(tmp_path / "out"))
-    table = pd.read_parquet(tmp_path / "out" / archive.REPORT)
+    colorize.write_report([row("a", "done", 2.0), row("b", "failed")], str(tmp_path / "out"))
+    colorize.write_report([row("a", "skipped"), row("b", "done", 1.0)], str(tmp_path / "out"))
+    table = pd.read_parquet(tmp_path / "out" / colorize.REPORT)
     assert table[["file", "status", "seconds"]].values.tolist() == [["a", "done", 2.0], ["b", "done", 1.0]]
 
 

@@ -11,8 +11,9 @@ import pytest
 from conftest import REPOSITORY
 from skimage import data
 
-from colorizer import batches, color, store
+from colorizer import color
 from colorizer.config import resolve
+from colorizer.data import batches, pixel_store
 from colorizer.methods import colorful
 
 VECTOR = np.zeros((1, 1000), np.float32)
@@ -42,7 +43,7 @@ SIZES = [
 
 def photograph(size, rgb_u8=None):
     """scikit-image's cat, or another picture, as the networks take it: l_norm (1, S, S, 1), ab_norm (1, S, S, 2)."""
-    lab = color.rgb_to_lab(store.resize_square(data.chelsea() if rgb_u8 is None else rgb_u8, size))
+    lab = color.rgb_to_lab(pixel_store.resize_square(data.chelsea() if rgb_u8 is None else rgb_u8, size))
     return tuple(part[None] for part in color.split(lab))
 
 
@@ -184,7 +185,7 @@ def test_the_annealed_mean_lies_between_mean_and_mode():
 
 def test_the_prior_is_the_mean_of_the_encoded_pictures(tmp_path, picture_folder):
     names = sorted(path.name for path in picture_folder.iterdir())[:6]
-    pictures = store.build(picture_folder, names, 32, cache=tmp_path / "cache")
+    pictures = pixel_store.build(picture_folder, names, 32, cache=tmp_path / "cache")
     generator = batches.generator_of(resolve({}))
     train = batches.Batches(pictures, pictures.rows, batch_size=4, generator=generator, shuffle=True)
     prior = colorful.prior_of(train)

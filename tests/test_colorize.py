@@ -12,8 +12,10 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 from PIL import Image
 
-from colorizer import decoding, inference, photos, weights
+from colorizer import photos, weights
+from colorizer.inference import colorizer
 from colorizer.methods import trivial
+from colorizer.photos import reader
 
 SIZE = 32
 
@@ -65,7 +67,7 @@ def test_one_photo_into_a_named_file(colorize, tmp_path, run):
     picture(tmp_path / "photo.jpg")
     status, out, err = colorize("photo.jpg", "-o", "deep/colour.png")
     assert (status, err) == (0, "") and "photo.jpg -> deep/colour.png" in out and "1 of 1 done" in out
-    expected = inference.Colorizer.load(run).colorize(photos.read(tmp_path / "photo.jpg").rgb)
+    expected = colorizer.Colorizer.load(run).colorize(photos.read(tmp_path / "photo.jpg").rgb)
     np.testing.assert_array_equal(photos.read(tmp_path / "deep/colour.png").rgb, expected)
 
 
@@ -126,7 +128,7 @@ def test_failures_are_named_with_their_reason_and_stop_nothing(colorize, tmp_pat
     assert status == 1 and "2 of 4 done" in out
     assert err.splitlines() == [
         "colorize.py: in/empty.jpg: empty file (0 bytes)",
-        f"colorize.py: in/list.png: not a {decoding.KINDS} picture",
+        f"colorize.py: in/list.png: not a {reader.KINDS} picture",
     ]
     assert files_below(tmp_path / "out") == ["a.png", "z.png"]
 

@@ -13,8 +13,10 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 from PIL import Image
 
-from colorizer import commands, photos, pipeline, weights
-from colorizer.commands import colorize, evaluate, plan, reporting, train
+from colorizer import cli, photos, weights
+from colorizer.cli import colorize, evaluate, file_plan, train
+from colorizer.cli import progress as reporting
+from colorizer.inference import batch_files
 from colorizer.methods import trivial
 
 
@@ -141,10 +143,10 @@ def test_names_that_would_become_one_keep_both_endings(tmp_path, monkeypatch):
     for name in ("a.png", "a.gif", "b.gif", "b.jp2", "c.tif"):
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / name).write_bytes(b"")
-    pairs, closed, into = plan.plan(["in"], "out")
+    pairs, closed, into = file_plan.plan(["in"], "out")
     assert [target.name for _, target in pairs] == ["a.gif.png", "a.png", "b.gif.png", "b.jp2.png", "c.tif"]
     assert into and not closed
-    pairs, _, _ = plan.plan(["in"], "out", "jpeg")
+    pairs, _, _ = file_plan.plan(["in"], "out", "jpeg")
     assert [target.name for _, target in pairs] == ["a.gif.jpg", "a.png.jpg", "b.gif.jpg", "b.jp2.jpg", "c.jpg"]
 
 
@@ -180,7 +182,7 @@ def test_progress_is_drawn_on_a_terminal_with_the_time_left():
 
     stream = Terminal()
     progress = reporting.Progress(4, stream)
-    outcome = pipeline.Outcome(Path("a"), Path("b"))
+    outcome = batch_files.Outcome(Path("a"), Path("b"))
     progress.step(outcome._replace(skipped=True))
     progress.step(outcome)
     assert progress._bar.initial == 1 and progress._bar.n == 2
@@ -218,7 +220,7 @@ def test_installed_commands_are_the_scripts(capsys):
             module.main(["--help"])
         shown = capsys.readouterr().out
         assert stop.value.code == 0 and f"usage: {name} " in shown and "%(prog)s" not in shown
-    assert commands.typed("train.py") == "python train.py" and commands.typed("colorizer-train") == "colorizer-train"
+    assert cli.typed("train.py") == "python train.py" and cli.typed("colorizer-train") == "colorizer-train"
 
 
 def test_a_reader_that_has_gone_ends_the_command_quietly(run, tmp_path):

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 
-from colorizer import ablation, comparison, matrix, metrics, runs, tables
+from colorizer import experiments
+from colorizer.evaluation import metrics, runs, statistics
+from colorizer.reporting import ablation_table, tables
 
 BASE = "efficientnet-coco-cpu"
 
@@ -37,26 +39,26 @@ def two(tmp_path):
 
 def test_a_difference_is_taken_picture_by_picture(two):
     found, scores, gaps = two
-    row = difference(comparison.compare(found, scores), "colorful-coco", "proposed")
+    row = difference(statistics.compare(found, scores), "colorful-coco", "proposed")
     assert row["mean"] == pytest.approx(gaps.mean())
     assert (row.low, row.high) == pytest.approx(metrics.bootstrap_interval(gaps[::-1]))  # the order of its rows
     assert row.differs and row.against == "efficientnet-coco" and row.n == 60
     # Unpaired, the same means would say nothing: their intervals overlap.
-    lists = comparison.compare(found, scores).lists
+    lists = statistics.compare(found, scores).lists
     a, b = (lists[(lists.run == r.name) & (lists.measure == "psnr_rgb")].iloc[0] for r in found)
     assert a.high > b.low
 
 
 def test_no_difference_has_no_mark(two):
     found, scores, _ = two
-    row = difference(comparison.compare(found, scores), "colorful-coco", "proposed", "ssim_rgb")
+    row = difference(statistics.compare(found, scores), "colorful-coco", "proposed", "ssim_rgb")
     assert (row["mean"], row.low, row.high) == (0, 0, 0)
     assert not row.differs
 
 
 def test_a_run_is_compared_with_its_own_training_sets_mean_colour_only(two):
     found, scores, _ = two
-    rows = comparison.compare(found, scores).differences
+    rows = statistics.compare(found, scores).differences
     assert set(rows.role[rows.run == "efficientnet-coco"]) == {"all_grey"}  # that of the paintings is not its own
     assert set(rows.role[rows.run == "colorful-coco"]) == {"all_grey", "proposed"}
     assert not (rows.run == "-").any()
@@ -66,7 +68,7 @@ def test_predictions_identical_to_the_truth_are_left_out_and_counted(tmp_path):
     run = canned_run(tmp_path / "efficientnet-coco", trained_on="coco")
     rows = canned_scores(run_key(run), "coco", [float("inf"), 30, 32], [1, 0.9, 0.8])
     rows += canned_scores(floor_key("all_grey"), "coco", [20, 29, 30], [0.5, 0.9, 0.8])
-    row = difference(comparison.compare([run], frame(rows)), run.name, "all_grey")
+    row = difference(statistics.compare([run], frame(rows)), run.name, "all_grey")
     assert (row.n, row.left_out, row["mean"]) == (3, 1, 1.5)
 
 
@@ -90,14 +92,14 @@ def ablated(tmp_path):
 
 def test_an_ablation_is_compared_with_its_base_and_the_missing_ones_name_their_command(ablated):
     found, scores = ablated
-    table = ablation.table(found, comparison.compare(found, scores))
+    table = ablation_table.table(found, statistics.compare(found, scores))
     assert set(table.matrix) == {"cpu"}
     none = table[(table.run == f"{BASE}-none") & (table.measure == "psnr_rgb")].iloc[0]
     assert (none["mean"], none.minus_base, none.minus_base_low) == (pytest.approx(64 / 3), -1, -1)
-    text = ablation.render(table)
+    text = ablation_table.render(table)
     assert "| class vector: none (zeros) | `efficientnet-coco-cpu-none` | none | 3 of 3 | 90 | 64x64 |" in text
     assert "-1.00 [-1.00, -1.00] *" in text
-    assert "not run: `python -m colorizer.reproduce --matrix cpu --mobilenet FILE.keras --only " in text
+    assert "not run: `python -m colorizer.cli.reproduce --matrix cpu --mobilenet FILE.keras --only " in text
     assert "(n=3)" in text
 
 
@@ -110,9 +112,9 @@ def test_an_ablation_stands_in_no_other_table(ablated, tmp_path):
 
 
 def test_the_matrices_ask_what_the_paper_leaves_open():
-    for name, part in matrix.MATRICES.items():
+    for name, part in experiments.MATRICES.items():
         assert len({row.name for row in part}) == len(part)
-        ablations = [row for row in part if matrix.base_of(row.name)]
+        ablations = [row for row in part if experiments.base_of(row.name)]
         assert len(ablations) >= (2 if name == "whole" else 8), name
         by_name = {row.name: row for row in part}
         for row in ablations:
@@ -122,5 +124,5 @@ def test_the_matrices_ask_what_the_paper_leaves_open():
             together = row.name.endswith("no-augmentation") or {"encoder_rate", "frozen_epochs"} <= changed
             together |= row.name.endswith("averaged")
             assert len(changed) == 1 or together, "one thing at a time"
-    paper = {(r.flags.get("method", "efficientnet"), r.flags["dataset"]) for r in matrix.MATRICES["gpu"]}
+    paper = {(r.flags.get("method", "efficientnet"), r.flags["dataset"]) for r in experiments.MATRICES["gpu"]}
     assert len(paper) == 8, "four systems on two data sets"

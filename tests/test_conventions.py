@@ -7,19 +7,21 @@ import numpy as np
 import pytest
 from conftest import draw_picture
 
-from colorizer import color, conventions, metrics, paper, testlists
+from colorizer import color
+from colorizer.evaluation import metrics, test_sets
+from colorizer.reporting.paper import metric_conventions, published
 
 
 def scored(**values):
     """A prediction's scores: these, and 0.5 for the others."""
-    return dict.fromkeys(("mse_ab", *conventions.PSNRS, *conventions.SSIMS), 0.5) | values
+    return dict.fromkeys(("mse_ab", *metric_conventions.PSNRS, *metric_conventions.SSIMS), 0.5) | values
 
 
 def test_every_convention_agrees_with_the_metric_it_is_made_of():
     rgb_u8 = draw_picture(3, 64, 64)
     lab = color.rgb_to_lab(rgb_u8)
     ab_norm = color.split(lab)[1]
-    found = conventions.score(rgb_u8, ab_norm / 4)
+    found = metric_conventions.score(rgb_u8, ab_norm / 4)
     merged = color.merge(lab[..., 0], ab_norm / 4)
     assert found["psnr_rgb"] == metrics.psnr_rgb(rgb_u8, merged)
     assert found["ssim_rgb"] == metrics.ssim_rgb(rgb_u8, merged)
@@ -28,14 +30,14 @@ def test_every_convention_agrees_with_the_metric_it_is_made_of():
     assert found["psnr_ab_peak2"] - found["psnr_ab"] == pytest.approx(10 * np.log10(4))
     assert found["ssim_rgb"] < found["ssim_grey"] < 1  # luminance is the truth's own, but for clipping
     assert found["accuracy_argmax_ab"] == 1
-    perfect = conventions.score(rgb_u8, ab_norm)
+    perfect = metric_conventions.score(rgb_u8, ab_norm)
     assert perfect["psnr_ab"] == float("inf")
-    assert [perfect[name] for name in conventions.SSIMS] == pytest.approx([1, 1, 1])
+    assert [perfect[name] for name in metric_conventions.SSIMS] == pytest.approx([1, 1, 1])
 
 
 def test_predictors_know_nothing_or_too_much():
     ab_norm = np.float32([[[0.1, 0.2], [0.3, -0.4]]])
-    found = conventions.predictors(ab_norm)
+    found = metric_conventions.predictors(ab_norm)
     assert not found["all_grey"].any()
     np.testing.assert_allclose(found["brown"], [[[8 / 128, 20 / 128]] * 2])
     np.testing.assert_allclose(found["own_mean"], [[[0.2, -0.1]] * 2], atol=1e-7)
@@ -44,18 +46,18 @@ def test_predictors_know_nothing_or_too_much():
 
 def test_made_up_predictions_run_from_mild_to_garish_and_come_again_with_their_seed():
     ab_norm = np.full((12, 12, 2), 0.1, np.float32)
-    made, again, other = (list(conventions.wrong(ab_norm, np.random.default_rng(s))) for s in (1, 1, 2))
+    made, again, other = (list(metric_conventions.wrong(ab_norm, np.random.default_rng(s))) for s in (1, 1, 2))
     assert {ab.shape for ab in made} == {(12, 12, 2)}
     np.testing.assert_array_equal(made, again)
     assert not np.array_equal(made, other)
     errors = [metrics.mse_ab(ab_norm, ab) for ab in made]
-    assert min(errors) < 0.001 and max(errors) > paper.TABLE2["coco"][1]
+    assert min(errors) < 0.001 and max(errors) > published.TABLE2["coco"][1]
 
 
 @pytest.fixture
 def one_pair(monkeypatch):
     """Table 3 with one picture: 20 dB and 90 %."""
-    monkeypatch.setattr(paper, "TABLE3", {"coco": ((20,), (90,))})
+    monkeypatch.setattr(published, "TABLE3", {"coco": ((20,), (90,))})
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def one_pair(monkeypatch):
     ],
 )
 def test_a_pair_fits_where_its_ssim_is_among_those_of_its_psnr(one_pair, psnr, ssim, count, expected):
-    found = conventions.fits([scored(psnr_rgb=psnr, ssim_grey=ssim)] * count)
+    found = metric_conventions.fits([scored(psnr_rgb=psnr, ssim_grey=ssim)] * count)
     cell = found["psnr_rgb"]["ssim_grey"]
     assert (cell["reached"], cell["fits"]) == expected
     assert cell["width"] == (0 if expected[0] else None)
@@ -79,25 +81,25 @@ def test_a_pair_fits_where_its_ssim_is_among_those_of_its_psnr(one_pair, psnr, s
 
 def test_a_band_leaves_out_a_tenth_and_its_width_is_told(one_pair):
     scores = [scored(psnr_ab=20, ssim_ab=s) for s in np.linspace(0, 1, 101)]
-    cell = conventions.fits(scores)["psnr_ab"]["ssim_ab"]
+    cell = metric_conventions.fits(scores)["psnr_ab"]["ssim_ab"]
     assert cell == {"reached": 1, "fits": 1, "width": pytest.approx(0.9)}
-    cell = conventions.fits([s | {"ssim_ab": s["ssim_ab"] * 0.92} for s in scores])["psnr_ab"]["ssim_ab"]
+    cell = metric_conventions.fits([s | {"ssim_ab": s["ssim_ab"] * 0.92} for s in scores])["psnr_ab"]["ssim_ab"]
     assert cell["fits"] == 0  # 90 % is above the 95 % quantile, though some have it
 
 
 def test_psnr_at_the_printed_error_is_that_of_predictions_with_this_error():
-    mse = paper.TABLE2["coco"][1]
+    mse = published.TABLE2["coco"][1]
     scores = [scored(mse_ab=mse, psnr_rgb=p) for p in np.linspace(10, 12, 21)]
     scores += [scored(mse_ab=mse * 10**0.11, psnr_rgb=99)] * 30 + [scored(mse_ab=0.0, psnr_rgb=99)] * 30
-    found = conventions.at_printed_error(scores)
+    found = metric_conventions.at_printed_error(scores)
     assert found["coco"]["n"] == 21
     assert found["coco"]["psnr_rgb"] == pytest.approx([10.1, 11, 11.9])
-    assert found["paintings"] == {"mse": paper.TABLE2["paintings"][1], "n": 0}
+    assert found["paintings"] == {"mse": published.TABLE2["paintings"][1], "n": 0}
 
 
 def test_slips_do_what_they_are_called():
     truth = np.full((8, 8, 3), (10, 20, 30), np.uint8)
-    found = conventions.slips(truth, truth + np.uint8(1))
+    found = metric_conventions.slips(truth, truth + np.uint8(1))
     assert found["none"]["psnr_rgb"] == pytest.approx(20 * np.log10(255))
     assert found["wrapped"] == {"psnr_rgb": pytest.approx(0)}  # 10 - 11 is 255
     assert found["swapped"]["psnr_rgb"] == pytest.approx(10 * np.log10(255**2 / ((21**2 + 1 + 19**2) / 3)))
@@ -106,40 +108,40 @@ def test_slips_do_what_they_are_called():
 
 def test_hues_are_counted_among_pixels_that_have_one():
     ab = np.float32([[3, 3], [8, 20], [20, 12], [0, -30], [-30, 10]])  # no hue, brown, brown, blue, green
-    found = conventions.hues(ab / color.AB_SCALE)
+    found = metric_conventions.hues(ab / color.AB_SCALE)
     assert found["brown"] == 0.5 and found["coloured"] == pytest.approx(0.8)
     assert (found["a"], found["b"]) == pytest.approx((0.2, 3.0), abs=1e-5)
     assert found["chroma"] == pytest.approx(np.hypot(*ab.T).mean())
-    assert conventions.hues(np.zeros((2, 2, 2)))["brown"] == 0
+    assert metric_conventions.hues(np.zeros((2, 2, 2)))["brown"] == 0
 
 
 @pytest.fixture
 def two_pictures(monkeypatch):
     pixels = np.stack([draw_picture(i, 48, 48) for i in range(3)])
     here = SimpleNamespace(name="coco", listed=2, rows=np.arange(3), store=SimpleNamespace(read=lambda r: pixels[r]))
-    monkeypatch.setattr(testlists, "find", lambda *args: ([here], []))
-    monkeypatch.setattr(conventions, "SYNTHETIC_PICTURES", 1)
+    monkeypatch.setattr(test_sets, "find", lambda *args: ([here], []))
+    monkeypatch.setattr(metric_conventions, "SYNTHETIC_PICTURES", 1)
     return pixels[:2]
 
 
 def test_the_record_holds_means_and_extremes_of_the_listed_pictures(two_pictures, tmp_path):
     path = tmp_path / "conventions.json"
-    assert conventions.main(["--output", str(path)]) == 0
+    assert metric_conventions.main(["--output", str(path)]) == 0
     found = json.loads(path.read_text())
     assert set(found["made"]) == {"commit", "device", "date"}
     of_list = found["lists"]["coco"]
     assert of_list["n"] == 2
-    values = [conventions.score(p, np.zeros((48, 48, 2), np.float32))["psnr_rgb"] for p in two_pictures]
+    values = [metric_conventions.score(p, np.zeros((48, 48, 2), np.float32))["psnr_rgb"] for p in two_pictures]
     assert of_list["all_grey"]["psnr_rgb"] == pytest.approx([np.mean(values), min(values), max(values)])
     assert of_list["half"]["mse_ab"][0] == pytest.approx(of_list["all_grey"]["mse_ab"][0] / 4)
     assert found["synthetic"]["pictures"] == 1
     ab_norm = color.split(color.rgb_to_lab(two_pictures[0]))[1]
-    assert found["synthetic"]["predictions"] == len(list(conventions.wrong(ab_norm, np.random.default_rng(0))))
+    assert found["synthetic"]["predictions"] == len(list(metric_conventions.wrong(ab_norm, np.random.default_rng(0))))
     assert set(found["slips"]) == {"none", "swapped", "black", "wrapped"}
 
 
 def test_without_pictures_it_ends_with_2_and_says_which_are_missing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(testlists, "find", lambda *args: ([], ["coco: its pictures are not here"]))
-    assert conventions.main(["--output", str(tmp_path / "never.json")]) == 2
+    monkeypatch.setattr(test_sets, "find", lambda *args: ([], ["coco: its pictures are not here"]))
+    assert metric_conventions.main(["--output", str(tmp_path / "never.json")]) == 2
     assert "coco: its pictures are not here" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY, draw_picture
 
-from colorizer import augment, batches, classifier, color, config, metrics, photos, store
+from colorizer import color, config, photos
+from colorizer.classifiers import classifier
+from colorizer.data import augment, batches, pixel_store
+from colorizer.evaluation import metrics
 from colorizer.methods import efficientnet
 
 
@@ -34,7 +37,7 @@ def test_every_step_makes_what_readme_says(table, tmp_path, monkeypatch):
     assert is_float32_within(lab, (300, 400, 3), -108, 100) and lab[..., 0].min() >= 0
     checked["`color.rgb_to_lab`"] = ("`lab`", "(H, W, 3) float32; L 0..100; a, b about -108..98")
 
-    pictures = store.build(tmp_path, ["a.png"])
+    pictures = pixel_store.build(tmp_path, ["a.png"])
     assert pictures.pixels.shape == (1, 256, 256, 3) and pictures.pixels.dtype == np.uint8
     assert isinstance(pictures.pixels, np.memmap)
     checked["`store`"] = ("`rgb_u8` at 256", "(N, 256, 256, 3) uint8, memory-mapped")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from conftest import draw_picture
 
-from colorizer import color, datasets
-from colorizer.datasets import DataError, Dataset, find, inspect, limited
+from colorizer import color
+from colorizer.data import datasets
+from colorizer.data.datasets import DataError, Dataset, find, inspect, limited
 
 
 @pytest.fixture(autouse=True)

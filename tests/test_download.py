@@ -11,9 +11,9 @@ import pytest
 from badserver import files_in, md5
 from conftest import REPOSITORY
 
-from colorizer import download
-from colorizer.cache import DataError
-from colorizer.download import DownloadError, fetch
+from colorizer.data import download
+from colorizer.data.cache import DataError
+from colorizer.data.download import DownloadError, fetch
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -12,7 +12,9 @@ import pytest
 from canned import canned_run
 from conftest import REPOSITORY, draw_picture
 
-from colorizer import classifier, color, evaluation, methods, metrics, predictions, runs, testlists
+from colorizer import color, methods
+from colorizer.classifiers import classifier
+from colorizer.evaluation import evaluator, metrics, predictions, runs, test_sets
 
 BROWN = [0.03, 0.09]
 
@@ -23,7 +25,7 @@ def data(tmp_path, monkeypatch) -> Path:
     root = tmp_path / "data"
     (root / "splits").mkdir(parents=True)
     for index, name in enumerate(runs.TEST_LISTS):
-        test = [image for test_list, image in testlists.figure5() if test_list == name] + ["extra_0.png", "extra_1.png"]
+        test = [image for test_list, image in test_sets.figure5() if test_list == name] + ["extra_0.png", "extra_1.png"]
         parts = {"train": ["train_0.png", "train_1.png"], "val": ["val_0.png"], "test": test}
         (root / name).mkdir()
         for part, images in parts.items():
@@ -64,7 +66,7 @@ def snapshot(folder):
 def test_everything_is_written_and_the_numbers_are_those_of_metrics(data, tmp_path):
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
     (tmp_path / "runs" / "going").mkdir()
-    result = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data)
+    result = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data)
 
     scores = runs.read_metrics(tmp_path / "out" / "metrics.csv")
     assert tuple(scores.columns) == runs.COLUMNS
@@ -74,7 +76,7 @@ def test_everything_is_written_and_the_numbers_are_those_of_metrics(data, tmp_pa
     assert set(scores[scores.method == "all_grey"].trained_on) == {"-"}
 
     row = scores[(scores.run == run.name) & (scores.image == "extra_1.png") & (scores.test_set == "coco")].iloc[0]
-    pictures = next(p for p in testlists.find([], data)[0] if p.name == "coco")
+    pictures = next(p for p in test_sets.find([], data)[0] if p.name == "coco")
     truth = pictures.store.read(pictures.rows[[pictures.images.index("extra_1.png")]])[0]
     expected = metrics.score(truth, np.full((256, 256, 2), BROWN, np.float32))
     assert {column: row[column] for column in metrics.COLUMNS} == pytest.approx(expected)
@@ -100,7 +102,7 @@ def test_everything_is_written_and_the_numbers_are_those_of_metrics(data, tmp_pa
 
 def test_kept_predictions_are_the_networks_at_64(data, tmp_path):
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
-    evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data)
+    evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data)
     kept = predictions.read(run.folder / "predictions.npz")
     assert {test_set: ab.shape for test_set, (_, ab) in kept.items()} == {
         "paintings": (6, 64, 64, 2),
@@ -109,17 +111,17 @@ def test_kept_predictions_are_the_networks_at_64(data, tmp_path):
         "figure5": (8, 64, 64, 2),
     }
     names, ab = kept["figure5"]
-    assert names == ["/".join(pair) for pair in testlists.figure5()]
+    assert names == ["/".join(pair) for pair in test_sets.figure5()]
     assert np.abs(predictions.unshrink(ab) - BROWN).max() <= 0.5 / predictions.AB_STEPS + 1e-6
 
 
 def test_a_clone_without_pictures_gets_the_same_tables(data, tmp_path, monkeypatch):
     brown_run(tmp_path / "runs" / "trivial-paintings")
-    evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data)
+    evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data)
     (tmp_path / "runs" / "trivial-paintings" / "best.weights.h5").unlink()
     before = snapshot(tmp_path / "out")
     without_pictures(monkeypatch, data)
-    result = evaluation.evaluate(tmp_path / "runs", tmp_path / "out")
+    result = evaluator.evaluate(tmp_path / "runs", tmp_path / "out")
     assert snapshot(tmp_path / "out") == before
     for name in ("all_grey", "mean_colour of paintings", "trivial-paintings"):
         assert "recorded rows kept: paintings (6), coco (4), ood (4), figure5 (8)" in line_of(result, name)
@@ -128,10 +130,10 @@ def test_a_clone_without_pictures_gets_the_same_tables(data, tmp_path, monkeypat
 
 def test_a_run_without_weights_keeps_its_rows_and_its_place_in_figure5(data, tmp_path):
     brown_run(tmp_path / "runs" / "trivial-paintings")
-    first = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data)
+    first = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data)
     before = snapshot(tmp_path / "out")
     (tmp_path / "runs" / "trivial-paintings" / "best.weights.h5").unlink()
-    result = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data)
+    result = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data)
     assert snapshot(tmp_path / "out") == before
     line = line_of(result, "trivial-paintings")
     assert "recorded rows kept: paintings (6)" in line and "weights" in line and "not here" in line
@@ -141,10 +143,10 @@ def test_a_run_without_weights_keeps_its_rows_and_its_place_in_figure5(data, tmp
 
 def test_a_missing_list_keeps_its_rows_while_the_others_are_computed(data, tmp_path):
     brown_run(tmp_path / "runs" / "trivial-paintings")
-    evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data)
+    evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data)
     before = (tmp_path / "out" / "metrics.csv").read_bytes()
     (data / "coco").rename(data / "gone")
-    result = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data)
+    result = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data)
     assert (tmp_path / "out" / "metrics.csv").read_bytes() == before
     assert line_of(result, "trivial-paintings").endswith(
         "computed anew: paintings (6), ood (4); recorded rows kept: coco (4), figure5 (8)"
@@ -154,7 +156,7 @@ def test_a_missing_list_keeps_its_rows_while_the_others_are_computed(data, tmp_p
 
 def test_limit_is_said_in_the_tables_and_leaves_the_runs_alone(data, tmp_path):
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
-    result = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data, limit=1)
+    result = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data, limit=1)
     assert set(result.scores.groupby(["method", "test_set"]).size()) == {1, 8}
     assert "(paintings n=1, coco n=1, ood n=1)" in result.markdown
     assert result.markdown.count("**--limit 1: at most 1 pictures of each test list, not the whole lists.**") == 5
@@ -165,7 +167,7 @@ def test_a_run_on_another_split_is_not_scored_on_its_training_pictures(data, tmp
     split = {"data": {"split_source": "90/5/5, seed 7"}}
     brown_run(tmp_path / "runs" / "trivial-paintings", config=split)
     brown_run(tmp_path / "runs" / "trivial-elsewhere", trained_on="elsewhere", config=split)
-    result = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data)
+    result = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data)
     assert "another split of paintings" in line_of(result, "trivial-paintings")
     assert "trivial-paintings" not in set(result.scores.run)
     assert "computed anew" in line_of(result, "trivial-elsewhere")
@@ -180,7 +182,7 @@ def test_the_classifier_must_be_that_of_the_training(data, tmp_path, monkeypatch
     loaded = []
     load = classifier.load
     monkeypatch.setattr(classifier, "load", lambda spec: loaded.append(spec) or load(spec))
-    result = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data)
+    result = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data)
     assert "not the classifier of its training" in line_of(result, "other")
     assert "nowhere.keras" in line_of(result, "absent")
     assert set(result.scores.run) == {"-", "right"}
@@ -199,18 +201,18 @@ def test_unreadable_records_are_skipped_with_a_line(tmp_path):
 
 def test_rows_of_runs_that_are_gone_are_left_out_and_named(data, tmp_path):
     brown_run(tmp_path / "runs" / "trivial-paintings")
-    evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data, limit=1)
+    evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data, limit=1)
     (tmp_path / "runs" / "trivial-paintings").rename(tmp_path / "runs" / "renamed")
-    result = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data, limit=1)
+    result = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data, limit=1)
     assert "no finished run of that name" in line_of(result, "trivial-paintings")
     assert set(result.scores.run) == {"-", "renamed"}
 
 
 def test_the_pictures_are_found_beside_the_folder_a_run_was_trained_from(data, tmp_path):
     run = canned_run(tmp_path / "runs" / "try", config={"data_dir": str(data / "paintings")})
-    assert {p.name for p in testlists.find([run])[0]} == {"paintings", "coco", "ood"}
-    assert {p.name for p in testlists.find([], data / "coco")[0]} == {"paintings", "coco", "ood"}
-    assert testlists.find([])[0] == []
+    assert {p.name for p in test_sets.find([run])[0]} == {"paintings", "coco", "ood"}
+    assert {p.name for p in test_sets.find([], data / "coco")[0]} == {"paintings", "coco", "ood"}
+    assert test_sets.find([])[0] == []
 
 
 def test_only_the_default_output_fills_in_the_readme(data, tmp_path, monkeypatch):
@@ -219,10 +221,10 @@ def test_only_the_default_output_fills_in_the_readme(data, tmp_path, monkeypatch
     (tmp_path / "README.md").write_text(empty)
     (tmp_path / "results" / "README.md").write_text(empty.replace("results", "runs"))
     monkeypatch.chdir(tmp_path)
-    evaluation.evaluate("results/runs", "results", data, limit=1)
-    evaluation.evaluate("results/runs", "elsewhere", data)
+    evaluator.evaluate("results/runs", "results", data, limit=1)
+    evaluator.evaluate("results/runs", "elsewhere", data)
     assert (tmp_path / "README.md").read_text() == empty
-    evaluation.evaluate("results/runs", "results", data)
+    evaluator.evaluate("results/runs", "results", data)
     assert "| paintings (n=6) | all-grey | - | - |" in (tmp_path / "README.md").read_text()
     records = (tmp_path / "results" / "README.md").read_text()
     assert "| trivial-paintings | One colour, learnt | paintings | none |" in records

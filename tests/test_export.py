@@ -10,7 +10,11 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 from test_classifier import small_classifier
 
-from colorizer import classifier, color, export, graph, inference, methods, runtimes, store, weights
+from colorizer import color, methods, weights
+from colorizer.classifiers import classifier
+from colorizer.data import pixel_store
+from colorizer.export import convert, graph, runtimes
+from colorizer.inference import colorizer as inference
 
 SIDE = 64
 # Third-party deprecations inside the converters.
@@ -18,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def squares(count=3, side=SIDE):
-    return np.stack([store.resize_square(draw_picture(i), side) for i in range(count)])
+    return np.stack([pixel_store.resize_square(draw_picture(i), side) for i in range(count)])
 
 
 def small_colorizer(name="efficientnet", seen=None, look=None):
@@ -60,7 +64,7 @@ NAMES_AND_LOOKS = [(name, look) for name in methods.names() for look in methods.
 def test_every_method_travels_with_its_decoding(name, look, seen):
     colorizer = small_colorizer(name, seen if methods.get(name).uses_vector else None, look)
     model = graph.build(colorizer)
-    assert export.disagreement(colorizer, model.predict_on_batch, squares()) < export.TOLERANCE
+    assert convert.disagreement(colorizer, model.predict_on_batch, squares()) < convert.TOLERANCE
 
 
 def test_a_method_that_does_not_say_how_to_decode_is_refused(monkeypatch):
@@ -70,27 +74,27 @@ def test_a_method_that_does_not_say_how_to_decode_is_refused(monkeypatch):
         graph.build(colorizer)
 
 
-@pytest.mark.parametrize("format", export.FORMATS)
+@pytest.mark.parametrize("format", convert.FORMATS)
 def test_an_exported_network_gives_keras_colours_in_its_own_runtime(format, seen, tmp_path):
     needs(format)
     colorizer = small_colorizer("efficientnet", seen)
     path = tmp_path / f"network{runtimes.ENDINGS[format]}"
-    export.write(colorizer, format, path)
+    convert.write(colorizer, format, path)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]  # nothing else is left behind
-    assert export.disagreement(colorizer, runtimes.open_network(path, threads=1), squares()) < export.TOLERANCE
+    assert convert.disagreement(colorizer, runtimes.open_network(path, threads=1), squares()) < convert.TOLERANCE
 
 
 def test_the_shipped_weights_agree_over_real_photographs(real_data, real_classifier):
     colorizer = inference.Colorizer.load(weights.DEFAULT, str(real_classifier))
-    compared = export.pictures(real_data / "ood", count=2, size=colorizer.image_size)  # the command compares 20
+    compared = convert.pictures(real_data / "ood", count=2, size=colorizer.image_size)  # the command compares 20
     assert compared.shape == (2, colorizer.image_size, colorizer.image_size, 3)
-    assert export.disagreement(colorizer, graph.build(colorizer).predict_on_batch, compared) < export.TOLERANCE
+    assert convert.disagreement(colorizer, graph.build(colorizer).predict_on_batch, compared) < convert.TOLERANCE
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, capsys):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if "onnx" in name else found(name))
-    assert export.main(["--format", "onnx"]) == 2
+    assert convert.main(["--format", "onnx"]) == 2
     said = capsys.readouterr().err
     assert "tf2onnx, which is not installed" in said and 'pip install -e ".[export]" -c constraints.txt' in said
 
@@ -99,21 +103,21 @@ def test_wrong_usage_has_status_2_and_touches_nothing(tmp_path, capsys):
     there = tmp_path / "there"
     there.mkdir()
     words = ["--format", "saved_model", "--classifier", "none", "-o"]
-    assert export.main([*words, str(there)]) == 2 and "is there already" in capsys.readouterr().err
-    assert export.main([*words, str(tmp_path / "new.onnx")]) == 2 and "a folder's name" in capsys.readouterr().err
-    assert export.main([*words, str(tmp_path / "new"), "--weights", str(there)]) == 2
+    assert convert.main([*words, str(there)]) == 2 and "is there already" in capsys.readouterr().err
+    assert convert.main([*words, str(tmp_path / "new.onnx")]) == 2 and "a folder's name" in capsys.readouterr().err
+    assert convert.main([*words, str(tmp_path / "new"), "--weights", str(there)]) == 2
     assert "weights" in capsys.readouterr().err
-    assert export.main([*words, str(tmp_path / "new"), "--photos", str(there)]) == 2
+    assert convert.main([*words, str(tmp_path / "new"), "--photos", str(there)]) == 2
     assert "--photos is a folder" in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["there"] and not list(there.iterdir())
 
 
 def test_a_network_that_differs_is_not_kept(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(export, "disagreement", lambda *_: float("nan"))
-    monkeypatch.setattr(export, "write", lambda colorizer, format, path: path.mkdir())
+    monkeypatch.setattr(convert, "disagreement", lambda *_: float("nan"))
+    monkeypatch.setattr(convert, "write", lambda colorizer, format, path: path.mkdir())
     monkeypatch.setattr(runtimes, "open_network", lambda path: None)
     words = ["--format", "saved_model", "--classifier", "none", "-o", str(tmp_path / "new")]
-    assert export.main(words) == 1
+    assert convert.main(words) == 1
     assert "not kept" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 

@@ -8,9 +8,10 @@ from test_colorful import TRAINS, VECTOR, Same, photograph, run_on_jax, settings
 from test_training import arrays, assert_same_run
 from test_training import settings as run_settings
 
-from colorizer import color, training
+from colorizer import color
 from colorizer.methods import gan
-from colorizer.record import Record
+from colorizer.training import loop
+from colorizer.training.run_record import Record
 
 
 def test_generator_and_discriminator_have_the_layers_of_the_authors():
@@ -151,9 +152,9 @@ def test_batch_statistics_count_once_a_batch_whatever_the_turns():
 def test_a_run_logs_both_losses_and_resumes_bit_for_bit(tmp_path, picture_folder, monkeypatch):
     monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
     whole, halved = tmp_path / "whole", tmp_path / "halved"
-    training.run(run_settings(picture_folder, whole, method="gan", batch_size=12, epochs=2))
-    training.run(run_settings(picture_folder, halved, method="gan", batch_size=12, epochs=1))
-    training.run(run_settings(picture_folder, halved, method="gan", batch_size=12, epochs=2), resume=True)
+    loop.run(run_settings(picture_folder, whole, method="gan", batch_size=12, epochs=2))
+    loop.run(run_settings(picture_folder, halved, method="gan", batch_size=12, epochs=1))
+    loop.run(run_settings(picture_folder, halved, method="gan", batch_size=12, epochs=2), resume=True)
     assert_same_run(whole, halved)
 
     history = pd.read_csv(whole / "history.csv")

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from colorizer import guided
+from colorizer.methods.layers import guided_filter
 
 SIDE, RADIUS, EPSILON = 24, 3, 0.01
 
 
 def _smooth(l_norm, ab_norm_hat):
-    return ops.convert_to_numpy(guided.smooth(ops.convert_to_tensor(l_norm), ab_norm_hat, RADIUS, EPSILON))
+    return ops.convert_to_numpy(guided_filter.smooth(ops.convert_to_tensor(l_norm), ab_norm_hat, RADIUS, EPSILON))
 
 
 def _mean(x):

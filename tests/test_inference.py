@@ -9,9 +9,12 @@ import pytest
 from conftest import draw_picture
 from PIL import Image
 
-from colorizer import classifier as classifiers
-from colorizer import color, decoding, inference, merging, photos, weights
+from colorizer import color, photos, weights
+from colorizer.classifiers import classifier as classifiers
+from colorizer.inference import colorizer as inference
+from colorizer.inference import full_size
 from colorizer.methods import trivial
+from colorizer.photos import reader
 
 SIZE = 32
 AB = np.array([0.15, -0.1], np.float32)
@@ -135,7 +138,7 @@ def test_bands_of_rows_change_nothing(monkeypatch):
     assert np.abs(colorizer.colorize(rgb).astype(int) - whole).max() <= 1  # the last bit of enlarging
     whole = colorizer.colorize(rgb)
     for band in (1, 130 * 7, 2**20):
-        monkeypatch.setattr(merging, "BAND_PIXELS", band)
+        monkeypatch.setattr(full_size, "BAND_PIXELS", band)
         np.testing.assert_array_equal(colorizer.colorize(rgb), whole)
 
 
@@ -224,7 +227,7 @@ def test_files_are_colorized_in_order_and_failures_stop_nothing(tmp_path, colori
     assert [o.error for o in outcomes] == [
         None,
         None,
-        f"not a {decoding.KINDS} picture",
+        f"not a {reader.KINDS} picture",
         None,
         None,
     ]

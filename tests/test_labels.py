@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from colorizer import config, labels, training, weights
+from colorizer import config, weights
+from colorizer.data import coco_labels
 from colorizer.methods import let_there_be_color
+from colorizer.training import loop
 
 
 @pytest.fixture
@@ -30,21 +32,21 @@ def annotations(tmp_path, picture_folder):
 
 
 def test_the_largest_thing_is_the_class(annotations):
-    found, categories = labels.read(annotations, ["picture_00.png", "a/picture_01.png", "picture_02.png"])
+    found, categories = coco_labels.read(annotations, ["picture_00.png", "a/picture_01.png", "picture_02.png"])
     assert categories == ["person", "cat", "toothbrush"]
     assert found.tolist() == [0, 2, 1]
-    found, _ = labels.read(annotations, ["picture_23.png", "unknown.png", "picture_01.png"])
-    assert found.tolist() == [labels.UNLABELLED, labels.UNLABELLED, 2]
+    found, _ = coco_labels.read(annotations, ["picture_23.png", "unknown.png", "picture_01.png"])
+    assert found.tolist() == [coco_labels.UNLABELLED, coco_labels.UNLABELLED, 2]
 
 
 def test_what_is_no_annotation_file_is_refused(tmp_path, annotations):
     captions = tmp_path / "captions.json"
     captions.write_text(json.dumps({"images": [], "annotations": []}))
     for path in (tmp_path / "missing.json", captions):
-        with pytest.raises(labels.LabelsError, match=r"instances_\*\.json.*Received: .*" + path.name):
-            labels.read(path, ["a.png"])
-    with pytest.raises(labels.LabelsError, match="has none"):
-        labels.read(annotations, ["elsewhere.png"])
+        with pytest.raises(coco_labels.LabelsError, match=r"instances_\*\.json.*Received: .*" + path.name):
+            coco_labels.read(path, ["a.png"])
+    with pytest.raises(coco_labels.LabelsError, match="has none"):
+        coco_labels.read(annotations, ["elsewhere.png"])
 
 
 def settings(folder, run, method, annotations):
@@ -59,7 +61,7 @@ def test_let_there_be_color_learns_classes_and_is_saved_without_them(
 ):
     monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
     run = tmp_path / "run"
-    summary = training.run(settings(picture_folder, run, "let_there_be_color", annotations))
+    summary = loop.run(settings(picture_folder, run, "let_there_be_color", annotations))
     history = pd.read_csv(run / "history.csv").iloc[0]
     colours, classes = history["out_loss"], history["class2_loss"]
     assert classes > 0.1, "three classes, not learnt yet"
@@ -72,5 +74,5 @@ def test_let_there_be_color_learns_classes_and_is_saved_without_them(
 
 
 def test_a_method_that_learns_no_classes_refuses_labels(tmp_path, picture_folder, annotations):
-    with pytest.raises(labels.LabelsError, match="let_there_be_color. Received: --method trivial"):
-        training.run(settings(picture_folder, tmp_path / "run", "trivial", annotations))
+    with pytest.raises(coco_labels.LabelsError, match="let_there_be_color. Received: --method trivial"):
+        loop.run(settings(picture_folder, tmp_path / "run", "trivial", annotations))

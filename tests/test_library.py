@@ -13,7 +13,9 @@ from conftest import REPOSITORY, draw_picture
 from PIL import Image
 
 import colorizer
-from colorizer import borders, color, inference, merging, photos, weights
+from colorizer import color, photos, weights
+from colorizer.inference import borders, full_size
+from colorizer.inference import colorizer as inference
 from colorizer.methods import trivial
 
 SIZE, AB = 32, np.array([0.15, -0.1], np.float32)
@@ -181,4 +183,4 @@ def test_skies_and_plain_pictures_are_no_frames():
 def test_very_long_pictures_are_colorized(library):
     rgb = np.resize(draw_picture(0), (3, 90_000, 3))
     assert library.colorize(rgb).shape == rgb.shape
-    np.testing.assert_array_equal(merging.merge(rgb, np.zeros((4, 4, 2), np.float32)).shape, rgb.shape)
+    np.testing.assert_array_equal(full_size.merge(rgb, np.zeros((4, 4, 2), np.float32)).shape, rgb.shape)

@@ -6,7 +6,8 @@ import pytest
 import skimage.data
 from skimage.transform import resize
 
-from colorizer import color, metrics, testlists
+from colorizer import color
+from colorizer.evaluation import metrics, test_sets
 
 
 def photo(name):
@@ -156,7 +157,7 @@ DESIGN = {"coco": (250, 0.0150, 22.51, 0.932, 0.61), "paintings": (122, 0.0229, 
 @pytest.mark.data
 def test_the_floor_on_the_whole_test_lists_is_designs(real_data, monkeypatch, tmp_path):
     monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path))
-    found, missing = testlists.find([], real_data)
+    found, missing = test_sets.find([], real_data)
     assert not missing
     for pictures in found:
         if pictures.name not in DESIGN:

@@ -13,7 +13,9 @@ import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 from conftest import REPOSITORY, draw_picture
 
-from colorizer import gallery, predictions, runs, tables, testlists
+from colorizer.evaluation import predictions, runs, test_sets
+from colorizer.reporting import tables
+from colorizer.reporting.figures import gallery
 
 FOLDER = REPOSITORY / "notebooks"
 NAMES = ["01_data", "02_train", "03_tables", "04_why_brown"]
@@ -95,7 +97,7 @@ def small_world(tmp_path_factory):
     (root / "data" / "splits").mkdir(parents=True)
     tests = {}
     for place, name in enumerate(runs.TEST_LISTS):
-        tests[name] = [image for test_list, image in testlists.figure5() if test_list == name] + ["extra.png"]
+        tests[name] = [image for test_list, image in test_sets.figure5() if test_list == name] + ["extra.png"]
         parts = {"train": [f"train_{i}.png" for i in range(4)], "val": ["val_0.png"], "test": tests[name]}
         (root / "data" / name).mkdir()
         for part in parts if name != "ood" else ["test"]:
@@ -113,7 +115,7 @@ def _results(results, tests, data):
     trained = [("efficientnet", "paintings"), ("efficientnet", "coco"), ("colorful", "paintings"), ("gan", "paintings")]
     made = [canned_run(results / "runs" / f"{m}-{d}", m, d) for m, d in trained]
     rng, rows = np.random.default_rng(0), []
-    figure5 = ["/".join(pair) for pair in testlists.figure5()]
+    figure5 = ["/".join(pair) for pair in test_sets.figure5()]
     for run in made:
         names = tests | {runs.FIGURE5: figure5}
         kept = {t: (n, rng.integers(-60, 60, (len(n), 64, 64, 2)).astype(np.int8)) for t, n in names.items()}
@@ -171,7 +173,7 @@ def test_script_runs_on_drawn_pictures(name, in_small_world):
 def test_a_gallery_of_records_draws_what_evaluation_draws(in_small_world):
     view = gallery.open_all(in_small_world / "results")
     scores = runs.read_metrics(in_small_world / "results" / "metrics.csv")
-    lines = gallery.draw(view.shown, view, scores, in_small_world / "figures", testlists.figure5())
+    lines = gallery.draw(view.shown, view, scores, in_small_world / "figures", test_sets.figure5())
     assert not [line for line in lines if "not drawn" in line or "without" in line]
     drawn = {path.name for path in (in_small_world / "figures").iterdir()}
     assert {"figure5.png", "ab-histograms.png", "contact-gan-paintings.jpg", "extremes-gan-paintings.jpg"} <= drawn

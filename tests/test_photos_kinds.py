@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, PngImagePlugin, TiffImagePlugin, features
 from shots import GREY, RGB
 
-from colorizer import decoding, photos
+from colorizer import photos
+from colorizer.photos import reader
 
 FRAMES = [Image.fromarray(np.roll(RGB, 7 * i, axis=1)) for i in range(3)]
 
@@ -133,4 +134,4 @@ def test_the_most_memory_a_picture_needs_is_known_before(tmp_path):
     Image.fromarray(RGB).save(tmp_path / "b.jpg", progressive=True)
     pixels, need = photos.probe(tmp_path / "a.jpg")
     assert pixels == RGB.shape[0] * RGB.shape[1] and pixels * 7 < need < photos.probe(tmp_path / "b.jpg")[1]
-    assert decoding.KINDS.startswith("JPEG")
+    assert reader.KINDS.startswith("JPEG")

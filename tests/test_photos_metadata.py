@@ -9,7 +9,8 @@ import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 from shots import ALPHA, DEEP, RGB, oriented, png16
 
-from colorizer import metadata, photos, profiles
+from colorizer import photos
+from colorizer.photos import icc, metadata
 
 TAKEN, PLACE = "1943:06:21 12:34:56", (48.0, 51.0, 29.5)
 IPTC = b"\x1c\x02\x78\x00\x0bA steam boat" + b"\x1c\x02\x19\x00\x05river"
@@ -78,7 +79,7 @@ def test_exif_xmp_iptc_and_resolution_go_from_every_format_to_every_other(tmp_pa
     holds = holds and target in (".jpg", ".png", ".tif")
     assert_kept(again, holds, holds)
     assert again.rgb.shape == RGB.shape and np.abs(again.rgb.astype(int) - photo.rgb).mean() < 4
-    assert again.metadata["icc"] == profiles.srgb()
+    assert again.metadata["icc"] == icc.srgb()
 
 
 @pytest.mark.parametrize("target", [".png", ".tif"])
@@ -91,7 +92,7 @@ def test_files_of_16_bits_keep_metadata_too(tmp_path, target, alpha):
     np.testing.assert_array_equal(again.rgb, DEEP)
     seen = cv2.imread(str(tmp_path / f"b{target}"), cv2.IMREAD_UNCHANGED)  # another reader sees the same pixels
     np.testing.assert_array_equal(seen[..., 2::-1], DEEP)
-    assert again.metadata["icc"] == profiles.srgb()
+    assert again.metadata["icc"] == icc.srgb()
 
 
 def test_texts_of_a_png_and_the_comment_of_a_jpeg_are_kept(tmp_path):

@@ -10,7 +10,8 @@ from PIL import Image, ImageCms
 from shots import DEEP, GREY, RGB, png16
 from test_photos import linear_profile
 
-from colorizer import photos, profiles
+from colorizer import photos
+from colorizer.photos import icc as profiles
 
 
 def icc_chunk(icc):
@@ -78,9 +79,9 @@ def test_16_bits_are_converted_as_littlecms_converts_8(tmp_path, curve):
 
 
 def test_8_bits_are_converted_in_bands_as_in_one_piece(tmp_path, monkeypatch):
-    from colorizer import decoding
+    from colorizer.photos import reader
 
-    monkeypatch.setattr(decoding, "BAND_PIXELS", 7 * RGB.shape[1])
+    monkeypatch.setattr(reader, "BAND_PIXELS", 7 * RGB.shape[1])
     Image.fromarray(RGB).save(tmp_path / "a.png", icc_profile=wide_profile())
     np.testing.assert_array_equal(photos.read(tmp_path / "a.png").rgb, by_littlecms(RGB, wide_profile()))
 

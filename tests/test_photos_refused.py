@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from shots import DEEP, GREY, RGB, png16
 
-from colorizer import decoding, photos
+from colorizer import photos
+from colorizer.photos import reader
 
 
 def whole_file(suffix) -> bytes:
@@ -97,7 +98,7 @@ def test_pillows_own_limit_neither_speaks_nor_refuses(tmp_path, suffix, monkeypa
     """As if these were pictures of 180 megapixels, from which on Pillow refuses what Image.open opens."""
     Image.fromarray(GREY).save(tmp_path / f"a{suffix}")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    monkeypatch.setattr(decoding, "BAND_PIXELS", 60)
+    monkeypatch.setattr(reader, "BAND_PIXELS", 60)
     if suffix == ".webp" and int(PIL.__version__.partition(".")[0]) >= 13:  # its only door; a WebP can have 268
         with pytest.raises(photos.PhotoError, match="over 179 megapixels.*save it as PNG or TIFF"):
             photos.read(tmp_path / f"a{suffix}")

@@ -12,7 +12,8 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 from PIL import Image
 
-from colorizer import files, memory, merging, photos, pipeline
+from colorizer import atomic_files, photos
+from colorizer.inference import batch_files, full_size, memory
 
 AB = np.tile(np.array([0.1, 0.2], np.float32), (8, 8, 1))
 
@@ -38,7 +39,7 @@ def test_outcomes_come_in_order_whatever_happens(tmp_path, batch_size):
     pairs[5][0].write_bytes(b"")
     os.makedirs(tmp_path / "in/out")
     pairs[7][1].write_bytes(b"there")
-    outcomes = list(pipeline.run(colours, pairs, batch_size))
+    outcomes = list(batch_files.run(colours, pairs, batch_size))
     assert [(o.source, o.target) for o in outcomes] == pairs
     assert [i for i, o in enumerate(outcomes) if o.error] == [0, 4, 5, 19]
     assert [i for i, o in enumerate(outcomes) if o.skipped] == [7]
@@ -55,7 +56,7 @@ def test_a_network_that_fails_on_one_photo_fails_on_that_one_only(tmp_path):
             raise RuntimeError("no\nblack squares")
         return colours(rgbs)
 
-    errors = [o.error for o in pipeline.run(picky, pairs, 4)]
+    errors = [o.error for o in batch_files.run(picky, pairs, 4)]
     assert errors == [None, None, "cannot be colorized: no black squares", None]
 
 
@@ -63,8 +64,8 @@ def test_a_merge_that_fails_is_one_line(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr(merging, "merge", full)
-    errors = [o.error for o in pipeline.run(colours, pairs_of(tmp_path / "in", 2), 4)]
+    monkeypatch.setattr(full_size, "merge", full)
+    errors = [o.error for o in batch_files.run(colours, pairs_of(tmp_path / "in", 2), 4)]
     assert errors == ["not enough memory to colorize it at its size"] * 2
 
 
@@ -85,11 +86,11 @@ def test_what_is_under_way_is_limited_in_pixels(tmp_path, monkeypatch):
 
     monkeypatch.setattr(photos, "read", counting_read)
     monkeypatch.setattr(photos, "write", counting_write)
-    monkeypatch.setattr(pipeline, "PIXELS", 3 * 60 * 50)
-    outcomes = list(pipeline.run(colours, pairs_of(tmp_path / "in", 30), 8))
+    monkeypatch.setattr(batch_files, "PIXELS", 3 * 60 * 50)
+    outcomes = list(batch_files.run(colours, pairs_of(tmp_path / "in", 30), 8))
     assert not any(o.error for o in outcomes) and max(most) <= 3
-    monkeypatch.setattr(pipeline, "PIXELS", 1)  # one photo always may
-    assert not any(o.error for o in pipeline.run(colours, pairs_of(tmp_path / "on", 3), 8))
+    monkeypatch.setattr(batch_files, "PIXELS", 1)  # one photo always may
+    assert not any(o.error for o in batch_files.run(colours, pairs_of(tmp_path / "on", 3), 8))
 
 
 def test_the_next_are_decoded_and_the_last_encoded_while_the_network_works(tmp_path, monkeypatch):
@@ -113,17 +114,17 @@ def test_the_next_are_decoded_and_the_last_encoded_while_the_network_works(tmp_p
             first.set()
         return colours(rgbs)
 
-    assert not any(o.error for o in pipeline.run(waits, pairs_of(tmp_path / "in", 8), 2))
+    assert not any(o.error for o in batch_files.run(waits, pairs_of(tmp_path / "in", 8), 2))
     assert first.is_set() and sorted(written)[:2] == ["0000.jpg", "0001.jpg"] and len(during) == 8
 
 
 def test_a_photo_for_which_there_is_no_memory_is_refused_before(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "LARGE", 1)
+    monkeypatch.setattr(batch_files, "LARGE", 1)
     monkeypatch.setattr(memory, "available", lambda: 10**6)
-    (outcome,) = pipeline.run(colours, pairs_of(tmp_path / "in", 1), 1)
+    (outcome,) = batch_files.run(colours, pairs_of(tmp_path / "in", 1), 1)
     assert outcome.error == "not enough memory: it needs up to 0.0 GB, and 0.0 GB are free"
     monkeypatch.setattr(memory, "available", lambda: None)  # where the system does not say
-    assert not any(o.error for o in pipeline.run(colours, pairs_of(tmp_path / "on", 1), 1))
+    assert not any(o.error for o in batch_files.run(colours, pairs_of(tmp_path / "on", 1), 1))
 
 
 def test_memory_is_the_machines_or_the_containers(tmp_path):
@@ -165,11 +166,11 @@ def test_a_killed_run_leaves_no_half_file_and_is_gone_on_with(tmp_path):
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "in")], cwd=REPOSITORY)
     assert done.returncode == -9
     left = [p.name for p in (tmp_path / "in/out").iterdir()]
-    assert any(files.writer_of(name) for name in left) and "0003.jpg" not in left
-    whole = [name for name in left if not files.writer_of(name)]
+    assert any(atomic_files.writer_of(name) for name in left) and "0003.jpg" not in left
+    whole = [name for name in left if not atomic_files.writer_of(name)]
     for name in whole:
         assert photos.read(tmp_path / "in/out" / name).rgb.shape == (60, 50, 3)
-    outcomes = list(pipeline.run(colours, pairs, 2))
+    outcomes = list(batch_files.run(colours, pairs, 2))
     assert not any(o.error for o in outcomes) and sum(o.skipped for o in outcomes) == len(whole)
     assert sorted(p.name for p in (tmp_path / "in/out").iterdir()) == [f"{i:04d}.jpg" for i in range(6)]
 
@@ -178,22 +179,22 @@ def test_what_another_machine_is_writing_is_left_until_it_is_known_to_be_lost(tm
     pairs = pairs_of(tmp_path / "in", 2)
     target = pairs[0][1]
     target.parent.mkdir(parents=True)
-    with files.replacing(target) as part:
+    with atomic_files.replacing(target) as part:
         part.touch()
-        theirs = part.with_name(part.name.replace(files._MACHINE, "0123abcd"))
+        theirs = part.with_name(part.name.replace(atomic_files._MACHINE, "0123abcd"))
     target.rename(theirs)
-    assert not any(outcome.error for outcome in pipeline.run(colours, pairs, 1))
+    assert not any(outcome.error for outcome in batch_files.run(colours, pairs, 1))
     assert theirs.exists()
-    files.sweep(pairs[1][1])
+    atomic_files.sweep(pairs[1][1])
     assert theirs.exists(), "it is the temporary name of another photograph"
-    files.sweep(target)
+    atomic_files.sweep(target)
     assert not theirs.exists() and target.exists()
 
 
 def test_the_longest_names_are_written(tmp_path):
     name = "ä" * 125 + ".png"  # 254 bytes; 255 is what file systems take
     Image.fromarray(draw_picture(0)).save(tmp_path / name)
-    (outcome,) = pipeline.run(colours, [(tmp_path / name, tmp_path / "out" / name)], 1)
+    (outcome,) = batch_files.run(colours, [(tmp_path / name, tmp_path / "out" / name)], 1)
     assert outcome.error is None and (tmp_path / "out" / name).is_file()
 
 
@@ -201,7 +202,7 @@ def test_metadata_depth_and_l_travel_through(tmp_path):
     exif = Image.Exif()
     exif[0x0112], exif[0x0132] = 6, "1901:02:03 04:05:06"
     Image.fromarray(draw_picture(3)[..., 1]).save(tmp_path / "a.jpg", exif=exif.tobytes())
-    (outcome,) = pipeline.run(colours, [(tmp_path / "a.jpg", tmp_path / "b.tif")], 1)
+    (outcome,) = batch_files.run(colours, [(tmp_path / "a.jpg", tmp_path / "b.tif")], 1)
     assert outcome.error is None
     photo = photos.read(tmp_path / "b.tif")
     kept = Image.Exif()
@@ -212,5 +213,5 @@ def test_metadata_depth_and_l_travel_through(tmp_path):
 def test_of_several_pages_the_outcome_says_so(tmp_path):
     frames = [Image.fromarray(draw_picture(i)) for i in range(2)]
     frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
-    (outcome,) = pipeline.run(colours, [(tmp_path / "a.tif", tmp_path / "b.tif")], 1)
+    (outcome,) = batch_files.run(colours, [(tmp_path / "a.tif", tmp_path / "b.tif")], 1)
     assert outcome.notes == ("it has several pages; the first is read",)

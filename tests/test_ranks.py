@@ -18,8 +18,8 @@ from conftest import REPOSITORY, draw_picture
 from PIL import Image
 from test_training import arrays
 
-from colorizer import strategy
-from colorizer.record import Record
+from colorizer.training import distribution
+from colorizer.training.run_record import Record
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,7 @@ def ranks(request, folder):
         command += ["--classifier", "none", "--image-size", "32", "--batch-size", "8", "--plateau-patience", "1"]
         started = []
         for rank in range(count):
-            told = dict(zip(strategy.VARIABLES, (address, str(count), str(rank)), strict=True)) if count > 1 else {}
+            told = dict(zip(distribution.VARIABLES, (address, str(count), str(rank)), strict=True)) if count > 1 else {}
             # What was compiled once is read by the runs after it.
             caches = {"COLORIZER_CACHE": str(folder / "cache"), "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
             environment = os.environ | {"KERAS_BACKEND": "jax"} | caches | told
@@ -132,7 +132,7 @@ import tensorflow as tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
-from colorizer.commands import train
+from colorizer.cli import train
 sys.exit(train.main(sys.argv[1:], prog="train.py"))
 """
 

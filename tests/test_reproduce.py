@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 from canned import canned_run
 
-from colorizer import ablation, comparison, config, matrix, methods, reproduce, runs
+from colorizer import config, experiments, methods
+from colorizer.cli import reproduce
+from colorizer.evaluation import runs, statistics
+from colorizer.reporting import ablation_table
 
 SMALL = {"dataset": "coco", "epochs": 4, "limit": 100, "image_size": 64}
 CPU = "efficientnet-coco-cpu"
@@ -33,8 +36,8 @@ if folder.name == "b" and "--resume" not in sys.argv:
 @pytest.fixture
 def three(monkeypatch):
     """A matrix of three rows, trained by `FAKE`."""
-    rows = tuple(matrix.Row(name, SMALL) for name in "abc")
-    monkeypatch.setitem(matrix.MATRICES, "three", rows)
+    rows = tuple(experiments.Row(name, SMALL) for name in "abc")
+    monkeypatch.setitem(experiments.MATRICES, "three", rows)
     monkeypatch.setattr(reproduce, "TRAIN", [sys.executable, "-c", FAKE])
 
 
@@ -100,7 +103,7 @@ def test_every_row_is_something_train_py_takes(tmp_path):
     parser = argparse.ArgumentParser()
     parser.add_argument("--resume", action="store_true")
     config.add_flags(parser)
-    for name in matrix.MATRICES:
+    for name in experiments.MATRICES:
         for item in reproduce.plan(name, tmp_path, "FILE.keras", "MOBILENET.keras"):
             given = vars(parser.parse_args(reproduce.command(item)))
             given.pop("resume")
@@ -110,15 +113,15 @@ def test_every_row_is_something_train_py_takes(tmp_path):
 
 
 def test_what_the_unets_choices_are_worth_is_told_apart_from_the_papers_ablations(tmp_path):
-    base, *others = matrix.MATRICES[matrix.CHOICES]
+    base, *others = experiments.MATRICES[experiments.CHOICES]
     assert {row.base for row in others} == {base.base} == {base.name}
     for row in others:  # one thing is changed, but for augmentation's flags and combinations
         changed = {name: value for name, value in row.flags.items() if base.flags.get(name) != value}
         assert len(changed) == 1 or row.name.endswith(("no-augmentation", "staged-slow", "all", "tone"))
-    assert matrix.folder_of(matrix.CHOICES) != matrix.folder_of("cpu")
-    compared = comparison.compare([], pd.DataFrame(columns=list(runs.COLUMNS)))
+    assert experiments.folder_of(experiments.CHOICES) != experiments.folder_of("cpu")
+    compared = statistics.compare([], pd.DataFrame(columns=list(runs.COLUMNS)))
     assert (
-        not ablation.table([canned_run(tmp_path / base.name, "transfer_unet")], compared)
+        not ablation_table.table([canned_run(tmp_path / base.name, "transfer_unet")], compared)
         .run.str.startswith(base.name)
         .any()
     )
@@ -148,9 +151,9 @@ def test_the_time_left_is_scaled_by_pixels_pictures_epochs_and_cost(three, tmp_p
     hours, lines = reproduce.hours_left(planned, tmp_path, "CPU")
     assert hours == pytest.approx(3.0)  # a quarter of the pixels, twice the pictures, twice the epochs, three rows
     assert lines[0] == "a: 4 epochs, about 1.00 h"
-    gan = [reproduce.Planned(matrix.Row("g"), SMALL | {"method": "gan"}, tmp_path / "g", "to do")]
+    gan = [reproduce.Planned(experiments.Row("g"), SMALL | {"method": "gan"}, tmp_path / "g", "to do")]
     assert reproduce.hours_left(gan, tmp_path, "CPU")[0] == pytest.approx(12.5 / 17.5)
-    begun = [reproduce.Planned(matrix.Row("g"), SMALL, tmp_path / "g", "begun", epochs_done=3)]
+    begun = [reproduce.Planned(experiments.Row("g"), SMALL, tmp_path / "g", "begun", epochs_done=3)]
     assert reproduce.hours_left(begun, tmp_path, "CPU")[0] == pytest.approx(0.25)
 
 
@@ -163,7 +166,7 @@ def test_a_real_row_is_trained_and_read_back(picture_folder, tmp_path, monkeypat
         "image_size": 64,
         "horizontal_flip": False,
     }
-    monkeypatch.setitem(matrix.MATRICES, "one", (matrix.Row("trivial-pictures", flags),))
+    monkeypatch.setitem(experiments.MATRICES, "one", (experiments.Row("trivial-pictures", flags),))
     assert reproduce.run(reproduce.plan("one", tmp_path / "runs", "none")) == []
     found, skipped = runs.read(tmp_path / "runs")
     assert not skipped and found[0].summary["epochs_done"] == 1

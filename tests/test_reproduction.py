@@ -7,7 +7,11 @@ import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 from conftest import REPOSITORY
 
-from colorizer import card, claims, facts, reproduction, runs, weights
+from colorizer import weights
+from colorizer.evaluation import runs
+from colorizer.reporting import model_card
+from colorizer.reporting.paper import claims, evidence
+from colorizer.reporting.paper import page as reproduction
 
 RESULTS = REPOSITORY / "results"
 
@@ -20,14 +24,16 @@ def committed():
 
 
 def test_the_committed_page_is_made_of_the_committed_records(committed):
-    page = reproduction.render(facts.read(*committed, RESULTS))
+    page = reproduction.render(evidence.read(*committed, RESULTS))
     assert (RESULTS / reproduction.PAGE).read_text(encoding="utf-8") == page, "run `python evaluate.py`"
 
 
 def test_the_committed_card_is_made_of_the_committed_records(committed, tmp_path):
-    copy = shutil.copy(REPOSITORY / card.PAGE, tmp_path / card.PAGE)
-    assert card.fill_in(copy, *committed) == ["MODEL_CARD.md: its numbers were filled in"]
-    assert copy.read_text(encoding="utf-8") == (REPOSITORY / card.PAGE).read_text("utf-8"), "run `python evaluate.py`"
+    copy = shutil.copy(REPOSITORY / model_card.PAGE, tmp_path / model_card.PAGE)
+    assert model_card.fill_in(copy, *committed) == ["MODEL_CARD.md: its numbers were filled in"]
+    assert copy.read_text(encoding="utf-8") == (REPOSITORY / model_card.PAGE).read_text("utf-8"), (
+        "run `python evaluate.py`"
+    )
 
 
 def test_without_any_record_every_claim_is_untested_and_the_page_says_so(tmp_path):
@@ -35,7 +41,7 @@ def test_without_any_record_every_claim_is_untested_and_the_page_says_so(tmp_pat
     assert line == "REPRODUCTION.md: written; without conventions.json, which is not here"
     text = (tmp_path / reproduction.PAGE).read_text()
     assert "**Only a try.**" in text and "No run is finished." in text
-    judged = reproduction.judge(facts.read([], pd.DataFrame(columns=list(runs.COLUMNS)), tmp_path))
+    judged = reproduction.judge(evidence.read([], pd.DataFrame(columns=list(runs.COLUMNS)), tmp_path))
     assert {c.verdict for c in judged} == {claims.UNKNOWN}
     assert f"Of {len(judged)} claims: {len(judged)} {claims.UNKNOWN}." in text
 
@@ -67,7 +73,7 @@ def shipped_run(tmp_path):
 
 
 def test_the_card_tells_of_both_looks_and_its_own_floors(shipped_run):
-    lines = card.metrics(*shipped_run).splitlines()[2:6]
+    lines = model_card.metrics(*shipped_run).splitlines()[2:6]
     told = [[cell.strip() for cell in line.split("|")[2:10:2]] for line in lines]
     assert [cells[0] for cells in told] == [
         "all-grey",
@@ -80,7 +86,7 @@ def test_the_card_tells_of_both_looks_and_its_own_floors(shipped_run):
 
 
 def test_the_card_tells_what_the_weights_are(shipped_run):
-    text = card.record(shipped_run[0])
+    text = model_card.record(shipped_run[0])
     assert f"`{next(iter(weights.SHIPPED.values()))}`" in text
     assert "| Network | A network, 1,234 parameters |" in text
     assert "| Training | 3 epochs at 64x64, float32, 0.1 hours |" in text
@@ -89,15 +95,15 @@ def test_the_card_tells_what_the_weights_are(shipped_run):
 
 def test_a_card_is_filled_in_between_its_markers_only(shipped_run, tmp_path):
     run, scores = shipped_run
-    path = tmp_path / card.PAGE
+    path = tmp_path / model_card.PAGE
     path.write_text(
         "a\n<!-- weights:start -->\nold\n<!-- weights:end -->\nb\n<!-- metrics:start -->\n<!-- metrics:end -->\n"
     )
-    assert card.fill_in(path, [run], scores) == ["MODEL_CARD.md: its numbers were filled in"]
+    assert model_card.fill_in(path, [run], scores) == ["MODEL_CARD.md: its numbers were filled in"]
     text = path.read_text()
     assert text.startswith("a\n<!-- weights:start -->\n| What |") and "old" not in text
     assert "\n<!-- weights:end -->\nb\n<!-- metrics:start -->\n| Test list |" in text
     before = path.read_text()
-    (line,) = card.fill_in(path, [], scores)
+    (line,) = model_card.fill_in(path, [], scores)
     assert "has no record here" in line and path.read_text() == before
-    assert card.fill_in(tmp_path / "absent.md", [run], scores) == []
+    assert model_card.fill_in(tmp_path / "absent.md", [run], scores) == []

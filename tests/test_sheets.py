@@ -9,10 +9,12 @@ from canned import canned_run, floor_key
 from conftest import draw_picture
 from PIL import Image
 
-from colorizer import chroma, color, comparison, figures, gallery, predictions, sheets, shown
+from colorizer import color
+from colorizer.evaluation import color_statistics, predictions, statistics
+from colorizer.reporting.figures import contact_sheets, display, gallery, plots
 
 
-def pixels(picture: shown.Picture) -> np.ndarray:
+def pixels(picture: display.Picture) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB")).astype(int)
 
 
@@ -23,9 +25,9 @@ def kept(*ab) -> np.ndarray:
 
 def test_a_sheet_shows_truth_and_prediction_side_by_side():
     picture = draw_picture(3, 256, 256)
-    drawn = sheets.contact([sheets.pair(picture, np.zeros((64, 64, 2)))] * 5, "five")
+    drawn = contact_sheets.contact([contact_sheets.pair(picture, np.zeros((64, 64, 2)))] * 5, "five")
     assert drawn.form == "jpeg" and drawn._repr_jpeg_() == drawn.data and drawn._repr_png_() is None
-    image, side, gap, top = pixels(drawn), sheets.TILE, sheets._GAP, sheets._TITLE
+    image, side, gap, top = pixels(drawn), contact_sheets.TILE, contact_sheets._GAP, contact_sheets._TITLE
     truth, grey = (image[top : top + side, gap + k * side : gap + (k + 1) * side] for k in (0, 1))
     assert truth.std(axis=-1).mean() > 20 and grey.std(axis=-1).mean() < 2
     assert image.shape[0] == top + 2 * (side + gap)  # four pairs and one
@@ -33,12 +35,15 @@ def test_a_sheet_shows_truth_and_prediction_side_by_side():
 
 
 def test_the_same_pictures_are_drawn_for_every_method():
-    assert sheets.drawn(418) == sheets.drawn(418) and len(set(sheets.drawn(418))) == sheets.COUNT
-    assert sheets.drawn(5) == [0, 1, 2, 3, 4]
+    assert (
+        contact_sheets.drawn(418) == contact_sheets.drawn(418)
+        and len(set(contact_sheets.drawn(418))) == contact_sheets.COUNT
+    )
+    assert contact_sheets.drawn(5) == [0, 1, 2, 3, 4]
 
 
 def test_channels_add_up_to_the_picture():
-    whole, l, a, b = (group.pictures[0].astype(int) for group in sheets.channels(draw_picture(1, 64, 64)))
+    whole, l, a, b = (group.pictures[0].astype(int) for group in contact_sheets.channels(draw_picture(1, 64, 64)))
     assert np.ptp(l, axis=-1).max() == 0
     assert np.ptp(color.rgb_to_lab(a.astype(np.uint8))[..., 2]) < np.ptp(color.rgb_to_lab(b.astype(np.uint8))[..., 2])
     assert whole.shape == l.shape == a.shape
@@ -49,24 +54,24 @@ def test_small_pictures_keep_black_and_white():
     drawing[:, 150:] = 255
     drawing[0, :256] = np.arange(256)[:, None]
     for step in (3, 15):
-        packed = pixels(shown.png(drawing, step))
+        packed = pixels(display.png(drawing, step))
         assert packed[1:].tolist() == drawing[1:].tolist()
         assert np.abs(packed - drawing).max() <= step // 2
 
 
 def test_a_notebook_is_told_what_it_shows(tmp_path):
-    drawing = shown.png(draw_picture(0), 1)
+    drawing = display.png(draw_picture(0), 1)
     assert drawing._repr_png_() == drawing.data and drawing._repr_jpeg_() is None
     assert repr(drawing).startswith("<png, ")
-    assert np.array_equal(pixels(shown.stacked([drawing, drawing])), np.concatenate([draw_picture(0)] * 2))
+    assert np.array_equal(pixels(display.stacked([drawing, drawing])), np.concatenate([draw_picture(0)] * 2))
     (tmp_path / "page.md").write_text("# Ä", encoding="utf-8")
-    assert shown.page(tmp_path / "page.md")._repr_markdown_() == "# Ä"
+    assert display.page(tmp_path / "page.md")._repr_markdown_() == "# Ä"
 
 
 def test_the_table_of_colours_is_right_for_colours_one_can_see_through():
     one_tint = {"coco": (["x", "y"], kept((6, 8), (6, 8)))}
     two = {"coco": (["x", "y"], kept((30, 40), (-30, -40)))}
-    table = chroma.table({"tint": one_tint, "two": two}).set_index("predictor")
+    table = color_statistics.table({"tint": one_tint, "two": two}).set_index("predictor")
     step = color.AB_SCALE / predictions.AB_STEPS  # of what is kept
     assert table.chroma["tint"] == pytest.approx(10, abs=step) and table.spread["tint"] == pytest.approx(0, abs=1e-6)
     assert table.chroma["two"] == pytest.approx(50, abs=step) and table.spread["two"] == pytest.approx(50, abs=step)
@@ -77,35 +82,35 @@ def test_the_table_of_colours_is_right_for_colours_one_can_see_through():
 def test_the_gain_that_costs_least_is_found_and_the_vivid_one_costs_more():
     truth = {"coco": (["x", "y"], kept((40, 0), (-40, 20)))}
     pale = {"coco": (["y", "x"], kept((-10, 0), (10, 0)))}  # in another order, and it knows nothing of b
-    row = chroma.gains(truth, {"pale": pale, "grey": {"coco": (["x", "y"], kept((0, 0), (0, 0)))}})
+    row = color_statistics.gains(truth, {"pale": pale, "grey": {"coco": (["x", "y"], kept((0, 0), (0, 0)))}})
     assert list(row.predictor) == ["pale"]  # no gain makes grey colourful
     row = row.iloc[0]
     assert row.best_gain == pytest.approx(4, rel=0.05) and row.error_best < row.error < 1
     assert row.vivid_gain > row.best_gain and row.error_vivid > row.error_best
     steps = np.array([0, row.best_gain])
-    assert chroma.errors(truth, pale, "coco", steps).tolist() == pytest.approx([1, row.error_best])
+    assert color_statistics.errors(truth, pale, "coco", steps).tolist() == pytest.approx([1, row.error_best])
 
 
 def test_a_histogram_counts_every_pixel_where_it_lies():
-    shares = chroma.histogram(np.concatenate([kept((0, 0)), kept((0, 60))]))
+    shares = color_statistics.histogram(np.concatenate([kept((0, 0)), kept((0, 60))]))
     assert shares.sum() == pytest.approx(1) and (shares > 0).sum() == 2
     rows, columns = np.nonzero(shares)
     middle = len(shares) // 2
     assert columns.tolist() == [middle, middle] and rows[0] == middle < rows[1]  # b points up
-    assert chroma.histogram(np.full((1, 1, 2), -127, np.int8)).sum() == 1  # a saturated network's too
-    assert chroma.region(shares) == 0.5
+    assert color_statistics.histogram(np.full((1, 1, 2), -127, np.int8)).sum() == 1  # a saturated network's too
+    assert color_statistics.region(shares) == 0.5
 
 
 def test_drawings_are_the_same_bytes_every_time():
     truth = {"coco": (["x", "y"], kept((40, 0), (-40, 20)))}
-    predictors = {chroma.TRUTH: truth, "pale": {"coco": (["x", "y"], kept((10, 0), (-10, 0)))}}
+    predictors = {color_statistics.TRUTH: truth, "pale": {"coco": (["x", "y"], kept((10, 0), (-10, 0)))}}
     key = [*floor_key("all_grey").values(), "coco", "psnr_rgb", 250, 0, 22.5, 22.0, 23.0]
     other = ["a-run", "gan", "paintings", "none", "coco", "psnr_rgb", 250, 0, 19.5, 19.0, 20.0]
-    lists = pd.DataFrame([key, other], columns=comparison.LIST_COLUMNS)
+    lists = pd.DataFrame([key, other], columns=statistics.LIST_COLUMNS)
     for draw in (
-        lambda: figures.histograms(predictors),
-        lambda: figures.gains(truth, {"pale": predictors["pale"]}, "coco"),
-        lambda: figures.intervals(lists, "psnr_rgb"),
+        lambda: plots.histograms(predictors),
+        lambda: plots.gains(truth, {"pale": predictors["pale"]}, "coco"),
+        lambda: plots.intervals(lists, "psnr_rgb"),
     ):
         one, two = draw(), draw()
         assert one.data == two.data and one.form == "png" and len(one.data) < 60_000

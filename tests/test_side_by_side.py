@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colorizer import photos, runs, side_by_side, weights
+from colorizer import photos, weights
+from colorizer.evaluation import runs
+from colorizer.reporting.figures import side_by_side
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHIPPED, KEPT = next(iter(weights.SHIPPED)), "colorful-paintings"

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY, draw_picture
 
-from colorizer import cache, color, datasets, photos, store
+from colorizer import color, photos
+from colorizer.data import cache, datasets, pixel_store
 
 # Builds a store in another process, slowly enough to be killed on the way.
 SLOW = """
@@ -40,7 +41,7 @@ def start_slow(root, cache):
 
 
 def build(root, cache, **kwargs):
-    return store.build(root, datasets.pictures(root), 64, cache=cache, **kwargs)
+    return pixel_store.build(root, datasets.pictures(root), 64, cache=cache, **kwargs)
 
 
 def wait_for_rows(cache, rows):
@@ -61,7 +62,7 @@ def test_pixels_are_the_resized_pictures(picture_folder, tmp_path):
     assert built.pixels.shape == (24, 64, 64, 3) and built.pixels.dtype == np.uint8
     assert isinstance(built.pixels, np.memmap) and not built.pixels.flags.writeable
     for name, row in zip(built.names, built.rows, strict=True):
-        wanted = store.resize_square(photos.read(picture_folder / name).rgb, 64)
+        wanted = pixel_store.resize_square(photos.read(picture_folder / name).rgb, 64)
         np.testing.assert_array_equal(built.pixels[row], wanted)
     assert built.path.parent == tmp_path / "stores" and built.path.name.startswith("pictures-64-")
 
@@ -82,8 +83,8 @@ def test_select_and_read(picture_folder, tmp_path):
 )
 def test_resize_square_chooses_by_the_shorter_side(shape, way):
     rgb = draw_picture(1, *shape)
-    np.testing.assert_array_equal(store.resize_square(rgb, 256), cv2.resize(rgb, (256, 256), interpolation=way))
-    assert store.resize_square(rgb.astype(np.uint16) << 8, 64).dtype == np.uint16
+    np.testing.assert_array_equal(pixel_store.resize_square(rgb, 256), cv2.resize(rgb, (256, 256), interpolation=way))
+    assert pixel_store.resize_square(rgb.astype(np.uint16) << 8, 64).dtype == np.uint16
 
 
 def test_16_bit_pictures_keep_their_upper_bits(tmp_path):
@@ -221,7 +222,7 @@ def test_pictures_in_memory_are_bounded():
             most[0] = max(most[0], alive[0])
         return name, "kept"
 
-    for _ in store._in_order(prepare, [str(i) for i in range(50)], list(range(50)), workers=3):
+    for _ in pixel_store._in_order(prepare, [str(i) for i in range(50)], list(range(50)), workers=3):
         time.sleep(0.002)
         with gate:
             alive[0] -= 1
@@ -230,9 +231,9 @@ def test_pictures_in_memory_are_bounded():
 
 def test_too_small_a_disk_and_missing_pictures_are_said_first(picture_folder, tmp_path, monkeypatch):
     with pytest.raises(cache.DataError, match=r"cannot be opened\. Received: .*gone\.png"):
-        store.build(picture_folder, ["gone.png"], cache=tmp_path)
+        pixel_store.build(picture_folder, ["gone.png"], cache=tmp_path)
     with pytest.raises(cache.DataError, match="Received: none from"):
-        store.build(picture_folder, [], cache=tmp_path)
+        pixel_store.build(picture_folder, [], cache=tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
     with pytest.raises(cache.DataError, match=r"24 pictures.*needs.*Received: 0\.00 GB free.*COLORIZER_CACHE"):
         build(picture_folder, tmp_path)
@@ -242,5 +243,5 @@ def test_too_small_a_disk_and_missing_pictures_are_said_first(picture_folder, tm
 @pytest.mark.data
 def test_the_real_test_lists_are_kept_whole(real_data, tmp_path):
     dataset = datasets.find("ood", real_data / "ood")
-    built = store.build(dataset.root, dataset.test, keep_grey=True, cache=tmp_path)
+    built = pixel_store.build(dataset.root, dataset.test, keep_grey=True, cache=tmp_path)
     assert built.names == list(dataset.test) and built.pixels.shape == (46, 256, 256, 3)

@@ -4,13 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from colorizer import batches, store, strategy
-from colorizer.commands import train as command
+from colorizer.cli import train as command
+from colorizer.data import batches, pixel_store
+from colorizer.training import distribution
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
-    for name in strategy.VARIABLES:
+    for name in distribution.VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -24,40 +25,40 @@ def alone(monkeypatch):
 def test_wrong_combinations_are_refused_with_the_rule(monkeypatch, name, told, message):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("the rule is of the other backend")
-    for variable, value in zip(strategy.VARIABLES, told, strict=True):
+    for variable, value in zip(distribution.VARIABLES, told, strict=True):
         monkeypatch.setenv(variable, value)
-    with pytest.raises(strategy.StrategyError, match=message):
-        strategy.start(name, 8)
+    with pytest.raises(distribution.StrategyError, match=message):
+        distribution.start(name, 8)
 
 
 @pytest.mark.parametrize("told", [("h:1", "2", ""), ("h", "2", "0"), ("h:1", "2", "2"), ("h:1", "two", "0")])
 def test_the_three_variables_come_together(monkeypatch, told):
-    for variable, value in zip(strategy.VARIABLES, told, strict=True):
+    for variable, value in zip(distribution.VARIABLES, told, strict=True):
         monkeypatch.setenv(variable, value)
-    with pytest.raises(strategy.StrategyError, match="all three of KERAS_DISTRIBUTION_JOB_ADDRESSES"):
-        strategy._told()
+    with pytest.raises(distribution.StrategyError, match="all three of KERAS_DISTRIBUTION_JOB_ADDRESSES"):
+        distribution._told()
 
 
 def test_a_failure_between_ranks_is_told_from_an_error_of_ones_own(monkeypatch):
     jax = pytest.importorskip("jax")
-    monkeypatch.setattr(strategy.atexit, "register", lambda *_: None)
-    group = strategy.Group(rank=0, ranks=2, devices=2)
+    monkeypatch.setattr(distribution.atexit, "register", lambda *_: None)
+    group = distribution.Group(rank=0, ranks=2, devices=2)
     # as JAX 0.10 raises it from process_allgather
     lost = ValueError("UNKNOWN: Gloo AllGather failed: Read error [127.0.0.1]:43678: Connection reset by peer")
     for error in (lost, jax.errors.JaxRuntimeError("INTERNAL: barrier failed")):
-        with pytest.raises(strategy.LostRank, match="rank 0 of 2 .* Start all ranks again"), group.watched():
+        with pytest.raises(distribution.LostRank, match="rank 0 of 2 .* Start all ranks again"), group.watched():
             raise error
     with pytest.raises(ValueError, match="no such look"), group.watched():
         raise ValueError("no such look")
 
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
-    monkeypatch.setattr(strategy, "_mirrored", lambda: strategy.Group(devices=3))
+    monkeypatch.setattr(distribution, "_mirrored", lambda: distribution.Group(devices=3))
     monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
-    with pytest.raises(strategy.StrategyError, match="a multiple of 3. Received: --batch-size 20"):
-        strategy.start("mirrored", 20)
-    with pytest.raises(strategy.StrategyError, match="Received: 9 and 2 pictures"):
-        strategy.start("mirrored", 21).require(9, 2)
+    with pytest.raises(distribution.StrategyError, match="a multiple of 3. Received: --batch-size 20"):
+        distribution.start("mirrored", 20)
+    with pytest.raises(distribution.StrategyError, match="Received: 9 and 2 pictures"):
+        distribution.start("mirrored", 21).require(9, 2)
 
 
 def test_mirrored_is_refused_by_the_command_on_jax(monkeypatch, tmp_path, capsys):
@@ -68,7 +69,7 @@ def test_mirrored_is_refused_by_the_command_on_jax(monkeypatch, tmp_path, capsys
 
 def test_shares_of_the_ranks_make_the_whole_batch(tmp_path, picture_folder):
     names = sorted(path.name for path in picture_folder.iterdir())[:23]
-    pictures = store.build(picture_folder, names, 32, cache=tmp_path / "cache")
+    pictures = pixel_store.build(picture_folder, names, 32, cache=tmp_path / "cache")
     whole = batches.Batches(pictures, pictures.rows, batch_size=10, shuffle=True)
     shares = [
         batches.Batches(pictures, pictures.rows, batch_size=10, shuffle=True, part=(rank, 2, 2)) for rank in (0, 1)

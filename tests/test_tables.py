@@ -5,7 +5,10 @@ import pandas as pd
 import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 
-from colorizer import comparison, methods, metrics, paper, report, runs, tables
+from colorizer import methods
+from colorizer.evaluation import metrics, runs, statistics
+from colorizer.reporting import table_pages, tables
+from colorizer.reporting.paper import published
 
 MISSING = "no predictions: weights, classifier or pictures are not here"
 EIGHT = [20.4, 21, 22, 23, 24, 25, 26, 27.6], [0.804, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.99]
@@ -34,21 +37,21 @@ def lines_of(markdown, *starts):
 
 
 def test_the_papers_values_are_the_papers():
-    assert all(len(values) == 8 for values in paper.TABLE4.values())
+    assert all(len(values) == 8 for values in published.TABLE4.values())
     # Table 4 repeats Table 3's first row
-    assert paper.TABLE4["efficientnet"] == paper.TABLE3["paintings"][1]
-    assert np.mean(paper.TABLE3["coco"][0]) == 10.75  # BASELINES §3.2
-    assert paper.TABLE2["coco"] == (5.33, 0.119, 64.89)
+    assert published.TABLE4["efficientnet"] == published.TABLE3["paintings"][1]
+    assert np.mean(published.TABLE3["coco"][0]) == 10.75  # BASELINES §3.2
+    assert published.TABLE2["coco"] == (5.33, 0.119, 64.89)
 
 
 def test_table1_lists_the_papers_six_and_every_run(found):
     table = tables.table1(found)
-    assert list(table.parameter[:6]) == list(paper.TABLE1)
+    assert list(table.parameter[:6]) == list(published.TABLE1)
     wide = table.pivot(index="parameter", columns="run", values="value")
     assert wide.loc["epochs"].to_dict() == {"-": "100", "efficientnet-paintings": "3", "try": "3"}
     assert wide.loc["learning_rate", "-"] == "not stated"
     assert wide.loc["limit", "try"] == "-"
-    text = report.table1(table)
+    text = table_pages.table1(table)
     assert "| Parameter | Paper | `efficientnet-paintings` | `try` |" in text
     assert "| optimizer | Adam | Adam | Adam |" in text
 
@@ -80,7 +83,7 @@ def test_table2_exactly(found, scores):
     assert lines[4] == "paintings,all_grey,all_grey,-,-,,0.0152,39.0,,,,,90,10,"
     assert lines[5] == "paintings,mean_colour,mean_colour,-,-,,0.0148,61.0,,,,,90,10,"
     proposed = "EfficientNet-B4 (proposed)"
-    assert lines_of(report.table2(table, comparison.compare(found, scores)), "| paintings", "| coco") == [
+    assert lines_of(table_pages.table2(table, statistics.compare(found, scores)), "| paintings", "| coco") == [
         f"| paintings | {proposed} | paper | 3.57 | 0.0035 | 88.5 | 100 | efficientnet_b4 |  |  |  |  |",
         f"| paintings | {proposed} | **ours**, `efficientnet-paintings` | 0.12 | 0.0141 | 62.5 | 3 of 3 | none "
         "| 90 | 10 | CPU | float32 |",
@@ -105,7 +108,7 @@ def test_table3_exactly(found, scores):
     mean = table[(table.run == "efficientnet-paintings") & (table.image == "mean")].iloc[0]
     assert (mean.n, mean.psnr_rgb, mean.psnr_rgb_low, mean.psnr_rgb_high) == (2, 23, low, high)
     assert mean.ssim_rgb == pytest.approx(0.86)
-    text = report.table3(table, comparison.compare(found, scores))
+    text = table_pages.table3(table, statistics.compare(found, scores))
     proposed = "EfficientNet-B4 (proposed)"
     assert "Table 3. PSNR and SSIM by training set, proposed network (paintings n=2)" in text
     assert lines_of(text, "| paintings", "| coco") == [
@@ -136,7 +139,7 @@ def test_table4_says_what_is_not_built_and_what_was_not_run(found, scores, monke
     monkeypatch.setattr(methods, "names", lambda: ["efficientnet", "gan", "trivial"])
     table = tables.table4(found, scores)
     assert "psnr_rgb" not in table
-    text = report.table4(table, comparison.compare(found, scores))
+    text = table_pages.table4(table, statistics.compare(found, scores))
     rows = lines_of(text, "| Let there be Color", "| Image Colorization", "| One colour")
     trivial = "One colour, learnt"
     gan = "Image Colorization using Generative Adversarial Networks"
@@ -155,7 +158,7 @@ def test_infinite_psnr_is_left_out_and_counted(found):
     table = tables.table3(found, scores)
     mean = table[table.image == "mean"].iloc[0]
     assert (mean.n, mean.identical, mean.psnr_rgb, mean.ssim_rgb) == (2, 1, 30, 0.95)
-    assert "infinite PSNR; left out of the means: 1." in report.table3(table, comparison.compare(found, scores))
+    assert "infinite PSNR; left out of the means: 1." in table_pages.table3(table, statistics.compare(found, scores))
 
 
 def test_without_runs_and_rows_the_papers_values_stand_alone(tmp_path):
@@ -193,20 +196,20 @@ def test_the_longest_run_is_chosen_and_a_plain_name_or_a_lower_error_breaks_the_
 def test_headline_has_the_floors_and_one_run_per_method(found, scores):
     table = tables.headline(found, scores)
     assert list(table.method) == ["all_grey", "mean_colour", "efficientnet"]
-    assert lines_of(report.headline(table), "| paintings")[2] == (
+    assert lines_of(table_pages.headline(table), "| paintings")[2] == (
         "| paintings (n=2) | EfficientNet-B4 (proposed) | paintings | none | 0.5000 | 23.00 | 0.860 | 0.5 | 0.5 (0.5) |"
     )
 
 
 def test_text_goes_between_the_markers_only(tmp_path):
     readme = tmp_path / "README.md"
-    assert not report.put_between_markers(readme, "runs", "new\n")
+    assert not table_pages.put_between_markers(readme, "runs", "new\n")
     readme.write_text("# Title\n")
-    assert not report.put_between_markers(readme, "runs", "new\n")
+    assert not table_pages.put_between_markers(readme, "runs", "new\n")
     start, end = "<!-- runs:start -->", "<!-- runs:end -->"
     readme.write_text(f"before\n{start}\nold\n{end}\nafter\n")
-    assert not report.put_between_markers(readme, "results", "new\n")
-    assert report.put_between_markers(readme, "runs", "new\n")
+    assert not table_pages.put_between_markers(readme, "results", "new\n")
+    assert table_pages.put_between_markers(readme, "runs", "new\n")
     assert readme.read_text() == f"before\n{start}\nnew\n{end}\nafter\n"
 
 
@@ -217,7 +220,9 @@ def test_what_is_not_trained_as_long_as_the_papers_is_pending(tmp_path):
     assert ("efficientnet", "coco", ", so far 3 epochs in efficientnet-coco") in still
     assert all((method, dataset) != ("efficientnet", "paintings") for method, dataset, _ in still)
     assert ("gan", "coco", "") in still and len(still) == 7  # four systems on two sets, but for the one that is whole
-    assert "`python train.py --dataset coco`, so far 3 epochs in efficientnet-coco" in report.records([short, whole])
+    assert "`python train.py --dataset coco`, so far 3 epochs in efficientnet-coco" in table_pages.records(
+        [short, whole]
+    )
     done = canned_run(tmp_path / "efficientnet-coco-100-l1", trained_on="coco", epochs_done=100)
-    told = report.records([short, whole, done])
+    told = table_pages.records([short, whole, done])
     assert "efficientnet-coco-100-none" in told and "efficientnet-coco-100-l1," not in told

@@ -12,8 +12,11 @@ import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
-from colorizer import classifier, config, datasets, methods, store, training, weights
-from colorizer.record import Record, RecordError
+from colorizer import config, methods, weights
+from colorizer.classifiers import classifier
+from colorizer.data import datasets, pixel_store
+from colorizer.training import loop
+from colorizer.training.run_record import Record, RecordError
 
 TIMES = ["images_per_second", "seconds"]  # the only columns that may differ between two runs of one seed
 
@@ -51,7 +54,7 @@ def cache(tmp_path, monkeypatch):
 
 def test_a_run_leaves_the_whole_record(tmp_path, picture_folder, cache):
     run, seen = tmp_path / "run", {}
-    summary = training.run(
+    summary = loop.run(
         settings(picture_folder, run, epochs=2),
         watch=lambda epoch, network: seen.update({epoch: np.concatenate([w.ravel() for w in network.get_weights()])}),
     )
@@ -74,15 +77,13 @@ def test_a_run_leaves_the_whole_record(tmp_path, picture_folder, cache):
 
 def test_one_seed_gives_one_result_whatever_the_number_of_threads(tmp_path, picture_folder, cache):
     for run, workers in (("one", 1), ("four", 4)):
-        training.run(settings(picture_folder, tmp_path / run, epochs=2, workers=workers))
+        loop.run(settings(picture_folder, tmp_path / run, epochs=2, workers=workers))
     assert_same_run(tmp_path / "one", tmp_path / "four")
 
 
 @pytest.mark.slow
 def test_another_seed_gives_another_result(tmp_path, picture_folder, cache):
-    first, second = (
-        training.run(settings(picture_folder, tmp_path / str(seed), epochs=1, seed=seed)) for seed in (1, 2)
-    )
+    first, second = (loop.run(settings(picture_folder, tmp_path / str(seed), epochs=1, seed=seed)) for seed in (1, 2))
     assert first["val_mse"] != second["val_mse"]
 
 
@@ -152,30 +153,30 @@ def test_ctrl_c_leaves_a_resumable_run_and_says_how(tmp_path, start_training):
 
 def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path, picture_folder, cache):
     run = tmp_path / "run"
-    training.run(settings(picture_folder, run, epochs=1))
+    loop.run(settings(picture_folder, run, epochs=1))
     with pytest.raises(RecordError, match="already holds a run.*--resume"):
-        training.run(settings(picture_folder, run, epochs=1))
+        loop.run(settings(picture_folder, run, epochs=1))
     with pytest.raises(RecordError, match=r"--batch-size 4.*Received: 8"):
-        training.run(settings(picture_folder, run, epochs=2, batch_size=8), resume=True)
+        loop.run(settings(picture_folder, run, epochs=2, batch_size=8), resume=True)
     with pytest.raises(RecordError, match="Leave --resume out"):
-        training.run(settings(picture_folder, tmp_path / "none"), resume=True)
-    assert training.run(settings(picture_folder, run, epochs=2), resume=True)["epochs_done"] == 2
+        loop.run(settings(picture_folder, tmp_path / "none"), resume=True)
+    assert loop.run(settings(picture_folder, run, epochs=2), resume=True)["epochs_done"] == 2
 
 
 def test_a_test_set_by_name_is_not_trained_on_and_the_way_out_is_named(tmp_path, picture_folder, cache):
     with pytest.raises(datasets.DataError, match="name their folder. Received: --dataset ood"):
-        training.run(settings("ood", tmp_path / "run", data_dir=str(picture_folder)))
+        loop.run(settings("ood", tmp_path / "run", data_dir=str(picture_folder)))
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(tmp_path, picture_folder, cache):
-    with pytest.raises(training.TrainingError, match="--learning-rate"):
-        training.run(settings(picture_folder, tmp_path / "run", learning_rate=1e30, epochs=3))
+    with pytest.raises(loop.TrainingError, match="--learning-rate"):
+        loop.run(settings(picture_folder, tmp_path / "run", learning_rate=1e30, epochs=3))
     assert not (tmp_path / "run" / "summary.json").exists()
 
 
 def test_the_trivial_network_reaches_the_mean_colour(tmp_path, picture_folder, cache):
     chosen = settings(picture_folder, tmp_path / "run", method="trivial", learning_rate=1e-2, epochs=30)
-    summary = training.run(chosen)
+    summary = loop.run(chosen)
     assert summary["val_mse"] == pytest.approx(summary["val_mse_mean_colour"], rel=0.05)
 
 
@@ -183,7 +184,7 @@ def test_the_trivial_network_reaches_the_mean_colour(tmp_path, picture_folder, c
 
 
 def test_half_precision_weights_predict_the_same(tmp_path, picture_folder, cache):
-    training.run(settings(picture_folder, tmp_path / "run", epochs=1))
+    loop.run(settings(picture_folder, tmp_path / "run", epochs=1))
     trained = weights.load(tmp_path / "run")
     single = trained.method.build(32)
     state = Record(tmp_path / "run").state()
@@ -205,7 +206,7 @@ def test_weights_that_are_missing_or_do_not_fit_are_named(tmp_path, picture_fold
     with pytest.raises(weights.WeightsError, match="is not there"):
         weights.load(tmp_path)
     run = tmp_path / "run"
-    training.run(settings(picture_folder, run, epochs=1, method="trivial"))
+    loop.run(settings(picture_folder, run, epochs=1, method="trivial"))
     changed = json.loads((run / "config.json").read_text()) | {"method": "efficientnet"}
     (run / "config.json").write_text(json.dumps(changed))
     with pytest.raises(weights.WeightsError, match="does not fit"):
@@ -222,8 +223,8 @@ def test_a_classifier_sees_the_pictures_at_the_papers_size_however_small_the_net
     seen = classifier.Classifier("small", "x", model)
     monkeypatch.setattr(classifier, "load", lambda spec: seen)
     chosen = settings(picture_folder, tmp_path / "run")
-    data = training.prepare(chosen, methods.get("efficientnet"))
-    whole = store.build(picture_folder, [*data.dataset.train, *data.dataset.val])
+    data = loop.prepare(chosen, methods.get("efficientnet"))
+    whole = pixel_store.build(picture_folder, [*data.dataset.train, *data.dataset.val])
     assert data.store.pixels.shape[1:3] == (32, 32) and whole.pixels.shape[1:3] == (256, 256)
     np.testing.assert_allclose(data.vectors[data.train_rows], seen.vectors(whole.read(data.train_rows)), atol=1e-6)
     assert np.abs(data.vectors[data.train_rows] - seen.vectors(data.store.read(data.train_rows))).max() > 1e-6
@@ -245,12 +246,12 @@ def test_the_loss_is_a_choice_of_the_methods_that_have_one(tmp_path):
 def test_a_run_from_before_there_was_a_setting_goes_on(tmp_path, picture_folder, cache):
     run = tmp_path / "run"
     chosen = settings(picture_folder, run, method="trivial", epochs=1)
-    training.run(chosen)
+    loop.run(chosen)
     begun = json.loads((run / "config.json").read_text())
     del begun["loss"]
     (run / "config.json").write_text(json.dumps(begun))
-    assert training.run(settings(picture_folder, run, method="trivial", epochs=2), resume=True)["epochs_done"] == 2
+    assert loop.run(settings(picture_folder, run, method="trivial", epochs=2), resume=True)["epochs_done"] == 2
     begun["loss"] = "mae"
     (run / "config.json").write_text(json.dumps(begun))
     with pytest.raises(RecordError, match="--loss mae"):
-        training.run(settings(picture_folder, run, method="trivial", epochs=3), resume=True)
+        loop.run(settings(picture_folder, run, method="trivial", epochs=3), resume=True)

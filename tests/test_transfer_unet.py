@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from colorizer import beginning, color, datasets, encoders, inference, methods, schedules, training, weights
+from colorizer import color, methods, weights
 from colorizer.config import resolve
+from colorizer.data import datasets
+from colorizer.inference import colorizer as inference
 from colorizer.methods import colorful, transfer_unet
 from colorizer.methods.colorful import BINS
+from colorizer.methods.layers import backbone, optimizers
+from colorizer.training import initialization, loop
 
 PRIOR = np.full(len(BINS), 1e-4, np.float32)
 GREY_BIN = int(np.hypot(*BINS.T).argmin())
@@ -43,7 +47,7 @@ def test_with_the_saved_classifier_it_stays_under_six_giga_multiply_adds(real_cl
 
 def test_an_encoders_scales_are_found_by_shape():
     classifier = keras.applications.EfficientNetB0(weights=None)
-    outputs = encoders.stages(classifier, 64).outputs
+    outputs = backbone.stages(classifier, 64).outputs
     assert [tuple(o.shape[1:]) for o in outputs] == [(16, 16, 144), (8, 8, 240), (4, 4, 672), (2, 2, 1280)]
 
 
@@ -52,7 +56,7 @@ def test_what_has_no_scales_is_no_encoder():
         [keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3, padding="same"), keras.layers.Flatten()]
     )
     with pytest.raises(ValueError, match="without a 4 and a 8 and a 16 and a 32th"):
-        encoders.stages(flat, 64)
+        backbone.stages(flat, 64)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +161,7 @@ def test_hubers_loss_grows_like_a_distance_where_the_error_is_large():
 @pytest.mark.parametrize(("share", "frozen_steps", "moved"), [(1, 0, 1), (0.1, 0, 0.1), (1, 2, 0), (0.1, 1, 0.05)])
 def test_two_rates(share, frozen_steps, moved):
     slow, other = (keras.Variable(np.ones(3, np.float32)) for _ in range(2))
-    optimizer = schedules.TwoRates(0.01, [slow], share, frozen_steps, weight_decay=0.5)
+    optimizer = optimizers.TwoRates(0.01, [slow], share, frozen_steps, weight_decay=0.5)
     optimizer.build([slow, other])
     for _ in range(2):
         optimizer.apply([ops.ones(3), ops.ones(3)])
@@ -169,10 +173,10 @@ def test_two_rates(share, frozen_steps, moved):
 
 def test_one_cycle_rises_and_falls_to_nothing():
     config = _config(epochs=10, learning_rate=1e-3, schedule="one_cycle")
-    rate = schedules.learning_rate(config, 20)
+    rate = optimizers.learning_rate(config, 20)
     values = [float(rate(step)) for step in (0, 10, 105, 200)]
     assert values == pytest.approx([1e-5, 1e-3, 5e-4, 0], rel=0.02, abs=1e-8)
-    assert schedules.learning_rate(_config(learning_rate=1e-3, schedule="plateau"), 20) == 1e-3
+    assert optimizers.learning_rate(_config(learning_rate=1e-3, schedule="plateau"), 20) == 1e-3
 
 
 # -- a run of it
@@ -182,7 +186,7 @@ def test_one_cycle_rises_and_falls_to_nothing():
 def run(tmp_path_factory):
     """One epoch on the sample, at 64x64, without a classifier."""
     folder = tmp_path_factory.mktemp("runs") / "transfer_unet-sample"
-    training.run(_config(run=str(folder), epochs=1))
+    loop.run(_config(run=str(folder), epochs=1))
     return folder
 
 
@@ -213,7 +217,7 @@ def test_the_look_reaches_the_photograph(untrained):
 def test_an_encoder_can_stay_and_weights_be_averaged(run, tmp_path):
     before = weights.load(run).network
     config = _config(run=str(tmp_path / "on"), init_weights=str(run), epochs=1, encoder_rate=0.0, ema=0.9)
-    training.run(config)
+    loop.run(config)
     after = weights.load(config.run).network
     for network, same in ((transfer_unet.encoder_of, True), (lambda network: network.get_layer("made4"), False)):
         pairs = zip(network(before).weights, network(after).weights, strict=True)
@@ -245,21 +249,23 @@ def test_without_the_encoders_layers_the_message_names_them(run, tmp_path):
 
 
 def test_a_run_begins_with_given_weights_at_another_size(run, tmp_path):
-    network = beginning.network_of(_config(init_weights=str(run), image_size=96), transfer_unet, None)
+    network = initialization.network_of(_config(init_weights=str(run), image_size=96), transfer_unet, None)
     assert network.input_shape[0] == (None, 96, 96, 1)
     for ours, theirs in zip(network.get_weights(), weights.load(run).network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(weights.WeightsError, match="efficientnet. Received: .*, of transfer_unet"):
-        beginning.network_of(_config(method="efficientnet", init_weights=str(run)), methods.get("efficientnet"), None)
+        initialization.network_of(
+            _config(method="efficientnet", init_weights=str(run)), methods.get("efficientnet"), None
+        )
 
 
 def test_shipped_weights_are_gone_on_from_without_a_classifier():
     # --classifier stays the default: EfficientNet-B4 of ImageNet, which is neither here nor wanted
     given = {"dataset": "sample", "method": "transfer_unet", "image_size": 64, "init_weights": "shipped"}
     config = resolve(given, transfer_unet.settings)
-    named = beginning.classifier_of(config, transfer_unet)
+    named = initialization.classifier_of(config, transfer_unet)
     assert (named.name, named.model) == ("mobilenet_edgetpu", None)
-    network = beginning.network_of(config, transfer_unet, named.model)
+    network = initialization.network_of(config, transfer_unet, named.model)
     for ours, theirs in zip(network.get_weights(), weights.load("shipped").network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

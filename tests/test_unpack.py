@@ -11,8 +11,8 @@ import pytest
 from badserver import files_in, md5
 from conftest import draw_picture
 
-from colorizer import datasets, download
-from colorizer.download import Archive, DownloadError, unpack
+from colorizer.data import datasets, download
+from colorizer.data.download import Archive, DownloadError, unpack
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

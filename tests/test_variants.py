@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 from test_evaluation import brown_run, data  # noqa: F401  (a fixture: small made-up test lists)
 
-from colorizer import color, evaluation, gallery, methods, predictions, runs
+from colorizer import color, methods
+from colorizer.evaluation import evaluator, predictions, runs
+from colorizer.reporting.figures import gallery
 
 
 def test_a_method_that_predicts_luminance_is_scored_with_its_own_too(data, tmp_path, monkeypatch):  # noqa: F811
@@ -14,7 +16,7 @@ def test_a_method_that_predicts_luminance_is_scored_with_its_own_too(data, tmp_p
 
     monkeypatch.setattr(methods.get("trivial"), "predict_lab", predict_lab, raising=False)
     brown_run(tmp_path / "runs" / "trivial-paintings")
-    scores = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
+    scores = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
     of_run = scores[(scores.run == "trivial-paintings") & (scores.test_set == "coco")].set_index("image")
     true_l, own_l = (of_run[of_run.method == name] for name in ("trivial", "trivial" + runs.OWN_L))
     assert len(true_l) == len(own_l) > 0
@@ -24,7 +26,7 @@ def test_a_method_that_predicts_luminance_is_scored_with_its_own_too(data, tmp_p
     means = table[(table.method == "trivial" + runs.OWN_L) & (table.image == "mean")]
     assert list(means.test_set) == list(runs.TEST_LISTS)
     np.testing.assert_allclose(means.ssim_rgb.iloc[1], own_l.ssim_rgb.mean())
-    again = evaluation.evaluate(tmp_path / "runs", tmp_path / "out").scores
+    again = evaluator.evaluate(tmp_path / "runs", tmp_path / "out").scores
     assert (again.method == "trivial" + runs.OWN_L).sum() == (scores.method == "trivial" + runs.OWN_L).sum()
 
 
@@ -37,7 +39,7 @@ def test_a_second_look_is_scored_kept_and_drawn(data, tmp_path, monkeypatch):  #
     monkeypatch.setattr(trivial, "looks", ("pale", "strong"), raising=False)
     monkeypatch.setattr(trivial, "predict_look", predict_look, raising=False)
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
-    scores = evaluation.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
+    scores = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
     assert set(scores[scores.run == "trivial-paintings"].method) == {"trivial", "trivial_strong"}
     pale, strong = (predictions.read(predictions.file_of(run.folder, suffix)) for suffix in ("", "_strong"))
     for test_set, (names, ab) in strong.items():

@@ -10,19 +10,20 @@ from conftest import draw_picture
 from PIL import Image
 from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one colour everywhere)
 
-from colorizer import photos, workbench
+from colorizer import photos
+from colorizer.app import service
 
 
 @pytest.fixture(scope="module")
 def networks(run):  # noqa: F811
-    return workbench.load_networks([run], "none")
+    return service.load_networks([run], "none")
 
 
 @pytest.fixture
 def bench(networks, tmp_path):
     folder = tmp_path / "page"
     folder.mkdir()
-    return workbench.Workbench(networks, folder, max_pixels=100_000)
+    return service.Workbench(networks, folder, max_pixels=100_000)
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_no_strength_leaves_it_grey(bench, upload):
 
 
 def test_previews_are_small_and_the_copy_is_not(networks, tmp_path, upload):
-    bench = workbench.Workbench(networks, tmp_path, 10**7)
+    bench = service.Workbench(networks, tmp_path, 10**7)
     result = bench.colorize([upload("wide.jpg", (2400, 300))], label_of(bench), 1)
     assert photos.read(result.after).rgb.shape == photos.read(result.before).rgb.shape == (150, 1200, 3)
     assert photos.read(result.download).rgb.shape == (300, 2400, 3)
@@ -99,22 +100,22 @@ def test_several_files_become_a_zip_and_a_bad_one_a_line(bench, upload):
 )
 def test_what_cannot_be_done_is_said_and_leaves_nothing(bench, upload, names, label, strength, said):
     sources = [upload(name, (500, 400) if name == "large.png" else (80, 60)) for name in names]
-    with pytest.raises(workbench.WorkError, match=said):
+    with pytest.raises(service.WorkError, match=said):
         bench.colorize(sources, label or label_of(bench), strength)
     assert not list(bench.folder.iterdir())
 
 
 def test_networks_that_cannot_be_had_are_left_out_and_none_is_an_error(run, tmp_path, caplog):  # noqa: F811
-    assert len(workbench.load_networks([tmp_path, run])) == 1
+    assert len(service.load_networks([tmp_path, run])) == 1
     assert "not offered" in caplog.text
-    with pytest.raises(workbench.WorkError, match="best.weights.h5"):
-        workbench.load_networks([tmp_path])
+    with pytest.raises(service.WorkError, match="best.weights.h5"):
+        service.load_networks([tmp_path])
 
 
 def test_the_shipped_weights_come_first_in_both_looks(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # no runs here
     monkeypatch.delenv("COLORIZER_WEIGHTS", raising=False)
-    networks = workbench.load_networks()
+    networks = service.load_networks()
     assert [network.look for network in networks.values()] == ["vivid", "accurate"]
     assert next(iter(networks)) == "Transfer U-Net (ours), vivid, trained on coco+paintings"
 
@@ -128,12 +129,12 @@ def test_sweeping_removes_what_is_old_and_keeps_the_examples(tmp_path):
     for path in [*tmp_path.glob("*/*"), *tmp_path.iterdir()]:
         if "fresh" not in str(path):
             os.utime(path, (old, old))
-    assert workbench.sweep(tmp_path, tmp_path / "examples", 50) == 2
-    workbench.sweep(tmp_path, tmp_path / "examples", -1e3)  # a folder's own age counts from its last file's going
+    assert service.sweep(tmp_path, tmp_path / "examples", 50) == 2
+    service.sweep(tmp_path, tmp_path / "examples", -1e3)  # a folder's own age counts from its last file's going
     assert [p.name for p in tmp_path.iterdir()] == ["examples"]
 
 
 def test_examples_are_grey_photographs(tmp_path):
-    made = workbench.examples(tmp_path / "examples")
+    made = service.examples(tmp_path / "examples")
     assert len(made) >= 2
     assert all(np.ptp(photos.read(path).rgb, axis=2).max() == 0 for path in made)

@@ -63,7 +63,8 @@ def main(argv=None) -> int:
         return 2
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray announces a change of its own
-    from colorizer.cluster import archive, launch
+    from colorizer.cluster import colorize as archive
+    from colorizer.cluster import train as launch
 
     try:
         return archive.main(flags, PROG) if flags.command == "colorize" else launch.main(flags, PROG)

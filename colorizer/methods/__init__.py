@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # a name can be checked, and --help answered, without loading
     import keras
     import numpy as np
 
-    from colorizer.batches import Batches
     from colorizer.config import Departure, TrainConfig
+    from colorizer.data.batches import Batches
 
 
 class Method(Protocol):
@@ -95,7 +95,7 @@ class Method(Protocol):
 
 def names() -> list[str]:
     """The methods there are: the modules of this folder, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def has_encoder(method: Method) -> bool:

@@ -23,8 +23,8 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.batches import Batches
 from colorizer.config import Departure
+from colorizer.data.batches import Batches
 
 title = "Colorful Image Colorization"
 reference = "Zhang, Isola, Efros, Colorful Image Colorization, ECCV 2016; BASELINES §1.2"

@@ -22,8 +22,8 @@ from functools import partial
 
 import keras
 
-from colorizer import schedules
 from colorizer.config import Departure
+from colorizer.methods.layers import optimizers
 
 title = "EfficientNet-B4 (proposed)"
 reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using Transfer Learning; BASELINES §2.3"
@@ -123,7 +123,7 @@ def trainer(network, config, train) -> keras.Model:
     """
     network.compile(
         optimizer=keras.optimizers.Adam(
-            schedules.learning_rate(config, len(train)), **schedules.averaging(config, len(train))
+            optimizers.learning_rate(config, len(train)), **optimizers.averaging(config, len(train))
         ),
         loss=config.loss,
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],

@@ -28,7 +28,7 @@ from keras import ops
 
 from colorizer import color
 from colorizer.config import Departure
-from colorizer.labels import UNLABELLED
+from colorizer.data.coco_labels import UNLABELLED
 
 title = "Let there be Color!"
 reference = "Iizuka, Simo-Serra, Ishikawa, Let there be Color!, SIGGRAPH 2016; BASELINES §1.1"

@@ -33,10 +33,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from colorizer import color, encoders, guided, schedules
+from colorizer import color
 from colorizer.config import Departure
 from colorizer.methods import colorful
 from colorizer.methods.colorful import BINS, STRIDE
+from colorizer.methods.layers import backbone, guided_filter, optimizers
 
 title = "Transfer U-Net (ours)"
 reference = "ours, after the paper's conclusion; BASELINES §1.2 for bins and soft encoding"
@@ -115,11 +116,11 @@ def build(image_size: int = 256, encoder: keras.Model | None = None) -> keras.Mo
     """
     l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
     vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
-    encoder = encoders.plain() if encoder is None else encoder
+    encoder = backbone.plain() if encoder is None else encoder
     # 2.55 L is within 8 of 255 levels of the sRGB grey of that L; the first layer learns the rest.
     grey = keras.layers.Rescaling(127.5, 127.5, name="grey")(l_norm)
     rgb = keras.layers.Concatenate(name="rgb")([grey, grey, grey])
-    *skips, deepest = encoders.stages(encoder, image_size)(rgb)
+    *skips, deepest = backbone.stages(encoder, image_size)(rgb)
     x = _conv(deepest, TOP, 1, "top")
     for (taken, made), stride, skip in zip(WIDTHS, (16, 8, 4), reversed(skips), strict=True):
         x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
@@ -222,14 +223,14 @@ def trainer(network, config, train) -> keras.Model:
         share, frozen = 1.0, 0  # there is nothing to keep
     encoder.trainable = share > 0  # its batch statistics too
     network.compile(
-        optimizer=schedules.TwoRates(
-            schedules.learning_rate(config, len(train)),
+        optimizer=optimizers.TwoRates(
+            optimizers.learning_rate(config, len(train)),
             slow=encoder.trainable_variables,
             share=share,
             frozen_steps=frozen * len(train),
             weight_decay=config.weight_decay,
             global_clipnorm=1.0,
-            **schedules.averaging(config, len(train)),
+            **optimizers.averaging(config, len(train)),
         ),
         loss=Loss(config.loss, prior),
         metrics=[mse],
@@ -246,7 +247,7 @@ def ab_of(output, l_norm, look="accurate"):
     ab = gain(output, mean, added) * mean
     side = l_norm.shape[1]
     ab_norm_hat = ops.image.resize(ab, (side, side), interpolation="bilinear") / color.AB_SCALE
-    return ops.clip(guided.smooth(l_norm, ab_norm_hat, side // WINDOWS, EPSILON), -1, 1)
+    return ops.clip(guided_filter.smooth(l_norm, ab_norm_hat, side // WINDOWS, EPSILON), -1, 1)
 
 
 def predict_ab(network, l_norm, vector):

@@ -1,0 +1,1 @@
+"""ImageNet classifiers and the class vectors they give."""

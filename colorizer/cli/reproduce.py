@@ -1,0 +1,285 @@
+"""Makes the runs of a matrix, one after another: `python -m colorizer.cli.reproduce --help`.
+
+Every row is one `train.py` of its own, so that a kill costs an epoch and no row can disturb the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from colorizer import experiments
+from colorizer.config import TrainConfig, flag_of
+
+PROG = "python -m colorizer.cli.reproduce"
+TRAIN = [sys.executable, "-c", "from colorizer.cli.train import run; run()"]
+FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as its base", "needs --mobilenet FILE"
+
+DESCRIPTION = """Makes every run of the reproduction that is not made yet, and goes on where it was stopped.
+
+    %(prog)s --matrix gpu                      100 epochs each, as the paper; on one GPU
+    %(prog)s --matrix cpu --classifier FILE    the small one, for two cores and about an hour
+    %(prog)s --matrix whole --classifier FILE  what the class vector is worth, with more care: three hours
+    %(prog)s --matrix unet --classifier FILE   what each choice in the transfer U-Net is worth
+    %(prog)s --matrix gpu --list               what is done, what is left and how long it will take
+    %(prog)s --matrix gpu --only NAME          one row
+
+Afterwards `python evaluate.py` makes the tables, of unet `python -m benchmarks.choices`.
+Exit status: 0 all rows are finished, 1 some are not, 130 Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A row and how far it is.
+
+    Attributes:
+        row: of the matrix.
+        flags: field of `TrainConfig` -> value, or None where something is not named.
+        folder: of the run.
+        state: one of the constants above.
+        epochs_done: whole epochs there are.
+    """
+
+    row: experiments.Row
+    flags: Mapping[str, Any] | None
+    folder: Path
+    state: str
+    epochs_done: int = 0
+
+    @property
+    def left(self) -> bool:
+        return self.state in (BEGUN, TO_DO)
+
+    @property
+    def method(self) -> str:
+        return (self.flags or {}).get("method", TrainConfig.method)
+
+
+def plan(name: str, runs_dir: Path, classifier: str, mobilenet: str | None = None, only=()) -> list[Planned]:
+    """What a matrix asks for and what of it is there.
+
+    Args:
+        name: of `matrix.MATRICES`.
+        runs_dir: a folder per run.
+        classifier: of the rows that do not change it.
+        mobilenet: the saved MobileNetEdgeTPU, or None.
+        only: names of rows; empty for all.
+
+    Returns:
+        A `Planned` per row, in the matrix's order.
+
+    Raises:
+        ValueError: `only` names no row.
+
+    Source: ours.
+    """
+    part = experiments.MATRICES[name]
+    if unknown := set(only) - {row.name for row in part}:
+        names = "\n  ".join(row.name for row in part)
+        raise ValueError(f"--only is a row of the matrix {name}:\n  {names}\nReceived: {', '.join(sorted(unknown))}")
+    filled = {row.name: experiments.filled(row, classifier, mobilenet) for row in part}
+    planned = []
+    for row in part:
+        if only and row.name not in only:
+            continue
+        flags, folder = filled[row.name], Path(runs_dir) / row.name
+        base = experiments.base_of(row.name)
+        state, done = _state(folder)
+        if state == TO_DO and flags is None:
+            state = LACKING
+        elif state == TO_DO and base and flags == filled[base]:
+            state = SAME
+        planned.append(Planned(row, flags, folder, state, done))
+    return planned
+
+
+def _state(folder):
+    if (folder / "summary.json").is_file():
+        return FINISHED, json.loads((folder / "summary.json").read_text("utf-8"))["epochs_done"]
+    if (folder / "config.json").is_file():
+        kept = folder / "last" / "state.json"
+        return BEGUN, json.loads(kept.read_text("utf-8"))["epochs_done"] if kept.is_file() else 0
+    return TO_DO, 0
+
+
+def command(planned: Planned) -> list[str]:
+    """The arguments of train.py that make a row, or go on with it.
+
+    Args:
+        planned: from `plan`, with its flags.
+
+    Returns:
+        Flags and values.
+
+    Source: ours.
+    """
+    typed = ["--run", str(planned.folder)]
+    for name, value in planned.flags.items():
+        if isinstance(value, bool):
+            typed.append(flag_of(name) if value else flag_of(name).replace("--", "--no-", 1))
+        else:
+            typed += [flag_of(name), str(value)]
+    return typed + (["--resume"] if planned.state == BEGUN else [])
+
+
+def work(flags: Mapping[str, Any], method: str, pictures: int | None = None, epochs: int | None = None) -> float:
+    """How much a run computes: G multiply-adds of its forward passes.
+
+    Args:
+        flags: field of `TrainConfig` -> value, where it is not the default.
+        method: a module's name.
+        pictures: in training; None: the limit, or the data set's.
+        epochs: None: those of `flags`.
+
+    Returns:
+        G multiply-adds; what a training step costs beside is the same factor for all.
+
+    Source: BASELINES §0; a convolution's cost goes with its pixels.
+    """
+    size = flags.get("image_size", TrainConfig.image_size)
+    whole = experiments.PICTURES.get(flags.get("dataset", TrainConfig.dataset), 0)
+    pictures = pictures or min(flags.get("limit") or whole, whole)
+    epochs = flags.get("epochs", TrainConfig.epochs) if epochs is None else epochs
+    return experiments.COST.get(method, 0) * (size / TrainConfig.image_size) ** 2 * pictures * epochs
+
+
+def hours_left(planned: Iterable[Planned], runs_dir: Path, device: str) -> tuple[float | None, list[str]]:
+    """How long what is left will take here, from what finished runs took on the same device.
+
+    Args:
+        planned: from `plan`.
+        runs_dir: where finished runs of this or another matrix lie.
+        device: from `environment.device`; a record of another one does not count.
+
+    Returns:
+        Hours, or None where no run has been finished on this device; and a line per row that is left.
+
+    Source: ours. The median rate of runs of the same precision and method counts; where there is none, of the
+        same precision; where there is none, of all.
+    """
+    rates: dict[tuple, list[float]] = {}
+    for summary in sorted(Path(runs_dir).glob("*/summary.json")):
+        told = json.loads(summary.read_text("utf-8"))
+        config = json.loads((summary.parent / "config.json").read_text("utf-8"))
+        done = work(config, told["method"], told["train_images"], told["epochs_done"])
+        if told["device"] == device and done and told["runtime_hours"]:
+            rate = told["runtime_hours"] / done
+            for key in ((told["precision"], told["method"]), (told["precision"],), ()):
+                rates.setdefault(key, []).append(rate)
+    total, lines = 0.0, []
+    for item in planned:
+        if not item.left:
+            continue
+        epochs = item.flags.get("epochs", TrainConfig.epochs) - item.epochs_done
+        precision = item.flags.get("precision", TrainConfig.precision)
+        like = next((k for k in ((precision, item.method), (precision,), ()) if k in rates), None)
+        hours = statistics.median(rates[like]) * work(item.flags, item.method, epochs=epochs) if rates else 0.0
+        total += hours
+        about = f"about {hours:.2f} h" if rates else "time unknown: no run was finished on this device"
+        lines.append(f"{item.row.name}: {epochs} epochs, {about}")
+    return (total if rates else None), lines
+
+
+def run(planned: Iterable[Planned], say=print) -> list[str]:
+    """Makes the rows that are left.
+
+    Args:
+        planned: from `plan`.
+        say: is given a line at the start and at the end of each.
+
+    Returns:
+        The names of those that failed, each with its exit status.
+
+    Raises:
+        KeyboardInterrupt: passed on; the row that was going goes on next time.
+
+    Source: ours.
+    """
+    failed = []
+    for item in planned:
+        if not item.left:
+            continue
+        if item.state == BEGUN and not item.epochs_done:
+            _forget(item.folder)  # killed in its first epoch: there is nothing to go on from
+            item = Planned(item.row, item.flags, item.folder, TO_DO)
+        say(f"{item.row.name}: train.py {' '.join(command(item))}")
+        status = subprocess.run([*TRAIN, *command(item)], check=False).returncode
+        if status in (130, -2):
+            raise KeyboardInterrupt
+        say(f"{item.row.name}: {'finished' if not status else f'failed, exit status {status}'}")
+        failed += [f"{item.row.name} ({status})"] if status else []
+    return failed
+
+
+def _forget(folder):
+    """Removes what a run left that was killed before its first whole epoch: its record and nothing else."""
+    for path in (*folder.glob("last/*"), folder / "config.json", folder / "split.json", folder / "history.csv"):
+        path.unlink(missing_ok=True)
+
+
+def _stop(*_):
+    """`kill` as Ctrl-C: without it the row that is going would go on alone, and beside it whoever takes it up again."""
+    raise KeyboardInterrupt
+
+
+def main(argv=None) -> int:
+    """Flags -> `plan` -> `run`; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        PROG, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--matrix", choices=experiments.MATRICES, default="gpu", help="which rows (default: %(default)s)"
+    )
+    parser.add_argument("--list", action="store_true", help="say what is done and what is left, and stop")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these rows")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="(default: results/runs, of unet results/choices)")
+    parser.add_argument("--data-dir", metavar="DIR", help="holds coco/ and paintings/ (default: found or downloaded)")
+    parser.add_argument("--classifier", default=TrainConfig.classifier, help="as train.py's (default: %(default)s)")
+    parser.add_argument("--mobilenet", metavar="FILE", help="MobileNetEdgeTPU as a saved Keras classifier")
+    flags = parser.parse_args(argv)
+    flags.runs = flags.runs or Path(experiments.folder_of(flags.matrix))
+    if flags.data_dir:  # as a root: every row finds its own folder there, and so does evaluate.py
+        os.environ["COLORIZER_DATA"] = str(Path(flags.data_dir).resolve())
+    try:
+        planned = plan(flags.matrix, flags.runs, flags.classifier, flags.mobilenet, flags.only)
+    except ValueError as error:
+        print(f"{PROG}: {error}", file=sys.stderr)
+        return 2
+    _tell(planned, flags.runs)
+    if not flags.list:
+        signal.signal(signal.SIGTERM, _stop)
+        try:
+            failed = run(planned)
+        except KeyboardInterrupt:
+            print(f"{PROG}: stopped. The same command goes on.", file=sys.stderr)
+            return 130
+        if failed:
+            print(f"{PROG}: failed: {', '.join(failed)}", file=sys.stderr)
+        planned = plan(flags.matrix, flags.runs, flags.classifier, flags.mobilenet, flags.only)
+    return 0 if all(item.state in (FINISHED, SAME) for item in planned) else 1
+
+
+def _tell(planned, runs_dir):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from colorizer import environment  # Keras takes seconds to load; --help does not wait for it
+
+    for item in planned:
+        done = f", {item.epochs_done} epochs" if item.epochs_done else ""
+        print(f"{item.row.name:42}{item.state}{done}")
+    hours, lines = hours_left(planned, runs_dir, environment.device())
+    print("\n".join(["", *lines]))
+    if hours is not None and lines:
+        print(f"{len(lines)} of {len(planned)} rows are left, about {hours:.1f} hours here.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""A training with `--strategy jax` whose ranks Ray Train starts, and starts again when some are lost.
+
+What a rank computes is `training.run`, as `train.py` does it. The run's folder must be one that all machines see:
+a rank that is started again goes on from the last whole epoch there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import ray
+import ray.train
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+from colorizer.cluster import colorize
+
+
+def rank(settings: dict) -> None:
+    """One rank, in a worker of its own.
+
+    Args:
+        settings: the fields of a `TrainConfig`.
+
+    Source: ours; TRICKY: Ray's own JaxTrainer leaves ranks on CPUs unconnected, each with a network of its own.
+    """
+    from ray.train.collective import broadcast_from_rank_zero
+
+    from colorizer.training import distribution
+
+    context = ray.train.get_context()
+    # Rank 0's address on the cluster's network: nothing listens anywhere else.
+    address = broadcast_from_rank_zero(f"{ray.util.get_node_ip_address()}:{_free_port()}")
+    if context.get_world_size() > 1:
+        told = address, str(context.get_world_size()), str(context.get_world_rank())
+        os.environ |= dict(zip(distribution.VARIABLES, told, strict=True))
+    from colorizer import config
+    from colorizer.training import loop, run_record
+
+    chosen = config.TrainConfig(**settings)
+    summary = loop.run(chosen, resume=run_record.Record(chosen.run).config() is not None)
+    ray.train.report(summary or {"rank": context.get_world_rank()})  # a barrier: every rank comes here
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind((ray.util.get_node_ip_address(), 0))
+        return found.getsockname()[1]
+
+
+def main(flags, prog: str) -> int:
+    """The command `train`: returns the exit status."""
+    from colorizer.cli import train
+    from colorizer.training import run_record
+
+    given, resume = train.parse([flag for flag in flags.flags if flag != "--"], prog=f"{prog} train --ranks N --")
+    given["strategy"] = "jax"
+    try:
+        chosen = train.configuration(given, resume)
+        if chosen.batch_size % flags.ranks:
+            raise ValueError(
+                f"--batch-size is that of all ranks together: a multiple of --ranks {flags.ranks}. "
+                f"Received: {chosen.batch_size}"
+            )
+        if not resume:
+            run_record.Record(chosen.run).refuse_another()
+    except (ValueError, run_record.RecordError) as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return 2
+    settings = asdict(chosen) | {"run": str(Path(chosen.run).resolve())}
+    for name in ("dataset", "data_dir", "classifier", "labels", "init_weights"):  # ranks begin in another folder
+        if settings.get(name) and Path(settings[name]).exists():
+            settings[name] = str(Path(settings[name]).resolve())
+    colorize.connect()
+    try:
+        ended = DataParallelTrainer(
+            rank,
+            train_loop_config=settings,
+            scaling_config=ray.train.ScalingConfig(
+                num_workers=flags.ranks,
+                use_gpu=flags.gpus > 0,
+                resources_per_worker={"CPU": flags.cpus} | ({"GPU": flags.gpus} if flags.gpus else {}),
+            ),
+            run_config=ray.train.RunConfig(
+                name="ray",
+                storage_path=str(Path(settings["run"]) / "last"),
+                failure_config=ray.train.FailureConfig(max_failures=flags.restarts),
+                worker_runtime_env={"env_vars": {"KERAS_BACKEND": "jax"}},
+            ),
+        ).fit()
+    except Exception as error:  # Ray wraps whatever ended the ranks
+        print(
+            f"{prog}: {error}\nThe last whole epoch is kept: the same command with --resume goes on.", file=sys.stderr
+        )
+        return 1
+    finally:
+        ray.shutdown()
+    summary = run_record.Record(settings["run"]).folder / "summary.json"
+    print(summary.read_text(encoding="utf-8") if summary.is_file() else json.dumps(ended.metrics))
+    return 0

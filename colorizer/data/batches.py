@@ -1,0 +1,180 @@
+"""Batches for `fit`: `((l_norm, vector), ab_norm)`, the same for every method.
+
+Pixels stay uint8 on disk until a batch is made: rows of the store are warped, turned
+to Lab and split. Whatever the number of threads, a picture's transform depends only on
+(seed, epoch, its row), and the order only on (seed, epoch): a killed run that
+starts an epoch again sees what it saw before.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import keras
+import numpy as np
+
+from colorizer import color
+from colorizer.config import TrainConfig
+from colorizer.data.augment import ImageDataGenerator, draw_seed
+
+CLASSES = 1000  # ImageNet's: the length of a class vector
+
+
+def generator_of(config: TrainConfig) -> ImageDataGenerator:
+    """The paper's augmentation with a run's ranges; see `TrainConfig` for their sources."""
+    return ImageDataGenerator(
+        horizontal_flip=config.horizontal_flip,
+        zoom_range=config.zoom_range,
+        rotation_range=config.rotation_range,
+        shear_range=config.shear_range,
+    )
+
+
+def toned(l_norm: np.ndarray, stops: float) -> np.ndarray:
+    """A picture as another exposure or print shows it: black and white stay, what lies between is moved.
+
+    Args:
+        l_norm: float32 in -1..1.
+        stops: the exponent of L/100 is 2 to this; above 0 darker, below lighter, 0 as it was.
+
+    Returns:
+        As `l_norm`.
+
+    Source: ours.
+    """
+    return 2 * np.maximum((l_norm + 1) / 2, 0) ** np.float32(2**stops) - 1  # rounding may lie below black
+
+
+class Batches(keras.utils.PyDataset):
+    """A data set as `fit` takes it.
+
+    Args:
+        pictures: a `store.Store`; a batch's pixels are copied out of it, so that memory does not
+            grow with the data set.
+        rows: which rows of `pictures` and `vectors` to use.
+        vectors: (rows, 1000) float32 class vectors, or None for zeros.
+        labels: (rows,) class numbers, or None; with them, item i's target is `(ab_norm, labels)`.
+        classes: how many classes there are.
+        batch_size: images in a batch; the last one may be smaller.
+        generator: the augmentation, or None for none.
+        tone_range: the most stops that `toned` changes a picture's gamma by; 0 leaves luminance as it is.
+        shuffle: a new order every epoch; else that of `rows`.
+        seed: of the order and the augmentation.
+        workers: threads that make batches ahead of time (OpenCV releases the lock while it
+            works); 0 makes each when it is asked for.
+        part: (rank, ranks, devices), see `strategy.Group`: of every batch this rank's share. So that each
+            device has the same share, the last batch leaves out up to devices - 1 images.
+
+    Item i is `((l_norm, vector), ab_norm)`: (B, S, S, 1) float32 in -1..1, (B, 1000)
+    float32, (B, S, S, 2) float32 = ab/128.
+
+    Source: DESIGN, data flow.
+    """
+
+    def __init__(
+        self,
+        pictures,
+        rows,
+        vectors=None,
+        labels=None,
+        classes=0,
+        batch_size=20,
+        generator=None,
+        tone_range=0.0,
+        shuffle=False,
+        seed=42,
+        workers=0,
+        part=(0, 1, 1),
+    ):
+        super().__init__()
+        self.part, self.tone_range = part, tone_range
+        self.labels, self.classes = labels, classes
+        self.pictures, self.rows, self.vectors = pictures, np.asarray(rows), vectors
+        self.batch_size, self.generator, self.shuffle, self.seed = batch_size, generator, shuffle, seed
+        # TRICKY: Keras' own threads (`PyDataset(workers=)`) serve what they drained from a peek at
+        # the first batches before anything else, so a resumed run would begin with stale ones.
+        # Here a batch made ahead is filed under its epoch and index, and nothing else can take its place.
+        self._ahead = 2 * workers
+        self._pool = ThreadPoolExecutor(workers, "batches") if workers else None
+        self._made: dict[tuple[int, int], Future] = {}
+        self._lock = threading.Lock()
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Fixes the order and the transforms of epoch `epoch`, counted from 0.
+
+        Called by `callbacks.EpochClock` and not by Keras' own hook, which fires only at
+        the end of an epoch and so does not know where a resumed run begins.
+        """
+        order = self.rows
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, epoch)).permutation(self.rows)
+        with self._lock:
+            for future in self._made.values():
+                future.cancel()
+            self._made.clear()
+            self._epoch, self._order = epoch, order
+
+    def __len__(self):
+        whole, rest = divmod(len(self.rows), self.batch_size)
+        return whole + (rest >= self.part[2])
+
+    def __getitem__(self, index):
+        if self._pool is None:
+            return self._make(self._epoch, self._order, index)
+        with self._lock:
+            for wanted in range(index, min(index + 1 + self._ahead, len(self))):
+                if (self._epoch, wanted) not in self._made:
+                    work = self._pool.submit(self._make, self._epoch, self._order, wanted)
+                    self._made[self._epoch, wanted] = work
+            batch = self._made.pop((self._epoch, index))
+        return batch.result()
+
+    def _make(self, epoch, order, index):
+        """One batch of one epoch, from the rows of the store on."""
+        rows = order[index * self.batch_size : (index + 1) * self.batch_size]
+        rank, ranks, devices = self.part
+        share = len(rows) // devices * devices // ranks
+        rows = rows[rank * share : (rank + 1) * share]
+        rgb_u8 = self.pictures.read(rows)
+        l_norm = np.empty((*rgb_u8.shape[:3], 1), np.float32)
+        ab_norm = np.empty((*rgb_u8.shape[:3], 2), np.float32)
+        for i, row in enumerate(rows):
+            color.rgb_to_l_ab(self._moved(rgb_u8[i], epoch, row), out=(l_norm[i], ab_norm[i]))
+            if self.tone_range:
+                rng = np.random.default_rng((self.seed, epoch, int(row)))
+                l_norm[i] = toned(l_norm[i], rng.uniform(-self.tone_range, self.tone_range))
+        target = ab_norm if self.labels is None else (ab_norm, self.labels[rows])
+        return (l_norm, self.vectors_of(rows)), target
+
+    def _moved(self, rgb_u8, epoch, row):
+        """One picture, (S, S, 3) uint8, as that epoch moves it."""
+        if self.generator is None:
+            return rgb_u8
+        seed = draw_seed(self.seed, epoch, int(row))
+        return self.generator.apply_transform(rgb_u8, self.generator.get_random_transform(rgb_u8.shape, seed))
+
+    def vectors_of(self, rows):
+        """The class vectors of some rows: (B, 1000) float32; zeros without a classifier."""
+        if self.vectors is None:
+            return np.zeros((len(rows), CLASSES), np.float32)
+        return np.asarray(self.vectors[rows], np.float32)
+
+
+def mean_ab_norm(pictures, rows: np.ndarray) -> list[float]:
+    """The mean colour of a training set.
+
+    Args:
+        pictures: a `store.Store`.
+        rows: the training rows.
+
+    Returns:
+        Two floats, the mean a/128 and b/128 over all pixels.
+
+    Source: BASELINES §3, the row "data-set mean".
+    """
+    total = np.zeros(2)
+    for row in rows:
+        total += color.rgb_to_l_ab(pictures.read([row])[0])[1].mean((0, 1), dtype=np.float64)
+    return (total / len(rows)).tolist()

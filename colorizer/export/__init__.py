@@ -1,0 +1,1 @@
+"""Networks for other runtimes: ONNX Runtime, LiteRT, TensorFlow's SavedModel."""

@@ -1,0 +1,134 @@
+"""The whole path from luminance to colour as one Keras model, for runtimes without Keras.
+
+    l_norm (1, S, S, 1) --+--------------------------------> network --> decoding --> ab_norm_hat (1, S, S, 2)
+                          +--> grey picture --> classifier ------+
+
+What Python does between the networks elsewhere (the grey picture, its resizing, a method's
+decoding) is done here by tensor operations, so that nothing but numbers goes in and out.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import cv2
+import keras
+import numpy as np
+from keras import ops
+
+from colorizer import color
+from colorizer.classifiers import classifier as classifiers
+from colorizer.inference.colorizer import Colorizer
+
+
+class GreyPicture(keras.layers.Layer):
+    """Luminance -> the picture a classifier sees: `classifier.grey_input` in tensor operations.
+
+    Args:
+        side: of the luminance.
+        size: of the classifier's input.
+
+    Source: §III.B; CIE 15 and IEC 61966-2-1 for the two curves, the numbers of `color`.
+    """
+
+    def __init__(self, side: int, size: int):
+        super().__init__(name="grey_picture")
+        self.side, self.size = side, size
+        # Resizing is linear and separable: OpenCV's, applied to the unit matrix, is the matrix that does the same.
+        way = cv2.INTER_AREA if size < side else cv2.INTER_LINEAR
+        self.rows = cv2.resize(np.eye(side, dtype=np.float32), (side, size), interpolation=way)
+        # The published matrix and white point give a neutral colour a red that is not quite its Y, and `color.grey`
+        # is that red. TRICKY: without it one pixel in 2,500 is a level off, and a classifier notices.
+        encoded = float(color.lab_to_rgb(np.array([[[color.L_HALF, 0, 0]]]), np.float32)[0, 0, 0])
+        self.red = ((encoded + 0.055) / 1.055) ** 2.4 / ((color.L_HALF + 16) / 116) ** 3
+
+    def call(self, l_norm):
+        """`l_norm` (B, S, S, 1), -1..1 -> (B, s, s, 3) float32, whole numbers 0..255."""
+        f = (l_norm[..., 0] * color.L_HALF + color.L_HALF + 16) / 116
+        linear = self.red * ops.where(f > 0.2068966, f * f * f, (f - 16 / 116) / 7.787)
+        root = ops.power(ops.maximum(linear, 0.0031308), 1 / 2.4)
+        level = 255 * ops.where(linear > 0.0031308, 1.055 * root - 0.055, 12.92 * linear)
+        # Whole levels before and after resizing, halves to even: what OpenCV makes of uint8 pictures.
+        grey = ops.round(ops.clip(level, 0, 255))
+        grey = self._shrunk(grey) if self.size <= self.side else self._enlarged(grey)
+        return ops.repeat(grey[..., None], 3, axis=-1)
+
+    def _shrunk(self, grey):
+        """INTER_AREA: (B, S, S) -> (B, s, s), in single precision and rounded once, as OpenCV does it."""
+        across = ops.matmul(grey, ops.convert_to_tensor(self.rows.T))
+        both = ops.matmul(ops.swapaxes(across, 1, 2), ops.convert_to_tensor(self.rows.T))
+        return ops.round(ops.swapaxes(both, 1, 2))
+
+    def _enlarged(self, grey):
+        """INTER_LINEAR: (B, S, S) -> (B, s, s).
+
+        TRICKY: of uint8, OpenCV takes weights in 1/2048 and cuts parts of a level off between its steps; plain
+        arithmetic is a level off in one pixel of eight, always in the same direction. Here it is one in 500.
+        """
+        parts = np.rint(self.rows * 2048)
+        upper = (self.rows > 0).argmax(axis=1)
+        lower = np.minimum(upper + 1, self.side - 1)
+        lower_part = np.where(lower > upper, parts[np.arange(self.size), lower], 0).astype(np.float32)
+        across = ops.floor(ops.matmul(grey, ops.convert_to_tensor(parts.T)) / 16)
+        from_upper = ops.take(across, upper, axis=1) * ops.convert_to_tensor(2048 - lower_part)[:, None]
+        from_lower = ops.take(across, lower, axis=1) * ops.convert_to_tensor(lower_part)[:, None]
+        return ops.floor((ops.floor(from_upper / 65536) + ops.floor(from_lower / 65536) + 2) / 4)
+
+
+class NoClasses(keras.layers.Layer):
+    """The class vector of "none": zeros (B, 1000) for any `l_norm`. Source: ours."""
+
+    def call(self, l_norm):
+        """(B, S, S, 1) -> (B, 1000)."""
+        return ops.zeros((ops.shape(l_norm)[0], classifiers.CLASSES), l_norm.dtype)
+
+
+class Decoding(keras.layers.Layer):
+    """A method's way from what its network puts out to `ab_norm_hat`; see `colorizer.methods`.
+
+    Args:
+        ab_of: the method's function; of a method with looks, with its look.
+
+    Source: ours.
+    """
+
+    def __init__(self, ab_of):
+        super().__init__(name="ab_norm_hat")
+        self.ab_of = ab_of
+
+    def call(self, output, l_norm):
+        """The network's output and (B, S, S, 1) -> (B, S, S, 2) float32, ab/128."""
+        return self.ab_of(output, l_norm)
+
+
+def build(colorizer: Colorizer) -> keras.Model:
+    """Joins grey picture, classifier, network and decoding.
+
+    Args:
+        colorizer: a loaded `Colorizer`; its weights are shared, not copied.
+
+    Returns:
+        A model `l_norm` (B, S, S, 1) float32 in -1..1 -> `ab_norm_hat` (B, S, S, 2) float32, ab/128.
+
+    Raises:
+        ValueError: the network's output is not ab and its method does not say how to decode it.
+
+    Source: DESIGN, "The class vector"; BASELINES §2.4.
+    """
+    side, seen = colorizer.image_size, colorizer.classifier.model
+    l_norm = keras.Input((side, side, 1), name="l_norm")
+    if seen is None:
+        vector = NoClasses(name="no_classes")(l_norm)
+    else:
+        vector = seen(GreyPicture(side, seen.input_shape[1])(l_norm), training=False)
+    output = colorizer.network([l_norm, vector], training=False)
+    ab_of = getattr(colorizer.method, "ab_of", None)
+    if ab_of:
+        decode = partial(ab_of, look=colorizer.look) if colorizer.look else ab_of
+        output = Decoding(decode)(output, l_norm)
+    elif output.shape[1:] != (side, side, 2):
+        raise ValueError(
+            f"A network without `ab_of` in its method's file puts out ab, (B, {side}, {side}, 2). "
+            f"Received: {colorizer.method.__name__} with {output.shape}"
+        )
+    return keras.Model(l_norm, output, name="colorizer")

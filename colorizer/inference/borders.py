@@ -1,0 +1,71 @@
+"""Frames of scans: where the paper's or the film's edge ends and the photograph begins.
+
+A white or black margin is no part of the picture: it makes the network see less of it, and colour
+on it is the first thing a person notices.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from colorizer import color
+from colorizer.photos import writer
+
+Box = tuple[slice, slice]
+
+_SIDE = 512  # frames are looked for in a copy of this size
+_TOLERANCE, _SHARE = 4.0, 0.97  # a flat row: so many of its pixels within so many units of L*; the rest is dust
+_LEAST, _MOST = 2, 0.25  # rows in the copy; of a side's length. Scans have margins from half a per cent on
+_PAPER, _FILM = 80.0, 20.0  # L*: a frame is lighter than the one or darker than the other
+_ALIKE = 8.0  # the four sides' L* differ by less
+
+
+def find(rgb: np.ndarray) -> Box:
+    """The photograph inside its frame.
+
+    Only a frame on all four sides, flat, of one tone, light or dark, counts: a pale sky is none.
+
+    Args:
+        rgb: (H, W, 3) uint8 or uint16 sRGB.
+
+    Returns:
+        Rows and columns of the photograph; all of them where there is no frame.
+
+    Source: ours.
+    """
+    height, width = rgb.shape[:2]
+    whole = (slice(0, height), slice(0, width))
+    if min(height, width) < 64:
+        return whole
+    scale = max(1.0, max(height, width) / _SIDE)
+    small = cv2.resize(rgb, (max(1, round(width / scale)), max(1, round(height / scale))), interpolation=cv2.INTER_AREA)
+    l = color.rgb_to_lab(writer.to_uint8(small))[..., 0]
+    sides = [l, l[::-1], l.T, l.T[::-1]]
+    tones = [float(np.median(side[0])) for side in sides]
+    flat = [_flat_rows(side, tone) for side, tone in zip(sides, tones, strict=True)]
+    lengths = [len(side) for side in sides]
+    if not all(_LEAST <= count <= _MOST * n for count, n in zip(flat, lengths, strict=True)):
+        return whole
+    if max(tones) - min(tones) > _ALIKE or not (min(tones) > _PAPER or max(tones) < _FILM):
+        return whole
+    views = [rgb, rgb[::-1], rgb.swapaxes(0, 1), rgb.swapaxes(0, 1)[::-1]]
+    edges = [_edge(*given, scale) for given in zip(views, flat, tones, strict=True)]
+    return slice(edges[0], height - edges[1]), slice(edges[2], width - edges[3])
+
+
+def _flat_rows(l: np.ndarray, tone: float) -> int:
+    """How many rows from the top are of one tone."""
+    flat = (np.abs(l - tone) < _TOLERANCE).mean(axis=1) >= _SHARE
+    return len(flat) if flat.all() else int(np.argmin(flat))
+
+
+def _edge(rgb, rows: int, tone: float, scale: float) -> int:
+    """The edge to the very row, from `rows` in the small copy."""
+    start = math.floor(rows * scale)
+    if scale == 1:
+        return start
+    band = np.ascontiguousarray(rgb[start : start + math.ceil(2 * scale)])
+    return start + _flat_rows(color.rgb_to_lab(band)[..., 0], tone)

@@ -1,0 +1,41 @@
+"""Reads and writes photographs: orientation applied, sRGB, metadata kept, atomic writes.
+
+from colorizer import photos
+photo = photos.read("old.jpg")
+"""
+
+from colorizer.photos.photo import (
+    EXTENSIONS,
+    FORMATS,
+    JPEG_QUALITY,
+    MAX_PIXELS,
+    ONLY_READ,
+    Photo,
+    PhotoError,
+    coloured,
+    from_image,
+    is_photo_name,
+    probe,
+    read,
+    to_uint8,
+    write,
+    written_suffix,
+)
+
+__all__ = [
+    "EXTENSIONS",
+    "FORMATS",
+    "JPEG_QUALITY",
+    "MAX_PIXELS",
+    "ONLY_READ",
+    "Photo",
+    "PhotoError",
+    "coloured",
+    "from_image",
+    "is_photo_name",
+    "probe",
+    "read",
+    "to_uint8",
+    "write",
+    "written_suffix",
+]

@@ -1,0 +1,288 @@
+"""Files of pictures -> arrays of pixels: told apart by their first bytes, decoded in bands of rows.
+
+Pillow decodes; 16-bit colour goes through OpenCV, because Pillow reduces it to 8 bits. The
+arrays are filled band by band: a second copy of a large picture is what memory runs out on.
+"""
+
+from __future__ import annotations
+
+import mmap
+import warnings
+
+import cv2
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+    features,
+)
+
+from colorizer.photos import icc as profiles
+
+# What Pillow remarks about damaged metadata is no reason to stop, nor to talk into somebody's terminal.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+BAND_PIXELS = 2**20  # decoded and converted at once: 4 MB, not 800 for 200 megapixels
+KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, AVIF or HEIC"
+_SUBFILE, _BITS, _POLARITY, _ORIENTATION, _PLANES, _EXTRA, _DNG = 254, 258, 262, 274, 284, 338, 50706  # tags of TIFF
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, module=r"PIL\.")
+
+
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """Pillow's, without its own limit of 179 megapixels."""
+
+    def load_prepare(self) -> None:
+        if self._im is None:  # else Pillow looks at its limit, then does the same
+            self.im = Image.core.new(self.mode, getattr(self, "_tile_size", self.size))
+        super().load_prepare()
+
+
+# TRICKY: not Image.open, which warns from 89 megapixels on and refuses from 179 on, by a setting that
+# is the whole process's and not ours to change. Our own limit is looked at before anything is decoded.
+_OPENERS = (
+    (b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
+    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (b"RIFF", WebPImagePlugin.WebPImageFile),
+    (b"II*\0", _Tiff),
+    (b"MM\0*", _Tiff),
+    (b"II+\0", _Tiff),  # over 4 GiB
+    (b"MM\0+", _Tiff),
+    (b"BM", BmpImagePlugin.BmpImageFile),
+    (b"GIF8", GifImagePlugin.GifImageFile),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", Jpeg2KImagePlugin.Jpeg2KImageFile),
+    (b"\xff\x4f\xff\x51", Jpeg2KImagePlugin.Jpeg2KImageFile),
+)
+_HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
+
+class Refused(Exception):
+    """A picture that is not read, for the reason in `str()`."""
+
+
+def open_header(file, name: str) -> Image.Image:
+    """Opens a picture without decoding it.
+
+    Args:
+        file: open for reading in binary, at its beginning.
+        name: of the file, for messages of decoders.
+
+    Returns:
+        Pillow's picture: size, mode and metadata are there, pixels not yet.
+
+    Raises:
+        Refused: not a picture, animated, or of a kind that cannot be read here.
+    """
+    prefix = file.read(16)
+    if not prefix:
+        raise Refused("empty file (0 bytes)")
+    opener = next((opener for signature, opener in _OPENERS if prefix.startswith(signature)), None)
+    if opener is None and prefix[4:8] == b"ftyp":
+        opener = _opener_of_boxes(prefix[8:12])
+    if opener is None:
+        raise Refused(f"not a {KINDS} picture")
+    file.seek(0)
+    try:
+        image = opener(file, name)
+    except SyntaxError as error:  # how Pillow says that it is something else after all
+        raise Refused(f"not a readable picture: {error}") from None
+    except Image.DecompressionBombError:  # of WebP; there is no other door
+        raise Refused("over 179 megapixels, the most that Pillow reads of this kind: save it as PNG or TIFF") from None
+    _refuse_other_media(image)
+    return image
+
+
+def _opener_of_boxes(brand: bytes):
+    """What opens AVIF and HEIC, where this installation reads them; None for films and the like."""
+    if brand in (b"avif", b"avis"):
+        if not features.check("avif"):
+            raise Refused("AVIF, which this Pillow does not read: pip install --upgrade pillow, or save it as PNG")
+        from PIL import AvifImagePlugin
+
+        return AvifImagePlugin.AvifImageFile
+    if brand in _HEIC:
+        try:
+            from pillow_heif.as_plugin import HeifImageFile
+        except ImportError:
+            raise Refused(
+                "HEIC, which Pillow does not read alone: pip install pillow-heif, or save it as JPEG"
+            ) from None
+        return HeifImageFile
+    return None
+
+
+def _refuse_other_media(image) -> None:
+    """Animations and cameras' raw files are no single photograph."""
+    if image.format in ("GIF", "WEBP", "PNG", "AVIF") and getattr(image, "is_animated", False):
+        raise Refused(f"an animated {image.format}; colorizing its frames one by one would flicker: save one as PNG")
+    if image.format == "TIFF" and (_DNG in image.tag_v2 or image.tag_v2.get(_SUBFILE) == 1):
+        raise Refused("a camera's raw file, which begins with a small preview: develop it to TIFF or JPEG first")
+
+
+def need(image: Image.Image) -> int:
+    """How many bytes it takes at most to decode, colorize and encode an opened picture. Source: ours, measured."""
+    pixels = image.width * image.height
+    if is_deep(image) or image.mode.startswith("I"):
+        return pixels * 16
+    return pixels * (13 if image.info.get("progressive") else 11)  # libjpeg keeps all coefficients until the last scan
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether the file holds 16 bits of RGB(A) or of grey with alpha, which Pillow would cut to 8."""
+    if image.mode not in ("RGB", "RGBA", "LA"):
+        return False
+    if image.format == "TIFF":
+        return image.tag_v2.get(_BITS, (8,))[0] == 16
+    return image.format == "PNG" and ";16B" in str(image.tile)
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether an opened picture has one channel of light."""
+    stored = str(getattr(image, "tile", ""))  # 16-bit grey with alpha is opened as RGBA
+    return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I") or "LA;16B" in stored
+
+
+def pixels(image: Image.Image, path=None) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+    """Decodes an opened picture to sRGB, as its file has it, not yet upright.
+
+    Args:
+        image: from `open_header`, or any picture of Pillow.
+        path: its file, if it has one.
+
+    Returns:
+        `rgb` (H, W, 3) uint8 or uint16; `alpha` (H, W) of the same dtype or None; a line for each
+        thing that could not be done.
+
+    Raises:
+        Refused: the pixels cannot be shown faithfully. What decoders raise comes through.
+    """
+    deep = path is not None and is_deep(image)
+    grey = is_grey(image)
+    # Of a TIFF: whether zero is white, whether colours are multiplied by alpha, whether channels lie apart.
+    tags = image.tag_v2 if image.format == "TIFF" else {}
+    white_is_zero, premultiplied = tags.get(_POLARITY) == 0, tags.get(_EXTRA) in (1, (1,))
+    bits = (tags.get(_BITS) or (16,))[0]
+    apart, turn = tags.get(_PLANES) == 2, tags.get(_ORIENTATION, 1)
+    notes = ["it has several pages; the first is read"] if tags and getattr(image, "is_animated", False) else []
+    image.load()  # all of it: what is truncated or damaged shows here
+    icc = image.info.get("icc_profile")
+    if image.mode.startswith("I"):
+        rgb, alpha = _deep_grey(image, white_is_zero, bits)
+    elif deep:
+        image.im = Image.core.new("L", (1, 1))  # Pillow's 8 bits have shown that the file is whole: enough of them
+        rgb, alpha = _planes(path, turn) if apart else _deep_colour(path)
+        if premultiplied and alpha is not None:
+            _divide(rgb, alpha)
+    else:
+        rgb, alpha, more = _eight_bit(image, icc)
+        return rgb, alpha, notes + more
+    try:
+        profiles.convert_deep(rgb, icc, _rows(image.width))
+    except ValueError as error:
+        notes.append(_PROFILE.format(error))
+    if grey and icc:
+        rgb[..., 0] = rgb[..., 2] = rgb[..., 1]
+    return rgb, alpha, notes
+
+
+_PROFILE = "its colour profile is damaged or not for such pixels, and left out ({})"
+
+
+def _rows(width: int) -> int:
+    return max(1, BAND_PIXELS // width)
+
+
+def _deep_grey(image, white_is_zero: bool, bits: int):
+    """16-bit grey, which Pillow keeps. Returns `rgb`, `alpha`."""
+    grey = np.asarray(image)
+    if grey.dtype.itemsize > 2:
+        if grey.min() < 0 or grey.max() > 65535:
+            raise Refused("32-bit integer pixels have no stated range; save it with 16 bits")
+        grey = grey.astype(np.uint16)
+    grey = grey.astype(np.uint16, copy=False)
+    key = image.info.get("transparency")
+    alpha = None if key is None else np.where(grey == key, 0, 65535).astype(np.uint16)
+    if 8 < bits < 16:  # of 12 bits, 4095 is white
+        grey = np.minimum(grey.astype(np.uint32) * 65535 // (2**bits - 1), 65535).astype(np.uint16)
+    if white_is_zero:  # Pillow inverts 8-bit "min is white" files, but not these
+        grey = 65535 - grey
+    return cv2.merge([grey] * 3), alpha
+
+
+def _deep_colour(path):
+    """16-bit RGB or RGBA by OpenCV. Returns `rgb`, `alpha`."""
+    # Pillow has decoded the file before: OpenCV returns the rows of a truncated one without a word.
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        content = np.frombuffer(mapped, np.uint8)
+        pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+        del content  # else the map stays open
+    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
+        raise Refused("this kind of 16-bit picture is not supported")
+    alpha = np.ascontiguousarray(pixels[..., 3]) if pixels.shape[2] == 4 else None
+    rgb = pixels if alpha is None else np.empty((*pixels.shape[:2], 3), np.uint16)
+    rows = _rows(rgb.shape[1])
+    for band in (slice(top, top + rows) for top in range(0, len(rgb), rows)):
+        rgb[band] = pixels[band, :, 2::-1].copy()
+    return rgb, alpha
+
+
+def _planes(path, orientation: int):
+    """16-bit colour whose channels lie apart, which OpenCV does not read. Returns `rgb`, `alpha`, upright."""
+    try:
+        import tifffile  # comes with scikit-image
+
+        planes = tifffile.imread(path, key=0).astype(np.uint16, copy=False)
+    except Exception as error:  # it has not every compression
+        raise Refused(f"16-bit TIFF with separate colour planes; save it with interleaved channels ({error})") from None
+    if planes.ndim != 3 or len(planes) not in (3, 4):
+        raise Refused("16-bit TIFF with separate colour planes that are not RGB; save it as RGB")
+    alpha = upright(np.ascontiguousarray(planes[3]), orientation) if len(planes) == 4 else None
+    return upright(cv2.merge([np.ascontiguousarray(plane) for plane in planes[:3]]), orientation), alpha
+
+
+def _divide(rgb, alpha) -> None:
+    """Takes alpha out of colours that are multiplied by it, in place."""
+    rows = _rows(rgb.shape[1])
+    for band in (slice(top, top + rows) for top in range(0, len(rgb), rows)):
+        share = np.maximum(alpha[band], 1)[..., None] / np.float32(65535)
+        rgb[band] = np.minimum(np.rint(rgb[band] / share), 65535)
+
+
+def _eight_bit(image, icc):
+    """Everything Pillow holds in 8 bits or fewer. Returns `rgb`, `alpha`, notes."""
+    if image.mode in ("F", "LAB", "HSV"):
+        kind = {"F": "floating-point pixels have no stated range", "LAB": "pixels in Lab"}.get(image.mode, "HSV pixels")
+        raise Refused(f"{kind}; save it with 8 or 16 bits of grey or RGB")
+    transparent, notes, convert = image.has_transparency_data, [], None
+    try:
+        mode = "RGB" if transparent and image.mode not in ("LA", "La") else "L" if transparent else image.mode
+        convert = profiles.converter(icc, mode)
+    except ValueError as error:
+        notes.append(_PROFILE.format(error))
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    alpha = np.empty(rgb.shape[:2], np.uint8) if transparent else None
+    rows = _rows(image.width)
+    for top in range(0, image.height, rows):
+        whole = rows >= image.height  # spares a copy
+        band = image if whole else image.crop((0, top, image.width, min(top + rows, image.height)))
+        if transparent:
+            band = band.convert("RGBA")
+            alpha[top : top + rows] = np.asarray(band.getchannel("A"))
+            band = band.convert(mode)
+        band = convert(band) if convert else band
+        rgb[top : top + rows] = np.asarray(band if band.mode == "RGB" else band.convert("RGB"))
+    return rgb, alpha, notes
+
+
+def upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns pixels from the camera's position to the viewer's. Source: EXIF 2.32, table 6."""
+    if orientation in (5, 6, 7, 8):
+        array, orientation = cv2.transpose(array), {5: 1, 6: 2, 7: 3, 8: 4}[orientation]
+    flip = {2: 1, 3: -1, 4: 0}  # left to right, both, top to bottom
+    return cv2.flip(array, flip[orientation]) if orientation in flip else array

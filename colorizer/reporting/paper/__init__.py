@@ -1,0 +1,1 @@
+"""The paper's printed numbers and claims, and the page that judges them."""

@@ -1,0 +1,78 @@
+"""What a training begins with: random weights, a classifier's, or those of --init-weights.
+
+config --> classifier_of --> class vectors (`training.prepare`), a record's name of the classifier
+       \\-> network_of   --> the network before its first step
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import keras
+
+from colorizer import methods, weights
+from colorizer.classifiers import classifier
+from colorizer.config import TrainConfig
+
+
+def classifier_of(config: TrainConfig, method: ModuleType) -> classifier.Classifier:
+    """Where class vectors, or the encoder, come from.
+
+    Args:
+        config: the run's configuration.
+        method: from `colorizer.methods.get`.
+
+    Returns:
+        A `Classifier`. Where --init-weights bring their own encoder it is not opened, only named: theirs.
+
+    Raises:
+        classifier.ClassifierError: it cannot be had.
+        weights.WeightsError: the weights to begin with cannot be found or are another method's.
+
+    Source: ours.
+    """
+    begun = _record_of(config) if config.init_weights else None
+    if method.uses_vector or (methods.has_encoder(method) and not begun):
+        return classifier.load(config.classifier)
+    if begun and methods.has_encoder(method):
+        return classifier.Classifier(begun["classifier_name"], begun["classifier_sha256"])
+    return classifier.load("none")
+
+
+def network_of(config: TrainConfig, method: ModuleType, encoder: keras.Model | None) -> keras.Model:
+    """The network before its first step.
+
+    Args:
+        config: the run's configuration.
+        method: from `colorizer.methods.get`.
+        encoder: a classifier, for a method that has an encoder; None where it begins untrained or with other weights.
+
+    Returns:
+        The method's network for `config.image_size`; with --init-weights theirs, whatever size they were trained at.
+
+    Raises:
+        weights.WeightsError: the weights to begin with cannot be found, do not fit or are another method's.
+
+    Source: ours.
+    """
+    if not config.init_weights:
+        own = {"encoder": encoder} if methods.has_encoder(method) else {}
+        if config.initializer:
+            own["initializer"] = config.initializer
+        return method.build(config.image_size, **own)
+    _record_of(config)
+    begun = weights.load(config.init_weights).network
+    network = method.build(config.image_size, *([method.encoder_of(begun)] if methods.has_encoder(method) else []))
+    network.set_weights(begun.get_weights())
+    return network
+
+
+def _record_of(config):
+    """The `config.json` of the weights to begin with."""
+    record = weights.recorded(weights.place(config.init_weights))
+    if record["method"] != config.method:
+        raise weights.WeightsError(
+            f"--init-weights must be of the method that is trained, {config.method}. "
+            f"Received: {config.init_weights}, of {record['method']}"
+        )
+    return record
