@@ -21,9 +21,9 @@ import keras
 import numpy as np
 
 from benchmarks import looks
-from colorizer import color, weights
-from colorizer.classifiers import classifier
+from colorizer import color
 from colorizer.data import pixel_store
+from colorizer.errors import ClassifierError, WeightsError
 from colorizer.inference.colorizer import Colorizer
 
 
@@ -74,7 +74,7 @@ def main(argv=None) -> None:
     for folder in flags.runs:
         try:
             colorizer = Colorizer.load(folder, flags.classifier)
-        except (weights.WeightsError, classifier.ClassifierError) as error:
+        except (WeightsError, ClassifierError) as error:
             logging.warning("%s is left out: %s", folder, error)
             continue
         config = json.loads((folder / "config.json").read_text("utf-8"))

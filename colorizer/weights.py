@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from colorizer import atomic_files, methods
+from colorizer.errors import WeightsError
 
 BEST = "best.weights.h5"
 RECORD = "config.json"
@@ -30,10 +31,6 @@ DEFAULT = "shipped"  # what colorize.py uses when it is told nothing: the first 
 SHIPPED = {
     "transfer_unet-coco+paintings": "94f74ae0fde0ce401595470aa7719fa5d959775b54535197572dad6a41e1d014",
 }
-
-
-class WeightsError(Exception):
-    """Weights cannot be found or do not fit; the message says what was received and what to do."""
 
 
 @dataclass(frozen=True)

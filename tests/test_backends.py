@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from conftest import REPOSITORY
-from test_training import assert_same_run
+from test_loop import assert_same_run
 
 
 @pytest.fixture(params=["tensorflow", "jax"])
@@ -42,7 +42,7 @@ def test_no_module_of_the_package_names_a_backend():
     for path in (REPOSITORY / "colorizer").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for backend in ("import tensorflow", "from tensorflow", "import jax", "from jax", "import torch"):
-            assert backend not in text or path.name in ("augment.py", "strategy.py"), f"{path.name}: {backend}"
+            assert backend not in text or path.name in ("augment.py", "distribution.py"), f"{path.name}: {backend}"
 
 
 def test_importing_the_package_imports_no_backend_and_help_is_quick():

@@ -20,6 +20,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorizer.errors import WorkError
+
 if TYPE_CHECKING:
     import gradio
 
@@ -67,7 +69,6 @@ def page(bench: "Workbench", examples: list[Path]) -> "gradio.Blocks":
     import gradio as gr
 
     from colorizer import photos
-    from colorizer.app import service
 
     def colorize(files, label, strength):
         """Colorizes photographs: paths of uploads, a method of the chooser, a strength from 0 to 1."""
@@ -75,7 +76,7 @@ def page(bench: "Workbench", examples: list[Path]) -> "gradio.Blocks":
             return None, gr.DownloadButton(interactive=False), ""
         try:
             result = bench.colorize(files, label, strength)
-        except service.WorkError as error:  # no `gr.Error`: it would cover the page and then vanish
+        except WorkError as error:  # no `gr.Error`: it would cover the page and then vanish
             return None, gr.DownloadButton(interactive=False), f"Not colorized: {error}"
         download = gr.DownloadButton(value=str(result.download), interactive=True)
         return (str(result.before), str(result.after)), download, result.report
@@ -182,7 +183,7 @@ def main(argv=None) -> int:
 
         try:
             networks = service.load_networks(flags.weights, flags.classifier)
-        except service.WorkError as error:
+        except WorkError as error:
             print(f"colorizer.app: {error}", file=sys.stderr)
             return 2
         bench = service.Workbench(networks, folder, int(flags.max_megapixels * 1e6))

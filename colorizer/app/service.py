@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 
 from colorizer import color, methods, photos, weights
-from colorizer.classifiers import classifier as classifiers
+from colorizer.errors import ClassifierError, PhotoError, WeightsError, WorkError
 from colorizer.inference import colorizer
 
 logger = logging.getLogger(__name__)
@@ -28,10 +28,6 @@ RUNS = Path("results/runs")
 PREVIEW_SIDE = 1200  # pixels: what a screen shows; the download has them all
 MAX_FILES = 50  # at once
 EXAMPLES = ("chelsea", "coffee", "rocket", "motorcycle_left")  # photographs that scikit-image installs
-
-
-class WorkError(Exception):
-    """Nothing could be colorized; the message says for each file why."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ class Workbench:
             target = _free_name(folder, source)
             try:
                 before, noted = self._one(source, target, self.networks[label], strength)
-            except photos.PhotoError as error:
+            except PhotoError as error:
                 failed.append(f"{source.name}: {error.reason}")
                 continue
             copies.append(target)
@@ -120,7 +116,7 @@ class Workbench:
             del photo  # `colorize_files` reads it again, with all that the file says besides
             (outcome,) = network.colorize_files([(source, target)], 1, strength)
             if outcome.error:
-                raise photos.PhotoError(source, outcome.error)
+                raise PhotoError(source, outcome.error)
         return color.grey(color.rgb_to_lab(before)[..., 0]), outcome.notes
 
 
@@ -175,7 +171,7 @@ def load_networks(
         try:
             path = weights.place(name)
             network = colorizer.Colorizer.load(path, classifier)
-        except (weights.WeightsError, classifiers.ClassifierError) as error:
+        except (WeightsError, ClassifierError) as error:
             missing.append(f"{name}: {error}")
             continue
         for one in _looks(network):

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from colorizer import atomic_files, color
 from colorizer.classifiers import ablations
+from colorizer.errors import ClassifierError
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +34,6 @@ B4_FILE = "efficientnetb4.h5"  # keras.applications' name for the weights with t
 B4_MD5 = "18c95ad55216b8f92d7e70b3a046e2fc"
 ABLATIONS = ("logits", "random", "shuffled")  # before a colon and a classifier
 _STDDEV = (0.229, 0.224, 0.225)  # ImageNet's, as in keras.applications
-
-
-class ClassifierError(Exception):
-    """A classifier cannot be had or is not one; the message says what to do."""
 
 
 @dataclass(frozen=True)

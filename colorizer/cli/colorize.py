@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 from colorizer import cli
+from colorizer.errors import ClassifierError, PhotoError, WeightsError
 
 PROG = "colorizer"
 FORMATS = ("jpeg", "png", "tiff", "webp", "avif", "bmp")
@@ -92,7 +93,7 @@ def _dry_run(prog: str, pairs, overwrite: bool) -> int:
             continue
         try:
             size, _ = photos.probe(source)
-        except photos.PhotoError as error:
+        except PhotoError as error:
             bad += 1
             print(printable(f"{prog}: {error}"), file=sys.stderr)
             continue
@@ -106,14 +107,13 @@ def _dry_run(prog: str, pairs, overwrite: bool) -> int:
 def _colorize(prog: str, flags, pairs, folder: Path | None) -> int:
     """Colorizes all pairs, with progress and report; returns the exit status."""
     from colorizer import weights  # seconds of Keras: only now that there is work
-    from colorizer.classifiers import classifier
     from colorizer.cli import progress as reporting
     from colorizer.inference import colorizer as inference
 
     try:
         colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier, flags.look)
         report = reporting.Report(folder)
-    except (weights.WeightsError, classifier.ClassifierError, ValueError) as error:
+    except (WeightsError, ClassifierError, ValueError) as error:
         return _say(prog, error, 2)
     except OSError as error:
         return _say(prog, f"{folder / reporting.NAME} cannot be written: {error.strerror}", 2)

@@ -14,6 +14,7 @@ import logging
 import sys
 
 from colorizer import cli
+from colorizer.errors import EvaluationError
 
 PROG = "colorizer-evaluate"
 
@@ -36,7 +37,7 @@ def main(argv=None, prog: str = PROG) -> int:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         result = evaluator.evaluate(flags.runs, flags.output, flags.data_dir, flags.limit)
-    except (evaluator.EvaluationError, ValueError) as error:
+    except (EvaluationError, ValueError) as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 2
     print(result.markdown)

@@ -17,6 +17,7 @@ import os
 import sys
 
 from colorizer import cli
+from colorizer.errors import ClassifierError, DataError, LabelsError, RecordError, TrainingError, WeightsError
 
 PROG = "colorizer-train"
 
@@ -81,9 +82,6 @@ def main(argv=None, prog: str = PROG) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below it TensorFlow alarms people without a GPU
 
-    from colorizer import weights
-    from colorizer.classifiers import classifier
-    from colorizer.data import coco_labels, datasets
     from colorizer.training import loop, run_record
 
     try:
@@ -95,11 +93,11 @@ def main(argv=None, prog: str = PROG) -> int:
     try:
         summary = loop.run(chosen, resume)
     except (
-        *(run_record.RecordError, datasets.DataError, classifier.ClassifierError, coco_labels.LabelsError),
-        weights.WeightsError,
+        *(RecordError, DataError, ClassifierError, LabelsError),
+        WeightsError,
     ) as error:
         return _say(prog, error, 2)
-    except loop.TrainingError as error:
+    except TrainingError as error:
         return _say(prog, error, 1)
     except OSError as error:
         kept_too = f"{error}\nThe epochs that were done are kept; go on with: {go_on}"

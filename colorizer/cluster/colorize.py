@@ -25,6 +25,7 @@ import ray
 from colorizer import atomic_files, photos
 from colorizer.cli import file_plan
 from colorizer.cli import progress as reporting
+from colorizer.errors import ClassifierError, WeightsError
 from colorizer.inference.batch_files import Outcome
 
 REPORT = "report.parquet"
@@ -218,7 +219,6 @@ def run(
 def main(flags, prog: str) -> int:
     """The command `colorize`: returns the exit status."""
     from colorizer import weights
-    from colorizer.classifiers import classifier
 
     try:
         pairs = pairs_of(flags.input, flags.output)
@@ -236,7 +236,7 @@ def main(flags, prog: str) -> int:
             progress.step(outcome)
             if outcome.error:
                 progress.say(reporting.printable(f"{prog}: {outcome.source}: {outcome.error}"), sys.stderr)
-    except (weights.WeightsError, classifier.ClassifierError) as error:
+    except (WeightsError, ClassifierError) as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 2
     finally:

@@ -18,6 +18,7 @@ import ray.train
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from colorizer.cluster import colorize
+from colorizer.errors import RecordError
 
 
 def rank(settings: dict) -> None:
@@ -68,7 +69,7 @@ def main(flags, prog: str) -> int:
             )
         if not resume:
             run_record.Record(chosen.run).refuse_another()
-    except (ValueError, run_record.RecordError) as error:
+    except (ValueError, RecordError) as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 2
     settings = asdict(chosen) | {"run": str(Path(chosen.run).resolve())}

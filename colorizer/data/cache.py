@@ -16,11 +16,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from colorizer.errors import DataError
+
 logger = logging.getLogger(__name__)
-
-
-class DataError(Exception):
-    """A data set that cannot be used; the message says what was received and what to do."""
 
 
 def cache_dir() -> Path:

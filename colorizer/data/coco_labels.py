@@ -12,11 +12,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from colorizer.errors import LabelsError
+
 UNLABELLED = -1  # a picture the annotations say nothing of
-
-
-class LabelsError(Exception):
-    """An annotation file that cannot be used; the message says what was received and what to do."""
 
 
 def read(path: str | Path, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:

@@ -17,7 +17,8 @@ from PIL import Image
 
 from colorizer import atomic_files, color, photos
 from colorizer.data import download
-from colorizer.data.cache import DataError, cache_dir, once
+from colorizer.data.cache import cache_dir, once
+from colorizer.errors import DataError
 
 NAMES = ("coco", "coco_train", "paintings", "sample", "ood", "bw")
 TEST_ONLY = ("ood", "bw")

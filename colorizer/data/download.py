@@ -22,7 +22,8 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from colorizer import photos
-from colorizer.data.cache import DataError, cache_dir, disk_full_explained, locked, once, require_space
+from colorizer.data.cache import cache_dir, disk_full_explained, locked, once, require_space
+from colorizer.errors import DownloadError
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +33,6 @@ _ATTEMPTS = 5  # in a row without a new byte
 _BACKOFF = 1.0  # seconds before the second attempt; doubles with every further one
 _TIMEOUT = 30  # seconds without a byte: the connection counts as broken
 _CHUNK = 1 << 20
-
-
-class DownloadError(DataError):
-    """A data set that could not be fetched whole; the message says how to go on by hand."""
 
 
 class Archive(NamedTuple):

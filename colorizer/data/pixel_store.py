@@ -31,7 +31,8 @@ from tqdm import tqdm
 
 from colorizer import atomic_files, photos
 from colorizer.data import datasets
-from colorizer.data.cache import DataError, cache_dir, disk_full_explained, locked, require_space
+from colorizer.data.cache import cache_dir, disk_full_explained, locked, require_space
+from colorizer.errors import DataError, PhotoError
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +173,7 @@ def _prepare(root: Path, image_size: int, keep_grey: bool, name: str) -> tuple[n
     """One picture at its size and "kept", or None and the reason."""
     try:
         rgb = photos.read(root / name).rgb
-    except photos.PhotoError as error:
+    except PhotoError as error:
         return None, f"corrupt: {error.reason}"
     rgb_u8 = (rgb >> 8).astype(np.uint8) if rgb.dtype == np.uint16 else rgb
     square = resize_square(rgb_u8, image_size)

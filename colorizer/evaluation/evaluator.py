@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from colorizer import color, methods, weights
 from colorizer.classifiers import classifier
+from colorizer.errors import ClassifierError, EvaluationError, WeightsError
 from colorizer.evaluation import metrics, predictions, runs, test_sets
 from colorizer.evaluation.runs import FIGURE5, NONE, OWN_L, TEST_LISTS
 from colorizer.evaluation.test_sets import SIDE
@@ -34,10 +35,6 @@ DEFAULT_OUTPUT = Path("results")
 
 # l_norm, rows of the store -> ab_norm_hat; or lab_norm_hat, L/50 - 1 first, to be scored with its own L
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-class EvaluationError(Exception):
-    """Evaluation cannot begin; the message says what was received."""
 
 
 class Evaluation(NamedTuple):
@@ -135,7 +132,7 @@ class _Bench:
         """Computes a run's predictions anew where everything is here, else keeps its rows."""
         try:
             predicts, why = self._predictors(run), ""
-        except (classifier.ClassifierError, weights.WeightsError, ValueError) as error:
+        except (ClassifierError, WeightsError, ValueError) as error:
             predicts, why = {}, f": {str(error).splitlines()[0]}"
         key = {k: v for k, v in run.keys("", "").items() if k not in ("test_set", "image")}
         for suffix in ("", *runs.variants(methods.get(run.method))):
@@ -152,7 +149,7 @@ class _Bench:
         """ "" -> test list -> what predicts its ab; and the same for every one of the method's `runs.variants`."""
         trained_here = weights.of_run(run.folder)
         if trained_here is None:
-            raise weights.WeightsError(f"its weights ({weights.BEST}) are not here")
+            raise WeightsError(f"its weights ({weights.BEST}) are not here")
         if not self.pictures:
             return {}
         self._refuse_other_split(run)
@@ -184,7 +181,7 @@ class _Bench:
             self.classifiers[spec] = classifier.load(spec)
         found, trained_with = self.classifiers[spec], run.config["classifier_sha256"]
         if found.fingerprint != trained_with:
-            raise classifier.ClassifierError(f"{spec} is not the classifier of its training, {trained_with}")
+            raise ClassifierError(f"{spec} is not the classifier of its training, {trained_with}")
         return found
 
     def _refuse_other_split(self, run):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from colorizer.data import cache, datasets, pixel_store
+from colorizer.errors import DataError
 from colorizer.evaluation.runs import TEST_LISTS, Run
 
 SIDE = 256  # pictures are scored at the paper's size, whatever size a run was trained at
@@ -94,7 +95,7 @@ def find(
             continue
         try:
             lists.append(_open(name, root / name, limit))
-        except datasets.DataError as error:
+        except DataError as error:
             lines.append(f"{name}: {root / name} cannot be used; recorded rows are kept: {error}")
     return lists, lines
 

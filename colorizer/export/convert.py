@@ -23,6 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorizer.errors import ClassifierError, ExportError, PhotoError, WeightsError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -114,7 +116,7 @@ def write(colorizer: Colorizer, format: str, path: str | Path) -> None:
         path: the file, or the SavedModel's folder; its parent is made.
 
     Raises:
-        runtimes.ExportError: a package is missing, the backend is another, or the name does not suit the format.
+        ExportError: a package is missing, the backend is another, or the name does not suit the format.
 
     Source: ours; the conversions are Keras' `Model.export`.
     """
@@ -126,9 +128,9 @@ def write(colorizer: Colorizer, format: str, path: str | Path) -> None:
     path, ending = Path(path), runtimes.ENDINGS[format]
     if path.suffix.lower() != ending:
         wanted = f"a name that ends in {ending}" if ending else "a folder's name, without an ending"
-        raise runtimes.ExportError(f"--format {format} writes {wanted}. Received: {path}")
+        raise ExportError(f"--format {format} writes {wanted}. Received: {path}")
     if keras.backend.backend() != "tensorflow":
-        raise runtimes.ExportError(
+        raise ExportError(
             f"Exporting goes by TensorFlow: set KERAS_BACKEND=tensorflow. Received: {keras.backend.backend()}"
         )
     model = graph.build(colorizer)
@@ -166,12 +168,11 @@ def main(argv=None) -> int:
     try:
         runtimes.require(flags.format)
         if output.exists() and not flags.overwrite:
-            raise runtimes.ExportError(f"{output} is there already: choose another -o, or --overwrite")
-    except runtimes.ExportError as error:
+            raise ExportError(f"{output} is there already: choose another -o, or --overwrite")
+    except ExportError as error:
         return _said(error, 2)
 
-    from colorizer import photos, weights  # seconds of Keras: only now that there is work
-    from colorizer.classifiers import classifier
+    from colorizer import weights  # seconds of Keras: only now that there is work
     from colorizer.inference import colorizer as inference
 
     try:
@@ -185,8 +186,8 @@ def main(argv=None) -> int:
         remove(output)
         os.replace(part, output)
     except (
-        *(ValueError, OSError, runtimes.ExportError),
-        *(weights.WeightsError, classifier.ClassifierError, photos.PhotoError),
+        *(ValueError, OSError, ExportError),
+        *(WeightsError, ClassifierError, PhotoError),
     ) as error:
         return _said(error, 2)
     finally:

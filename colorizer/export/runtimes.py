@@ -11,14 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from colorizer.errors import ExportError
+
 ENDINGS = {"onnx": ".onnx", "litert": ".tflite", "saved_model": ""}  # of a SavedModel, which is a folder, none
 _PACKAGES = {"onnx": "onnxruntime", "litert": "ai_edge_litert", "saved_model": "keras"}
 _WRITERS = {"onnx": "tf2onnx", "litert": "tensorflow", "saved_model": "tensorflow"}
 INSTALL = 'pip install "colorizer[export]"'
-
-
-class ExportError(Exception):
-    """A network cannot be exported or opened; the message says what was received and what to do."""
 
 
 def require(format: str) -> None:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from colorizer import atomic_files, photos
+from colorizer.errors import PhotoError
 from colorizer.inference import full_size, memory
 
 THREADS = 4  # decode and encode around the network; each works on one photo
@@ -132,7 +133,7 @@ def _prepared(job: _Job | None, overwrite: bool) -> _Job | None:
     try:
         job.pixels, need = photos.probe(job.source)
         error = memory.shortage(need) if job.pixels >= LARGE else None
-    except photos.PhotoError as problem:
+    except PhotoError as problem:
         error = problem.reason
     if error:
         job.pixels = 0
@@ -147,7 +148,7 @@ def _read(job: _Job) -> None:
         job.photo = photos.read(job.source)
         job.notes = tuple(job.photo.notes)
         job.seconds += time.perf_counter() - began
-    except photos.PhotoError as error:
+    except PhotoError as error:
         job.end(error.reason)
 
 
@@ -208,7 +209,7 @@ def _merge_and_write(job: _Job, strength: float, quality: int) -> None:
             photo.rgb, job.colours, strength, out=photo.rgb
         )  # in place: nobody needs the grey one now
         photos.write(job.target, photos.coloured(photo, rgb), quality=quality)
-    except photos.PhotoError as problem:
+    except PhotoError as problem:
         error = str(problem)
     except Exception as problem:
         error = _line(problem)

@@ -17,6 +17,7 @@ import numpy as np
 from colorizer import color, methods, photos, weights
 from colorizer.classifiers import classifier as classifiers
 from colorizer.data import pixel_store
+from colorizer.errors import ClassifierError
 from colorizer.inference import batch_files, borders, full_size
 from colorizer.inference.batch_files import Outcome
 from colorizer.methods import Method
@@ -42,8 +43,8 @@ class Colorizer:
 
     Raises:
         ValueError: the method has no such look.
-        weights.WeightsError: the weights cannot be found or do not fit.
-        classifier.ClassifierError: the classifier cannot be had.
+        WeightsError: the weights cannot be found or do not fit.
+        ClassifierError: the classifier cannot be had.
 
     Source: ours; BASELINES §0, "Colour merge at full resolution".
     """
@@ -82,8 +83,8 @@ class Colorizer:
             A `Colorizer`.
 
         Raises:
-            weights.WeightsError: the weights cannot be found or do not fit.
-            classifier.ClassifierError: the classifier cannot be had; the message names it and the choices.
+            WeightsError: the weights cannot be found or do not fit.
+            ClassifierError: the classifier cannot be had; the message names it and the choices.
 
         Source: ours.
         """
@@ -141,7 +142,7 @@ class Colorizer:
 
         Raises:
             ValueError: not such a photograph, or `strength` outside 0..1.
-            photos.PhotoError: a file cannot be read.
+            PhotoError: a file cannot be read.
 
         Source: ours.
         """
@@ -161,7 +162,7 @@ class Colorizer:
             A list of what `colorize` returns for each.
 
         Raises:
-            ValueError, photos.PhotoError: see `colorize`.
+            ValueError, PhotoError: see `colorize`.
 
         Source: ours.
         """
@@ -208,10 +209,10 @@ def _classifier_of(loaded: weights.Trained, spec: str | None) -> classifiers.Cla
     name, fingerprint = loaded.config.get("classifier_name", recorded), loaded.config.get("classifier_sha256", "")
     try:
         classifier = classifiers.load(recorded if spec is None else spec)
-    except classifiers.ClassifierError as error:
+    except ClassifierError as error:
         if spec is not None:
             raise
-        raise classifiers.ClassifierError(
+        raise ClassifierError(
             f"These weights were trained with the classifier {name} ({fingerprint or 'fingerprint not recorded'}), "
             f"which is not here: {error}\nChoose --classifier FILE (that classifier, wherever it lies) "
             f"or --classifier none (the network gets zeros, for which it was not trained)."

@@ -11,7 +11,6 @@ from colorizer.photos.photo import (
     MAX_PIXELS,
     ONLY_READ,
     Photo,
-    PhotoError,
     coloured,
     from_image,
     is_photo_name,

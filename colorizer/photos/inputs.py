@@ -27,7 +27,7 @@ def open_any(picture: Picture) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]
 
     Raises:
         ValueError: it is none of these.
-        photos.PhotoError: the file cannot be read.
+        PhotoError: the file cannot be read.
 
     Source: ours.
     """

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from colorizer import atomic_files
+from colorizer.errors import PhotoError
 from colorizer.photos import icc, metadata, reader, writer
 from colorizer.photos.writer import FORMATS
 from colorizer.photos.writer import to_uint8 as to_uint8  # part of this module's interface
@@ -42,22 +43,6 @@ JPEG_QUALITY = 95
 EXTENSIONS = tuple(FORMATS)  # readable and writable, lower case
 # Readable only, and what their copies in colour are written as: the nearest that loses no more.
 ONLY_READ = {".gif": ".png", ".jp2": ".png", ".j2k": ".png", ".heic": ".jpg", ".heif": ".jpg"}
-
-
-class PhotoError(Exception):
-    """A file that cannot be read or written as a photograph. `str()` of it is one line.
-
-    Attributes:
-        path: the file.
-        reason: what is wrong with it, without the path.
-    """
-
-    def __init__(self, path, reason: str):
-        super().__init__(str(path), " ".join(str(reason).split()))  # both in args: it survives pickling
-        self.path, self.reason = self.args
-
-    def __str__(self):
-        return f"{self.path}: {self.reason}"
 
 
 @dataclass

@@ -26,7 +26,7 @@ def record(run: Run) -> str:
         Markdown.
 
     Raises:
-        weights.WeightsError: the weights file is absent or is not the one that was shipped.
+        WeightsError: the weights file is absent or is not the one that was shipped.
 
     Source: the run's record.
     """

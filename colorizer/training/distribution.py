@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from colorizer.data.cache import DataError
+from colorizer.errors import LostRank, StrategyError
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +38,6 @@ BACKENDS = {"mirrored": "tensorflow", "jax": "jax"}
 VARIABLES = tuple(f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
 HEARTBEAT = 10  # seconds without a sign of life after which a rank is lost; JAX' own 100 leave people waiting
 SHUTDOWN = 60  # seconds for all ranks to come to the end
-
-
-class StrategyError(DataError):
-    """Devices, backend and settings do not go together; like a data set that does not suit, it ends with status 2."""
-
-
-class LostRank(ConnectionError):
-    """The ranks can no longer compute together, most likely because one of them is gone."""
 
 
 @dataclass(frozen=True)

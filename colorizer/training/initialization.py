@@ -13,6 +13,7 @@ import keras
 from colorizer import methods, weights
 from colorizer.classifiers import classifier
 from colorizer.config import TrainConfig
+from colorizer.errors import WeightsError
 
 
 def classifier_of(config: TrainConfig, method: ModuleType) -> classifier.Classifier:
@@ -26,8 +27,8 @@ def classifier_of(config: TrainConfig, method: ModuleType) -> classifier.Classif
         A `Classifier`. Where --init-weights bring their own encoder it is not opened, only named: theirs.
 
     Raises:
-        classifier.ClassifierError: it cannot be had.
-        weights.WeightsError: the weights to begin with cannot be found or are another method's.
+        ClassifierError: it cannot be had.
+        WeightsError: the weights to begin with cannot be found or are another method's.
 
     Source: ours.
     """
@@ -51,7 +52,7 @@ def network_of(config: TrainConfig, method: ModuleType, encoder: keras.Model | N
         The method's network for `config.image_size`; with --init-weights theirs, whatever size they were trained at.
 
     Raises:
-        weights.WeightsError: the weights to begin with cannot be found, do not fit or are another method's.
+        WeightsError: the weights to begin with cannot be found, do not fit or are another method's.
 
     Source: ours.
     """
@@ -71,7 +72,7 @@ def _record_of(config):
     """The `config.json` of the weights to begin with."""
     record = weights.recorded(weights.place(config.init_weights))
     if record["method"] != config.method:
-        raise weights.WeightsError(
+        raise WeightsError(
             f"--init-weights must be of the method that is trained, {config.method}. "
             f"Received: {config.init_weights}, of {record['method']}"
         )

@@ -20,19 +20,16 @@ from colorizer import environment, methods, weights
 from colorizer.classifiers import classifier
 from colorizer.config import TrainConfig, flag_of
 from colorizer.data import batches, coco_labels, datasets, pixel_store
+from colorizer.errors import DataError, LabelsError, RecordError, TrainingError
 from colorizer.training import distribution, initialization
 from colorizer.training.callbacks import BestWeights, EpochClock, Progress, StateKeeper
-from colorizer.training.run_record import ReadOnly, Record, RecordError
+from colorizer.training.run_record import ReadOnly, Record
 from colorizer.training.summary import validate
 
 log = logging.getLogger(__name__)
 
 # What a resumed run may change: how long, how fast, and where the same pictures lie.
 _FREE_ON_RESUME = {"epochs", "max_minutes", "workers", "data_dir", "run", "strategy"}
-
-
-class TrainingError(Exception):
-    """Training cannot go on; the message says why, what is kept and what to do."""
 
 
 @dataclass(frozen=True)
@@ -68,26 +65,26 @@ def prepare(config: TrainConfig, method) -> Data:
         A `Data`.
 
     Raises:
-        datasets.DataError, classifier.ClassifierError, labels.LabelsError, weights.WeightsError: with what to do.
+        DataError, ClassifierError, LabelsError, WeightsError: with what to do.
 
     Source: paper §III.B.
     """
     if config.labels and not method.uses_labels:
         learners = ", ".join(name for name in methods.names() if methods.get(name).uses_labels)
-        raise coco_labels.LabelsError(
+        raise LabelsError(
             f"--labels is for a method that learns classes: {learners}. Received: --method {config.method}"
         )
     seen = initialization.classifier_of(config, method)
     dataset = datasets.limited(datasets.find(config.dataset, config.data_dir, config.seed), config.limit)
     if not dataset.train:
-        raise datasets.DataError(
+        raise DataError(
             f"{dataset.name} has no picture to train on: {dataset.split_source}, {len(dataset.test)} of them. "
             f"To train on these pictures, name their folder. Received: --dataset {config.dataset}"
         )
     pictures = pixel_store.build(dataset.root, [*dataset.train, *dataset.val], config.image_size)
     train_rows, val_rows = pictures.select(dataset.train), pictures.select(dataset.val)
     if not len(train_rows) or not len(val_rows):
-        raise datasets.DataError(
+        raise DataError(
             f"Training needs pictures to train on and to validate with. Received: {len(train_rows)} and "
             f"{len(val_rows)} of {dataset.root}, after {len(pictures.dropped)} were dropped "
             f"({pictures.path / 'dropped.csv'} says why)."
@@ -131,8 +128,8 @@ def run(config: TrainConfig, resume: bool = False, watch: Callable[[int, keras.M
     Raises:
         RecordError: the folder holds another run.
         TrainingError: the loss is no longer a number.
-        strategy.StrategyError, strategy.LostRank: the devices do not go together, or no longer do.
-        datasets.DataError, classifier.ClassifierError, labels.LabelsError, weights.WeightsError: what cannot be had.
+        StrategyError, LostRank: the devices do not go together, or no longer do.
+        DataError, ClassifierError, LabelsError, WeightsError: what cannot be had.
         KeyboardInterrupt: passed on; the record then holds the last whole epoch.
 
     Source: paper §III.C, Table 1.

@@ -19,10 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from colorizer import atomic_files, weights
-
-
-class RecordError(Exception):
-    """A run's folder is not what was asked for; the message says what is there and what to do."""
+from colorizer.errors import RecordError
 
 
 class Record:

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from colorizer import color, methods, photos, weights
-from colorizer.classifiers import classifier
-from colorizer.data import cache, datasets, pixel_store
+from colorizer.data import datasets, pixel_store
+from colorizer.errors import ClassifierError, DataError, PhotoError, WeightsError
 from colorizer.evaluation import predictions, runs
 from colorizer.inference.colorizer import Colorizer
 from colorizer.reporting import tables
@@ -63,7 +63,7 @@ def systems(found: Sequence[runs.Run], dataset: str, classifier_spec: str | None
         for look in methods.looks_of(methods.get(run.method)) or (None,):
             try:
                 colorizer = Colorizer.load(folder, classifier_spec, look)
-            except (weights.WeightsError, classifier.ClassifierError) as error:
+            except (WeightsError, ClassifierError) as error:
                 logging.warning("%s is left out: %s", run.name, error)
                 break
             label = f"{run.name}, {look}" if look else run.name
@@ -94,7 +94,7 @@ def draw(root: Path, names: Sequence[str], columns: Sequence[System]) -> contact
         A JPEG, its columns named in the title.
 
     Raises:
-        photos.PhotoError: a picture cannot be read.
+        PhotoError: a picture cannot be read.
 
     Source: ours.
     """
@@ -146,7 +146,7 @@ def main(argv=None) -> int:
             names = datasets.pictures(dataset.root)
             path = flags.output / f"side-by-side-{dataset.name}.jpg"
             draw(dataset.root, names, list(systems(found, dataset.name, flags.classifier))).save(path)
-        except (cache.DataError, photos.PhotoError) as error:
+        except (DataError, PhotoError) as error:
             print(f"{name}: {error}", file=sys.stderr)
             return 1
         print(f"{path}: {len(names)} photographs")

@@ -11,6 +11,7 @@ from PIL import Image, PngImagePlugin, TiffImagePlugin, features
 from shots import GREY, RGB
 
 from colorizer import photos
+from colorizer.errors import PhotoError
 from colorizer.photos import reader
 
 FRAMES = [Image.fromarray(np.roll(RGB, 7 * i, axis=1)) for i in range(3)]
@@ -21,7 +22,7 @@ def test_animations_are_refused_with_the_reason(tmp_path, form):
     if form == "AVIF" and not features.check("avif"):
         pytest.skip("this Pillow does not write AVIF")
     FRAMES[0].save(tmp_path / "a.jpg", form, save_all=True, append_images=FRAMES[1:], duration=40)
-    with pytest.raises(photos.PhotoError, match=f"a.jpg: an animated {form}; .* save one as PNG"):
+    with pytest.raises(PhotoError, match=f"a.jpg: an animated {form}; .* save one as PNG"):
         photos.read(tmp_path / "a.jpg")
 
 
@@ -43,7 +44,7 @@ def test_raw_files_of_cameras_are_not_taken_for_their_preview(tmp_path, tag, val
     directory = TiffImagePlugin.ImageFileDirectory_v2()
     directory[tag] = value
     Image.fromarray(RGB).save(tmp_path / "a.tif", tiffinfo=directory)
-    with pytest.raises(photos.PhotoError, match="a camera's raw file"):
+    with pytest.raises(PhotoError, match="a camera's raw file"):
         photos.read(tmp_path / "a.tif")
 
 
@@ -60,7 +61,7 @@ def test_heic_without_its_package_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setitem(sys.modules, "pillow_heif.as_plugin", None)
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
-    with pytest.raises(photos.PhotoError, match="HEIC, .*pip install pillow-heif, or save it as JPEG"):
+    with pytest.raises(PhotoError, match="HEIC, .*pip install pillow-heif, or save it as JPEG"):
         photos.read(tmp_path / "a.heic")
 
 
@@ -94,7 +95,7 @@ def test_12_bits_of_grey_reach_white(tmp_path):
 
 def test_pipes_and_devices_are_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.jpg")
-    with pytest.raises(photos.PhotoError, match="not a file but a device or a pipe"):
+    with pytest.raises(PhotoError, match="not a file but a device or a pipe"):
         photos.read(tmp_path / "a.jpg")
 
 
@@ -105,7 +106,7 @@ def test_bombs_in_metadata_are_one_clear_line_or_left_out(tmp_path):
         info.add(b"zTXt", f"k{i}".encode() + b"\0\0" + bomb)
     Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=info)
     assert (tmp_path / "a.png").stat().st_size < 200_000
-    with pytest.raises(photos.PhotoError, match="truncated or damaged"):
+    with pytest.raises(PhotoError, match="truncated or damaged"):
         photos.read(tmp_path / "a.png")
 
 
@@ -125,7 +126,7 @@ def test_random_damage_is_one_clear_line_or_a_picture(tmp_path):
             (tmp_path / "hurt").write_bytes(hurt.astype(np.uint8).tobytes())
             try:
                 photos.read(tmp_path / "hurt", max_pixels=10**6)
-            except photos.PhotoError as error:
+            except PhotoError as error:
                 assert "\n" not in str(error) and str(error).startswith(str(tmp_path))
 
 

@@ -12,7 +12,8 @@ from badserver import files_in, md5
 from conftest import draw_picture
 
 from colorizer.data import datasets, download
-from colorizer.data.download import Archive, DownloadError, unpack
+from colorizer.data.download import Archive, unpack
+from colorizer.errors import DownloadError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from colorizer import color, photos, weights
 from colorizer.classifiers import classifier as classifiers
+from colorizer.errors import ClassifierError, WeightsError
 from colorizer.inference import colorizer as inference
 from colorizer.inference import full_size
 from colorizer.methods import trivial
@@ -168,7 +169,7 @@ def test_load_takes_a_run(tmp_path):
         colorizer = inference.Colorizer.load(given)
         assert colorizer.image_size == SIZE and colorizer.method is trivial
         np.testing.assert_allclose(colorizer.predict_ab([draw_picture(0)])[0][5, 5], AB)
-    with pytest.raises(weights.WeightsError, match="absent"):
+    with pytest.raises(WeightsError, match="absent"):
         inference.Colorizer.load(tmp_path / "absent")
 
 
@@ -181,7 +182,7 @@ def test_load_takes_the_recorded_classifier_or_says_which_one_is_missing(tmp_pat
     monkeypatch.setattr(trivial, "uses_vector", True)
     record = {"classifier": "gone/net.keras", "classifier_name": "net", "classifier_sha256": "sha256:abc"}
     run = make_run(tmp_path / "run", **record)
-    with pytest.raises(classifiers.ClassifierError) as caught:
+    with pytest.raises(ClassifierError) as caught:
         inference.Colorizer.load(run)
     for needed in ("classifier net", "sha256:abc", "gone/net.keras", "--classifier FILE", "--classifier none"):
         assert needed in str(caught.value)

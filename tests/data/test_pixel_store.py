@@ -17,6 +17,7 @@ from conftest import REPOSITORY, draw_picture
 
 from colorizer import color, photos
 from colorizer.data import cache, datasets, pixel_store
+from colorizer.errors import DataError
 
 # Builds a store in another process, slowly enough to be killed on the way.
 SLOW = """
@@ -230,12 +231,12 @@ def test_pictures_in_memory_are_bounded():
 
 
 def test_too_small_a_disk_and_missing_pictures_are_said_first(picture_folder, tmp_path, monkeypatch):
-    with pytest.raises(cache.DataError, match=r"cannot be opened\. Received: .*gone\.png"):
+    with pytest.raises(DataError, match=r"cannot be opened\. Received: .*gone\.png"):
         pixel_store.build(picture_folder, ["gone.png"], cache=tmp_path)
-    with pytest.raises(cache.DataError, match="Received: none from"):
+    with pytest.raises(DataError, match="Received: none from"):
         pixel_store.build(picture_folder, [], cache=tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
-    with pytest.raises(cache.DataError, match=r"24 pictures.*needs.*Received: 0\.00 GB free.*COLORIZER_CACHE"):
+    with pytest.raises(DataError, match=r"24 pictures.*needs.*Received: 0\.00 GB free.*COLORIZER_CACHE"):
         build(picture_folder, tmp_path)
     assert not list(tmp_path.glob("stores/*/store.json"))
 

@@ -12,8 +12,8 @@ from badserver import files_in, md5
 from conftest import REPOSITORY
 
 from colorizer.data import download
-from colorizer.data.cache import DataError
-from colorizer.data.download import DownloadError, fetch
+from colorizer.data.download import fetch
+from colorizer.errors import DataError, DownloadError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 from shots import DEEP, GREY, RGB, png16
-from test_photos import linear_profile
+from test_photo import linear_profile
 
 from colorizer import photos
 from colorizer.photos import icc as profiles

@@ -10,7 +10,7 @@ import pytest
 
 from colorizer import methods
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def help_of(*flags) -> str:

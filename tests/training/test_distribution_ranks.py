@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from conftest import REPOSITORY, draw_picture
 from PIL import Image
-from test_training import arrays
+from test_loop import arrays
 
 from colorizer.training import distribution
 from colorizer.training.run_record import Record

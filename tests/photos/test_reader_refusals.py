@@ -12,6 +12,7 @@ from PIL import Image
 from shots import DEEP, GREY, RGB, png16
 
 from colorizer import photos
+from colorizer.errors import PhotoError
 from colorizer.photos import reader
 
 
@@ -43,7 +44,7 @@ def whole_file(suffix) -> bytes:
 def test_what_is_no_picture_gives_one_clear_line(tmp_path, content, reason):
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
-    with pytest.raises(photos.PhotoError, match=reason) as caught:
+    with pytest.raises(PhotoError, match=reason) as caught:
         photos.read(path)
     assert str(caught.value) == f"{path}: {caught.value.reason}"
     assert "\n" not in str(caught.value) and caught.value.path == str(path)
@@ -55,7 +56,7 @@ def test_truncated_files_give_one_clear_line(tmp_path, suffix, share):
     content = whole_file(suffix)
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(photos.PhotoError, match="truncated or damaged|not a readable picture") as caught:
+    with pytest.raises(PhotoError, match="truncated or damaged|not a readable picture") as caught:
         photos.read(path)
     assert "\n" not in str(caught.value)
 
@@ -65,14 +66,14 @@ def test_truncated_16_bit_files_give_one_clear_line(tmp_path):
     for suffix in (".png", ".tif"):
         content = cv2.imencode(suffix, noise)[1].tobytes()
         (tmp_path / f"a{suffix}").write_bytes(content[: len(content) * 2 // 3])
-        with pytest.raises(photos.PhotoError, match="truncated or damaged|not a readable picture"):
+        with pytest.raises(PhotoError, match="truncated or damaged|not a readable picture"):
             photos.read(tmp_path / f"a{suffix}")
 
 
 def test_missing_files_and_folders_give_one_clear_line(tmp_path):
-    with pytest.raises(photos.PhotoError, match="absent.jpg: cannot be read: No such file"):
+    with pytest.raises(PhotoError, match="absent.jpg: cannot be read: No such file"):
         photos.read(tmp_path / "absent.jpg")
-    with pytest.raises(photos.PhotoError, match="cannot be read: Is a directory"):
+    with pytest.raises(PhotoError, match="cannot be read: Is a directory"):
         photos.read(tmp_path)
 
 
@@ -80,7 +81,7 @@ def test_the_pixel_limit(tmp_path):
     path = tmp_path / "a.png"
     Image.fromarray(RGB).save(path)
     assert photos.read(path, max_pixels=40 * 60).rgb.shape == RGB.shape
-    with pytest.raises(photos.PhotoError, match="too large: 60 x 40 = 0.0 megapixels; the limit is 0.0"):
+    with pytest.raises(PhotoError, match="too large: 60 x 40 = 0.0 megapixels; the limit is 0.0"):
         photos.read(path, max_pixels=40 * 60 - 1)
 
 
@@ -89,7 +90,7 @@ def test_decompression_bombs_are_refused_before_they_go_off(tmp_path):
     size = struct.pack(">II", 100_000, 100_000)
     ihdr = b"IHDR" + size + header[24:29]
     (tmp_path / "a.png").write_bytes(header[:12] + ihdr + struct.pack(">I", zlib.crc32(ihdr)) + header[33:])
-    with pytest.raises(photos.PhotoError, match="100000 x 100000 = 10000.0 megapixels; the limit is 200.0"):
+    with pytest.raises(PhotoError, match="100000 x 100000 = 10000.0 megapixels; the limit is 200.0"):
         photos.read(tmp_path / "a.png")
 
 
@@ -100,7 +101,7 @@ def test_pillows_own_limit_neither_speaks_nor_refuses(tmp_path, suffix, monkeypa
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     monkeypatch.setattr(reader, "BAND_PIXELS", 60)
     if suffix == ".webp" and int(PIL.__version__.partition(".")[0]) >= 13:  # its only door; a WebP can have 268
-        with pytest.raises(photos.PhotoError, match="over 179 megapixels.*save it as PNG or TIFF"):
+        with pytest.raises(PhotoError, match="over 179 megapixels.*save it as PNG or TIFF"):
             photos.read(tmp_path / f"a{suffix}")
     else:
         assert photos.read(tmp_path / f"a{suffix}").rgb.shape == RGB.shape
@@ -111,7 +112,7 @@ def test_pixels_that_cannot_be_shown_faithfully_are_refused(tmp_path, kind):
     tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, (GREY / 255).astype(kind) if kind == "float32" else GREY.astype(kind) << 20)
-    with pytest.raises(photos.PhotoError, match={"float32": "floating-point", "uint32": "32-bit integer"}[kind]):
+    with pytest.raises(PhotoError, match={"float32": "floating-point", "uint32": "32-bit integer"}[kind]):
         photos.read(path)
 
 
@@ -123,7 +124,7 @@ def test_planes_that_cannot_be_read_are_refused(tmp_path, monkeypatch):
         raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")
 
     monkeypatch.setattr(tifffile, "imread", lacks)
-    with pytest.raises(photos.PhotoError, match="separate colour planes; save it with interleaved channels .*LZW"):
+    with pytest.raises(PhotoError, match="separate colour planes; save it with interleaved channels .*LZW"):
         photos.read(tmp_path / "a.tif")
 
 
@@ -136,7 +137,7 @@ def test_arrays_outlive_their_file(tmp_path):
 
 
 def test_errors_survive_pickling():
-    error = pickle.loads(pickle.dumps(photos.PhotoError("a.jpg", "two\n lines")))
+    error = pickle.loads(pickle.dumps(PhotoError("a.jpg", "two\n lines")))
     assert (str(error), error.path, error.reason) == ("a.jpg: two lines", "a.jpg", "two lines")
 
 

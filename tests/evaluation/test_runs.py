@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from test_evaluation import brown_run, data  # noqa: F401  (a fixture: small made-up test lists)
+from test_evaluator import brown_run, data  # noqa: F401  (a fixture: small made-up test lists)
 
 from colorizer import color, methods
 from colorizer.evaluation import evaluator, predictions, runs

@@ -5,6 +5,7 @@ from skimage import data
 
 from colorizer.classifiers import classifier
 from colorizer.data import pixel_store
+from colorizer.errors import ClassifierError
 
 SHARPENED = 1e4
 
@@ -96,7 +97,7 @@ def test_weights_that_cannot_be_downloaded_are_named_with_the_other_choices(monk
         raise OSError("no route to host")
 
     monkeypatch.setattr(keras.applications, "EfficientNetB4", refuse)
-    with pytest.raises(classifier.ClassifierError) as error:
+    with pytest.raises(ClassifierError) as error:
         classifier.load("efficientnet_b4")
     for needed in ("efficientnetb4.h5", "18c95ad55216b8f92d7e70b3a046e2fc", "models", "--classifier FILE", "none"):
         assert needed in str(error.value)
@@ -122,7 +123,7 @@ def test_what_is_no_classifier_is_refused(tmp_path, content):
         path.write_text("not a model")
     elif content == "ten classes":
         small_classifier(path, classes=10)
-    with pytest.raises(classifier.ClassifierError, match=r"model\.keras"):
+    with pytest.raises(ClassifierError, match=r"model\.keras"):
         classifier.load(str(path))
 
 
@@ -173,7 +174,7 @@ def test_a_shuffled_vector_is_another_pictures(tmp_path, picture_folder):
     np.testing.assert_array_equal(
         classifier.vectors_of(classifier.load(f"shuffled:{spec}"), pictures)[pictures.rows], other
     )
-    with pytest.raises(classifier.ClassifierError, match="no other's vector"):
+    with pytest.raises(ClassifierError, match="no other's vector"):
         seen.vectors(pictures.pixels[:2])
 
 
@@ -192,7 +193,7 @@ def test_a_random_efficientnet_b4_is_always_the_same_one(monkeypatch):
 
 @pytest.mark.parametrize("spec", ["logits:none", "shuffled:none", "random:none", "random:vgg16"])
 def test_an_ablation_of_nothing_is_refused(spec):
-    with pytest.raises(classifier.ClassifierError, match="Received"):
+    with pytest.raises(ClassifierError, match="Received"):
         classifier.load(spec)
 
 

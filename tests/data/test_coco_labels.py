@@ -8,6 +8,7 @@ import pytest
 
 from colorizer import config, weights
 from colorizer.data import coco_labels
+from colorizer.errors import LabelsError
 from colorizer.methods import let_there_be_color
 from colorizer.training import loop
 
@@ -43,9 +44,9 @@ def test_what_is_no_annotation_file_is_refused(tmp_path, annotations):
     captions = tmp_path / "captions.json"
     captions.write_text(json.dumps({"images": [], "annotations": []}))
     for path in (tmp_path / "missing.json", captions):
-        with pytest.raises(coco_labels.LabelsError, match=r"instances_\*\.json.*Received: .*" + path.name):
+        with pytest.raises(LabelsError, match=r"instances_\*\.json.*Received: .*" + path.name):
             coco_labels.read(path, ["a.png"])
-    with pytest.raises(coco_labels.LabelsError, match="has none"):
+    with pytest.raises(LabelsError, match="has none"):
         coco_labels.read(annotations, ["elsewhere.png"])
 
 
@@ -74,5 +75,5 @@ def test_let_there_be_color_learns_classes_and_is_saved_without_them(
 
 
 def test_a_method_that_learns_no_classes_refuses_labels(tmp_path, picture_folder, annotations):
-    with pytest.raises(coco_labels.LabelsError, match="let_there_be_color. Received: --method trivial"):
+    with pytest.raises(LabelsError, match="let_there_be_color. Received: --method trivial"):
         loop.run(settings(picture_folder, tmp_path / "run", "trivial", annotations))

@@ -12,6 +12,7 @@ from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one
 
 from colorizer import photos
 from colorizer.app import service
+from colorizer.errors import WorkError
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_several_files_become_a_zip_and_a_bad_one_a_line(bench, upload):
 )
 def test_what_cannot_be_done_is_said_and_leaves_nothing(bench, upload, names, label, strength, said):
     sources = [upload(name, (500, 400) if name == "large.png" else (80, 60)) for name in names]
-    with pytest.raises(service.WorkError, match=said):
+    with pytest.raises(WorkError, match=said):
         bench.colorize(sources, label or label_of(bench), strength)
     assert not list(bench.folder.iterdir())
 
@@ -108,7 +109,7 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(bench, upload, names, la
 def test_networks_that_cannot_be_had_are_left_out_and_none_is_an_error(run, tmp_path, caplog):  # noqa: F811
     assert len(service.load_networks([tmp_path, run])) == 1
     assert "not offered" in caplog.text
-    with pytest.raises(service.WorkError, match="best.weights.h5"):
+    with pytest.raises(WorkError, match="best.weights.h5"):
         service.load_networks([tmp_path])
 
 

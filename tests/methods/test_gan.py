@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from test_colorful import TRAINS, VECTOR, Same, photograph, run_on_jax, settings
-from test_training import arrays, assert_same_run
-from test_training import settings as run_settings
+from test_loop import arrays, assert_same_run
+from test_loop import settings as run_settings
 
 from colorizer import color
 from colorizer.methods import gan

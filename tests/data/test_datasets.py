@@ -10,7 +10,8 @@ from conftest import draw_picture
 
 from colorizer import color
 from colorizer.data import datasets
-from colorizer.data.datasets import DataError, Dataset, find, inspect, limited
+from colorizer.data.datasets import Dataset, find, inspect, limited
+from colorizer.errors import DataError
 
 
 @pytest.fixture(autouse=True)

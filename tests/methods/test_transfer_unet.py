@@ -11,6 +11,7 @@ from keras import ops
 from colorizer import color, methods, weights
 from colorizer.config import resolve
 from colorizer.data import datasets
+from colorizer.errors import DataError, WeightsError
 from colorizer.inference import colorizer as inference
 from colorizer.methods import colorful, transfer_unet
 from colorizer.methods.colorful import BINS
@@ -244,7 +245,7 @@ def test_own_flags_have_ranges(given):
 def test_without_the_encoders_layers_the_message_names_them(run, tmp_path):
     shutil.copytree(run, tmp_path / "copy")
     (tmp_path / "copy" / weights.ENCODER).unlink()
-    with pytest.raises(weights.WeightsError, match="encoder.json beside them"):
+    with pytest.raises(WeightsError, match="encoder.json beside them"):
         weights.load(tmp_path / "copy")
 
 
@@ -253,7 +254,7 @@ def test_a_run_begins_with_given_weights_at_another_size(run, tmp_path):
     assert network.input_shape[0] == (None, 96, 96, 1)
     for ours, theirs in zip(network.get_weights(), weights.load(run).network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    with pytest.raises(weights.WeightsError, match="efficientnet. Received: .*, of transfer_unet"):
+    with pytest.raises(WeightsError, match="efficientnet. Received: .*, of transfer_unet"):
         initialization.network_of(
             _config(method="efficientnet", init_weights=str(run)), methods.get("efficientnet"), None
         )
@@ -273,10 +274,10 @@ def test_shipped_weights_are_gone_on_from_without_a_classifier():
 def test_shipped_weights_are_checked(run, monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "__file__", str(tmp_path / "weights.py"))
     monkeypatch.setitem(weights.SHIPPED, "mine", "0" * 64)
-    with pytest.raises(weights.WeightsError, match="should have come with the package.*No such file"):
+    with pytest.raises(WeightsError, match="should have come with the package.*No such file"):
         weights.load("mine")
     shutil.copytree(run, tmp_path / "shipped" / "mine")
-    with pytest.raises(weights.WeightsError, match="is not the file that was shipped"):
+    with pytest.raises(WeightsError, match="is not the file that was shipped"):
         weights.load("mine")
 
 
@@ -289,5 +290,5 @@ def test_several_data_sets_are_one(tmp_path):
     assert (together.name, together.root) == ("coco+paintings", tmp_path.resolve())
     everything = sorted(together.train + together.val + together.test)
     assert everything == [f"{name}/{i}.png" for name in ("coco", "paintings") for i in range(3)]
-    with pytest.raises(datasets.DataError, match="Received: coco.nonsense"):
+    with pytest.raises(DataError, match="Received: coco.nonsense"):
         datasets.find("coco+nonsense", tmp_path)

@@ -6,6 +6,7 @@ import pytest
 
 from colorizer.cli import train as command
 from colorizer.data import batches, pixel_store
+from colorizer.errors import LostRank, StrategyError
 from colorizer.training import distribution
 
 
@@ -27,7 +28,7 @@ def test_wrong_combinations_are_refused_with_the_rule(monkeypatch, name, told, m
         pytest.skip("the rule is of the other backend")
     for variable, value in zip(distribution.VARIABLES, told, strict=True):
         monkeypatch.setenv(variable, value)
-    with pytest.raises(distribution.StrategyError, match=message):
+    with pytest.raises(StrategyError, match=message):
         distribution.start(name, 8)
 
 
@@ -35,7 +36,7 @@ def test_wrong_combinations_are_refused_with_the_rule(monkeypatch, name, told, m
 def test_the_three_variables_come_together(monkeypatch, told):
     for variable, value in zip(distribution.VARIABLES, told, strict=True):
         monkeypatch.setenv(variable, value)
-    with pytest.raises(distribution.StrategyError, match="all three of KERAS_DISTRIBUTION_JOB_ADDRESSES"):
+    with pytest.raises(StrategyError, match="all three of KERAS_DISTRIBUTION_JOB_ADDRESSES"):
         distribution._told()
 
 
@@ -46,7 +47,7 @@ def test_a_failure_between_ranks_is_told_from_an_error_of_ones_own(monkeypatch):
     # as JAX 0.10 raises it from process_allgather
     lost = ValueError("UNKNOWN: Gloo AllGather failed: Read error [127.0.0.1]:43678: Connection reset by peer")
     for error in (lost, jax.errors.JaxRuntimeError("INTERNAL: barrier failed")):
-        with pytest.raises(distribution.LostRank, match="rank 0 of 2 .* Start all ranks again"), group.watched():
+        with pytest.raises(LostRank, match="rank 0 of 2 .* Start all ranks again"), group.watched():
             raise error
     with pytest.raises(ValueError, match="no such look"), group.watched():
         raise ValueError("no such look")
@@ -55,9 +56,9 @@ def test_a_failure_between_ranks_is_told_from_an_error_of_ones_own(monkeypatch):
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
     monkeypatch.setattr(distribution, "_mirrored", lambda: distribution.Group(devices=3))
     monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
-    with pytest.raises(distribution.StrategyError, match="a multiple of 3. Received: --batch-size 20"):
+    with pytest.raises(StrategyError, match="a multiple of 3. Received: --batch-size 20"):
         distribution.start("mirrored", 20)
-    with pytest.raises(distribution.StrategyError, match="Received: 9 and 2 pictures"):
+    with pytest.raises(StrategyError, match="Received: 9 and 2 pictures"):
         distribution.start("mirrored", 21).require(9, 2)
 
 

@@ -247,7 +247,9 @@ def test_the_paper_s_psnr_beside_no_colour_at_all(world):
 
 def test_the_conventions_that_fit_most_are_named():
     cell = {"reached": 16, "fits": 3, "width": 0.2}
-    fits = {p: {s: dict(cell) for s in plausibility.conventions.SSIMS} for p in plausibility.conventions.PSNRS}
+    fits = {
+        p: {s: dict(cell) for s in plausibility.metric_conventions.SSIMS} for p in plausibility.metric_conventions.PSNRS
+    }
     fits["psnr_ab"]["ssim_grey"]["fits"] = 9
     text = plausibility._best(fits)
     assert "9 of 16, are within reach of PSNR on ab/128, peak 1 with SSIM on the pictures turned grey" in text

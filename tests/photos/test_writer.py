@@ -8,6 +8,7 @@ from PIL import Image
 from shots import ALPHA, DEEP, LOSSLESS, RGB
 
 from colorizer import photos
+from colorizer.errors import PhotoError
 
 
 @pytest.mark.parametrize("suffix", photos.EXTENSIONS)
@@ -65,7 +66,7 @@ def test_jpeg_keeps_its_colours_at_full_resolution(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.gif", "a", "a.jpg.txt"])
 def test_unknown_extensions_are_refused_with_a_list(tmp_path, name):
-    with pytest.raises(photos.PhotoError, match=r"\.jpg, \.jpeg.*\.png.*Received: '(\.gif|\.txt|)'"):
+    with pytest.raises(PhotoError, match=r"\.jpg, \.jpeg.*\.png.*Received: '(\.gif|\.txt|)'"):
         photos.write(tmp_path / name, RGB)
     assert list(tmp_path.iterdir()) == []
 
@@ -79,12 +80,12 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", half_way)
-    with pytest.raises(photos.PhotoError, match="a.png: cannot be written: No space left on device"):
+    with pytest.raises(PhotoError, match="a.png: cannot be written: No space left on device"):
         photos.write(path, RGB)
     assert path.read_bytes() == b"the old file" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_picture_too_wide_for_its_format_is_a_clear_error(tmp_path):
-    with pytest.raises(photos.PhotoError, match="a.webp: cannot be written"):
+    with pytest.raises(PhotoError, match="a.webp: cannot be written"):
         photos.write(tmp_path / "a.webp", np.zeros((2, 20_000, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []

@@ -14,9 +14,10 @@ from conftest import REPOSITORY
 
 from colorizer import config, methods, weights
 from colorizer.classifiers import classifier
-from colorizer.data import datasets, pixel_store
+from colorizer.data import pixel_store
+from colorizer.errors import DataError, RecordError, TrainingError, WeightsError
 from colorizer.training import loop
-from colorizer.training.run_record import Record, RecordError
+from colorizer.training.run_record import Record
 
 TIMES = ["images_per_second", "seconds"]  # the only columns that may differ between two runs of one seed
 
@@ -164,12 +165,12 @@ def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path, pict
 
 
 def test_a_test_set_by_name_is_not_trained_on_and_the_way_out_is_named(tmp_path, picture_folder, cache):
-    with pytest.raises(datasets.DataError, match="name their folder. Received: --dataset ood"):
+    with pytest.raises(DataError, match="name their folder. Received: --dataset ood"):
         loop.run(settings("ood", tmp_path / "run", data_dir=str(picture_folder)))
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(tmp_path, picture_folder, cache):
-    with pytest.raises(loop.TrainingError, match="--learning-rate"):
+    with pytest.raises(TrainingError, match="--learning-rate"):
         loop.run(settings(picture_folder, tmp_path / "run", learning_rate=1e30, epochs=3))
     assert not (tmp_path / "run" / "summary.json").exists()
 
@@ -203,13 +204,13 @@ def test_half_precision_weights_predict_the_same(tmp_path, picture_folder, cache
 
 
 def test_weights_that_are_missing_or_do_not_fit_are_named(tmp_path, picture_folder, cache):
-    with pytest.raises(weights.WeightsError, match="is not there"):
+    with pytest.raises(WeightsError, match="is not there"):
         weights.load(tmp_path)
     run = tmp_path / "run"
     loop.run(settings(picture_folder, run, epochs=1, method="trivial"))
     changed = json.loads((run / "config.json").read_text()) | {"method": "efficientnet"}
     (run / "config.json").write_text(json.dumps(changed))
-    with pytest.raises(weights.WeightsError, match="does not fit"):
+    with pytest.raises(WeightsError, match="does not fit"):
         weights.load(run)
 
 

@@ -10,7 +10,7 @@ from colorizer import photos, weights
 from colorizer.evaluation import runs
 from colorizer.reporting.figures import side_by_side
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 SHIPPED, KEPT = next(iter(weights.SHIPPED)), "colorful-paintings"
 
 
