@@ -65,7 +65,8 @@ def test_a_row_killed_in_its_first_epoch_begins_anew(three, tmp_path):
 
 SLOW = """
 import pathlib, sys
-from colorizer import matrix, reproduce
+from colorizer import experiments as matrix
+from colorizer.cli import reproduce
 runs = pathlib.Path(sys.argv[1])
 matrix.MATRICES["one"] = (matrix.Row("a", {"dataset": "coco"}),)
 child = f"import pathlib, time; pathlib.Path({str(runs / 'going')!r}).touch(); time.sleep(60)"

@@ -23,7 +23,8 @@ from colorizer.errors import DataError
 SLOW = """
 import sys, time
 from pathlib import Path
-from colorizer import datasets, photos, store
+from colorizer import photos
+from colorizer.data import datasets, pixel_store as store
 read = photos.read
 def slow(path):
     time.sleep(0.1)

@@ -147,7 +147,7 @@ KILLED = """
 import os, signal, sys, numpy as np
 from pathlib import Path
 from PIL import Image
-from colorizer import pipeline
+from colorizer.inference import batch_files as pipeline
 save = Image.Image.save
 def half(self, file, *args, **kwargs):
     if '0003' in file.name:

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -81,7 +82,10 @@ def run_on_jax(code, *arguments):
     """Runs Python code in a process with the JAX backend; returns what it printed."""
     if importlib.util.find_spec("jax") is None:
         pytest.skip("jax is not installed: pip install -r requirements-dev.txt")
-    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}"}
+    environment = os.environ | {
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{Path(__file__).parent}{os.pathsep}{REPOSITORY / 'tests'}",
+    }
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
