@@ -106,10 +106,11 @@ def test_a_wrong_part_from_before_is_found_out(server, tmp_path):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_killed_process_is_gone_on_with(server, tmp_path):
     server.plan = ["hang"]
-    call = f"from colorizer.data.download import *; fetch({server.url!r}, Path({str(tmp_path / 'file.zip')!r}), 300000, '')"
+    part = tmp_path / "file.zip.part"
+    target = str(part.with_suffix(""))
+    call = f"from colorizer.data.download import *; fetch({server.url!r}, Path({target!r}), 300000, '')"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     process = subprocess.Popen([sys.executable, "-c", call], stderr=subprocess.DEVNULL, env=environment)
-    part = tmp_path / "file.zip.part"
     for _ in range(500):
         if part.exists() and part.stat().st_size:
             break
