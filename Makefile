@@ -14,7 +14,7 @@ MATRIX ?= gpu
 
 .PHONY: demo test test-all check tables results notebooks bench clean
 demo: $(VENV)/runtime
-	$(BIN)/python -m colorizer.cli.demo
+	$(BIN)/python -m colorizer demo
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
@@ -30,9 +30,9 @@ check: $(VENV)/dev
 tables: $(VENV)/runtime
 	$(BIN)/python evaluate.py
 
-# FLAGS: as `python -m colorizer.cli.reproduce --help` says. Tables are made also where a row failed.
+# FLAGS: as `python -m colorizer reproduce --help` says. Tables are made also where a row failed.
 results: $(VENV)/runtime
-	$(BIN)/python -m colorizer.cli.reproduce --matrix $(MATRIX) $(FLAGS); status=$$?; $(BIN)/python evaluate.py && exit $$status
+	$(BIN)/python -m colorizer reproduce --matrix $(MATRIX) $(FLAGS); status=$$?; $(BIN)/python evaluate.py && exit $$status
 
 notebooks: $(VENV)/runtime
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[notebooks]" -c constraints.txt

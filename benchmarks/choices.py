@@ -1,6 +1,6 @@
 """What each choice in the transfer U-Net is worth, on COCO's validation pictures; makes results/choices.jsonl.
 
-    python -m colorizer.cli.reproduce --matrix unet --classifier FILE.keras
+    python -m colorizer reproduce --matrix unet --classifier FILE.keras
     python -m benchmarks.choices > results/choices.jsonl
 
 A line per row of the matrix that has been run. A loss moves how pale the mean is, and the looks are set for one

@@ -1,7 +1,7 @@
 """Colorizes one photograph with ONNX Runtime alone: no Keras, no TensorFlow.
 
 pip install onnxruntime scikit-image
-python -m colorizer.export --format onnx -o colorizer.onnx     (once, where Keras is)
+python -m colorizer export --format onnx -o colorizer.onnx     (once, where Keras is)
 python onnx_colorize.py colorizer.onnx old.jpg new.png
 """
 

@@ -1,1 +1,1 @@
-"""The web page: `python -m colorizer.app`. Needs the extra [app]."""
+"""The web page: `python -m colorizer app`. Needs the extra [app]."""

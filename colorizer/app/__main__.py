@@ -1,8 +1,8 @@
 """The web page: drop photographs, see them coloured, take them home at full size.
 
-    python -m colorizer.app                                 http://127.0.0.1:7860, for this computer alone
-    python -m colorizer.app --classifier FILE.keras
-    python -m colorizer.app --host 0.0.0.0 --port 8000      for everybody who can reach this computer
+    python -m colorizer app                                 http://127.0.0.1:7860, for this computer alone
+    python -m colorizer app --classifier FILE.keras
+    python -m colorizer app --host 0.0.0.0 --port 8000      for everybody who can reach this computer
 
 Nothing is sent anywhere else. Uploads and results lie in one temporary folder, are removed after
 `--keep-minutes` and all of them when the page ends (Ctrl-C).
@@ -27,16 +27,15 @@ if TYPE_CHECKING:
 
     from colorizer.app.service import Workbench
 
+PROG = "python -m colorizer app"
 TITLE = "Colorizer"
 ABOUT = """Black-and-white photographs in likely colours: guesses, not those that were there.
 A photograph keeps its own sharpness and size. Its own colours, if it has any, are not looked at."""
 
 
-def parse(argv=None) -> argparse.Namespace:
+def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
     """The typed flags; exits with 2 where one of them is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m colorizer.app", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s, this computer alone)")
     add("--port", type=int, default=7860, help="(default: %(default)s)")
@@ -160,14 +159,14 @@ def serve(flags: argparse.Namespace, bench: "Workbench", stop: threading.Event, 
         blocks.close(verbose=False)
 
 
-def main(argv=None) -> int:
+def main(argv=None, prog: str = PROG) -> int:
     """Flags -> networks -> a page in a temporary folder, until Ctrl-C; returns the exit status."""
-    flags = parse(argv)
+    flags = parse(argv, prog)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     if importlib.util.find_spec("gradio") is None:
         print(
-            "colorizer.app: the page needs Gradio, which is not installed. In a clone of this repository:\n"
-            '    pip install -e ".[app]" -c constraints.txt\nelsewhere:\n    pip install "colorizer[app]"',
+            f"{prog}: the page needs Gradio, which is not installed. In a clone of this repository:\n"
+            '    pip install -e ".[app]" -c constraints.txt\n',
             file=sys.stderr,
         )
         return 2
@@ -184,13 +183,13 @@ def main(argv=None) -> int:
         try:
             networks = service.load_networks(flags.weights, flags.classifier)
         except WorkError as error:
-            print(f"colorizer.app: {error}", file=sys.stderr)
+            print(f"{prog}: {error}", file=sys.stderr)
             return 2
         bench = service.Workbench(networks, folder, int(flags.max_megapixels * 1e6))
         try:
             serve(flags, bench, stop, service.examples(folder / "examples"))
         except OSError as error:  # the port is taken
-            print(f"colorizer.app: cannot listen on {flags.host}:{flags.port}: {error}", file=sys.stderr)
+            print(f"{prog}: cannot listen on {flags.host}:{flags.port}: {error}", file=sys.stderr)
             return 2
     return 0
 

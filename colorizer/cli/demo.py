@@ -1,37 +1,32 @@
-"""`make demo`: the main job in a minute, on photographs that scikit-image installs.
+"""Colorizes a few photos that come with scikit-image, in about a minute: `make demo`.
 
-Turns them grey, colorizes them with the shipped weights in both looks, as `colorize.py` does for
-anybody, and writes one sheet of grey, results and truth with what each look gains over no colour.
-What is done is skipped.
+It turns them gray, colorizes them with the shipped weights in both looks, and writes one sheet with gray, results
+and truth. It prints the PSNR of each look beside that of no color. What is done already is skipped.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path("demo")
+PROG = "python -m colorizer demo"
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "motorcycle_left", "rocket")  # none was in training
 LOOKS = ("accurate", "vivid")
 
 
-def step(what: str, *command: str) -> None:
-    """Says what comes and runs one of the repository's scripts as a person would.
-
-    Raises:
-        SystemExit: the script failed; its own message stands above.
-    """
-    print(f"\n== {what}\n$ python {' '.join(command)}", flush=True)
-    done = subprocess.run([sys.executable, *command])
-    if done.returncode:
-        sys.exit(done.returncode)
+def step(title: str, *words: str) -> int:
+    """Prints a command, runs it as a person would, and returns its exit status."""
+    command = ["-m", "colorizer", *words]
+    print(f"\n== {title}\n$ python {' '.join(command)}", flush=True)
+    return subprocess.run([sys.executable, *command]).returncode
 
 
-def grey_photographs() -> dict[str, np.ndarray]:
-    """Writes the photographs turned grey into demo/grey.
+def gray_photos(folder: Path) -> dict[str, np.ndarray]:
+    """Writes the photos, turned gray, into `folder`/gray.
 
     Returns:
         name -> (H, W, 3) uint8 sRGB, the originals.
@@ -44,16 +39,17 @@ def grey_photographs() -> dict[str, np.ndarray]:
     for name in PHOTOGRAPHS:
         path = next((Path(skimage.__file__).parent / "data").glob(f"{name}.*"))
         originals[name] = photos.read(path).rgb
-        if not (FOLDER / "grey" / f"{name}.png").is_file():
-            photos.write(FOLDER / "grey" / f"{name}.png", color.grey(color.rgb_to_lab(originals[name])[..., 0]))
+        if not (folder / "gray" / f"{name}.png").is_file():
+            photos.write(folder / "gray" / f"{name}.png", color.grey(color.rgb_to_lab(originals[name])[..., 0]))
     return originals
 
 
-def sheet(originals: dict[str, np.ndarray]) -> Path:
-    """Draws grey, both looks and truth side by side and prints how near each came.
+def sheet(folder: Path, originals: dict[str, np.ndarray]) -> Path:
+    """Draws gray, both looks and truth side by side, and prints the PSNR of each.
 
     Args:
-        originals: from `grey_photographs`.
+        folder: of the demo.
+        originals: from `gray_photos`.
 
     Returns:
         The sheet's path.
@@ -66,26 +62,34 @@ def sheet(originals: dict[str, np.ndarray]) -> Path:
     squares = [pixel_store.resize_square(original, 256) for original in originals.values()]
     columns = []
     for look in LOOKS:
-        results = [photos.read(FOLDER / look / f"{name}.png").rgb for name in originals]
+        results = [photos.read(folder / look / f"{name}.png").rgb for name in originals]
         columns.append(
             (look, [color.split(color.rgb_to_lab(pixel_store.resize_square(rgb, 256)))[1] for rgb in results])
         )
     for i, name in enumerate(originals):
         floor = metrics.score(squares[i], np.zeros_like(columns[0][1][i]))
         gains = [f"{look} {metrics.score(squares[i], ab[i])['psnr_rgb']:.2f}" for look, ab in columns]
-        print(f"{name}: PSNR {', '.join(gains)} dB; all-grey {floor['psnr_rgb']:.2f}")
-    path = FOLDER / "before_after_truth.png"
+        print(f"{name}: PSNR {', '.join(gains)} dB; all-gray {floor['psnr_rgb']:.2f}")
+    path = folder / "before_after_truth.png"
     plots.figure5(path, squares, list(originals), columns)
     return path
 
 
-def main() -> None:
-    """Colorizes in both looks and draws, whatever of it is not done yet."""
-    originals = grey_photographs()
+def main(argv=None, prog: str = PROG) -> int:
+    """Colorizes in both looks and draws the sheet; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="for the pictures (default: %(default)s)")
+    folder = Path(parser.parse_args(argv).output)
+    originals = gray_photos(folder)
     for look in LOOKS:
-        step(look, "colorize.py", str(FOLDER / "grey"), "-o", str(FOLDER / look), "--look", look)
-    print(f"\nBefore, after and truth: {sheet(originals).resolve()}")
+        status = step(look, "colorize", str(folder / "gray"), "-o", str(folder / look), "--look", look)
+        if status:
+            return status
+    print(f"\nBefore, after and truth: {sheet(folder, originals).resolve()}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

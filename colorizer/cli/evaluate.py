@@ -16,7 +16,7 @@ import sys
 from colorizer import cli
 from colorizer.errors import EvaluationError
 
-PROG = "colorizer-evaluate"
+PROG = "python -m colorizer evaluate"
 
 
 def main(argv=None, prog: str = PROG) -> int:

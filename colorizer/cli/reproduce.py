@@ -1,4 +1,4 @@
-"""Makes the runs of a matrix, one after another: `python -m colorizer.cli.reproduce --help`.
+"""Makes the runs of a matrix, one after another: `python -m colorizer reproduce --help`.
 
 Every row is one `train.py` of its own, so that a kill costs an epoch and no row can disturb the next.
 """
@@ -20,7 +20,7 @@ from typing import Any
 from colorizer import experiments
 from colorizer.config import TrainConfig, flag_of
 
-PROG = "python -m colorizer.cli.reproduce"
+PROG = "python -m colorizer reproduce"
 TRAIN = [sys.executable, "-c", "from colorizer.cli.train import run; run()"]
 FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as its base", "needs --mobilenet FILE"
 
@@ -231,10 +231,10 @@ def _stop(*_):
     raise KeyboardInterrupt
 
 
-def main(argv=None) -> int:
+def main(argv=None, prog: str = PROG) -> int:
     """Flags -> `plan` -> `run`; returns the exit status."""
     parser = argparse.ArgumentParser(
-        PROG, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--matrix", choices=experiments.MATRICES, default="gpu", help="which rows (default: %(default)s)"
@@ -252,7 +252,7 @@ def main(argv=None) -> int:
     try:
         planned = plan(flags.matrix, flags.runs, flags.classifier, flags.mobilenet, flags.only)
     except ValueError as error:
-        print(f"{PROG}: {error}", file=sys.stderr)
+        print(f"{prog}: {error}", file=sys.stderr)
         return 2
     _tell(planned, flags.runs)
     if not flags.list:
@@ -260,10 +260,10 @@ def main(argv=None) -> int:
         try:
             failed = run(planned)
         except KeyboardInterrupt:
-            print(f"{PROG}: stopped. The same command goes on.", file=sys.stderr)
+            print(f"{prog}: stopped. The same command goes on.", file=sys.stderr)
             return 130
         if failed:
-            print(f"{PROG}: failed: {', '.join(failed)}", file=sys.stderr)
+            print(f"{prog}: failed: {', '.join(failed)}", file=sys.stderr)
         planned = plan(flags.matrix, flags.runs, flags.classifier, flags.mobilenet, flags.only)
     return 0 if all(item.state in (FINISHED, SAME) for item in planned) else 1
 

@@ -19,7 +19,7 @@ import sys
 from colorizer import cli
 from colorizer.errors import ClassifierError, DataError, LabelsError, RecordError, TrainingError, WeightsError
 
-PROG = "colorizer-train"
+PROG = "python -m colorizer train"
 
 
 def parse(argv=None, prog: str = PROG):

@@ -1,8 +1,8 @@
 """Colorizes archives on all machines of a Ray cluster, and trains on them.
 
-    python -m colorizer.cluster colorize album/ coloured/
-    python -m colorizer.cluster colorize s3://bucket/scans s3://bucket/coloured     (pip install s3fs)
-    python -m colorizer.cluster train --ranks 2 -- --dataset coco --run /shared/runs/mine --batch-size 40
+    python -m colorizer cluster colorize album/ coloured/
+    python -m colorizer cluster colorize s3://bucket/scans s3://bucket/coloured     (pip install s3fs)
+    python -m colorizer cluster train --ranks 2 -- --dataset coco --run /shared/runs/mine --batch-size 40
 
 RAY_ADDRESS names the cluster; without it one is started on this machine and ended with the command. What
 is done already is skipped, so the same command goes on after it was stopped. A local folder must be one
@@ -16,13 +16,13 @@ import importlib.util
 import os
 import sys
 
-PROG = "python -m colorizer.cluster"
+PROG = "python -m colorizer cluster"
 
 
-def parse(argv=None) -> argparse.Namespace:
+def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
     """The typed flags; exits with 2 where one of them is wrong."""
     parser = argparse.ArgumentParser(
-        PROG, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True)
     colorize = commands.add_parser("colorize", help="a folder tree or a bucket of photos")
@@ -55,11 +55,11 @@ def parse(argv=None) -> argparse.Namespace:
     return flags
 
 
-def main(argv=None) -> int:
+def main(argv=None, prog: str = PROG) -> int:
     """Flags -> one call; returns the exit status."""
-    flags = parse(argv)
+    flags = parse(argv, prog)
     if importlib.util.find_spec("ray") is None:
-        print(f'{PROG}: needs Ray, which is not installed: pip install "colorizer[ray]"', file=sys.stderr)
+        print(f'{prog}: needs Ray, which is not installed: pip install -e ".[ray]"', file=sys.stderr)
         return 2
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray announces a change of its own
@@ -67,9 +67,9 @@ def main(argv=None) -> int:
     from colorizer.cluster import train as launch
 
     try:
-        return archive.main(flags, PROG) if flags.command == "colorize" else launch.main(flags, PROG)
+        return archive.main(flags, prog) if flags.command == "colorize" else launch.main(flags, prog)
     except KeyboardInterrupt:
-        print(f"\n{PROG}: stopped; what is written is whole, and the same command goes on", file=sys.stderr)
+        print(f"\n{prog}: stopped; what is written is whole, and the same command goes on", file=sys.stderr)
         return 130
 
 

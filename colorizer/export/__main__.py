@@ -1,4 +1,4 @@
-"""`python -m colorizer.export`: see `colorizer.export.convert`."""
+"""`python -m colorizer export`: see `colorizer.export.convert`."""
 
 import sys
 

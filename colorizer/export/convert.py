@@ -1,8 +1,8 @@
 """Writes a trained network for other runtimes: one file (or folder) that needs no Keras.
 
-    python -m colorizer.export --format onnx -o colorizer.onnx
-    python -m colorizer.export --format litert --weights results/runs/NAME --classifier FILE.keras
-    python -m colorizer.export --format saved_model --look accurate -o colorizer_saved_model
+    python -m colorizer export --format onnx -o colorizer.onnx
+    python -m colorizer export --format litert --weights results/runs/NAME --classifier FILE.keras
+    python -m colorizer export --format saved_model --look accurate -o colorizer_saved_model
 
 Input: `l_norm` (1, S, S, 1) float32, L*/50 - 1 of the photograph resized to a square, S what the network was
 trained with. Output: ab/128, (1, S, S, 2) float32. The look is inside, and the class vector's classifier. What
@@ -30,16 +30,15 @@ if TYPE_CHECKING:
 
     from colorizer.inference.colorizer import Colorizer
 
+PROG = "python -m colorizer export"
 FORMATS = ("onnx", "litert", "saved_model")
 TOLERANCE = 1e-3  # of ab/128: an eighth of a Lab unit, which nobody sees
 PICTURES = 20
 
 
-def parse(argv=None) -> argparse.Namespace:
+def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
     """The typed flags; exits with 2 where one of them is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m colorizer.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--format", required=True, choices=FORMATS)
     parser.add_argument("-o", "--output", metavar="OUT", help="default: colorizer.onnx, .tflite or _saved_model")
     parser.add_argument("--weights", metavar="NAME|FILE", help="a run's folder or file (default: the shipped default)")
@@ -156,9 +155,9 @@ def size_of(path: Path) -> int:
     return sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) if path.is_dir() else path.stat().st_size
 
 
-def main(argv=None) -> int:
+def main(argv=None, prog: str = PROG) -> int:
     """Flags -> a file beside its name -> the comparison -> its name; returns the exit status."""
-    flags = parse(argv)
+    flags = parse(argv, prog)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from colorizer.export import runtimes

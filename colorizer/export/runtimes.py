@@ -63,7 +63,7 @@ def open_network(path: str | Path, threads: int | None = None) -> Callable[[np.n
     """Opens an exported network.
 
     Args:
-        path: what `python -m colorizer.export` wrote.
+        path: what `python -m colorizer export` wrote.
         threads: of ONNX Runtime and LiteRT; None leaves it to them. TensorFlow has its own for the whole process.
 
     Returns:

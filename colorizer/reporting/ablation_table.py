@@ -50,7 +50,7 @@ def table(found: Iterable[Run], compared: statistics.Compared) -> pd.DataFrame:
 
 def _missing(name, row):
     needs = {experiments.MOBILENET: " --mobilenet FILE.keras"}.get(row.flags.get("classifier"), "")
-    return {"note": f"not run: `python -m colorizer.cli.reproduce --matrix {name}{needs} --only {row.name}`"}
+    return {"note": f"not run: `python -m colorizer reproduce --matrix {name}{needs} --only {row.name}`"}
 
 
 def _measured(head, run, compared):

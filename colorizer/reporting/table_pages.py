@@ -215,7 +215,7 @@ def records(found: Sequence[Run]) -> str:
     if still:
         parts.append("Pending, with the paper's 100 epochs:\n\n" + "\n".join(still))
     if ablations := pending_ablations(found):
-        command_of_all = "`python -m colorizer.cli.reproduce --matrix gpu --classifier FILE.keras`"
+        command_of_all = "`python -m colorizer reproduce --matrix gpu --classifier FILE.keras`"
         parts.append(f"Pending ablations, 100 epochs each, {command_of_all}: {', '.join(ablations)}.")
     return "\n\n".join(parts) + "\n"
 

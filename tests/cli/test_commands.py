@@ -5,7 +5,6 @@ import io
 import json
 import os
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,8 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 from PIL import Image
 
-from colorizer import cli, photos, weights
-from colorizer.cli import colorize, evaluate, file_plan, train
+from colorizer import photos, weights
+from colorizer.cli import colorize, file_plan
 from colorizer.cli import progress as reporting
 from colorizer.inference import batch_files
 from colorizer.methods import trivial
@@ -200,27 +199,6 @@ def test_notes_are_said_once(call, tmp_path):
     image.save(tmp_path / "a.png")
     status, _, err = call("a.png", "-o", "b.jpg")
     assert status == 0 and err.splitlines() == ["b.jpg: JPEG holds no transparency; it is left out"]
-
-
-def test_installed_commands_are_the_scripts(capsys):
-    with open(REPOSITORY / "pyproject.toml", "rb") as file:
-        project = tomllib.load(file)
-    names = {name: place.split(":")[0].split(".")[-1] for name, place in project["project"]["scripts"].items()}
-    assert names == {"colorizer": "colorize", "colorizer-train": "train", "colorizer-evaluate": "evaluate"}
-    packages = set(project["tool"]["setuptools"]["packages"])
-    found = (p.parent for p in (REPOSITORY / "colorizer").rglob("__init__.py"))
-    assert packages == {p.relative_to(REPOSITORY).as_posix().replace("/", ".") for p in found}
-    patterns = project["tool"]["setuptools"]["package-data"]["colorizer"]
-    package = REPOSITORY / "colorizer"
-    installed = {path for pattern in patterns for path in package.glob(pattern)}
-    kept = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
-    assert kept and kept <= installed
-    for module, name in ((colorize, "colorizer"), (train, "colorizer-train"), (evaluate, "colorizer-evaluate")):
-        with pytest.raises(SystemExit) as stop:
-            module.main(["--help"])
-        shown = capsys.readouterr().out
-        assert stop.value.code == 0 and f"usage: {name} " in shown and "%(prog)s" not in shown
-    assert cli.typed("train.py") == "python train.py" and cli.typed("colorizer-train") == "colorizer-train"
 
 
 def test_a_reader_that_has_gone_ends_the_command_quietly(run, tmp_path):

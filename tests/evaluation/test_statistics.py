@@ -99,7 +99,7 @@ def test_an_ablation_is_compared_with_its_base_and_the_missing_ones_name_their_c
     text = ablation_table.render(table)
     assert "| class vector: none (zeros) | `efficientnet-coco-cpu-none` | none | 3 of 3 | 90 | 64x64 |" in text
     assert "-1.00 [-1.00, -1.00] *" in text
-    assert "not run: `python -m colorizer.cli.reproduce --matrix cpu --mobilenet FILE.keras --only " in text
+    assert "not run: `python -m colorizer reproduce --matrix cpu --mobilenet FILE.keras --only " in text
     assert "(n=3)" in text
 
 

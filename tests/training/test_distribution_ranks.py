@@ -169,7 +169,7 @@ def _wait(run, count, process, folder):
 
 @pytest.fixture
 def ray_train(request, folder):
-    """`python -m colorizer.cluster train` with two ranks of Ray Train: run -> the process that started them."""
+    """`python -m colorizer cluster train` with two ranks of Ray Train: run -> the process that started them."""
     for package in ("ray", "jax"):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f'{package} is not installed: pip install -e ".[ray]" -c constraints.txt')

@@ -1,0 +1,93 @@
+"""`python -m colorizer`, the installed command, and what is installed with them."""
+
+import importlib
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from conftest import REPOSITORY, draw_picture
+
+import colorizer
+from colorizer import __main__ as door
+from colorizer import cli
+
+with open(REPOSITORY / "pyproject.toml", "rb") as file:
+    PROJECT = tomllib.load(file)
+
+
+def test_the_distribution_has_a_name_of_its_own():
+    assert PROJECT["project"]["name"] == "keras-colorizer"
+    assert PROJECT["project"]["scripts"] == {"colorizer": "colorizer.__main__:run"}
+
+
+def test_every_file_of_the_package_is_installed():
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["colorizer"]
+    package = REPOSITORY / "colorizer"
+    installed = {path for pattern in patterns for path in package.glob(pattern)}
+    data = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert data and data <= installed
+    folders = {path.parent for path in package.rglob("*.py")}
+    assert all((folder / "__init__.py").is_file() for folder in folders)
+
+
+@pytest.mark.parametrize("name", door.COMMANDS)
+def test_every_command_answers_help_under_its_own_name(name, capsys):
+    module, text = door.COMMANDS[name]
+    if importlib.util.find_spec(module) is None:
+        pytest.fail(f"{module} is not there")
+    with pytest.raises(SystemExit) as end:
+        door.main([name, "--help"], "colorizer")
+    out = capsys.readouterr().out
+    assert end.value.code == 0 and f"usage: colorizer {name}" in out and "%(prog)s" not in out
+
+
+def test_version_and_help(capsys):
+    for words, expected in ((["--version"], colorizer.__version__), (["--help"], "colorize photos"), ([], "commands:")):
+        with pytest.raises(SystemExit) as end:
+            door.main(words)
+        assert end.value.code == 0 and expected in capsys.readouterr().out
+
+
+def test_a_word_that_is_no_command_is_named_with_the_commands(capsys):
+    with pytest.raises(SystemExit) as end:
+        door.main(["colourise"])
+    err = capsys.readouterr().err
+    assert end.value.code == 2 and "Received: colourise" in err and "evaluate" in err
+
+
+def test_a_photo_needs_no_command(tmp_path, monkeypatch):
+    from PIL import Image
+
+    calls = []
+    monkeypatch.setattr("colorizer.cli.colorize.main", lambda argv, prog: calls.append((argv, prog)) or 0)
+    Image.fromarray(draw_picture(0)).save(tmp_path / "old.png")
+    assert door.main([str(tmp_path / "old.png"), "-o", "new.png"], "colorizer") == 0
+    assert door.main(["colorize", "x.png", "-o", "new.png"], "colorizer") == 0
+    assert [prog for _, prog in calls] == ["colorizer", "colorizer colorize"]
+    assert all(argv[-2:] == ["-o", "new.png"] for argv, _ in calls)
+
+
+def test_the_door_loads_no_command_before_it_is_typed():
+    code = "import sys\nfrom colorizer import __main__ as door\ntry: door.main(['--help'])\nexcept SystemExit: pass\n"
+    code += "print(sorted(name for name in sys.modules if name.startswith(('colorizer.', 'keras', 'numpy'))))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "['colorizer.__main__', 'colorizer.cli', 'colorizer.errors']"
+
+
+def test_errors_become_one_line_and_a_status(capsys):
+    from colorizer.errors import TrainingError, WeightsError
+
+    def fails_with(error):
+        def main(argv, prog):
+            raise error
+
+        return cli.start(main, [], "x")
+
+    assert fails_with(WeightsError("no weights")) == 2 and fails_with(TrainingError("blew up")) == 1
+    assert fails_with(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err.splitlines() == ["x: no weights", "x: blew up", "", "x: interrupted"]
+
+
+def test_a_script_is_typed_with_python():
+    assert cli.typed("train.py") == "python train.py" and cli.typed("colorizer train") == "colorizer train"
