@@ -105,7 +105,7 @@ _SMALL = {"image_size": 32, "limit": 1500, "epochs": 4} | _KERAS
 # All of COCO, with He's weights: an encoder that lives.
 _WHOLE = {"dataset": "coco", "classifier": CLASSIFIER, "image_size": 64, "epochs": 5, "plateau_patience": 1}
 
-CHOICES = "unet"  # the matrix that no table of the paper's network shows; `benchmarks.choices` compares its rows
+CHOICES = "unet"  # the matrix that no table of the paper's network shows; `experiments/choices.py` compares its rows
 
 MATRICES: dict[str, tuple[Row, ...]] = {
     "gpu": (
@@ -157,7 +157,7 @@ def rows() -> dict[str, Row]:
 
 def folder_of(name: str) -> str:
     """Where the runs of a matrix lie. Source: ours."""
-    return "results/choices" if name == CHOICES else "results/runs"
+    return "results/experiments/choices" if name == CHOICES else "results/runs"
 
 
 def base_of(run: str) -> str | None:

@@ -58,7 +58,7 @@ plots.histograms(view.colours(gallery.figure_label))
 # colour (0 would be one tint for everything), `near_grey` the share of pixels with a chroma under 10, `warm` the
 # share with a > 0 and b > 0. Trained by squared error, the paper's network has half the truth's chroma or less
 # and a fraction of its spread. On paintings it is one tint, and a warm one; on COCO, where its encoder is known to live
-# (`results/alive.jsonl`), it has two fifths of the spread of photographs.
+# (`results/experiments/alive.jsonl`), it has two fifths of the spread of photographs.
 
 # %%
 color_statistics.table(colours).round(2)
@@ -96,10 +96,10 @@ scores.groupby(kinds)[measures].mean().round(4)
 # Those runs are short and differ in everything at once. One network rebalanced by degrees tells more: the transfer
 # U-Net predicts a distribution of colours too, and it can be divided by how frequent each colour is in training, to the
 # power `rebalance` (0: not at all). Nothing else changes, and no training is needed. Validation pictures,
-# `results/looks.jsonl`:
+# `results/experiments/looks.jsonl`:
 
 # %%
-looks = pd.read_json(RESULTS / "looks.jsonl", lines=True)
+looks = pd.read_json(RESULTS / "experiments" / "looks.jsonl", lines=True)
 looks = looks[(looks.gain == 1) & (looks.temperature == 1) & looks.windows.isna()]
 looks[["dataset", "rebalance", *measures]].round(4).reset_index(drop=True)
 

@@ -130,7 +130,8 @@ def _results(results, tests, data):
     scores = pd.DataFrame(rows, columns=list(runs.COLUMNS))
     runs.write_metrics(results / "metrics.csv", scores)
     tables.write(made, scores, results)
-    shutil.copy(REPOSITORY / "results" / "looks.jsonl", results)
+    (results / "experiments").mkdir()
+    shutil.copy(REPOSITORY / "results" / "experiments" / "looks.jsonl", results / "experiments")
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ DESCRIPTION = """Makes every run of the reproduction that is not made yet, and g
     %(prog)s --matrix gpu --list               what is done, what is left and how long it will take
     %(prog)s --matrix gpu --only NAME          one row
 
-Afterwards `python evaluate.py` makes the tables, of unet `python -m benchmarks.choices`.
+Afterwards `python evaluate.py` makes the tables, of unet `python -m experiments.choices`.
 Exit status: 0 all rows are finished, 1 some are not, 130 Ctrl-C."""
 
 
@@ -241,7 +241,9 @@ def main(argv=None, prog: str = PROG) -> int:
     )
     parser.add_argument("--list", action="store_true", help="say what is done and what is left, and stop")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these rows")
-    parser.add_argument("--runs", type=Path, metavar="DIR", help="(default: results/runs, of unet results/choices)")
+    parser.add_argument(
+        "--runs", type=Path, metavar="DIR", help="(default: results/runs, of unet results/experiments/choices)"
+    )
     parser.add_argument("--data-dir", metavar="DIR", help="holds coco/ and paintings/ (default: found or downloaded)")
     parser.add_argument("--classifier", default=TrainConfig.classifier, help="as train.py's (default: %(default)s)")
     parser.add_argument("--mobilenet", metavar="FILE", help="MobileNetEdgeTPU as a saved Keras classifier")

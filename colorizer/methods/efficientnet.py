@@ -29,8 +29,12 @@ title = "EfficientNet-B4 (proposed)"
 reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using Transfer Learning; BASELINES §2.3"
 # The other defaults of TrainConfig are this paper's.
 settings = {
-    "initializer": Departure("he_normal", "not stated; Keras' own starves the encoder: results/alive.jsonl"),
-    "learning_rate": Departure(3e-4, "not stated; at Keras' 1e-3 most of its last layer dies: results/alive.jsonl"),
+    "initializer": Departure(
+        "he_normal", "not stated; Keras' own starves the encoder: results/experiments/alive.jsonl"
+    ),
+    "learning_rate": Departure(
+        3e-4, "not stated; at Keras' 1e-3 most of its last layer dies: results/experiments/alive.jsonl"
+    ),
     "schedule": Departure("plateau", "§III.C"),
     "ema": Departure(0.0, "ours"),
 }

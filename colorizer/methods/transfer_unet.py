@@ -45,7 +45,7 @@ settings = {
     "learning_rate": Departure(5e-4, "ours: of AdamW, the highest of one cycle"),
     "loss": Departure("distribution", "ours: see `Loss`"),
     "schedule": Departure("one_cycle", "ours: a CPU has few epochs, none to wait for a plateau"),
-    "weight_decay": Departure(0.5, "ours: of results/choices.jsonl, with the next four"),
+    "weight_decay": Departure(0.5, "ours: of results/experiments/choices.jsonl, with the next four"),
     "encoder_rate": Departure(0.3, "ours: as above; at the full rate it forgets more than it learns"),
     "frozen_epochs": Departure(1, "ours: as above"),
     "zoom_range": Departure(0.4, "ours: as above"),
@@ -75,7 +75,7 @@ class Look(NamedTuple):
     added: float
 
 
-# Chosen from results/looks.jsonl: accurate is within 0.07 dB and 0.05 CIEDE2000 of the best on COCO's pictures; vivid
+# Chosen from results/experiments/looks.jsonl: accurate is within 0.07 dB and 0.05 CIEDE2000 of the best on COCO's pictures; vivid
 # is, of all that give both lists three quarters of the truth's colourfulness, the best on both in PSNR and CIEDE2000.
 LOOKS = {"accurate": Look(0.7, 0.0), "vivid": Look(0.5, 0.025)}
 looks = tuple(LOOKS)
@@ -97,7 +97,7 @@ class LogPrior(keras.layers.Layer):
     """Adds the logarithm of how often each colour occurs, so that training begins with what is known of all pictures.
 
     Its weight is set by `trainer` and never trained. To take part of it out again for the vivid look is little
-    better than a gain in PSNR and worse in CIEDE2000 (results/looks.jsonl).
+    better than a gain in PSNR and worse in CIEDE2000 (results/experiments/looks.jsonl).
     """
 
     def build(self, shape):
