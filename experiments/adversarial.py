@@ -1,12 +1,12 @@
 """Does a judge of patches make better colours? Makes results/experiments/adversarial.jsonl.
 
-    python -m experiments.adversarial --run results/experiments/choices/transfer_unet-choices-all > results/experiments/adversarial.jsonl
+    python -m experiments.adversarial --run results/experiments/choices/transfer_unet-choices-all
 
 The decoder of a transfer U-Net is trained on for a few epochs: on its own loss alone, and with a share of being paid
 for deceiving the patch discriminator of `methods.gan`, which learns beside it. What the judge is shown is the accurate
 look before its smoothing, beside true colours averaged to the same quarter of the size. A line for each share, the
-first one for the run as it was, compared as in `experiments/choices.py`: each with the temperature and gain that serve it
-best.
+first one for the run as it was, compared as in `experiments/choices.py`: each with the temperature and gain that
+serve it best.
 """
 
 from __future__ import annotations

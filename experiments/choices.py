@@ -1,4 +1,4 @@
-"""What each choice in the transfer U-Net is worth, on COCO's validation pictures; makes results/experiments/choices.jsonl.
+"""What each choice in the transfer U-Net is worth on COCO's validation pictures: results/experiments/choices.jsonl.
 
     python -m colorizer reproduce --matrix unet --classifier FILE.keras
     python -m experiments.choices > results/experiments/choices.jsonl

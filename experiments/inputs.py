@@ -1,4 +1,4 @@
-"""What the network's input does to a trained network, on validation pictures: results/experiments/inputs.jsonl is this command's.
+"""What the size of the input does to a trained network, on validation pictures: results/experiments/inputs.jsonl.
 
     python -m experiments.inputs --run results/runs/NAME > results/experiments/inputs.jsonl
 

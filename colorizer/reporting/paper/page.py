@@ -41,8 +41,8 @@ _UNKNOWABLE = """\
 - Which eight pictures Tables 3 and 4 are about, and which of them are paintings. Ours are in `colorizer/figure5.txt`.
 - The layers of the network, its learning rate, the split, and what was resized how: README says what we chose.
 - Its initial weights. With those that Keras gives when nothing is said, our encoder died and every picture got one
-  brown tint (`efficientnet-coco`; [alive.jsonl](experiments/alive.jsonl)). It would explain brown pictures, and is not needed
-  for them: with He's weights, with which ours begin since, our run on paintings is brown too. That it happened to
+  brown tint (`efficientnet-coco`; [alive.jsonl](experiments/alive.jsonl)). It would explain brown pictures, and is not
+  needed for them: with He's weights, with which ours begin since, our run on paintings is brown too. That it happened to
   theirs is a guess, whatever they began with.
 - The code of its metrics. What is said above about conventions is what would fit, not what was done.
 - How the three earlier systems were trained for Table 4. Ours are trained from scratch on the same split as the rest.
