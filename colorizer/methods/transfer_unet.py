@@ -76,7 +76,8 @@ class Look(NamedTuple):
 
 
 # Chosen from results/experiments/looks.jsonl: accurate is within 0.07 dB and 0.05 CIEDE2000 of the best on COCO's
-# pictures; vivid is, of all that give both lists three quarters of the truth's colourfulness, the best on both in PSNR and CIEDE2000.
+# pictures; vivid is, of all that give both lists three quarters of the truth's colourfulness, the best on both in
+# PSNR and CIEDE2000.
 LOOKS = {"accurate": Look(0.7, 0.0), "vivid": Look(0.5, 0.025)}
 looks = tuple(LOOKS)
 LARGEST_GAIN = 3.0

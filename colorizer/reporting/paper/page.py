@@ -42,8 +42,8 @@ _UNKNOWABLE = """\
 - The layers of the network, its learning rate, the split, and what was resized how: README says what we chose.
 - Its initial weights. With those that Keras gives when nothing is said, our encoder died and every picture got one
   brown tint (`efficientnet-coco`; [alive.jsonl](experiments/alive.jsonl)). It would explain brown pictures, and is not
-  needed for them: with He's weights, with which ours begin since, our run on paintings is brown too. That it happened to
-  theirs is a guess, whatever they began with.
+  needed for them: with He's weights, with which ours begin since, our run on paintings is brown too. That it happened
+  to theirs is a guess, whatever they began with.
 - The code of its metrics. What is said above about conventions is what would fit, not what was done.
 - How the three earlier systems were trained for Table 4. Ours are trained from scratch on the same split as the rest.
 - Its paintings: the Kaggle set was not at hand. Ours are others, and may be more colourful.
