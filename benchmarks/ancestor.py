@@ -64,7 +64,7 @@ def network_of(flags):
     method = methods.get("efficientnet")
     keras.utils.set_random_seed(0)
     network = method.build(flags.image_size)
-    return method.trainer(network, config.resolve({"dataset": "benchmark"}, method.settings), None)
+    return method.trainer(network, config.resolve({"dataset": "benchmark"}, method), None)
 
 
 def classifier_of(flags):

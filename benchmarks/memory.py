@@ -42,7 +42,7 @@ def training(flags, folder: Path) -> dict:
     loop.EpochClock = Clock
     method = methods.get("efficientnet")
     given = {"dataset": str(folder), "classifier": "none", "run": str(folder.parent / "run"), "epochs": flags.epochs}
-    loop.run(config.resolve(given | {"image_size": 32, "batch_size": 8}, method.settings))
+    loop.run(config.resolve(given | {"image_size": 32, "batch_size": 8}, method))
     return {"early_mib": held[1], "late_mib": held[-1]}
 
 

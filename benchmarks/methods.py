@@ -98,7 +98,7 @@ def measure(flags: argparse.Namespace) -> dict:
     keras.config.set_dtype_policy(flags.precision)
     batches = noise(flags.batch_size, flags.image_size, flags.steps)
     network = method.build(flags.image_size)
-    trainer = method.trainer(network, resolve(given, method.settings), noise(flags.batch_size, flags.image_size, 1))
+    trainer = method.trainer(network, resolve(given, method), noise(flags.batch_size, flags.image_size, 1))
     inputs, _ = batches[0]
     images = flags.batch_size * flags.steps
     compiling = timed(lambda: trainer.fit(noise(flags.batch_size, flags.image_size, 1), verbose=0))

@@ -43,7 +43,7 @@ def train(flags, dataset: str, precision: str, seed: int) -> dict:
     with tempfile.TemporaryDirectory() as run:
         given = {"dataset": dataset, "data_dir": flags.data_dir, "classifier": "none", "run": run, "seed": seed}
         given |= {name: getattr(flags, name) for name in ("limit", "epochs", "image_size", "batch_size")}
-        loop.run(config.resolve(given | {"precision": precision}, method.settings))
+        loop.run(config.resolve(given | {"precision": precision}, method))
         last = pd.read_csv(Path(run, "history.csv")).iloc[-1]
     return {"val_mse": float(last["val_loss"]), "images_per_second": float(last["images_per_second"])}
 

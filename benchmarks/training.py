@@ -60,7 +60,7 @@ def train(flags, folder: Path, run: Path) -> tuple[int, list[dict], list[float]]
         method = methods.get("efficientnet")
         given = {"dataset": str(folder), "classifier": "none", "run": str(run), "epochs": flags.epochs + 1}
         given |= {name: getattr(flags, name) for name in ("image_size", "batch_size", "precision")}
-        summary = loop.run(config.resolve(given, method.settings))
+        summary = loop.run(config.resolve(given, method))
     finally:
         loop.EpochClock = kept
     history = pd.read_csv(run / "history.csv").to_dict("records")
@@ -77,7 +77,7 @@ def bare(flags, steps: int) -> float:
 
     method = methods.get("efficientnet")
     batch = noise(flags.batch_size, flags.image_size, 1)
-    chosen = config.resolve({"dataset": "noise", "batch_size": flags.batch_size}, method.settings)
+    chosen = config.resolve({"dataset": "noise", "batch_size": flags.batch_size}, method)
     keras.utils.set_random_seed(0)
     with loop.precision(flags.precision):
         network = method.build(flags.image_size)

@@ -8,22 +8,26 @@ A field's name is its flag (`batch_size` is `--batch-size`), its key in a run's
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 SCHEDULES = ("plateau", "one_cycle")
-LOSSES = ("mse", "mae", "huber", "distribution", "rebalanced", "chroma", "log_mse")
 INITIALIZERS = ("he_normal", "glorot_uniform")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("none", "mirrored", "jax")
 
 
-class Departure(NamedTuple):
-    """A value in which a method departs from the defaults below, and where it is from."""
+METHOD = "options of some methods"  # the group of the fields that a method must have among its `options`
 
-    value: Any
-    source: str
+
+class Declaration(Protocol):
+    """What `resolve` reads of a method; see `colorizer.methods.base.Method`."""
+
+    name: str
+    defaults: Mapping[str, Any]
+    options: frozenset[str]
+    losses: tuple[str, ...]
 
 
 def setting(default, text, source, kind=str, **flag):
@@ -36,8 +40,8 @@ class TrainConfig:
     """Everything that decides what a training run computes.
 
     Defaults are the paper's where it states them, else "ours" with the reason
-    in `source`. Build it with `resolve`, which lets a method's own departures
-    stand between these defaults and the flags a person typed.
+    in `source`. Build it with `resolve`, which puts a method's own defaults
+    between these and the flags a person typed.
 
     Source: Table 1 and §III of the paper; BASELINES §2.3 for what it leaves out.
     """
@@ -71,14 +75,13 @@ class TrainConfig:
         "mse",
         "of efficientnet and trivial mse or mae, of transfer_unet any of these; the others have their own",
         "Table 1",
-        choices=LOSSES,
     )
     initializer: str | None = setting(
         None,
         "what the convolutions of efficientnet begin with; the others have their own",
         "ours",
         choices=INITIALIZERS,
-        own=True,
+        group=METHOD,
     )
     batch_size: int = setting(20, "images in one step", "Table 1", int)
     learning_rate: float = setting(1e-3, "of the optimizer, at the start", "Keras' Adam default; not stated", float)
@@ -87,7 +90,7 @@ class TrainConfig:
         "plateau: lower the rate when the validation loss stands; one_cycle: up, then down to nothing over --epochs",
         "§III.C",
         choices=SCHEDULES,
-        own=True,
+        group=METHOD,
     )
     plateau_factor: float = setting(
         0.5, "the learning rate is multiplied by this on a plateau", "BASELINES §2.3", float
@@ -99,22 +102,15 @@ class TrainConfig:
     plateau_min_delta: float = setting(0.0, "a validation loss lower by less counts as no change", "§III.C", float)
     plateau_min_lr: float = setting(1e-5, "the learning rate never falls below this", "BASELINES §2.3", float)
     # A method that uses one of these has it among its `settings`; for every other the flag is refused.
-    weight_decay: float = setting(0.0, "decoupled from the gradient, as AdamW's", "ours", float, own=True)
+    weight_decay: float = setting(0.0, "decoupled from the gradient, as AdamW's", "ours", float, group=METHOD)
     encoder_rate: float = setting(
         1.0,
         "a pretrained encoder's learning rate, as a share of the rest's; 0: it stays as it is",
         "ours",
         float,
-        own=True,
+        group=METHOD,
     )
-    frozen_epochs: int = setting(0, "the encoder stays as it is for this many epochs", "ours", int, own=True)
-    ema: float = setting(
-        0.0,
-        "momentum of the weights' moving average, which replaces them after every epoch; 0: none",
-        "ours",
-        float,
-        own=True,
-    )
+    frozen_epochs: int = setting(0, "the encoder stays as it is for this many epochs", "ours", int, group=METHOD)
 
     # -- pixels
     image_size: int = setting(256, "side of the square the network sees, a multiple of 32", "§III.B", int)
@@ -151,8 +147,6 @@ class TrainConfig:
             raise ValueError(f"--image-size must be a multiple of 32. Received: {self.image_size}")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"--schedule must be one of {', '.join(SCHEDULES)}. Received: {self.schedule}")
-        if self.loss not in LOSSES:
-            raise ValueError(f"--loss must be one of {', '.join(LOSSES)}. Received: {self.loss}")
         if self.initializer not in (None, *INITIALIZERS):
             raise ValueError(f"--initializer must be one of {', '.join(INITIALIZERS)}. Received: {self.initializer}")
         if self.precision not in PRECISIONS:
@@ -160,8 +154,6 @@ class TrainConfig:
         for name in ("weight_decay", "encoder_rate", "frozen_epochs", "tone_range"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{flag_of(name)} must be 0 or above. Received: {getattr(self, name)}")
-        if not 0 <= self.ema < 1:
-            raise ValueError(f"--ema must be 0 or above and below 1. Received: {self.ema}")
         if not 0 < self.plateau_factor < 1:
             raise ValueError(f"--plateau-factor must lie between 0 and 1. Received: {self.plateau_factor}")
 
@@ -180,7 +172,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Gives `parser` one flag per field; a flag that is not typed leaves no value behind."""
     for f in fields(TrainConfig):
         options = dict(f.metadata)
-        options.pop("own", None)
+        options.pop("group", None)
         kind, text = options.pop("kind"), f"{options.pop('help')} (default: {f.default}; {options.pop('source')})"
         options["default"] = argparse.SUPPRESS
         if kind is bool:
@@ -190,33 +182,39 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag_of(f.name), help=text.replace("%", "%%"), **options)
 
 
-def resolve(
-    given: Mapping[str, Any], departures: Mapping[str, Departure] | None = None, losses: Sequence[str] = LOSSES
-) -> TrainConfig:
-    """The configuration of a run: defaults, then the method's departures, then what was typed.
+def resolve(given: Mapping[str, Any], method: Declaration | None = None) -> TrainConfig:
+    """The configuration of a run: the paper's defaults, then the method's, then what was typed.
 
     Args:
         given: field name -> value, only for the flags a person typed.
-        departures: the method's `settings`.
-        losses: what `loss` may be; none but the default for a method with its own.
+        method: from `colorizer.methods.get` or `colorizer.methods.declared`; None for the paper's defaults alone.
 
     Returns:
         A `TrainConfig` with `run` filled in.
 
     Raises:
-        ValueError: a value is out of range; the message names the flag and the value.
-
-    Source: ours.
+        ValueError: a value is out of range or not for the method; the message names the flag and the value.
     """
-    own = {name: departure.value for name, departure in (departures or {}).items()}
-    config = TrainConfig(**({k: v for k, v in own.items() if k in names()} | dict(given)))
-    if config.loss not in (TrainConfig.loss, *losses):
-        rule = f"of {config.method} is one of {', '.join(losses)}" if losses else f"is not for {config.method}"
-        raise ValueError(f"--loss {rule}. Received: {config.loss}")
-    for f in fields(TrainConfig):
-        if f.metadata.get("own") and f.name not in own and getattr(config, f.name) != f.default:
-            raise ValueError(f"{flag_of(f.name)} is not for {config.method}. Received: {getattr(config, f.name)}")
+    if method:
+        _check_options(given, method)
+    own = {name: default.value for name, default in method.defaults.items()} if method else {}
+    config = TrainConfig(**(own | dict(given)))
     if config.run is None:
         name = config.dataset.rstrip("/").rsplit("/", 1)[-1]
         config = replace(config, run=f"results/runs/{config.method}-{name}")
     return config
+
+
+def _check_options(given, method):
+    """Refuses a method-specific flag that the method does not use, unless it says what is the case anyway."""
+    for f in fields(TrainConfig):
+        value = given.get(f.name, f.default)
+        if f.metadata.get("group") == METHOD and f.name not in method.options and value != f.default:
+            raise ValueError(
+                f"{flag_of(f.name)} is not an option of the method {method.name}. Received: {value}. "
+                f"Leave it out, or choose a --method that has it."
+            )
+    loss = given.get("loss", TrainConfig.loss)
+    if "loss" in given and loss not in (method.losses or (TrainConfig.loss,)):
+        rule = f"must be one of {', '.join(method.losses)}" if method.losses else "cannot be chosen: it has one loss"
+        raise ValueError(f"--loss of the method {method.name} {rule}. Received: {loss}")

@@ -34,12 +34,15 @@ class Row:
         flags: field of `TrainConfig` -> value, where it is not the default.
         base: the row that an ablation departs from, or None; a row that is its own base only serves the others.
         change: in an ablation, what is different.
+        retired: whether its flags were removed because nothing was gained by them. The row is kept for its record,
+            and cannot be run again.
     """
 
     name: str
     flags: Mapping[str, Any] = field(default_factory=dict)
     base: str | None = None
     change: str = ""
+    retired: bool = False
 
 
 def _ablation(base, flags):
@@ -94,7 +97,10 @@ def _choices(base, flags):
     common = {"dataset": "coco", "method": "transfer_unet", "classifier": CLASSIFIER} | _PLAIN | flags
     return (
         Row(base, common, base, "nothing"),
-        *(Row(f"{base}-{name}", common | own, base, change) for name, (change, own) in rows.items()),
+        *(
+            Row(f"{base}-{name}", common | own, base, change, retired="ema" in own or "loss" in own)
+            for name, (change, own) in rows.items()
+        ),
     )
 
 
@@ -128,6 +134,7 @@ MATRICES: dict[str, tuple[Row, ...]] = {
             _WHOLE | {"ema": 0.99, "zoom_range": 0.5, "epochs": 8},
             "efficientnet-coco-64",
             "against overfitting: average of weights, zoom of 0.5; 8 epochs",
+            retired=True,
         ),
     ),
     "cpu": (

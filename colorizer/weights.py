@@ -13,7 +13,6 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import h5py
 import keras
@@ -38,13 +37,13 @@ class Trained:
     """A network with its weights, and what it was trained with.
 
     Attributes:
-        method: the module of `colorizer.methods` it belongs to.
+        method: the method it belongs to.
         network: the network, weights loaded.
         config: the run's `config.json`.
         path: the weights file.
     """
 
-    method: ModuleType
+    method: methods.Method
     network: keras.Model
     config: dict
     path: Path
@@ -168,11 +167,11 @@ def of_run(folder: Path) -> Path | None:
 
 def _built(method, image_size, encoder: Path) -> keras.Model:
     """A method's network; with the recorded encoder where the method has one and the record names it."""
-    if not methods.has_encoder(method):
+    if not method.uses_encoder:
         return method.build(image_size)
     if not encoder.is_file():
         raise WeightsError(
-            f"weights of {method.__name__.rpartition('.')[2]} need {ENCODER} beside them: the layers of the classifier "
+            f"weights of {method.name} need {ENCODER} beside them: the layers of the classifier "
             f"they were trained with. Received: {encoder.parent} without it."
         )
     return method.build(image_size, keras.models.model_from_json(encoder.read_text(encoding="utf-8")))

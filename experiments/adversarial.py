@@ -76,8 +76,8 @@ def trained_on(run: str, share: float, epochs: int) -> weights.Trained:
     data = loop.prepare(config, begun.method)
     keras.utils.set_random_seed(config.seed)
     network = initialization.network_of(config, begun.method, None)
-    own = transfer_unet.Loss(config.loss, np.exp(network.get_layer("log_prior").log_prior))
-    transfer_unet.encoder_of(network).trainable = False  # or it forgets: results/experiments/choices.jsonl
+    own = transfer_unet.DistributionLoss()
+    begun.method.encoder_of(network).trainable = False  # or it forgets: results/experiments/choices.jsonl
     train = data.batches(
         data.train_rows,
         config,

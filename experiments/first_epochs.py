@@ -70,7 +70,7 @@ def measure(name: str, flags: argparse.Namespace):
     given = {"method": name} | {f: getattr(flags, f) for f in ("dataset", "data_dir", "limit", "image_size", "epochs")}
     given |= {"precision": flags.precision} | ({"batch_size": flags.batch_size} if flags.batch_size else {})
     with tempfile.TemporaryDirectory() as folder:
-        chosen = config.resolve(given | {"run": folder}, method.settings)
+        chosen = config.resolve(given | {"run": folder}, method)
         data = loop.prepare(chosen, method)
     keras.utils.set_random_seed(chosen.seed)
     train = data.labelled_batches(data.train_rows, chosen, generator=batches.generator_of(chosen), shuffle=True)

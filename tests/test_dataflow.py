@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY, draw_picture
 
-from colorizer import color, config, photos
+from colorizer import color, config, methods, photos
 from colorizer.classifiers import classifier
 from colorizer.data import augment, batches, pixel_store
 from colorizer.evaluation import metrics
-from colorizer.methods import efficientnet
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +66,7 @@ def test_every_step_makes_what_readme_says(table, tmp_path, monkeypatch):
     assert {a.dtype for a in (l_batch, vectors, ab_batch)} == {np.dtype(np.float32)}
     checked["`batches`"] = ("`((l_norm, vector), ab_norm)`", "B = 20, float32")
 
-    ab_norm_hat = efficientnet.predict_ab(efficientnet.build(), l_batch[:1], vectors[:1])
+    ab_norm_hat = methods.get("efficientnet").predict_ab(methods.get("efficientnet").build(), l_batch[:1], vectors[:1])
     assert is_float32_within(ab_norm_hat, (1, 256, 256, 2), -1, 1)
     checked["model"] = ("`ab_norm_hat`", "(B, 256, 256, 2) float32, tanh")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import cv2
 
-from colorizer import color, methods, photos, weights
+from colorizer import color, photos, weights
 from colorizer.errors import ClassifierError, PhotoError, WeightsError, WorkError
 from colorizer.inference import colorizer
 
@@ -186,7 +186,7 @@ def load_networks(
 
 def _looks(network: colorizer.Colorizer) -> list[colorizer.Colorizer]:
     """The same network once for each look, its own first."""
-    others = [look for look in methods.looks_of(network.method) if look != network.look]
+    others = [look for look in network.method.looks if look != network.look]
     parts = (network.network, network.method, network.classifier, network.image_size)
     return [network, *(colorizer.Colorizer(*parts, look=look) for look in others)]
 

@@ -23,6 +23,7 @@ from colorizer.config import TrainConfig, flag_of
 PROG = "python -m colorizer reproduce"
 TRAIN = [sys.executable, "-c", "from colorizer.cli.train import run; run()"]
 FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as its base", "needs --mobilenet FILE"
+RETIRED = "cannot be run again: its flags were removed"
 
 DESCRIPTION = """Makes every run of the reproduction that is not made yet, and goes on where it was stopped.
 
@@ -94,7 +95,9 @@ def plan(name: str, runs_dir: Path, classifier: str, mobilenet: str | None = Non
         flags, folder = filled[row.name], Path(runs_dir) / row.name
         base = experiments.base_of(row.name)
         state, done = _state(folder)
-        if state == TO_DO and flags is None:
+        if state != FINISHED and row.retired:
+            state = RETIRED
+        elif state == TO_DO and flags is None:
             state = LACKING
         elif state == TO_DO and base and flags == filled[base]:
             state = SAME
@@ -267,7 +270,7 @@ def main(argv=None, prog: str = PROG) -> int:
         if failed:
             print(f"{prog}: failed: {', '.join(failed)}", file=sys.stderr)
         planned = plan(flags.matrix, flags.runs, flags.classifier, flags.mobilenet, flags.only)
-    return 0 if all(item.state in (FINISHED, SAME) for item in planned) else 1
+    return 0 if all(item.state in (FINISHED, SAME, RETIRED) for item in planned) else 1
 
 
 def _tell(planned, runs_dir):

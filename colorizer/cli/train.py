@@ -59,8 +59,8 @@ def configuration(given: dict, resume: bool):
     begun = run_record.Record(given["run"]).config() if resume and "run" in given else None
     if begun:
         given = {name: begun[name] for name in config.names() if begun.get(name) is not None} | given
-    method = methods.get(given.get("method", config.TrainConfig.method))
-    return config.resolve(given, method.settings, getattr(method, "losses", ()))
+    method = methods.declared(given.get("method", config.TrainConfig.method))
+    return config.resolve(given, method)
 
 
 def _methods(argv) -> str:

@@ -90,7 +90,7 @@ class Look(Run):
 
 def with_looks(run: Run) -> list[Run]:
     """A run, and a `Look` for each of its method's looks but the first, which is the run's own. Source: ours."""
-    suffixes = [suffix for suffix in variants(methods.get(run.method)) if suffix != OWN_L]
+    suffixes = [suffix for suffix in variants(methods.declared(run.method)) if suffix != OWN_L]
     return [run, *(Look(run.folder, run.config, run.summary, run.history, suffix) for suffix in suffixes)]
 
 
@@ -125,15 +125,15 @@ def variants(method) -> tuple[str, ...]:
     """What a method's network is scored as beside `predict_ab`, as suffixes of the method's name.
 
     Args:
-        method: a module of `colorizer.methods`.
+        method: from `colorizer.methods.get` or `colorizer.methods.declared`.
 
     Returns:
         `OWN_L` for one that predicts luminance too, `_<look>` for every look but the first.
 
     Source: ours.
     """
-    own = (OWN_L,) if hasattr(method, "predict_lab") else ()
-    return own + tuple(f"_{look}" for look in methods.looks_of(method)[1:])
+    own = (OWN_L,) if method.predicts_luminance else ()
+    return own + tuple(f"_{look}" for look in method.looks[1:])
 
 
 def chosen(runs: Iterable[Run]) -> dict[tuple[str, str], Run]:

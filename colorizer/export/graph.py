@@ -122,13 +122,10 @@ def build(colorizer: Colorizer) -> keras.Model:
     else:
         vector = seen(GreyPicture(side, seen.input_shape[1])(l_norm), training=False)
     output = colorizer.network([l_norm, vector], training=False)
-    ab_of = getattr(colorizer.method, "ab_of", None)
-    if ab_of:
-        decode = partial(ab_of, look=colorizer.look) if colorizer.look else ab_of
-        output = Decoding(decode)(output, l_norm)
-    elif output.shape[1:] != (side, side, 2):
+    ab_norm_hat = Decoding(partial(colorizer.method.ab_of, look=colorizer.look))(output, l_norm)
+    if ab_norm_hat.shape[1:] != (side, side, 2):
         raise ValueError(
-            f"A network without `ab_of` in its method's file puts out ab, (B, {side}, {side}, 2). "
-            f"Received: {colorizer.method.__name__} with {output.shape}"
+            f"`ab_of` of a method gives (B, {side}, {side}, 2). "
+            f"Received: {ab_norm_hat.shape} from the method {colorizer.method.name}"
         )
-    return keras.Model(l_norm, output, name="colorizer")
+    return keras.Model(l_norm, ab_norm_hat, name="colorizer")

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from colorizer import color, methods, photos, weights
+from colorizer import color, photos, weights
 from colorizer.classifiers import classifier as classifiers
 from colorizer.data import pixel_store
 from colorizer.errors import ClassifierError
@@ -35,7 +35,7 @@ class Colorizer:
 
     Args:
         network: a run's folder or its weights file; or a trained network, and `method` with it.
-        method: a module of `colorizer.methods`, for a network.
+        method: from `colorizer.methods.get`, for a network.
         classifier: for weights a name or a file, see `load`; for a network what
             `colorizer.classifier.load` gives. None: the recorded one; for a network, zeros.
         image_size: side of the square the network sees; for weights the recorded one counts.
@@ -121,10 +121,7 @@ class Colorizer:
         fill = size - len(small)
         l_norm = np.concatenate([l_norm, np.repeat(l_norm[-1:], fill, axis=0)])
         vector = np.concatenate([vector, np.repeat(vector[-1:], fill, axis=0)])
-        if self.look is None:
-            ab_norm_hat = self.method.predict_ab(self.network, l_norm, vector)
-        else:
-            ab_norm_hat = self.method.predict_look(self.network, l_norm, vector, self.look)
+        ab_norm_hat = self.method.predict_look(self.network, l_norm, vector, self.look)
         return list(np.asarray(ab_norm_hat, np.float32)[: len(small)])
 
     def colorize(self, photo: Picture | Sequence[Picture], strength: float = 1.0):
@@ -227,7 +224,7 @@ def _classifier_of(loaded: weights.Trained, spec: str | None) -> classifiers.Cla
 
 def _look_of(method: Method, look: str | None) -> str | None:
     """The look to predict with; None for a method that has one only."""
-    looks = methods.looks_of(method)
+    looks = method.looks
     if look is not None and look not in looks:
         has = f"has the looks {', '.join(looks)}" if looks else "has one look only"
         raise ValueError(f"{method.title} {has}. Received: {look}")

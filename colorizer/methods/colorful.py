@@ -23,29 +23,9 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.config import Departure
+from colorizer.config import TrainConfig
 from colorizer.data.batches import Batches
-
-title = "Colorful Image Colorization"
-reference = "Zhang, Isola, Efros, Colorful Image Colorization, ECCV 2016; BASELINES §1.2"
-settings = {
-    "classifier": Departure("none", "Zhang 2016: the network sees the luminance alone"),
-    "learning_rate": Departure(1e-4, "BASELINES §1.4, for about 2,000 pictures; Zhang: 3e-5"),
-    "plateau_factor": Departure(0.1, "Zhang 2016: a tenth, there after 225k steps"),
-    "plateau_patience": Departure(10, "ours: a tenth is a large step, 10 epochs as for the GAN (BASELINES §1.4)"),
-    "plateau_min_lr": Departure(1e-6, "ours: a hundredth of the first, as in Zhang's schedule"),
-    "zoom_range": Departure(0.0, "Zhang 2016 mirrors and crops, no more"),
-    "rotation_range": Departure(0.0, "Zhang 2016 mirrors and crops, no more"),
-    "shear_range": Departure(0.0, "Zhang 2016 mirrors and crops, no more"),
-    # Recorded; none of them is a flag.
-    "crop": Departure("none", "BASELINES §1.4, the whole 256x256; Zhang: random 176x176"),
-    "weight_decay": Departure(0.0, "BASELINES §1.4: negligible beside a mean over pixels; Zhang: 1e-3, summed loss"),
-    "initialization": Departure("He normal", "BASELINES §1.2; Zhang: data-dependent k-means"),
-    "batch_norm_momentum": Departure(0.9, "BASELINES §1.2, for short runs"),
-    "prior": Departure("training split", "BASELINES §1.2: re-estimated where the pictures are not ImageNet's"),
-}
-uses_vector = False
-uses_labels = False
+from colorizer.methods.base import Default, Method
 
 # The colours that occur in sRGB on a grid of 10 Lab units: for each a, the first and the last b.
 # A list and no computation of ours: no rule for "in gamut" gives exactly these (BASELINES §1.2).
@@ -91,29 +71,6 @@ def _block(x, number, convolutions, filters, last_stride=1, dilation=1):
     return keras.layers.BatchNormalization(
         center=False, scale=False, momentum=0.9, epsilon=1e-5, name=f"conv{number}_norm"
     )(x)
-
-
-def build(image_size: int = 256) -> keras.Model:
-    """Logits (B, S/4, S/4, 313) over `BINS`; see `colorizer.methods.Method.build`. Source: BASELINES §1.2, table."""
-    l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-    vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
-    x = keras.layers.Rescaling(color.L_HALF, name="l_minus_50")(l_norm)
-    x = _block(x, 1, 2, 64, last_stride=2)
-    x = _block(x, 2, 2, 128, last_stride=2)
-    x = _block(x, 3, 3, 256, last_stride=2)
-    x = _block(x, 4, 3, 512)
-    x = _block(x, 5, 3, 512, dilation=2)
-    x = _block(x, 6, 3, 512, dilation=2)
-    x = _block(x, 7, 3, 512)
-    # 4x4 with stride 2 is symmetric under "same": no padding of ours is needed.
-    x = keras.layers.Conv2DTranspose(
-        256, 4, strides=2, padding="same", activation="relu", kernel_initializer="he_normal", name="conv8_1"
-    )(x)
-    x = _conv(x, "conv8_2", 256)
-    x = _conv(x, "conv8_3", 256)
-    # float32 also under mixed precision: the loss takes differences of logits.
-    logits = keras.layers.Conv2D(len(BINS), 1, kernel_initializer="he_normal", dtype="float32", name="conv8_313")(x)
-    return keras.Model([l_norm, vector], logits, name="colorful")
 
 
 def subsample(ab_norm):
@@ -218,22 +175,64 @@ class RebalancedCrossEntropy(keras.losses.Loss):
         return coloured * ops.mean(ops.take(self.weights, nearest) * nats, axis=(1, 2))
 
 
-def trainer(network, config, train) -> keras.Model:
-    """Adam on the rebalanced cross entropy; the unweighted one is logged beside it. Source: BASELINES §1.2, §1.4."""
-    network.compile(
-        # beta_2: authors' solver
-        optimizer=keras.optimizers.Adam(config.learning_rate, beta_2=0.99, weight_decay=config.weight_decay or None),
-        loss=RebalancedCrossEntropy(rebalance(prior_of(train))),
-        metrics=[cross_entropy],
-    )
-    return network
+class Colorful(Method):
+    """The network, the loss and the decoding of Zhang, Isola and Efros."""
 
+    title = "Colorful Image Colorization"
+    reference = "Zhang, Isola, Efros, Colorful Image Colorization, ECCV 2016"
+    defaults = {
+        "classifier": Default("none", "Zhang 2016: the network sees the luminance alone"),
+        "learning_rate": Default(1e-4, "for about 2,000 pictures, docs/reproduction_notes.md; Zhang 2016: 3e-5"),
+        "plateau_factor": Default(0.1, "Zhang 2016: a tenth, there after 225k steps"),
+        "plateau_patience": Default(10, "a tenth is a large step: wait 10 epochs, as for the GAN"),
+        "plateau_min_lr": Default(1e-6, "a hundredth of the first rate, as in Zhang's schedule"),
+        "zoom_range": Default(0.0, "Zhang 2016 only mirrors and crops"),
+        "rotation_range": Default(0.0, "Zhang 2016 only mirrors and crops"),
+        "shear_range": Default(0.0, "Zhang 2016 only mirrors and crops"),
+    }
+    departures = {
+        "crop": Default("none", "the whole 256x256; Zhang 2016: random 176x176"),
+        "weight_decay": Default(0.0, "negligible beside a mean over pixels; Zhang 2016: 1e-3 beside a sum"),
+        "initialization": Default("He normal", "Zhang 2016: data-dependent k-means"),
+        "batch_norm_momentum": Default(0.9, "for short runs"),
+        "prior": Default("training split", "estimated again, since the pictures are not ImageNet's"),
+    }
+    options = frozenset({"weight_decay"})
 
-def ab_of(output, l_norm):
-    """The annealed mean, enlarged bilinearly, as tensors; see `colorizer.methods`."""
-    return ops.image.resize(decode(output), l_norm.shape[1:3], interpolation="bilinear") / color.AB_SCALE
+    def build(self, image_size: int = 256, encoder=None, initializer: str | None = None) -> keras.Model:
+        """Builds the network: logits (B, S/4, S/4, 313) over `BINS`; see `Method.build`."""
+        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
+        vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
+        x = keras.layers.Rescaling(color.L_HALF, name="l_minus_50")(l_norm)
+        x = _block(x, 1, 2, 64, last_stride=2)
+        x = _block(x, 2, 2, 128, last_stride=2)
+        x = _block(x, 3, 3, 256, last_stride=2)
+        x = _block(x, 4, 3, 512)
+        x = _block(x, 5, 3, 512, dilation=2)
+        x = _block(x, 6, 3, 512, dilation=2)
+        x = _block(x, 7, 3, 512)
+        # 4x4 with stride 2 is symmetric under "same": no explicit padding is needed.
+        x = keras.layers.Conv2DTranspose(
+            256, 4, strides=2, padding="same", activation="relu", kernel_initializer="he_normal", name="conv8_1"
+        )(x)
+        x = _conv(x, "conv8_2", 256)
+        x = _conv(x, "conv8_3", 256)
+        # float32 also under mixed precision: the loss takes differences of logits.
+        logits = keras.layers.Conv2D(len(BINS), 1, kernel_initializer="he_normal", dtype="float32", name="conv8_313")(x)
+        return keras.Model([l_norm, vector], logits, name="colorful")
 
+    def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
+        """Compiles Adam on the rebalanced cross entropy; logs the unweighted one beside it."""
+        network.compile(
+            # beta_2: the authors' solver
+            optimizer=keras.optimizers.Adam(
+                config.learning_rate, beta_2=0.99, weight_decay=config.weight_decay or None
+            ),
+            loss=RebalancedCrossEntropy(rebalance(prior_of(train))),
+            metrics=[cross_entropy],
+        )
+        return network
 
-def predict_ab(network, l_norm, vector):
-    """The annealed mean, enlarged bilinearly; see `colorizer.methods.Method.predict_ab`."""
-    return ops.convert_to_numpy(ab_of(network.predict_on_batch([l_norm, vector]), l_norm))
+    def ab_of(self, output, l_norm, look: str | None = None):
+        """Takes the annealed mean and enlarges it bilinearly; see `Method.ab_of`."""
+        return ops.image.resize(decode(output), l_norm.shape[1:3], interpolation="bilinear") / color.AB_SCALE

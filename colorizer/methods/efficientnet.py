@@ -22,25 +22,9 @@ from functools import partial
 
 import keras
 
-from colorizer.config import Departure
+from colorizer.config import TrainConfig
+from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import optimizers
-
-title = "EfficientNet-B4 (proposed)"
-reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using Transfer Learning; BASELINES §2.3"
-# The other defaults of TrainConfig are this paper's.
-settings = {
-    "initializer": Departure(
-        "he_normal", "not stated; Keras' own starves the encoder: results/experiments/alive.jsonl"
-    ),
-    "learning_rate": Departure(
-        3e-4, "not stated; at Keras' 1e-3 most of its last layer dies: results/experiments/alive.jsonl"
-    ),
-    "schedule": Departure("plateau", "§III.C"),
-    "ema": Departure(0.0, "ours"),
-}
-uses_vector = True
-uses_labels = False
-losses = ("mse", "mae")  # what --loss may be; the paper's is mse
 
 CLASSES = 1000  # ImageNet's; the vector is the classifier's softmax over them
 
@@ -100,41 +84,42 @@ def decode(x, conv=_conv):
     return keras.layers.UpSampling2D(2, dtype="float32", name="u3")(x)  # nearest, after the tanh (BASELINES §2.1)
 
 
-def build(image_size: int = 256, initializer: str = settings["initializer"].value) -> keras.Model:
-    """The network of Figure 4; see `colorizer.methods.Method.build`.
+class EfficientNet(Method):
+    """The paper's method; the defaults of `TrainConfig` that are not overridden here are the paper's."""
 
-    Args:
-        image_size: side of the input, a multiple of 32.
-        initializer: of `config.INITIALIZERS`, for every layer before a ReLU. Glorot's halves the variance of what
-            goes through each of these fifteen. After a few hundred steps of Adam the biases are larger than what is
-            left: the encoder ends in zeros, and pictures get one tint each, by their class vectors.
-
-    Returns:
-        See there.
-    """
-    conv = partial(_conv, kernel_initializer=initializer)
-    l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-    vector = keras.Input((CLASSES,), name="vector")
-    ab_norm_hat = decode(fuse(encode(l_norm, conv), vector, conv), conv)
-    return keras.Model([l_norm, vector], ab_norm_hat, name="efficientnet")
-
-
-def trainer(network, config, train) -> keras.Model:
-    """Adam on the mean squared error of ab/128, or the absolute one. Source: Table 1; the mean over 2HW: §III.C.
-
-    The metric is what Keras makes of `metrics=["accuracy"]` on two channels, and the paper of its
-    "accuracy": the share of pixels where the larger of a and b is the same one (BASELINES §3.1).
-    """
-    network.compile(
-        optimizer=keras.optimizers.Adam(
-            optimizers.learning_rate(config, len(train)), **optimizers.averaging(config, len(train))
+    title = "EfficientNet-B4 (proposed)"
+    reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using Transfer Learning"
+    defaults = {
+        "initializer": Default(
+            "he_normal",
+            "not stated; Keras' Glorot makes the encoder's units die: results/experiments/alive.jsonl",
         ),
-        loss=config.loss,
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],
-    )
-    return network
+        "learning_rate": Default(
+            3e-4,
+            "not stated; at 1e-3 most units of the last layer die: results/experiments/alive.jsonl",
+        ),
+    }
+    options = frozenset({"initializer", "schedule"})
+    losses = ("mse", "mae")
+    uses_vector = True
 
+    def build(self, image_size: int = 256, encoder=None, initializer: str | None = None) -> keras.Model:
+        """Builds the network of Figure 4: `ab_norm_hat` (B, S, S, 2) in -1..1; see `Method.build`."""
+        conv = partial(_conv, kernel_initializer=initializer or self.defaults["initializer"].value)
+        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
+        vector = keras.Input((CLASSES,), name="vector")
+        ab_norm_hat = decode(fuse(encode(l_norm, conv), vector, conv), conv)
+        return keras.Model([l_norm, vector], ab_norm_hat, name="efficientnet")
 
-def predict_ab(network, l_norm, vector):
-    """The network's output as it is; see `colorizer.methods.Method.predict_ab`."""
-    return network.predict_on_batch([l_norm, vector])
+    def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
+        """Compiles Adam on the mean squared (Table 1) or absolute error of ab/128, over both channels (§III.C).
+
+        The metric is what Keras makes of the paper's `metrics=["accuracy"]` on two channels: the share of pixels
+        where the larger of a and b is the same one in prediction and truth.
+        """
+        network.compile(
+            optimizer=keras.optimizers.Adam(optimizers.learning_rate(config, len(train))),
+            loss=config.loss,
+            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],
+        )
+        return network

@@ -25,27 +25,8 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.config import Departure
-
-title = "Image Colorization using GANs"
-reference = "Nazeri, Ng, Ebrahimi, Image Colorization using Generative Adversarial Networks, 2018; BASELINES §1.3"
-settings = {
-    "classifier": Departure("none", "Nazeri 2018: the networks see the luminance alone"),
-    "learning_rate": Departure(2e-4, "Nazeri 2018, both networks"),
-    "batch_size": Departure(16, "authors' code, for Places; BASELINES §1.4"),
-    "plateau_factor": Departure(0.1, "Nazeri 2018: divided by ten on a plateau, by hand"),
-    "plateau_patience": Departure(10, "BASELINES §1.4, of the validation L1"),
-    "plateau_min_lr": Departure(1e-6, "authors' code"),
-    "zoom_range": Departure(0.0, "authors' code mirrors, no more"),
-    "rotation_range": Departure(0.0, "authors' code mirrors, no more"),
-    "shear_range": Departure(0.0, "authors' code mirrors, no more"),
-    # Recorded; none of them is a flag.
-    "input": Departure("L/50 - 1", "BASELINES §1.3; authors' code: luma, 0..255"),
-    "generator_steps": Departure(1, "BASELINES §1.4, for one of the discriminator; authors' code: 2"),
-    "batch_norm": Departure("moving averages at inference", "BASELINES §1.3; authors' code: the batch's own, always"),
-}
-uses_vector = False
-uses_labels = False
+from colorizer.config import TrainConfig
+from colorizer.methods.base import Default, Method
 
 AB_RANGE = 110.0  # Lab units at tanh = 1; no sRGB colour reaches it (BASELINES §0)
 L1_WEIGHT = 100.0  # lambda of the paper
@@ -86,27 +67,6 @@ def _up(x, name, filters):
         x
     )
     return keras.layers.ReLU(name=f"{name}_relu")(_norm(x, name))
-
-
-def build(image_size: int = 256) -> keras.Model:
-    """The generator: `lab_norm` (B, S, S, 3), L/50 - 1 and ab/110, by tanh; see `colorizer.methods.Method.build`.
-
-    Source: BASELINES §1.3, table.
-    """
-    l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-    vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
-    x, skips = l_norm, []
-    for i, filters in enumerate(ENCODER[: levels(image_size) + 1]):
-        x = _down(x, f"conv{i}", filters, stride=2 if i else 1)
-        skips.append(x)
-    for i, skip in enumerate(reversed(skips[:-1])):
-        x = _up(x, f"deconv{i}", skip.shape[-1])
-        x = keras.layers.Concatenate(name=f"concat{i}")([x, skip])
-    # float32 also under mixed precision: bfloat16 would round ab to half a Lab unit.
-    lab_norm = keras.layers.Conv2D(
-        3, 1, activation="tanh", kernel_initializer="he_normal", dtype="float32", name="out"
-    )(x)
-    return keras.Model([l_norm, vector], lab_norm, name="gan")
 
 
 def build_discriminator(image_size: int = 256) -> keras.Model:
@@ -230,40 +190,57 @@ class Adversaries(keras.Model):
         return total if training else l1
 
 
-def trainer(network, config, train) -> keras.Model:
-    """Both networks, Adam 2e-4 with beta1 0.5 for each. Source: Nazeri 2018; BASELINES §1.3 (B)."""
-    adversaries = Adversaries(network, build_discriminator(network.input_shape[0][1]))
-    adversaries.compile(optimizer=AdamInTurns(config.learning_rate, beta_1=0.5))
-    return adversaries
+class GAN(Method):
+    """The conditional GAN of Nazeri, Ng and Ebrahimi."""
 
+    title = "Image Colorization using GANs"
+    reference = "Nazeri, Ng, Ebrahimi, Image Colorization using Generative Adversarial Networks, 2018"
+    defaults = {
+        "classifier": Default("none", "Nazeri 2018: the networks see the luminance alone"),
+        "learning_rate": Default(2e-4, "Nazeri 2018, both networks"),
+        "batch_size": Default(16, "the authors' code, for Places"),
+        "plateau_factor": Default(0.1, "Nazeri 2018: divided by ten on a plateau, by hand"),
+        "plateau_patience": Default(10, "docs/reproduction_notes.md: epochs of the validation L1"),
+        "plateau_min_lr": Default(1e-6, "the authors' code"),
+        "zoom_range": Default(0.0, "the authors' code only mirrors"),
+        "rotation_range": Default(0.0, "the authors' code only mirrors"),
+        "shear_range": Default(0.0, "the authors' code only mirrors"),
+    }
+    departures = {
+        "input": Default("L/50 - 1", "the authors' code: luma, 0..255"),
+        "generator_steps": Default(1, "for one step of the discriminator; the authors' code: 2"),
+        "batch_norm": Default("moving averages at inference", "the authors' code: always the batch's own statistics"),
+    }
+    predicts_luminance = True
 
-def ab_of(output, l_norm=None):
-    """The generator's a and b, rescaled, as arrays or tensors; see `colorizer.methods`."""
-    return output[..., 1:] * np.float32(AB_RANGE / color.AB_SCALE)
+    def build(self, image_size: int = 256, encoder=None, initializer: str | None = None) -> keras.Model:
+        """Builds the generator: `lab_norm` (B, S, S, 3), L/50 - 1 and ab/110, by tanh; see `Method.build`."""
+        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
+        vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
+        x, skips = l_norm, []
+        for i, filters in enumerate(ENCODER[: levels(image_size) + 1]):
+            x = _down(x, f"conv{i}", filters, stride=2 if i else 1)
+            skips.append(x)
+        for i, skip in enumerate(reversed(skips[:-1])):
+            x = _up(x, f"deconv{i}", skip.shape[-1])
+            x = keras.layers.Concatenate(name=f"concat{i}")([x, skip])
+        # float32 also under mixed precision: bfloat16 would round ab to half a Lab unit.
+        lab_norm = keras.layers.Conv2D(
+            3, 1, activation="tanh", kernel_initializer="he_normal", dtype="float32", name="out"
+        )(x)
+        return keras.Model([l_norm, vector], lab_norm, name="gan")
 
+    def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
+        """Compiles generator and discriminator with one Adam each, beta1 0.5 as in the paper."""
+        adversaries = Adversaries(network, build_discriminator(network.input_shape[0][1]))
+        adversaries.compile(optimizer=AdamInTurns(config.learning_rate, beta_1=0.5))
+        return adversaries
 
-def _predict(network, l_norm, vector):
-    """The generator's Lab, rescaled: `l_norm_hat` (B, S, S, 1) and `ab_norm_hat` (B, S, S, 2)."""
-    lab_norm_hat = network.predict_on_batch([l_norm, vector])
-    return lab_norm_hat[..., :1], ab_of(lab_norm_hat)
+    def ab_of(self, output, l_norm=None, look: str | None = None):
+        """Rescales the generator's a and b and drops its L; see `Method.ab_of`."""
+        return output[..., 1:] * np.float32(AB_RANGE / color.AB_SCALE)
 
-
-def predict_ab(network, l_norm, vector):
-    """The generated a and b; its L is discarded; see `colorizer.methods.Method.predict_ab`."""
-    return _predict(network, l_norm, vector)[1]
-
-
-def predict_lab(network, l_norm, vector) -> np.ndarray:
-    """All that the generator puts out, its own luminance too: how the authors score it.
-
-    Args:
-        network: from `build`, trained.
-        l_norm: (B, S, S, 1) float32, -1..1.
-        vector: (B, 1000) float32, unused.
-
-    Returns:
-        (B, S, S, 3) float32 Lab; L 0..100, a and b within -110..110.
-
-    Source: BASELINES §1.3, "Inference".
-    """
-    return color.join(*_predict(network, l_norm, vector))
+    def predict_lab(self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Predicts a, b and L, as the authors score it; a and b are within -110..110; see `Method.predict_lab`."""
+        lab_norm_hat = network.predict_on_batch([l_norm, vector])
+        return color.join(lab_norm_hat[..., :1], self.ab_of(lab_norm_hat))

@@ -27,27 +27,9 @@ import keras
 from keras import ops
 
 from colorizer import color
-from colorizer.config import Departure
+from colorizer.config import TrainConfig
 from colorizer.data.coco_labels import UNLABELLED
-
-title = "Let there be Color!"
-reference = "Iizuka, Simo-Serra, Ishikawa, Let there be Color!, SIGGRAPH 2016; BASELINES §1.1"
-settings = {
-    "classifier": Departure("none", "Iizuka 2016: its global features are its own"),
-    "learning_rate": Departure(1.0, "Iizuka 2016: ADADELTA has none; Keras' 0.001 is not that algorithm"),
-    "plateau_min_lr": Departure(1.0, "Iizuka 2016: ADADELTA, without a schedule"),
-    "zoom_range": Departure(0.0, "Iizuka 2016 mirrors and crops, no more"),
-    "rotation_range": Departure(0.0, "Iizuka 2016 mirrors and crops, no more"),
-    "shear_range": Departure(0.0, "Iizuka 2016 mirrors and crops, no more"),
-    # Recorded; none of them is a flag.
-    "crop": Departure("none", "ours: both scales are used in training too; Iizuka: one random 224x224 of 256x256"),
-    "input_mean": Departure(0.5, "ours: middle grey; Iizuka: the training set's, which normalization takes out anyway"),
-    "class_loss": Departure("only with --labels", "BASELINES §1.1: most pictures have none; Iizuka: always"),
-    "batch_norm_momentum": Departure(0.9, "BASELINES §1.4, for short runs"),
-    "initialization": Departure("He normal", "BASELINES §1.1: the paper states none"),
-}
-uses_vector = False
-uses_labels = True
+from colorizer.methods.base import Default, Method
 
 AB_RANGE = 100.0  # Lab units at the ends of the sigmoid; some blues lie beyond and are clipped (BASELINES §0)
 CLASS_WEIGHT = 1 / 300  # alpha of the paper; means on both sides, a sum of colours would drown it (BASELINES §1.1)
@@ -130,26 +112,6 @@ def colourise(x):
     return keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid", dtype="float32", name="out")(x)
 
 
-def build(image_size: int = 256, classes: int = 0) -> keras.Model:
-    """Colours at half size, (B, S/2, S/2, 2) in 0..1; see `colorizer.methods.Method.build`.
-
-    Args:
-        image_size: side of the input, a multiple of 32.
-        classes: how many class scores to put out beside the colours; 0 for none, which is what is saved.
-    """
-    l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-    vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
-    picture = keras.layers.Rescaling(0.5, name="l_over_100")(l_norm)  # L/100 - 0.5
-    small = keras.layers.Resizing(
-        global_size(image_size), global_size(image_size), interpolation="bilinear", name="small"
-    )(picture)
-    low = low_level()
-    mid = _conv(_conv(low(picture), "mid1", 512), "mid2", 256)
-    colours = colourise(fuse(mid, global_features(low(small))))
-    network = keras.Model([l_norm, vector], colours, name="let_there_be_color")
-    return with_classes(network, classes) if classes else network
-
-
 def with_classes(network: keras.Model, classes: int) -> keras.Model:
     """A model around `network` that puts out class scores too.
 
@@ -199,18 +161,6 @@ def _adadelta(config):
     return keras.optimizers.Adadelta(config.learning_rate, rho=0.95, epsilon=1e-6)  # the algorithm's paper
 
 
-def trainer(network, config, train) -> keras.Model:
-    """ADADELTA on the mean squared error of the colours, and on the classes where the run has labels.
-
-    Source: BASELINES §1.1.
-    """
-    classes = getattr(train, "classes", 0)
-    if classes:
-        return joint_trainer(network, config, classes)
-    network.compile(optimizer=_adadelta(config), loss=colour_loss)
-    return network
-
-
 def joint_trainer(network, config, classes: int) -> keras.Model:
     """ADADELTA on colours and classes together: for batches `((l_norm, vector), (ab_norm, label))`.
 
@@ -229,12 +179,50 @@ def joint_trainer(network, config, classes: int) -> keras.Model:
     return model
 
 
-def ab_of(output, l_norm):
-    """The decoded colours, enlarged bilinearly, as tensors; see `colorizer.methods`."""
-    ab_norm_hat = (2 * output - 1) * (AB_RANGE / color.AB_SCALE)
-    return ops.image.resize(ab_norm_hat, l_norm.shape[1:3], interpolation="bilinear")
+class LetThereBeColor(Method):
+    """The network of Iizuka, Simo-Serra and Ishikawa, with or without class labels."""
 
+    title = "Let there be Color!"
+    reference = "Iizuka, Simo-Serra, Ishikawa, Let there be Color!, SIGGRAPH 2016"
+    defaults = {
+        "classifier": Default("none", "Iizuka 2016: the network learns its own global features"),
+        "learning_rate": Default(1.0, "Iizuka 2016: ADADELTA has none; Keras' 0.001 is not that algorithm"),
+        "plateau_min_lr": Default(1.0, "Iizuka 2016: ADADELTA, without a schedule"),
+        "zoom_range": Default(0.0, "Iizuka 2016 only mirrors and crops"),
+        "rotation_range": Default(0.0, "Iizuka 2016 only mirrors and crops"),
+        "shear_range": Default(0.0, "Iizuka 2016 only mirrors and crops"),
+    }
+    departures = {
+        "crop": Default("none", "both scales are used in training too; Iizuka 2016: one random 224x224 of 256x256"),
+        "input_mean": Default(0.5, "middle gray; Iizuka 2016: the training set's mean, which normalization removes"),
+        "class_loss": Default("only with --labels", "most pictures have no class; Iizuka 2016: always"),
+        "batch_norm_momentum": Default(0.9, "for short runs"),
+        "initialization": Default("He normal", "not stated in the paper"),
+    }
+    uses_labels = True
 
-def predict_ab(network, l_norm, vector):
-    """The decoded colours, enlarged bilinearly; see `colorizer.methods.Method.predict_ab`."""
-    return ops.convert_to_numpy(ab_of(network.predict_on_batch([l_norm, vector]), l_norm))
+    def build(self, image_size: int = 256, encoder=None, initializer: str | None = None) -> keras.Model:
+        """Builds the network without class scores: colors (B, S/2, S/2, 2) in 0..1; see `Method.build`."""
+        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
+        vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
+        picture = keras.layers.Rescaling(0.5, name="l_over_100")(l_norm)  # L/100 - 0.5
+        small = keras.layers.Resizing(
+            global_size(image_size), global_size(image_size), interpolation="bilinear", name="small"
+        )(picture)
+        low = low_level()
+        mid = _conv(_conv(low(picture), "mid1", 512), "mid2", 256)
+        colours = colourise(fuse(mid, global_features(low(small))))
+        return keras.Model([l_norm, vector], colours, name="let_there_be_color")
+
+    def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
+        """Compiles ADADELTA on the colors' mean squared error, and on the classes if the run has labels."""
+        classes = getattr(train, "classes", 0)
+        if classes:
+            return joint_trainer(network, config, classes)
+        network.compile(optimizer=_adadelta(config), loss=colour_loss)
+        return network
+
+    def ab_of(self, output, l_norm, look: str | None = None):
+        """Rescales the sigmoid's output and enlarges it bilinearly; see `Method.ab_of`."""
+        ab_norm_hat = (2 * output - 1) * (AB_RANGE / color.AB_SCALE)
+        return ops.image.resize(ab_norm_hat, l_norm.shape[1:3], interpolation="bilinear")

@@ -34,37 +34,15 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.config import Departure
+from colorizer.config import TrainConfig
 from colorizer.methods import colorful
+from colorizer.methods.base import Default, Method
 from colorizer.methods.colorful import BINS, STRIDE
 from colorizer.methods.layers import backbone, guided_filter, optimizers
-
-title = "Transfer U-Net (ours)"
-reference = "ours, after the paper's conclusion; BASELINES §1.2 for bins and soft encoding"
-settings = {
-    "learning_rate": Departure(5e-4, "ours: of AdamW, the highest of one cycle"),
-    "loss": Departure("distribution", "ours: see `Loss`"),
-    "schedule": Departure("one_cycle", "ours: a CPU has few epochs, none to wait for a plateau"),
-    "weight_decay": Departure(0.5, "ours: of results/experiments/choices.jsonl, with the next four"),
-    "encoder_rate": Departure(0.3, "ours: as above; at the full rate it forgets more than it learns"),
-    "frozen_epochs": Departure(1, "ours: as above"),
-    "zoom_range": Departure(0.4, "ours: as above"),
-    "tone_range": Departure(0.5, "ours: as above; half a stop"),
-    "ema": Departure(0.0, "ours"),
-    "rotation_range": Departure(0.0, "ours: photographs are seldom askew"),
-    "shear_range": Departure(0.0, "ours: as above"),
-}
-losses = ("distribution", "rebalanced", "chroma", "mse", "mae", "huber", "log_mse")
-uses_vector = False
-uses_labels = False
-uses_encoder = True
 
 TOP = 256  # channels of the bottleneck
 WIDTHS = ((160, 256), (96, 160), (48, 96))  # of S/16, S/8, S/4: what is taken of the skip, what is made of both
 MEAN_WEIGHT = 50.0  # of the mean's squared error in ab/128 beside the cross entropy in nats: about a fifth of the loss
-LEAST_MSE = 1e-4  # of a picture, in (ab/128)^2: about 1.3 Lab units; below it nothing is gained
-HUBER = 0.1  # of ab/128, 13 Lab units: below it an error counts by its square
-DOUBLE = 20.0  # Lab units of true chroma at which a pixel counts twice
 PRIOR_FLOOR = 1e-5  # no colour is held impossible because the training set lacks it
 
 
@@ -79,7 +57,6 @@ class Look(NamedTuple):
 # pictures; vivid is, of all that give both lists three quarters of the truth's colourfulness, the best on both in
 # PSNR and CIEDE2000.
 LOOKS = {"accurate": Look(0.7, 0.0), "vivid": Look(0.5, 0.025)}
-looks = tuple(LOOKS)
 LARGEST_GAIN = 3.0
 LEAST_CHROMA = 1.0  # Lab units; a mean paler than this points nowhere
 MOMENTS = np.column_stack([BINS, np.square(BINS).sum(axis=1)])  # (313, 3): a, b, a^2 + b^2
@@ -108,76 +85,26 @@ class LogPrior(keras.layers.Layer):
         return logits + self.log_prior
 
 
-def build(image_size: int = 256, encoder: keras.Model | None = None) -> keras.Model:
-    """Logits (B, S/4, S/4, 313) over `colorful.BINS`; see `colorizer.methods.Method.build`.
+class DistributionLoss(keras.losses.Loss):
+    """Cross entropy with the soft-encoded truth, plus the squared error of the distribution's mean.
 
-    Args:
-        image_size: side of the input, a multiple of 32.
-        encoder: see `encoders.stages`; None for `encoders.plain`.
-    """
-    l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-    vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
-    encoder = backbone.plain() if encoder is None else encoder
-    # 2.55 L is within 8 of 255 levels of the sRGB grey of that L; the first layer learns the rest.
-    grey = keras.layers.Rescaling(127.5, 127.5, name="grey")(l_norm)
-    rgb = keras.layers.Concatenate(name="rgb")([grey, grey, grey])
-    *skips, deepest = backbone.stages(encoder, image_size)(rgb)
-    x = _conv(deepest, TOP, 1, "top")
-    for (taken, made), stride, skip in zip(WIDTHS, (16, 8, 4), reversed(skips), strict=True):
-        x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
-        x = keras.layers.Concatenate(name=f"join{stride}")([x, _conv(skip, taken, 1, f"skip{stride}")])
-        x = _conv(x, made, 3, f"made{stride}")
-    x = _conv(x, WIDTHS[-1][1], 3, "last")
-    # float32 also under mixed precision: the loss takes differences of logits.
-    logits = keras.layers.Conv2D(len(BINS), 1, kernel_initializer="zeros", dtype="float32", name="logits")(x)
-    return keras.Model([l_norm, vector], LogPrior(dtype="float32", name="log_prior")(logits), name="transfer_unet")
-
-
-def encoder_of(network: keras.Model) -> keras.Model:
-    """The encoder of a network, to build another with: a model's architecture, as a run's record keeps it."""
-    return network.get_layer("encoder")
-
-
-class Loss(keras.losses.Loss):
-    """What a predicted distribution costs, beside a truth averaged to its quarter of the size.
-
-        distribution   cross entropy with the soft-encoded truth, and the squared error of the distribution's mean:
-                       the first makes rare colours possible, the second keeps the mean, whence the looks depart, honest
-        rebalanced     the same, each pixel's cross entropy weighted by how rare its true colour is, as in `colorful`
-        chroma         the same as `distribution`, each pixel weighted by one and its true chroma over `DOUBLE`
-        mse, mae       the mean's squared or absolute error alone
-        huber          the mean's squared error where it is below `HUBER`, its absolute one above, alone
-        log_mse        the logarithm of a picture's mean squared error: its PSNR, but for the clipping to sRGB
-
-    `kind` is one of `losses`, `prior` (313,) float how often each colour occurs in training.
-
-    Source: ours; soft encoding and rebalancing: BASELINES §1.2.
+    The cross entropy makes rare colors possible; the squared error keeps the mean, which the looks start from,
+    accurate. The truth is averaged to a quarter of its size. Six other losses were tried and were not better:
+    results/experiments/choices.jsonl.
     """
 
-    def __init__(self, kind: str, prior: np.ndarray):
-        super().__init__(name=kind)
-        self.kind = kind
-        self.weights = colorful.rebalance(prior) if kind == "rebalanced" else np.ones(len(BINS), np.float32)
+    def __init__(self, name: str = "distribution"):
+        super().__init__(name=name)
 
     def call(self, ab_norm, logits):
+        """(B, S, S, 2) ab/128 and (B, S/4, S/4, 313) -> (B,) float32."""
         ab = ops.average_pool(ab_norm, STRIDE, STRIDE) * color.AB_SCALE
         logs = ops.log_softmax(logits, axis=-1)
         error = (ops.matmul(ops.exp(logs), BINS) - ab) / color.AB_SCALE
-        if self.kind == "mae":
-            return MEAN_WEIGHT * ops.mean(ops.abs(error), axis=(1, 2, 3))
-        if self.kind == "huber":
-            return MEAN_WEIGHT * ops.mean(keras.losses.huber(ops.zeros_like(error), error, HUBER), axis=(1, 2))
         squares = ops.mean(ops.square(error), axis=-1)
-        if self.kind == "mse":
-            return MEAN_WEIGHT * ops.mean(squares, axis=(1, 2))
-        if self.kind == "log_mse":
-            return ops.log(ops.mean(squares, axis=(1, 2)) + LEAST_MSE)
         indices, shares = colorful.encode(ab)
         nats = -ops.sum(shares * ops.take_along_axis(logs, indices, axis=-1), axis=-1)
-        cost = ops.take(self.weights, indices[..., 0]) * nats + MEAN_WEIGHT * squares
-        if self.kind == "chroma":
-            cost *= 1 + ops.norm(ab, axis=-1) / DOUBLE
-        return ops.mean(cost, axis=(1, 2))
+        return ops.mean(nats + MEAN_WEIGHT * squares, axis=(1, 2))
 
 
 def mse(ab_norm, logits):
@@ -215,48 +142,90 @@ def knows(classifier: str) -> bool:
     return classifier != "none" and not classifier.startswith("random:")
 
 
-def trainer(network, config, train) -> keras.Model:
-    """AdamW on `Loss`; the prior is that of the training pictures. Source: ours."""
-    prior = colorful.prior_of(train)
-    network.get_layer("log_prior").log_prior.assign(np.log(np.maximum(prior, PRIOR_FLOOR)).astype(np.float32))
-    encoder, share, frozen = encoder_of(network), config.encoder_rate, config.frozen_epochs
-    if not (config.init_weights or knows(config.classifier)):
-        share, frozen = 1.0, 0  # there is nothing to keep
-    encoder.trainable = share > 0  # its batch statistics too
-    network.compile(
-        optimizer=optimizers.TwoRates(
-            optimizers.learning_rate(config, len(train)),
-            slow=encoder.trainable_variables,
-            share=share,
-            frozen_steps=frozen * len(train),
-            weight_decay=config.weight_decay,
-            global_clipnorm=1.0,
-            **optimizers.averaging(config, len(train)),
+class TransferUNet(Method):
+    """A U-Net on a pretrained classifier, with a distribution over colors as its output."""
+
+    title = "Transfer U-Net (ours)"
+    reference = "this project's, after the paper's conclusion; bins and soft encoding: Zhang 2016"
+    defaults = {
+        "learning_rate": Default(5e-4, "of AdamW, the highest of one cycle"),
+        "loss": Default("distribution", "see `DistributionLoss`"),
+        "schedule": Default("one_cycle", "few epochs fit on a CPU, too few to wait for a plateau"),
+        "weight_decay": Default(0.5, "chosen by experiment: results/experiments/choices.jsonl"),
+        "encoder_rate": Default(
+            0.3, "chosen by experiment; at the full rate the encoder forgets: results/experiments/choices.jsonl"
         ),
-        loss=Loss(config.loss, prior),
-        metrics=[mse],
-        # XLA compiles for minutes and makes depthwise convolutions on a CPU several times slower; JAX always uses it.
-        jit_compile=False,
-    )
-    return network
+        "frozen_epochs": Default(1, "chosen by experiment: results/experiments/choices.jsonl"),
+        "zoom_range": Default(0.4, "chosen by experiment: results/experiments/choices.jsonl"),
+        "tone_range": Default(0.5, "chosen by experiment: results/experiments/choices.jsonl"),
+        "rotation_range": Default(0.0, "photographs are seldom askew"),
+        "shear_range": Default(0.0, "photographs are seldom askew"),
+    }
+    options = frozenset({"schedule", "weight_decay", "encoder_rate", "frozen_epochs"})
+    losses = ("distribution",)
+    uses_encoder = True
+    looks = ("accurate", "vivid")
 
+    def build(
+        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+    ) -> keras.Model:
+        """Builds the network: logits (B, S/4, S/4, 313) over `BINS`; see `Method.build`.
 
-def ab_of(output, l_norm, look="accurate"):
-    """A look, enlarged bilinearly and smoothed along the edges of luminance, as tensors; see `colorizer.methods`."""
-    temperature, added = LOOKS[look]
-    mean = mean_ab(output, temperature)
-    ab = gain(output, mean, added) * mean
-    side = l_norm.shape[1]
-    ab_norm_hat = ops.image.resize(ab, (side, side), interpolation="bilinear") / color.AB_SCALE
-    return ops.clip(guided_filter.smooth(l_norm, ab_norm_hat, side // WINDOWS, EPSILON), -1, 1)
+        Args:
+            image_size: side S of the input, a multiple of 32.
+            encoder: see `backbone.stages`; None for `backbone.plain`.
+            initializer: not an option of this method.
+        """
+        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
+        vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
+        encoder = backbone.plain() if encoder is None else encoder
+        # 2.55 L is within 8 of 255 levels of the sRGB gray of that L; the first layer learns the rest.
+        grey = keras.layers.Rescaling(127.5, 127.5, name="grey")(l_norm)
+        rgb = keras.layers.Concatenate(name="rgb")([grey, grey, grey])
+        *skips, deepest = backbone.stages(encoder, image_size)(rgb)
+        x = _conv(deepest, TOP, 1, "top")
+        for (taken, made), stride, skip in zip(WIDTHS, (16, 8, 4), reversed(skips), strict=True):
+            x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
+            x = keras.layers.Concatenate(name=f"join{stride}")([x, _conv(skip, taken, 1, f"skip{stride}")])
+            x = _conv(x, made, 3, f"made{stride}")
+        x = _conv(x, WIDTHS[-1][1], 3, "last")
+        # float32 also under mixed precision: the loss takes differences of logits.
+        logits = keras.layers.Conv2D(len(BINS), 1, kernel_initializer="zeros", dtype="float32", name="logits")(x)
+        return keras.Model([l_norm, vector], LogPrior(dtype="float32", name="log_prior")(logits), name="transfer_unet")
 
+    def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
+        """Compiles AdamW on `DistributionLoss`; sets the network's prior to that of the training pictures."""
+        prior = colorful.prior_of(train)
+        network.get_layer("log_prior").log_prior.assign(np.log(np.maximum(prior, PRIOR_FLOOR)).astype(np.float32))
+        encoder, share, frozen = self.encoder_of(network), config.encoder_rate, config.frozen_epochs
+        if not (config.init_weights or knows(config.classifier)):
+            share, frozen = 1.0, 0  # there is nothing to keep
+        encoder.trainable = share > 0  # its batch statistics too
+        network.compile(
+            optimizer=optimizers.TwoRates(
+                optimizers.learning_rate(config, len(train)),
+                slow=encoder.trainable_variables,
+                share=share,
+                frozen_steps=frozen * len(train),
+                weight_decay=config.weight_decay,
+                global_clipnorm=1.0,
+            ),
+            loss=DistributionLoss(),
+            metrics=[mse],
+            # XLA compiles for minutes and makes depthwise convolutions on a CPU several times slower; JAX needs it.
+            jit_compile=False,
+        )
+        return network
 
-def predict_ab(network, l_norm, vector):
-    """The accurate look; see `colorizer.methods.Method.predict_ab`."""
-    return predict_look(network, l_norm, vector, "accurate")
+    def ab_of(self, output, l_norm, look: str | None = None):
+        """Decodes a look, enlarges it bilinearly and smooths it along the edges of luminance; see `Method.ab_of`."""
+        temperature, added = LOOKS[look or self.looks[0]]
+        mean = mean_ab(output, temperature)
+        ab = gain(output, mean, added) * mean
+        side = l_norm.shape[1]
+        ab_norm_hat = ops.image.resize(ab, (side, side), interpolation="bilinear") / color.AB_SCALE
+        return ops.clip(guided_filter.smooth(l_norm, ab_norm_hat, side // WINDOWS, EPSILON), -1, 1)
 
-
-def predict_look(network, l_norm, vector, look):
-    """One of `looks`; otherwise as `predict_ab`. Source: ours."""
-    output = network.predict_on_batch([l_norm, vector])
-    return ops.convert_to_numpy(ab_of(output, ops.convert_to_tensor(l_norm), look))
+    def encoder_of(self, network: keras.Model) -> keras.Model:
+        """The encoder inside the network; see `Method.encoder_of`."""
+        return network.get_layer("encoder")

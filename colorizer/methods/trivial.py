@@ -11,17 +11,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from colorizer.config import Departure
-
-title = "One colour everywhere"
-reference = "ours; BASELINES §3 asks for these rows"
-settings = {
-    "classifier": Departure("none", "ours: it looks at nothing"),
-    "learning_rate": Departure(1e-2, "ours: two numbers, near 0.1, to be found in few steps"),
-}
-uses_vector = False
-uses_labels = False
-losses = ("mse", "mae")  # what --loss may be; mae finds the median colour
+from colorizer.config import TrainConfig
+from colorizer.methods.base import Default, Method
 
 
 def all_grey(l_norm: np.ndarray) -> np.ndarray:
@@ -66,23 +57,28 @@ class OneColour(keras.layers.Layer):
         return keras.ops.zeros_like(l_norm) + self.ab_norm
 
 
-def build(image_size: int = 256) -> keras.Model:
-    """A network of two weights; see `colorizer.methods.Method.build`."""
-    l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-    vector = keras.Input((1000,), name="vector")
-    return keras.Model([l_norm, vector], OneColour(dtype="float32", name="one_colour")(l_norm), name="trivial")
+class Trivial(Method):
+    """A baseline of two trainable numbers, which learns the training set's mean color."""
 
+    title = "One colour everywhere"
+    reference = "the trivial baseline that a colorization must beat"
+    defaults = {
+        "classifier": Default("none", "the network ignores its input"),
+        "learning_rate": Default(1e-2, "two numbers near 0.1 are learned in a few steps"),
+    }
+    losses = ("mse", "mae")
 
-def trainer(network, config, train) -> keras.Model:
-    """Adam on MSE, whose minimum is the mean colour, or on the mean absolute error, whose is the median's."""
-    network.compile(
-        keras.optimizers.Adam(config.learning_rate),
-        loss=config.loss,
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],
-    )
-    return network
+    def build(self, image_size: int = 256, encoder=None, initializer: str | None = None) -> keras.Model:
+        """Builds a network of two weights; see `Method.build`."""
+        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
+        vector = keras.Input((1000,), name="vector")
+        return keras.Model([l_norm, vector], OneColour(dtype="float32", name="one_colour")(l_norm), name="trivial")
 
-
-def predict_ab(network, l_norm, vector):
-    """The colour it has learnt, everywhere; see `colorizer.methods.Method.predict_ab`."""
-    return network.predict_on_batch([l_norm, vector])
+    def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
+        """Compiles Adam on the mean squared error, least at the mean color, or the absolute, least at the median."""
+        network.compile(
+            keras.optimizers.Adam(config.learning_rate),
+            loss=config.loss,
+            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],
+        )
+        return network

@@ -6,17 +6,16 @@ config --> classifier_of --> class vectors (`training.prepare`), a record's name
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import keras
 
-from colorizer import methods, weights
+from colorizer import weights
 from colorizer.classifiers import classifier
 from colorizer.config import TrainConfig
 from colorizer.errors import WeightsError
+from colorizer.methods import Method
 
 
-def classifier_of(config: TrainConfig, method: ModuleType) -> classifier.Classifier:
+def classifier_of(config: TrainConfig, method: Method) -> classifier.Classifier:
     """Where class vectors, or the encoder, come from.
 
     Args:
@@ -33,14 +32,14 @@ def classifier_of(config: TrainConfig, method: ModuleType) -> classifier.Classif
     Source: ours.
     """
     begun = _record_of(config) if config.init_weights else None
-    if method.uses_vector or (methods.has_encoder(method) and not begun):
+    if method.uses_vector or (method.uses_encoder and not begun):
         return classifier.load(config.classifier)
-    if begun and methods.has_encoder(method):
+    if begun and method.uses_encoder:
         return classifier.Classifier(begun["classifier_name"], begun["classifier_sha256"])
     return classifier.load("none")
 
 
-def network_of(config: TrainConfig, method: ModuleType, encoder: keras.Model | None) -> keras.Model:
+def network_of(config: TrainConfig, method: Method, encoder: keras.Model | None) -> keras.Model:
     """The network before its first step.
 
     Args:
@@ -57,13 +56,10 @@ def network_of(config: TrainConfig, method: ModuleType, encoder: keras.Model | N
     Source: ours.
     """
     if not config.init_weights:
-        own = {"encoder": encoder} if methods.has_encoder(method) else {}
-        if config.initializer:
-            own["initializer"] = config.initializer
-        return method.build(config.image_size, **own)
+        return method.build(config.image_size, encoder, config.initializer)
     _record_of(config)
     begun = weights.load(config.init_weights).network
-    network = method.build(config.image_size, *([method.encoder_of(begun)] if methods.has_encoder(method) else []))
+    network = method.build(config.image_size, method.encoder_of(begun))
     network.set_weights(begun.get_weights())
     return network
 

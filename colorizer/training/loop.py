@@ -70,7 +70,7 @@ def prepare(config: TrainConfig, method) -> Data:
     Source: paper §III.B.
     """
     if config.labels and not method.uses_labels:
-        learners = ", ".join(name for name in methods.names() if methods.get(name).uses_labels)
+        learners = ", ".join(name for name in methods.names() if methods.declared(name).uses_labels)
         raise LabelsError(
             f"--labels is for a method that learns classes: {learners}. Received: --method {config.method}"
         )
@@ -166,7 +166,7 @@ def _run(config, resume, group, watch) -> dict:
     with group.scope():
         with precision(config.precision):
             network = initialization.network_of(config, method, data.classifier.model)
-            if methods.has_encoder(method):
+            if method.uses_encoder:
                 with group.aside():
                     record.keep_encoder(method.encoder_of(network))
             trainer = method.trainer(network, config, train)
@@ -241,7 +241,10 @@ def _describe(config, method, data, group):
     """What `config.json` holds: every setting and everything that can change a result."""
     return asdict(config) | {
         "method_title": method.title,
-        "departures": {name: departure._asdict() for name, departure in method.settings.items()},
+        "departures": {
+            name: {"value": default.value, "source": default.reason}
+            for name, default in (method.defaults | method.departures).items()
+        },
         "classifier_name": data.classifier.name,
         "classifier_sha256": data.classifier.fingerprint,
         "backend": keras.backend.backend(),

@@ -12,9 +12,8 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 from PIL import Image
 
-from colorizer import photos, weights
+from colorizer import methods, photos, weights
 from colorizer.inference import colorizer
-from colorizer.methods import trivial
 from colorizer.photos import reader
 
 SIZE = 32
@@ -25,7 +24,7 @@ def run(tmp_path_factory) -> str:
     """A run's folder, as train.py leaves it: the method "trivial", one colour everywhere."""
     folder = tmp_path_factory.mktemp("runs") / "trivial-test"
     folder.mkdir()
-    network = trivial.build(SIZE)
+    network = methods.get("trivial").build(SIZE)
     network.set_weights([np.array([0.2, 0.1], np.float32)])
     network.save_weights(folder / weights.BEST)
     (folder / "config.json").write_text(json.dumps({"method": "trivial", "image_size": SIZE, "classifier": "none"}))
@@ -175,7 +174,7 @@ def test_wrong_usage_exits_with_2_and_writes_nothing(colorize, tmp_path, words, 
 
 
 def test_a_classifier_that_is_not_here_exits_with_2_and_says_the_choices(colorize, tmp_path, run, monkeypatch):
-    monkeypatch.setattr(trivial, "uses_vector", True)
+    monkeypatch.setattr(methods.get("trivial"), "uses_vector", True)
     picture(tmp_path / "a.png")
     status, _, err = colorize("a.png", "-o", "x.png", "--classifier", "gone.keras")
     assert status == 2 and "gone.keras" in err and not (tmp_path / "x.png").exists()

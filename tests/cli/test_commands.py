@@ -12,17 +12,16 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 from PIL import Image
 
-from colorizer import photos, weights
+from colorizer import methods, photos, weights
 from colorizer.cli import colorize, file_plan
 from colorizer.cli import progress as reporting
 from colorizer.inference import batch_files
-from colorizer.methods import trivial
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("run")
-    network = trivial.build(32)
+    network = methods.get("trivial").build(32)
     network.set_weights([np.array([0.2, 0.1], np.float32)])
     network.save_weights(folder / weights.BEST)
     (folder / "config.json").write_text(json.dumps({"method": "trivial", "image_size": 32, "classifier": "none"}))

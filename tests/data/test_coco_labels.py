@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from colorizer import config, weights
+from colorizer import config, methods, weights
 from colorizer.data import coco_labels
 from colorizer.errors import LabelsError
 from colorizer.methods import let_there_be_color
@@ -53,7 +53,7 @@ def test_what_is_no_annotation_file_is_refused(tmp_path, annotations):
 def settings(folder, run, method, annotations):
     given = {"dataset": str(folder), "image_size": 32, "batch_size": 8, "epochs": 1}
     given |= {"method": method, "run": str(run), "labels": str(annotations)}
-    return config.resolve(given, let_there_be_color.settings)
+    return config.resolve(given, methods.get("let_there_be_color"))
 
 
 @pytest.mark.slow
@@ -69,7 +69,9 @@ def test_let_there_be_color_learns_classes_and_is_saved_without_them(
     assert history["loss"] == pytest.approx(colours + let_there_be_color.CLASS_WEIGHT * classes, rel=0.02)
     assert json.loads((run / "config.json").read_text())["labels"] == str(annotations)
     assert (
-        summary["parameters"] == weights.load(run).network.count_params() == let_there_be_color.build(32).count_params()
+        summary["parameters"]
+        == weights.load(run).network.count_params()
+        == methods.get("let_there_be_color").build(32).count_params()
     )
     assert np.isfinite(summary["val_mse"])
 

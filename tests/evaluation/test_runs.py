@@ -6,6 +6,7 @@ from test_evaluator import brown_run, data  # noqa: F401  (a fixture: small made
 
 from colorizer import color, methods
 from colorizer.evaluation import evaluator, predictions, runs
+from colorizer.methods import Method
 from colorizer.reporting.figures import gallery
 
 
@@ -14,7 +15,8 @@ def test_a_method_that_predicts_luminance_is_scored_with_its_own_too(data, tmp_p
         ab_norm = methods.get("trivial").predict_ab(network, l_norm, vector)
         return color.join(-np.ones_like(l_norm), ab_norm)  # black
 
-    monkeypatch.setattr(methods.get("trivial"), "predict_lab", predict_lab, raising=False)
+    monkeypatch.setattr(methods.get("trivial"), "predict_lab", predict_lab)
+    monkeypatch.setattr(Method, "predicts_luminance", True)
     brown_run(tmp_path / "runs" / "trivial-paintings")
     scores = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
     of_run = scores[(scores.run == "trivial-paintings") & (scores.test_set == "coco")].set_index("image")
@@ -36,8 +38,8 @@ def test_a_second_look_is_scored_kept_and_drawn(data, tmp_path, monkeypatch):  #
     def predict_look(network, l_norm, vector, look):
         return trivial.predict_ab(network, l_norm, vector) * {"pale": 1, "strong": 2}[look]
 
-    monkeypatch.setattr(trivial, "looks", ("pale", "strong"), raising=False)
-    monkeypatch.setattr(trivial, "predict_look", predict_look, raising=False)
+    monkeypatch.setattr(Method, "looks", ("pale", "strong"))
+    monkeypatch.setattr(trivial, "predict_look", predict_look)
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
     scores = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
     assert set(scores[scores.run == "trivial-paintings"].method) == {"trivial", "trivial_strong"}

@@ -9,12 +9,11 @@ import pytest
 from conftest import draw_picture
 from PIL import Image
 
-from colorizer import color, photos, weights
+from colorizer import color, methods, photos, weights
 from colorizer.classifiers import classifier as classifiers
 from colorizer.errors import ClassifierError, WeightsError
 from colorizer.inference import colorizer as inference
 from colorizer.inference import full_size
-from colorizer.methods import trivial
 from colorizer.photos import reader
 
 SIZE = 32
@@ -23,7 +22,7 @@ AB = np.array([0.15, -0.1], np.float32)
 
 def one_colour(ab_norm=AB):
     """A trained network of the method "trivial": `ab_norm` everywhere."""
-    network = trivial.build(SIZE)
+    network = methods.get("trivial").build(SIZE)
     network.set_weights([np.asarray(ab_norm, np.float32)])
     return network
 
@@ -53,7 +52,7 @@ class Sees:
 
 @pytest.fixture
 def colorizer():
-    return inference.Colorizer(one_colour(), trivial, image_size=SIZE)
+    return inference.Colorizer(one_colour(), methods.get("trivial"), image_size=SIZE)
 
 
 @pytest.mark.parametrize("height, width", [(96, 128), (301, 77), (50, 50), (1, 1), (2, 900)])
@@ -167,7 +166,7 @@ def test_load_takes_a_run(tmp_path):
     run = make_run(tmp_path / "run")
     for given in (run, str(run), run / weights.BEST):
         colorizer = inference.Colorizer.load(given)
-        assert colorizer.image_size == SIZE and colorizer.method is trivial
+        assert colorizer.image_size == SIZE and colorizer.method is methods.get("trivial")
         np.testing.assert_allclose(colorizer.predict_ab([draw_picture(0)])[0][5, 5], AB)
     with pytest.raises(WeightsError, match="absent"):
         inference.Colorizer.load(tmp_path / "absent")
@@ -179,7 +178,7 @@ def test_load_needs_no_classifier_where_the_method_uses_none(tmp_path):
 
 
 def test_load_takes_the_recorded_classifier_or_says_which_one_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr(trivial, "uses_vector", True)
+    monkeypatch.setattr(methods.get("trivial"), "uses_vector", True)
     record = {"classifier": "gone/net.keras", "classifier_name": "net", "classifier_sha256": "sha256:abc"}
     run = make_run(tmp_path / "run", **record)
     with pytest.raises(ClassifierError) as caught:
@@ -194,7 +193,7 @@ def test_load_takes_the_recorded_classifier_or_says_which_one_is_missing(tmp_pat
 
 
 def test_another_classifier_than_the_recorded_one_is_warned_about(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(trivial, "uses_vector", True)
+    monkeypatch.setattr(methods.get("trivial"), "uses_vector", True)
     run = make_run(tmp_path / "run", classifier="a.keras", classifier_name="net", classifier_sha256="sha256:abc")
     assert inference.Colorizer.load(run, "none").classifier.name == "none"
     assert "trained with the classifier net (sha256:abc), not with none (zeros)" in caplog.text
@@ -272,7 +271,7 @@ def test_the_network_is_a_keras_model_called_in_batches(tmp_path):
     shapes = []
     original = network.predict_on_batch
     network.predict_on_batch = lambda inputs: shapes.append(inputs[0].shape) or original(inputs)
-    colorizer = inference.Colorizer(network, trivial, image_size=SIZE)
+    colorizer = inference.Colorizer(network, methods.get("trivial"), image_size=SIZE)
     assert isinstance(network, keras.Model)
     list(colorizer.colorize_files(make_files(tmp_path), batch_size=4))
     assert shapes == [(4, SIZE, SIZE, 1), (1, SIZE, SIZE, 1)]  # 0, 1, 3 filled up to four; 4 alone

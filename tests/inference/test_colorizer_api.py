@@ -13,10 +13,9 @@ from conftest import REPOSITORY, draw_picture
 from PIL import Image
 
 import colorizer
-from colorizer import color, photos, weights
+from colorizer import color, methods, photos, weights
 from colorizer.inference import borders, full_size
 from colorizer.inference import colorizer as inference
-from colorizer.methods import trivial
 
 SIZE, AB = 32, np.array([0.15, -0.1], np.float32)
 
@@ -25,7 +24,7 @@ SIZE, AB = 32, np.array([0.15, -0.1], np.float32)
 def run(tmp_path_factory):
     """A run's folder with a network that says one colour."""
     folder = tmp_path_factory.mktemp("run")
-    network = trivial.build(SIZE)
+    network = methods.get("trivial").build(SIZE)
     network.set_weights([AB])
     network.save_weights(folder / weights.BEST)
     (folder / "config.json").write_text(json.dumps({"method": "trivial", "image_size": SIZE, "classifier": "none"}))

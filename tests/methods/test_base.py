@@ -1,5 +1,7 @@
 """One interface test for every module in colorizer/methods, and what is particular to some."""
 
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -7,9 +9,12 @@ import keras
 import numpy as np
 import pytest
 
-from colorizer import methods
-from colorizer.config import Departure, TrainConfig, resolve
-from colorizer.methods import efficientnet, trivial
+from colorizer import config, methods
+from colorizer.config import TrainConfig, resolve
+from colorizer.methods import trivial
+from colorizer.methods.base import Method
+
+EFFICIENTNET, TRIVIAL = methods.get("efficientnet"), methods.get("trivial")
 
 
 class TinyBatches(keras.utils.PyDataset):
@@ -34,28 +39,52 @@ class TinyBatches(keras.utils.PyDataset):
 
 def test_names_are_the_modules_of_the_folder():
     folder = Path(methods.__file__).parent
-    assert methods.names() == sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
-    with pytest.raises(ValueError, match="efficientnet.*Received: nosuch"):
+    assert methods.names() == sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "base"))
+    with pytest.raises(ValueError, match="Received: nosuch.*efficientnet"):
         methods.get("nosuch")
 
 
 @pytest.mark.parametrize("name", methods.names())
-def test_method_has_the_interface(name):
+def test_a_method_declares_what_it_is(name):
     method = methods.get(name)
-    assert method.title and method.reference
-    assert isinstance(method.uses_vector, bool)
-    assert isinstance(method.uses_labels, bool)
-    for departure in method.settings.values():
-        assert isinstance(departure, Departure)
-        assert departure.source
-    resolve({"dataset": "sample"}, method.settings)  # raises where a departure is out of range
-    assert method.__doc__ and len(method.__doc__.splitlines()) > 2, "what it is, its paper, what is ours"
+    assert method.name == name and method.title and method.reference
+    assert repr(method) == f"<Method {name}: {method.title}>"
+    assert set(method.defaults) <= set(config.names())
+    assert not set(method.departures) & set(method.defaults), "recorded under one key"
+    for field_name, default in method.defaults.items():
+        assert isinstance(default, methods.Default) and default.reason
+        assert default.value != getattr(TrainConfig, field_name), "a default that changes nothing"
+    for default in method.departures.values():
+        assert isinstance(default, methods.Default) and default.reason
+    specific = {f.name for f in fields(TrainConfig) if f.metadata.get("group") == config.METHOD}
+    assert method.options <= specific
+    assert specific & set(method.defaults) <= method.options
+    resolved = resolve({"dataset": "sample", "method": name}, method)  # raises where a default is out of range
+    assert all(getattr(resolved, key) == default.value for key, default in method.defaults.items())
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_declarations_are_read_without_loading_the_module(name):
+    loaded, declared = methods.get(name), methods.declared(name)
+    for attribute in [*Method.__annotations__, "name"]:
+        assert getattr(declared, attribute) == getattr(loaded, attribute), attribute
+    with pytest.raises(NotImplementedError):
+        declared.build()
+
+
+def test_declarations_need_no_keras():
+    code = (
+        "import sys; from colorizer import methods; list(map(methods.declared, methods.names())); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "colorizer.methods.base" in loaded
+    assert not {"keras", "tensorflow", "jax", "numpy"} & set(loaded)
 
 
 @pytest.mark.parametrize("name", methods.names())
 def test_method_builds_trains_and_predicts(name):
     method, batches = methods.get(name), TinyBatches()
-    config = resolve({"dataset": "sample", "image_size": 64, "batch_size": 2}, method.settings)
+    config = resolve({"dataset": "sample", "image_size": 64, "batch_size": 2}, method)
     keras.utils.set_random_seed(0)
     network = method.build(64)
     assert [tuple(i.shape) for i in network.inputs] == [(None, 64, 64, 1), (None, 1000)]
@@ -88,7 +117,7 @@ def test_saved_weights_give_the_same_prediction(name, tmp_path):
 
 
 def test_the_papers_network_has_the_layers_of_its_ancestor():
-    network = efficientnet.build()
+    network = EFFICIENTNET.build()
     assert network.count_params() == 4_696_098
     assert network.output_shape == (None, 256, 256, 2)
     shapes = {layer.name: (tuple(layer.output.shape[1:]), layer.count_params()) for layer in network.layers}
@@ -102,10 +131,10 @@ def test_the_papers_network_has_the_layers_of_its_ancestor():
 
 def test_the_class_vector_reaches_every_position():
     keras.utils.set_random_seed(0)
-    network = efficientnet.build(64)
+    network = EFFICIENTNET.build(64)
     l_norm = np.zeros((1, 64, 64, 1), np.float32)
     one_hot = np.eye(1000, dtype=np.float32)
-    difference = efficientnet.predict_ab(network, l_norm, one_hot[:1]) - efficientnet.predict_ab(
+    difference = EFFICIENTNET.predict_ab(network, l_norm, one_hot[:1]) - methods.get("efficientnet").predict_ab(
         network, l_norm, one_hot[1:2]
     )
     assert (np.abs(difference).max(axis=-1) > 0).all()
@@ -114,7 +143,7 @@ def test_the_class_vector_reaches_every_position():
 def test_what_a_picture_shows_reaches_the_bottleneck_of_a_new_network():
     def share_left(initializer):
         keras.utils.set_random_seed(0)
-        network = efficientnet.build(64, initializer)
+        network = EFFICIENTNET.build(64, initializer=initializer)
         bottleneck = keras.Model(network.inputs, network.get_layer("e8").output)
         l_norm = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 1)).astype(np.float32)
         found = keras.ops.convert_to_numpy(bottleneck([l_norm, np.zeros((2, 1000), np.float32)]))
@@ -125,27 +154,24 @@ def test_what_a_picture_shows_reaches_the_bottleneck_of_a_new_network():
 
 
 def test_the_papers_defaults_are_table_1():
-    config = resolve({}, efficientnet.settings)
+    config = resolve({}, EFFICIENTNET)
     assert (config.batch_size, config.epochs, config.image_size) == (20, 100, 256)
     assert (config.plateau_factor, config.plateau_patience, config.plateau_min_lr) == (0.5, 3, 1e-5)
-    assert list(efficientnet.settings) == ["initializer", "learning_rate", "schedule", "ema"]
-    network = efficientnet.build(32)
-    efficientnet.trainer(network, config, range(3))
+    assert list(EFFICIENTNET.defaults) == ["initializer", "learning_rate"]
+    network = EFFICIENTNET.build(32)
+    EFFICIENTNET.trainer(network, config, range(3))
     assert isinstance(network.optimizer, keras.optimizers.Adam)
     assert float(network.optimizer.learning_rate) == pytest.approx(3e-4)  # the paper states none
-    assert not network.optimizer.use_ema
     assert network.loss == "mse"
     assert network.get_layer("d7").activation is keras.activations.tanh
     assert network.get_layer("e1").activation is keras.activations.relu
 
 
-def test_the_papers_network_can_have_one_cycle_and_an_average():
-    config = resolve({"schedule": "one_cycle", "ema": 0.9, "epochs": 2}, efficientnet.settings)
-    network = efficientnet.build(32)
-    efficientnet.trainer(network, config, range(10))
-    network.optimizer.build(network.trainable_variables)
+def test_the_papers_network_can_have_one_cycle():
+    config = resolve({"schedule": "one_cycle", "epochs": 2}, EFFICIENTNET)
+    network = EFFICIENTNET.build(32)
+    EFFICIENTNET.trainer(network, config, range(10))
     assert float(network.optimizer.learning_rate) == pytest.approx(3e-6)  # a hundredth, at the start
-    assert (network.optimizer.ema_momentum, network.optimizer.ema_overwrite_frequency) == (0.9, 10)
 
 
 # -- trivial
@@ -153,15 +179,15 @@ def test_the_papers_network_can_have_one_cycle_and_an_average():
 
 def test_the_network_of_two_weights_learns_the_mean_colour():
     batches = TinyBatches()
-    network = trivial.build(64)
+    network = TRIVIAL.build(64)
     assert network.count_params() == 2
     (l_norm, vector), _ = batches[0]
-    np.testing.assert_array_equal(trivial.predict_ab(network, l_norm, vector), trivial.all_grey(l_norm))
-    config = resolve({"dataset": "sample"}, trivial.settings)
-    trivial.trainer(network, config, batches).fit(batches, epochs=150, verbose=0)
+    np.testing.assert_array_equal(TRIVIAL.predict_ab(network, l_norm, vector), trivial.all_grey(l_norm))
+    config = resolve({"dataset": "sample"}, TRIVIAL)
+    TRIVIAL.trainer(network, config, batches).fit(batches, epochs=150, verbose=0)
     mean = batches.ab_norm.mean((0, 1, 2))
     expected = trivial.mean_colour(l_norm, mean)
-    np.testing.assert_allclose(trivial.predict_ab(network, l_norm, vector), expected, atol=2e-3)
+    np.testing.assert_allclose(TRIVIAL.predict_ab(network, l_norm, vector), expected, atol=2e-3)
 
 
 def test_every_setting_says_where_it_is_from():

@@ -12,10 +12,12 @@ import pytest
 from conftest import REPOSITORY
 from skimage import data
 
-from colorizer import color
+from colorizer import color, methods
 from colorizer.config import resolve
 from colorizer.data import batches, pixel_store
 from colorizer.methods import colorful
+
+METHOD = methods.get("colorful")
 
 VECTOR = np.zeros((1, 1000), np.float32)
 SIZES = [
@@ -65,7 +67,7 @@ class Same(keras.utils.PyDataset):
 
 def settings(method, **given):
     """A small run's configuration with the method's own departures."""
-    return resolve({"dataset": "sample", "image_size": 32} | given, method.settings)
+    return resolve({"dataset": "sample", "image_size": 32} | given, method)
 
 
 def assert_aligned(pad, conv):
@@ -111,7 +113,7 @@ print("trained")
 
 
 def test_the_network_has_the_layers_of_the_paper():
-    network = colorful.build()
+    network = METHOD.build()
     assert network.count_params() == 32_235_385
     assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == 32_230_393
     assert network.output_shape == (None, 64, 64, 313)
@@ -132,7 +134,7 @@ def test_the_network_has_the_layers_of_the_paper():
 
 @pytest.mark.parametrize("size, out", [(224, 56), (176, 44)])
 def test_other_sizes_give_a_quarter(size, out):
-    assert colorful.build(size).output_shape == (None, out, out, 313)
+    assert METHOD.build(size).output_shape == (None, out, out, 313)
 
 
 # -- the colours
@@ -247,8 +249,8 @@ def test_overfits_one_photograph():
     """BASELINES §6.5: under 1.6 nats a pixel; 32x32, 20 steps with a learning rate of 1e-3, 10 with a tenth of it."""
     keras.utils.set_random_seed(0)
     l_norm, ab_norm = photograph(32)
-    network = colorful.build(32)
-    trainer = colorful.trainer(network, settings(colorful, learning_rate=1e-3), Same(l_norm, ab_norm))
+    network = METHOD.build(32)
+    trainer = METHOD.trainer(network, settings(METHOD, learning_rate=1e-3), Same(l_norm, ab_norm))
     first = trainer.fit(Same(l_norm, ab_norm), verbose=0).history
     trainer.fit(Same(l_norm, ab_norm, steps=19), verbose=0)
     trainer.optimizer.learning_rate = 1e-4  # the moving averages catch up
@@ -256,7 +258,7 @@ def test_overfits_one_photograph():
     logs = trainer.evaluate(Same(l_norm, ab_norm), verbose=0, return_dict=True)
     assert logs["cross_entropy"] < 1.6
     assert logs["loss"] < first["loss"][0] / 3
-    error = np.square(colorful.predict_ab(network, l_norm, VECTOR) - ab_norm).mean()
+    error = np.square(METHOD.predict_ab(network, l_norm, VECTOR) - ab_norm).mean()
     assert error < np.square(ab_norm).mean() / 3, "nearer to the truth than no colour at all"
 
 

@@ -8,14 +8,16 @@ from test_colorful import TRAINS, VECTOR, Same, photograph, run_on_jax, settings
 from test_loop import arrays, assert_same_run
 from test_loop import settings as run_settings
 
-from colorizer import color
+from colorizer import color, methods
 from colorizer.methods import gan
 from colorizer.training import loop
 from colorizer.training.run_record import Record
 
+METHOD = methods.get("gan")
+
 
 def test_generator_and_discriminator_have_the_layers_of_the_authors():
-    network, discriminator = gan.build(), gan.build_discriminator()
+    network, discriminator = METHOD.build(), gan.build_discriminator()
     assert (network.count_params(), discriminator.count_params()) == (42_033_027, 2_769_345)
     trainable = [sum(int(np.prod(w.shape)) for w in model.trainable_weights) for model in (network, discriminator)]
     assert trainable == [42_023_811, 2_767_553]
@@ -38,7 +40,7 @@ def test_smaller_pictures_have_fewer_levels(size, depth):
 
 
 def test_sizes_without_seven_levels_keep_their_size():
-    assert gan.build(96).output_shape == (None, 96, 96, 3)
+    assert METHOD.build(96).output_shape == (None, 96, 96, 3)
 
 
 # -- losses
@@ -53,7 +55,7 @@ def bce(logits, label):
 def test_losses_are_those_of_the_paper():
     keras.utils.set_random_seed(0)
     l_norm, ab_norm = photograph(32)
-    adversaries = gan.trainer(gan.build(32), settings(gan), None)
+    adversaries = METHOD.trainer(METHOD.build(32), settings(METHOD), None)
     generated = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
     true = np.concatenate([l_norm, ab_norm * (color.AB_SCALE / 110)], axis=-1)
     logits = [adversaries.discriminator.predict_on_batch([l_norm, lab]) for lab in (true, generated)]
@@ -137,10 +139,10 @@ def test_turns_are_two_ordinary_trainings():
 @pytest.mark.slow
 def test_batch_statistics_count_once_a_batch_whatever_the_turns():
     keras.utils.set_random_seed(0)
-    network = gan.build(32)
+    network = METHOD.build(32)
     l_norm, ab_norm = photograph(32)
     seen = keras.Model(network.inputs, network.get_layer("conv0").output).predict_on_batch([l_norm, VECTOR])
-    gan.trainer(network, settings(gan), None).fit(Same(l_norm, ab_norm), epochs=1, verbose=0)
+    METHOD.trainer(network, settings(METHOD), None).fit(Same(l_norm, ab_norm), epochs=1, verbose=0)
     moving_mean = network.get_layer("conv0_norm").get_weights()[2]
     np.testing.assert_allclose(moving_mean, 0.1 * seen.mean((0, 1, 2)), rtol=1e-3, atol=1e-6)
 
@@ -164,7 +166,7 @@ def test_a_run_logs_both_losses_and_resumes_bit_for_bit(tmp_path, picture_folder
     np.testing.assert_allclose(history["loss"], both / 2, rtol=1e-4)
     kept = arrays(whole / "last" / Record(whole).state()["weights"])
     moments = [name for name in kept if name.startswith("optimizer/")]
-    networks = gan.build(32), gan.build_discriminator(32)
+    networks = METHOD.build(32), gan.build_discriminator(32)
     # Two moments a weight, the number of steps and the learning rate: nothing missing, nothing twice.
     assert len(moments) == 2 * sum(len(network.trainable_variables) for network in networks) + 2
     assert any(name.startswith("discriminator/") for name in kept)
@@ -175,14 +177,14 @@ def test_a_run_logs_both_losses_and_resumes_bit_for_bit(tmp_path, picture_folder
 
 def test_its_own_luminance_can_be_scored_too():
     keras.utils.set_random_seed(0)
-    network = gan.build(32)
+    network = METHOD.build(32)
     l_norm, _ = photograph(32)
-    lab = gan.predict_lab(network, l_norm, VECTOR)
+    lab = METHOD.predict_lab(network, l_norm, VECTOR)
     assert lab.shape == (1, 32, 32, 3)
     assert lab.dtype == np.float32
     assert lab[..., 0].min() >= 0 and lab[..., 0].max() <= 100
     assert np.abs(lab[..., 1:]).max() <= 110
-    ab_norm_hat = gan.predict_ab(network, l_norm, VECTOR)
+    ab_norm_hat = METHOD.predict_ab(network, l_norm, VECTOR)
     np.testing.assert_allclose(lab[..., 1:], ab_norm_hat * color.AB_SCALE, atol=1e-4)
     assert np.abs(lab[..., :1] - color.join(l_norm, ab_norm_hat)[..., :1]).max() > 1
 
@@ -192,13 +194,13 @@ def test_overfits_one_photograph():
     """BASELINES §6.5: an L1 under 0.02; 32x32, 140 steps with a learning rate of 5e-4, 50 with a tenth of it."""
     keras.utils.set_random_seed(0)
     l_norm, ab_norm = photograph(32)
-    network = gan.build(32)
-    adversaries = gan.trainer(network, settings(gan, learning_rate=5e-4), None)
+    network = METHOD.build(32)
+    adversaries = METHOD.trainer(network, settings(METHOD, learning_rate=5e-4), None)
     adversaries.fit(Same(l_norm, ab_norm, steps=140), verbose=0)
     adversaries.optimizer.learning_rate = 5e-5
     adversaries.fit(Same(l_norm, ab_norm, steps=50), verbose=0)
     assert adversaries.evaluate(Same(l_norm, ab_norm), verbose=0, return_dict=True)["loss"] < 0.02
-    error = np.square(gan.predict_ab(network, l_norm, VECTOR) - ab_norm).mean()
+    error = np.square(METHOD.predict_ab(network, l_norm, VECTOR) - ab_norm).mean()
     assert error < np.square(ab_norm).mean() / 5, "nearer to the truth than no colour at all"
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from test_colorful import TRAINS, VECTOR, Same, assert_aligned, photograph, run_on_jax, settings
 
-from colorizer import color
+from colorizer import color, methods
 from colorizer.methods import let_there_be_color as ltbc
+
+METHOD = methods.get("let_there_be_color")
 
 
 def trainable(model):
@@ -17,7 +19,7 @@ def trainable(model):
 
 
 def test_the_network_has_the_layers_of_the_paper(monkeypatch):
-    network = ltbc.build()
+    network = METHOD.build()
     assert (network.count_params(), trainable(network)) == (42_195_810, 42_182_818)
     assert network.output_shape == (None, 128, 128, 2)
     shapes = {layer.name: (tuple(layer.output.shape[1:]), layer.count_params()) for layer in network.layers}
@@ -39,18 +41,21 @@ def test_the_network_has_the_layers_of_the_paper(monkeypatch):
     assert [tuple(out.shape[1:]) for out in labelled.outputs] == [(128, 128, 2), (205,)]
     # The whole picture in the global path has more positions to connect: BASELINES' test of the wiring.
     monkeypatch.setattr(ltbc, "global_size", lambda size: size)
-    assert ltbc.build().count_params() == 50_060_130
+    assert METHOD.build().count_params() == 50_060_130
 
 
 def test_other_sizes_give_a_half():
     assert [ltbc.global_size(size) for size in (256, 32, 64, 224, 512)] == [224, 32, 64, 192, 448]
-    assert ltbc.build(224).output_shape == (None, 112, 112, 2)
-    assert [tuple(out.shape[1:]) for out in ltbc.build(64, classes=7).outputs] == [(32, 32, 2), (7,)]
+    assert METHOD.build(224).output_shape == (None, 112, 112, 2)
+    assert [tuple(out.shape[1:]) for out in ltbc.with_classes(METHOD.build(64), 7).outputs] == [
+        (32, 32, 2),
+        (7,),
+    ]
 
 
 def test_the_global_features_reach_every_position():
     keras.utils.set_random_seed(0)
-    network = ltbc.build(64)
+    network = METHOD.build(64)
     fusing = keras.Model(
         network.inputs, [network.get_layer(name).output for name in ("mid2_relu", "fc3_relu", "concat")]
     )
@@ -68,7 +73,7 @@ def test_targets_are_the_halved_colours_and_decode_to_themselves():
     halved = ab_norm.reshape(1, 32, 2, 32, 2, 2).mean((2, 4))
     np.testing.assert_allclose(targets, (halved * color.AB_SCALE / 100 + 1) / 2, atol=1e-6)
     network = SimpleNamespace(predict_on_batch=lambda inputs: targets)
-    decoded = ltbc.predict_ab(network, l_norm, VECTOR)
+    decoded = METHOD.predict_ab(network, l_norm, VECTOR)
     assert decoded.shape == ab_norm.shape and decoded.dtype == np.float32
     np.testing.assert_allclose(decoded[0], cv2.resize(halved[0], (64, 64)), atol=1e-5)  # OpenCV's is bilinear too
     blue = np.full((1, 2, 2, 2), -107.9 / color.AB_SCALE, np.float32)
@@ -97,9 +102,9 @@ def test_joint_training_adds_a_300th_of_the_class_loss_and_trains_the_same_netwo
     keras.utils.set_random_seed(0)
     l_norm, ab_norm = (np.concatenate([part, part[:, :, ::-1]]) for part in photograph(32))
     labels = np.array([3, ltbc.UNLABELLED])
-    network = ltbc.build(32)
+    network = METHOD.build(32)
     before = network.get_layer("fc2").get_weights()[0], network.get_layer("out").get_weights()[0]
-    model = ltbc.joint_trainer(network, settings(ltbc), 5)
+    model = ltbc.joint_trainer(network, settings(METHOD), 5)
     logs = model.fit(Same(l_norm, (ab_norm, labels)), epochs=1, verbose=0).history
     colour, classes = logs["out_loss"][0], logs["class2_loss"][0]
     assert classes > 0.1
@@ -112,9 +117,9 @@ def test_joint_training_adds_a_300th_of_the_class_loss_and_trains_the_same_netwo
 
 
 def test_adadelta_has_no_schedule():
-    config = settings(ltbc)
-    network = ltbc.build(32)
-    ltbc.trainer(network, config, None)
+    config = settings(METHOD)
+    network = METHOD.build(32)
+    METHOD.trainer(network, config, None)
     assert isinstance(network.optimizer, keras.optimizers.Adadelta)
     assert (network.optimizer.rho, network.optimizer.epsilon) == (0.95, 1e-6)
     assert float(network.optimizer.learning_rate) == 1.0
@@ -130,13 +135,13 @@ def test_overfits_one_photograph():
     """
     keras.utils.set_random_seed(0)
     l_norm, ab_norm = (np.concatenate([p, p[:, ::-1], p[:, :, ::-1], p[:, ::-1, ::-1]]) for p in photograph(32))
-    network = ltbc.build(32)
-    trainer = ltbc.trainer(network, settings(ltbc), None)
+    network = METHOD.build(32)
+    trainer = METHOD.trainer(network, settings(METHOD), None)
     trainer.fit(Same(l_norm, ab_norm, steps=30), verbose=0)
     trainer.optimizer.learning_rate = 0.1
     trainer.fit(Same(l_norm, ab_norm, steps=15), verbose=0)
     assert trainer.evaluate(Same(l_norm, ab_norm), verbose=0) < 1e-3
-    error = np.square(ltbc.predict_ab(network, l_norm, np.repeat(VECTOR, 4, 0)) - ab_norm).mean()
+    error = np.square(METHOD.predict_ab(network, l_norm, np.repeat(VECTOR, 4, 0)) - ab_norm).mean()
     assert error < np.square(ab_norm).mean() / 5, "nearer to the truth than no colour at all"
 
 

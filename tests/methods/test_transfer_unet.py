@@ -18,6 +18,8 @@ from colorizer.methods.colorful import BINS
 from colorizer.methods.layers import backbone, optimizers
 from colorizer.training import initialization, loop
 
+METHOD = methods.get("transfer_unet")
+
 PRIOR = np.full(len(BINS), 1e-4, np.float32)
 GREY_BIN = int(np.hypot(*BINS.T).argmin())
 RED_BIN = int(np.square(BINS - [50, 30]).sum(axis=1).argmin())
@@ -38,11 +40,11 @@ def multiply_adds(model) -> int:
 
 def test_with_the_saved_classifier_it_stays_under_six_giga_multiply_adds(real_classifier):
     classifier = keras.saving.load_model(real_classifier)
-    network = transfer_unet.build(256, classifier)
+    network = METHOD.build(256, classifier)
     assert network.count_params() == 5_039_794
     assert multiply_adds(network) < 6e9
     copied = {w.path.rpartition("/")[2]: w for w in classifier.get_layer("conv00").weights}
-    own = transfer_unet.encoder_of(network).get_layer("conv00")
+    own = METHOD.encoder_of(network).get_layer("conv00")
     np.testing.assert_array_equal(own.kernel, copied["kernel"])
 
 
@@ -63,7 +65,7 @@ def test_what_has_no_scales_is_no_encoder():
 @pytest.fixture(scope="module")
 def untrained():
     keras.utils.set_random_seed(0)
-    return transfer_unet.build(64)
+    return METHOD.build(64)
 
 
 def test_it_begins_with_the_prior(untrained):
@@ -79,7 +81,7 @@ def test_it_begins_with_the_prior(untrained):
 def looks_of(logits):
     """Chroma of the looks of a picture of one colour, Lab units."""
     l_norm = np.zeros((1, 4 * logits.shape[1], 4 * logits.shape[2], 1), np.float32)
-    of_looks = {look: transfer_unet.ab_of(logits, l_norm, look)[0, 0, 0] for look in transfer_unet.looks}
+    of_looks = {look: METHOD.ab_of(logits, l_norm, look)[0, 0, 0] for look in METHOD.looks}
     return {look: float(np.hypot(*ops.convert_to_numpy(ab))) * color.AB_SCALE for look, ab in of_looks.items()}
 
 
@@ -119,44 +121,25 @@ def test_a_gain_is_of_its_picture_alone():
     assert both[0] > both[1] >= 1, "the surer picture has lost less of its chroma"
 
 
-@pytest.mark.parametrize("kind", transfer_unet.losses)
-def test_the_loss_is_least_at_the_truth(kind):
+def test_the_loss_is_least_at_the_truth():
     ab_norm = np.broadcast_to(BINS[RED_BIN] / color.AB_SCALE, (1, 8, 8, 2)).astype(np.float32)
     indices, shares = colorful.encode(ops.convert_to_tensor(BINS[[RED_BIN]]))
     truth = np.full(len(PRIOR), -30, np.float32)
     truth[ops.convert_to_numpy(indices)[0]] = np.log(ops.convert_to_numpy(shares)[0])
     logits = np.stack([truth, np.zeros_like(truth), np.roll(truth, 60)])[:, None, None].repeat(2, 1).repeat(2, 2)
-    loss = transfer_unet.Loss(kind, PRIOR)
+    loss = transfer_unet.DistributionLoss()
     losses = [float(loss(ab_norm, one[None])) for one in logits]
     assert losses[0] < min(losses[1:])
     assert float(transfer_unet.mse(ab_norm, logits[:1])[0]) < 1e-3
 
 
-def losses_of(kind):
-    """What knowing nothing costs beside a grey and beside a red truth, and those truths' chroma, Lab units."""
-    prior = PRIOR.copy()
-    prior[GREY_BIN] = 1 - prior.sum() + prior[GREY_BIN]
+def test_the_loss_is_cross_entropy_plus_the_means_squared_error():
     logits = np.zeros((1, 2, 2, len(PRIOR)), np.float32)
     for place in (GREY_BIN, RED_BIN):
         ab_norm = np.broadcast_to(BINS[place] / color.AB_SCALE, (1, 8, 8, 2)).astype(np.float32)
-        yield float(transfer_unet.Loss(kind, prior)(ab_norm, logits)), float(np.hypot(*BINS[place]))
-
-
-def test_rebalancing_makes_a_rare_colour_dearer():
-    for (plain, chroma), (rebalanced, _) in zip(losses_of("distribution"), losses_of("rebalanced"), strict=True):
-        assert (rebalanced > plain) == (chroma > 1)
-
-
-def test_weighting_by_chroma_counts_a_colour_several_times():
-    for (plain, chroma), (weighted, _) in zip(losses_of("distribution"), losses_of("chroma"), strict=True):
-        assert weighted == pytest.approx(plain * (1 + chroma / transfer_unet.DOUBLE), rel=1e-4)
-
-
-def test_hubers_loss_grows_like_a_distance_where_the_error_is_large():
-    (least, _), (most, _) = losses_of("huber")
-    (squared_least, _), (squared_most, _) = losses_of("mse")
-    assert least > 0.95 * squared_least / 2, "half the square, but for what lies just beyond HUBER"
-    assert most < 0.75 * squared_most / 2
+        squared = np.square((BINS.mean(axis=0) - BINS[place]) / color.AB_SCALE).mean()
+        expected = np.log(len(BINS)) + transfer_unet.MEAN_WEIGHT * squared
+        assert float(transfer_unet.DistributionLoss()(ab_norm, logits)) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(("share", "frozen_steps", "moved"), [(1, 0, 1), (0.1, 0, 0.1), (1, 2, 0), (0.1, 1, 0.05)])
@@ -193,7 +176,7 @@ def run(tmp_path_factory):
 
 def _config(**given):
     given = {"dataset": "sample", "method": "transfer_unet", "classifier": "none", "image_size": 64, "limit": 9} | given
-    return resolve(given, transfer_unet.settings)
+    return resolve(given, METHOD)
 
 
 def test_weights_load_without_the_classifier(run):
@@ -209,7 +192,7 @@ def test_the_look_reaches_the_photograph(untrained):
     rgb = np.random.default_rng(0).integers(0, 256, (90, 70, 3), dtype=np.uint8)
     looks = {}
     for look in (None, "accurate", "vivid"):
-        colorizer = inference.Colorizer(untrained, transfer_unet, image_size=64, look=look)
+        colorizer = inference.Colorizer(untrained, METHOD, image_size=64, look=look)
         looks[look] = colorizer.predict_ab([rgb])[0]
     np.testing.assert_array_equal(looks[None], looks["vivid"])
     assert np.abs(looks["accurate"] - looks["vivid"]).max() > 0.01
@@ -217,26 +200,29 @@ def test_the_look_reaches_the_photograph(untrained):
 
 def test_an_encoder_can_stay_and_weights_be_averaged(run, tmp_path):
     before = weights.load(run).network
-    config = _config(run=str(tmp_path / "on"), init_weights=str(run), epochs=1, encoder_rate=0.0, ema=0.9)
+    config = _config(run=str(tmp_path / "on"), init_weights=str(run), epochs=1, encoder_rate=0.0)
     loop.run(config)
     after = weights.load(config.run).network
-    for network, same in ((transfer_unet.encoder_of, True), (lambda network: network.get_layer("made4"), False)):
+    for network, same in (
+        (METHOD.encoder_of, True),
+        (lambda network: network.get_layer("made4"), False),
+    ):
         pairs = zip(network(before).weights, network(after).weights, strict=True)
         assert all(np.array_equal(a, b) for a, b in pairs) == same
 
 
 @pytest.mark.parametrize(
     "given",
-    [{"ema": 0.9}, {"encoder_rate": 0.1}, {"frozen_epochs": 1}, {"weight_decay": 0.1}, {"schedule": "one_cycle"}],
+    [{"encoder_rate": 0.1}, {"frozen_epochs": 1}, {"weight_decay": 0.1}, {"schedule": "one_cycle"}],
 )
 def test_only_the_method_that_has_them_takes_its_flags(given):
     (name,) = given
     assert getattr(_config(**given), name) == given[name]
-    with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} is not for gan. Received: "):
-        resolve({"dataset": "sample", "method": "gan"} | given, methods.get("gan").settings)
+    with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} is not an option of the method gan. Received: "):
+        resolve({"dataset": "sample", "method": "gan"} | given, methods.get("gan"))
 
 
-@pytest.mark.parametrize("given", [{"ema": 1.0}, {"encoder_rate": -0.1}, {"frozen_epochs": -1}, {"weight_decay": -1.0}])
+@pytest.mark.parametrize("given", [{"encoder_rate": -0.1}, {"frozen_epochs": -1}, {"weight_decay": -1.0}])
 def test_own_flags_have_ranges(given):
     with pytest.raises(ValueError, match=f"--{next(iter(given)).replace('_', '-')} must be 0 or above"):
         _config(**given)
@@ -250,7 +236,7 @@ def test_without_the_encoders_layers_the_message_names_them(run, tmp_path):
 
 
 def test_a_run_begins_with_given_weights_at_another_size(run, tmp_path):
-    network = initialization.network_of(_config(init_weights=str(run), image_size=96), transfer_unet, None)
+    network = initialization.network_of(_config(init_weights=str(run), image_size=96), METHOD, None)
     assert network.input_shape[0] == (None, 96, 96, 1)
     for ours, theirs in zip(network.get_weights(), weights.load(run).network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -263,10 +249,10 @@ def test_a_run_begins_with_given_weights_at_another_size(run, tmp_path):
 def test_shipped_weights_are_gone_on_from_without_a_classifier():
     # --classifier stays the default: EfficientNet-B4 of ImageNet, which is neither here nor wanted
     given = {"dataset": "sample", "method": "transfer_unet", "image_size": 64, "init_weights": "shipped"}
-    config = resolve(given, transfer_unet.settings)
-    named = initialization.classifier_of(config, transfer_unet)
+    config = resolve(given, METHOD)
+    named = initialization.classifier_of(config, METHOD)
     assert (named.name, named.model) == ("mobilenet_edgetpu", None)
-    network = initialization.network_of(config, transfer_unet, named.model)
+    network = initialization.network_of(config, METHOD, named.model)
     for ours, theirs in zip(network.get_weights(), weights.load("shipped").network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

@@ -1,8 +1,6 @@
-"""The learning rate over a run, until a plateau or in one cycle, and over a network's parts; the average of weights."""
+"""The learning rate over a run, until a plateau or in one cycle, and over a network's parts."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import keras
 from keras import ops
@@ -34,23 +32,6 @@ def learning_rate(config, steps_per_epoch: int):
         warmup_target=config.learning_rate,
         warmup_steps=warm_up,
     )
-
-
-def averaging(config, steps_per_epoch: int) -> dict[str, Any]:
-    """What an optimizer takes to keep a moving average of the weights, which replaces them after every epoch.
-
-    Args:
-        config: `ema`, the momentum, counts; 0 is none.
-        steps_per_epoch: training batches in an epoch.
-
-    Returns:
-        Arguments of an optimizer of Keras. What is validated and kept is the average, and training goes on from it.
-
-    Source: ours; Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, SIAM 1992.
-    """
-    if not config.ema:
-        return {}
-    return {"use_ema": True, "ema_momentum": config.ema, "ema_overwrite_frequency": steps_per_epoch}
 
 
 class TwoRates(keras.optimizers.AdamW):

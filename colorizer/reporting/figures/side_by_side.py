@@ -60,7 +60,7 @@ def systems(found: Sequence[runs.Run], dataset: str, classifier_spec: str | None
         if folder is None:
             yield System(run.name, _kept(run, dataset))
             continue
-        for look in methods.looks_of(methods.get(run.method)) or (None,):
+        for look in methods.declared(run.method).looks or (None,):
             try:
                 colorizer = Colorizer.load(folder, classifier_spec, look)
             except (WeightsError, ClassifierError) as error:

@@ -1,0 +1,163 @@
+"""What a colorization method is: the class that every module of this folder derives from once.
+
+    Batches --> trainer (a compiled model around the network) --> fit
+    l_norm, vector --> network --> output --> ab_of --> ab_norm_hat
+
+A subclass states what it is (title, paper, defaults, abilities) and overrides `build` and `trainer`.
+Whatever else it leaves out keeps the meaning that is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:  # declarations can be read, and --help answered, without loading Keras
+    import keras
+    import numpy as np
+
+    from colorizer.config import TrainConfig
+
+
+class Default(NamedTuple):
+    """A method's own default for a field of `TrainConfig`, and why it is not the paper's."""
+
+    value: Any
+    reason: str
+
+
+class Method:
+    """A colorization method: a network, how it is trained, and how its output becomes colors.
+
+    Every network takes `(l_norm, vector)`: `l_norm` (B, S, S, 1) float32 is L/50 - 1, in -1..1; `vector`
+    (B, 1000) float32 is the class vector, zeros without a classifier. Every method is trained on batches
+    `((l_norm, vector), ab_norm)`; `ab_norm` (B, S, S, 2) float32 is ab/128. Scaling, bins, losses and
+    decoding stay in the method's module.
+
+    The attributes are literals, so that `colorizer.methods.declared` can read them without loading Keras.
+
+    Attributes:
+        title: the method's name in tables.
+        reference: authors, title and year of its paper.
+        defaults: field of `TrainConfig` -> `Default`, where the method's default differs from the paper's.
+        departures: a detail of the method's own paper -> `Default`, where this implementation differs from
+            it and no flag controls it. Runs record them.
+        options: the method-specific fields of `TrainConfig` that this method uses; others are refused.
+        losses: what `--loss` may be; empty for a method with one loss.
+        uses_vector: whether the network uses the class vector. If not, no classifier is loaded.
+        uses_labels: whether the method can learn classes. Its trainer then gets batches
+            `((l_norm, vector), (ab_norm, label))` if the run has labels.
+        uses_encoder: whether a pretrained classifier is part of the network. A run then records the
+            classifier's architecture, so that weights load without the classifier.
+        looks: names of the ways to decode the network's output, the default one first; empty if there is one way.
+        predicts_luminance: whether the network predicts L too. Evaluation then also scores `predict_lab`.
+    """
+
+    title: str
+    reference: str
+    defaults: Mapping[str, Default] = {}
+    departures: Mapping[str, Default] = {}
+    options: frozenset[str] = frozenset()
+    losses: tuple[str, ...] = ()
+    uses_vector: bool = False
+    uses_labels: bool = False
+    uses_encoder: bool = False
+    looks: tuple[str, ...] = ()
+    predicts_luminance: bool = False
+
+    @property
+    def name(self) -> str:
+        """The module's name, which `--method` takes."""
+        return type(self).__module__.rpartition(".")[2]
+
+    def __repr__(self) -> str:
+        return f"<Method {self.name}: {self.title}>"
+
+    def build(
+        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+    ) -> keras.Model:
+        """Builds the network that is trained and saved.
+
+        Args:
+            image_size: side S of the input, a multiple of 32.
+            encoder: a classifier to build on, if the method `uses_encoder`; None for random weights.
+            initializer: the initial weights' distribution, if "initializer" is among the `options`;
+                None for the method's own.
+
+        Returns:
+            A model with the inputs `l_norm` (B, S, S, 1) and `vector` (B, 1000).
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
+    def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
+        """Makes the compiled model whose `fit` trains `network`.
+
+        Args:
+            network: from `build`; `fit` changes its weights.
+            config: the run's configuration.
+            train: the training batches; what a method estimates from data comes from them.
+
+        Returns:
+            A compiled model; it may be `network` itself. Its logs hold `loss`, and a lower `val_loss`
+            means a better network.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define trainer()")
+
+    def ab_of(self, output: Any, l_norm: Any, look: str | None = None) -> Any:
+        """Decodes the network's output, in tensor operations that can be exported with the network.
+
+        Args:
+            output: of the network; a tensor or an array.
+            l_norm: (B, S, S, 1) float32, the network's input.
+            look: one of `looks`; None for the first.
+
+        Returns:
+            `ab_norm_hat` (B, S, S, 2) float32, ab/128. By default the output itself.
+        """
+        return output
+
+    def predict_ab(self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Predicts the colors of a batch, in the first look.
+
+        Args:
+            network: from `build`, trained.
+            l_norm: (B, S, S, 1) float32, -1..1.
+            vector: (B, 1000) float32.
+
+        Returns:
+            `ab_norm_hat` (B, S, S, 2) float32, ab/128.
+        """
+        return self._decoded(network, l_norm, vector, None)
+
+    def predict_look(
+        self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray, look: str | None
+    ) -> np.ndarray:
+        """Predicts the colors of a batch in one of the `looks`, or as `predict_ab` if `look` is None."""
+        if look is None:
+            return self.predict_ab(network, l_norm, vector)
+        return self._decoded(network, l_norm, vector, look)
+
+    def _decoded(self, network, l_norm, vector, look) -> np.ndarray:
+        from keras import ops
+
+        output = network.predict_on_batch([l_norm, vector])
+        return ops.convert_to_numpy(self.ab_of(output, ops.convert_to_tensor(l_norm), look))
+
+    def predict_lab(self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Predicts whole Lab pictures, with the network's own luminance if it `predicts_luminance`.
+
+        Args:
+            network: from `build`, trained.
+            l_norm: (B, S, S, 1) float32, -1..1.
+            vector: (B, 1000) float32.
+
+        Returns:
+            (B, S, S, 3) float32 Lab; L 0..100. By default L is that of `l_norm`.
+        """
+        from colorizer import color
+
+        return color.join(l_norm, self.predict_ab(network, l_norm, vector))
+
+    def encoder_of(self, network: keras.Model) -> keras.Model | None:
+        """The encoder inside a network, to record it or to build another network on it; None if there is none."""
+        return None
