@@ -10,9 +10,8 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 from test_classifier import small_classifier
 
-from colorizer import color, methods, weights
+from colorizer import color, images, methods, weights
 from colorizer.classifiers import classifier
-from colorizer.data import pixel_store
 from colorizer.errors import ExportError
 from colorizer.export import convert, graph, runtimes
 from colorizer.inference import colorizer as inference
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def squares(count=3, side=SIDE):
-    return np.stack([pixel_store.resize_square(draw_picture(i), side) for i in range(count)])
+    return np.stack([images.resize_square(draw_picture(i), side) for i in range(count)])
 
 
 def small_colorizer(name="efficientnet", seen=None, look=None):
