@@ -89,7 +89,7 @@ def disagreement(colorizer: Colorizer, run: Callable, rgb_u8: np.ndarray) -> flo
     Args:
         colorizer: what was exported.
         run: from `runtimes.open_network`.
-        rgb_u8: (N, P, P, 3) uint8 sRGB, P the side of the exported network's input.
+        rgb_u8: (N, H, W, 3) uint8 sRGB.
 
     Returns:
         The largest difference of ab/128 over all pixels of all pictures.
@@ -102,7 +102,8 @@ def disagreement(colorizer: Colorizer, run: Callable, rgb_u8: np.ndarray) -> flo
 
     worst = 0.0
     for rgb in rgb_u8:
-        l_norm = forward.luminance(rgb[None], len(rgb))
+        square = forward.squares([rgb], colorizer.image_size)
+        l_norm = forward.luminance(square, square.shape[1])
         worst = max(worst, float(np.abs(run(l_norm)[0] - colorizer.forward.ab_norm([rgb])[0]).max()))
     return worst
 

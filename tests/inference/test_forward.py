@@ -22,13 +22,15 @@ TEST = [f"test_{i}.png" for i in range(5)]
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """coco/ and splits/ with five test pictures of 300x400 pixels."""
+    """coco/ and splits/ with five test pictures of 300x400 pixels, with details that 64 pixels do not show."""
     root = tmp_path / "data"
     (root / "splits").mkdir(parents=True)
     (root / "coco").mkdir()
     for part, names in {"train": ["train.png"], "val": ["val.png"], "test": TEST}.items():
         for i, name in enumerate(names):
-            cv2.imwrite(str(root / "coco" / name), draw_picture(10 * len(part) + i, 300, 400)[..., ::-1])
+            stripes = np.tile(np.arange(400)[None, :, None] // 4 % 2 == 1, (300, 1, 1))
+            picture = np.where(stripes, 40 * i, draw_picture(10 * len(part) + i, 300, 400)).astype(np.uint8)
+            cv2.imwrite(str(root / "coco" / name), picture[..., ::-1])
         (root / "splits" / f"coco_{part}.txt").write_text("\n".join(names) + "\n")
     monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("COLORIZER_DATA", raising=False)
@@ -45,6 +47,10 @@ def run_with_a_vector(folder, image_size):
     config |= {"classifier_name": seen.name, "classifier_sha256": seen.fingerprint}
     run = canned_run(folder / "runs" / RUN, "efficientnet", "coco", config)
     network = methods.get("efficientnet").build(image_size)
+    fusion = network.get_layer("fusion")
+    kernel, bias = fusion.get_weights()
+    kernel[:, :, 256:] *= 100  # the scores of an untrained classifier are all near 1/1000
+    fusion.set_weights([kernel, bias])
     network.save_weights(run.folder / weights.BEST)
     return run, seen
 
