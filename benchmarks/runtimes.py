@@ -40,7 +40,7 @@ def measure(colorizer, pictures, folder: Path) -> dict:
 
     Args:
         colorizer: a loaded `Colorizer`.
-        pictures: (N, S, S, 3) uint8 sRGB to compare on.
+        pictures: (N, P, P, 3) uint8 sRGB to compare on, P the side of the exported networks' input.
         folder: where the exported files go.
 
     Returns:
@@ -48,8 +48,8 @@ def measure(colorizer, pictures, folder: Path) -> dict:
     """
     import numpy as np
 
-    from colorizer import color
     from colorizer.export import convert, graph, runtimes
+    from colorizer.inference import forward
 
     model = graph.build(colorizer)
     run, rows = {"keras": model.predict_on_batch}, {}
@@ -61,7 +61,7 @@ def measure(colorizer, pictures, folder: Path) -> dict:
     rows = {"keras": {"mb": None}} | rows
     for name, function in run.items():
         rows[name]["worst_ab_norm"] = convert.disagreement(colorizer, function, pictures)
-    l_norm = color.split(color.rgb_to_lab(pictures[0]))[0][None]
+    l_norm = forward.luminance(pictures[:1], pictures.shape[1])
     seconds = {name: [] for name in run}
     for _ in range(ROUNDS + 2):
         for name, function in run.items():
@@ -100,11 +100,12 @@ def main(argv=None) -> int:
     from colorizer import atomic_files, environment, weights
     from colorizer.export import convert
     from colorizer.inference import colorizer as inference
+    from colorizer.inference import forward
     from colorizer.reporting import table_pages
 
     load = os.getloadavg()
     colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier)
-    pictures = convert.pictures(flags.photos, size=colorizer.image_size)
+    pictures = convert.pictures(flags.photos, size=forward.square_side(colorizer.image_size))
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(colorizer, pictures, Path(folder))
     record = {

@@ -26,11 +26,11 @@ def decode_and_resize(paths, workers: int) -> None:
     import numpy as np
     from PIL import Image
 
-    from colorizer.data import pixel_store
+    from colorizer import images
 
     def one(path):
         with Image.open(path) as image:
-            return pixel_store.resize_square(np.asarray(image.convert("RGB")), IMAGE_SIZE).shape
+            return images.resize_square(np.asarray(image.convert("RGB")), IMAGE_SIZE).shape
 
     with ThreadPoolExecutor(workers) as pool:
         for _ in pool.map(one, paths):

@@ -20,8 +20,8 @@ def main(argv=None) -> int:
     """Prints one line."""
     import keras
 
+    from colorizer import images
     from colorizer.classifiers import classifier
-    from colorizer.data import pixel_store
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--classifier", help="a saved classifier")
@@ -32,7 +32,7 @@ def main(argv=None) -> int:
         seen = classifier.load(flags.classifier)
     else:
         seen = classifier.Classifier("efficientnet_b4, random", "", keras.applications.EfficientNetB4(weights=None))
-    squares = [pixel_store.resize_square(photograph, 256) for photograph in photographs()]
+    squares = [images.resize_square(photograph, 256) for photograph in photographs()]
     rgb_u8 = np.stack([squares[i % len(squares)] for i in range(flags.images)])
     size = seen.model.input_shape[1]
     batch = np.stack([classifier.grey_input(picture, size) for picture in rgb_u8[: flags.batch_size]])

@@ -7,10 +7,13 @@ that colorizes photographs:
     from colorizer import Colorizer
     Colorizer().colorize("old.jpg").save("new.jpg")
 
-Importing this package imports no Keras backend; asking it for `Colorizer` does.
+Importing this package imports no Keras backend; asking it for `Colorizer` does. From here on a backend is loaded
+without a line on the terminal, see `colorizer.environment.QuietImports`.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from colorizer import environment
 
 if TYPE_CHECKING:
     from colorizer.inference.colorizer import Colorizer
@@ -19,8 +22,11 @@ __all__ = ["Colorizer", "__version__"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str):
-    """`Colorizer`, loaded when it is asked for: it takes seconds of Keras."""
+environment.quiet_backends()
+
+
+def __getattr__(name: str) -> Any:
+    """Loads `Colorizer` when it is asked for: Keras takes seconds."""
     if name == "Colorizer":
         from colorizer.inference.colorizer import Colorizer
 

@@ -1,27 +1,121 @@
-"""What a run ran on: versions, commit and device, for its record."""
+"""The process a run is in: quiet loading of Keras' backend; versions, commit and device for the run's record."""
 
 from __future__ import annotations
 
-import importlib.metadata
+import contextlib
 import os
-import platform
-import subprocess
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-
-import keras
 
 _PACKAGES = ("keras", "tensorflow", "jax", "numpy", "opencv-python-headless", "scikit-image", "pillow")
 
+# Packages that load a backend, whoever imports them first.
+_BACKENDS = frozenset(("keras", "tensorflow", "jax", "torch"))
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+# A line of TensorFlow's, XLA's or JAX' log in C++: "I0000 00:00:1795890552.3 ...", "2026-11-28 12:00:00.1: I ...".
+_LOG_LINE = re.compile(
+    rb"[IWEF]\d{4} \d\d:\d\d:\S+ +\d+ \S+\] "
+    rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWEF] "
+    rb"|WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR"
+    rb"|To enable the following instructions: "
+)
+
+
+class QuietImports:
+    """Keeps a backend's log off the terminal, whichever module is the first to import Keras.
+
+    TensorFlow writes some lines while it is loaded that no environment variable stops. It writes them to file
+    descriptor 2, so that is redirected meanwhile. Python's own warnings go the same way; they are printed afterwards.
+    If the import fails, everything is. TF_CPP_MIN_LOG_LEVEL=0 leaves all as it is.
+
+    An instance is a finder for `sys.meta_path`. It finds a module as the other finders do.
+    """
+
+    def find_spec(self, name: str, path=None, target=None) -> ModuleSpec | None:
+        """Finds a backend's package, with a loader that is quiet; None for every other module."""
+        if name not in _BACKENDS:
+            return None
+        specs = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next((spec for spec in specs if spec), None)
+        if spec and hasattr(spec.loader, "exec_module"):
+            load = spec.loader.exec_module
+
+            def exec_module(module):
+                with _quiet():
+                    load(module)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+def quiet_backends() -> None:
+    """Makes Keras and its backends load without a word; see `QuietImports`. `import colorizer` calls it."""
+    if not any(isinstance(finder, QuietImports) for finder in sys.meta_path):
+        sys.meta_path.insert(0, QuietImports())
+
+
+# Held by whoever redirects. Nobody waits for it: Keras imports TensorFlow inside, and a thread that waited here while
+# it holds TensorFlow's import lock would wait for ever.
+_redirection = threading.Lock()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Redirects file descriptor 2 while a backend is loaded, then prints what is not from its log."""
+    if os.environ.setdefault(_LOG_LEVEL, "3") == "0" or not _redirection.acquire(blocking=False):
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        stack.callback(_redirection.release)
+        try:
+            log = stack.enter_context(tempfile.TemporaryFile())
+            terminal = os.dup(2)
+        except OSError:  # there is no file descriptor 2, or no place for the file
+            yield
+            return
+        stack.callback(os.close, terminal)
+        failed = False
+        _flush()
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            failed = True
+            raise
+        finally:
+            _flush()
+            os.dup2(terminal, 2)
+            log.seek(0)
+            for line in log:
+                if failed or not _LOG_LINE.match(line):
+                    with contextlib.suppress(OSError):
+                        os.write(2, line)
+
+
+def _flush() -> None:
+    """Writes what Python still holds back."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # there may be no stderr, or a closed one
+        sys.stderr.flush()
+
 
 def device() -> str:
-    """The device that computes: the processor's name and cores, or the accelerator's kind and number. Source: ours."""
+    """Names the device that computes: the processor and its cores, or the number and kind of the accelerators."""
+    import keras
+
     accelerators = [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
     if accelerators:
         return f"{len(accelerators)} x {_accelerator_name() or accelerators[0].split(':')[0]}"
     return f"CPU {_processor_name()}"
 
 
-def _accelerator_name():
+def _accelerator_name() -> str | None:
+    import subprocess
+
     try:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -29,7 +123,9 @@ def _accelerator_name():
     return listing.stdout.partition(": ")[2].partition(" (")[0] or None
 
 
-def _processor_name():
+def _processor_name() -> str:
+    import platform
+
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -39,18 +135,23 @@ def _processor_name():
 
 
 def versions() -> dict[str, str]:
-    """Python's and the packages' versions, by name. Source: ours."""
-    found = {"python": platform.python_version()}
+    """Returns the versions of Python and of the packages that a result depends on, by name."""
+    import importlib.metadata
+    import platform
+
+    result = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            result[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return result
 
 
 def commit() -> str:
-    """The commit of the checkout this code lies in, "+changes" where files differ; "" without git. Source: ours."""
+    """Returns the commit of this code's checkout, "+changes" where files differ from it; "" without git."""
+    import subprocess
+
     root = Path(__file__).resolve().parent.parent
     try:
         git = ["git", "-C", str(root)]

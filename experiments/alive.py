@@ -21,8 +21,7 @@ import keras
 import numpy as np
 
 from benchmarks import looks
-from colorizer import color
-from colorizer.data import pixel_store
+from colorizer import color, images
 from colorizer.errors import ClassifierError, WeightsError
 from colorizer.inference.colorizer import Colorizer
 
@@ -41,7 +40,7 @@ def layers_of(network: keras.Model) -> keras.Model:
 def measure(colorizer: Colorizer, rgb_u8: np.ndarray) -> dict:
     """What the layers of a network do on pictures, (n, S, S, 3) uint8 sRGB: see above. Source: ours."""
     side = colorizer.image_size
-    small = np.stack([pixel_store.resize_square(rgb, side) for rgb in rgb_u8])
+    small = np.stack([images.resize_square(rgb, side) for rgb in rgb_u8])
     l_norm, ab_norm = (np.stack(part) for part in zip(*(color.rgb_to_l_ab(rgb) for rgb in small), strict=True))
     vector = colorizer.classifier.vectors(rgb_u8)
     found = layers_of(colorizer.network).predict([l_norm, vector], batch_size=8, verbose=0)

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from keras import ops
 
-from colorizer import color, weights
+from colorizer import color, images, weights
 from colorizer.data import batches, datasets, pixel_store
 from colorizer.evaluation import metrics
 from colorizer.methods import transfer_unet
@@ -50,7 +50,7 @@ def pictures(config: dict, limit: int) -> dict[str, np.ndarray]:
 def logits_of(trained: weights.Trained, rgb_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n, h, w, 313) float32 of pictures, at the run's own size, and their `l_norm` (n, S, S, 1)."""
     side = trained.config["image_size"]
-    l_norm = np.stack([color.split(color.rgb_to_lab(pixel_store.resize_square(rgb, side)))[0] for rgb in rgb_u8])
+    l_norm = np.stack([color.split(color.rgb_to_lab(images.resize_square(rgb, side)))[0] for rgb in rgb_u8])
     vector = np.zeros((1, batches.CLASSES), np.float32)
     return np.concatenate([trained.network.predict_on_batch([one[None], vector]) for one in l_norm]), l_norm
 

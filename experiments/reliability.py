@@ -24,7 +24,7 @@ from unittest import mock
 import cv2
 import numpy as np
 
-from colorizer import Colorizer, color, photos
+from colorizer import Colorizer, color, images, photos
 from colorizer.data import datasets
 from colorizer.evaluation import metrics
 from colorizer.methods.layers import guided_filter
@@ -195,7 +195,7 @@ def main(argv=None) -> None:
     flags = parser.parse_args(argv)
     dataset = datasets.find("ood")
     names = dataset.test[:: -(-len(dataset.test) // flags.limit)]
-    rgbs = [photos.to_uint8(photos.read(dataset.root / name).rgb) for name in names]
+    rgbs = [images.to_uint8(photos.read(dataset.root / name).rgb) for name in names]
     for look in LOOKS:
         colorizer = Colorizer.load(flags.weights, look=look)
         for measure in (size, frame, blotches, seams, pan, toned):

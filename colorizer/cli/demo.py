@@ -54,18 +54,15 @@ def sheet(folder: Path, originals: dict[str, np.ndarray]) -> Path:
     Returns:
         The sheet's path.
     """
-    from colorizer import color, photos
-    from colorizer.data import pixel_store
+    from colorizer import color, images, photos
     from colorizer.evaluation import metrics
     from colorizer.reporting.figures import plots
 
-    squares = [pixel_store.resize_square(original, 256) for original in originals.values()]
+    squares = [images.resize_square(original, 256) for original in originals.values()]
     columns = []
     for look in LOOKS:
         results = [photos.read(folder / look / f"{name}.png").rgb for name in originals]
-        columns.append(
-            (look, [color.split(color.rgb_to_lab(pixel_store.resize_square(rgb, 256)))[1] for rgb in results])
-        )
+        columns.append((look, [color.split(color.rgb_to_lab(images.resize_square(rgb, 256)))[1] for rgb in results]))
     for i, name in enumerate(originals):
         floor = metrics.score(squares[i], np.zeros_like(columns[0][1][i]))
         gains = [f"{look} {metrics.score(squares[i], ab[i])['psnr_rgb']:.2f}" for look, ab in columns]

@@ -25,11 +25,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from colorizer import atomic_files, photos
+from colorizer import atomic_files, images, photos
 from colorizer.data import datasets
 from colorizer.data.cache import cache_dir, disk_full_explained, locked, require_space
 from colorizer.errors import DataError, PhotoError
@@ -102,22 +101,6 @@ class Store:
         return out
 
 
-def resize_square(rgb: np.ndarray, size: int) -> np.ndarray:
-    """Resizes a picture to a square without keeping its aspect.
-
-    Args:
-        rgb: (H, W, 3) uint8 or uint16.
-        size: the side of the result.
-
-    Returns:
-        (size, size, 3) of the same dtype.
-
-    Source: DESIGN, data flow: INTER_AREA when the shorter side is over `size`, else INTER_LINEAR.
-    """
-    way = cv2.INTER_AREA if min(rgb.shape[:2]) > size else cv2.INTER_LINEAR
-    return cv2.resize(rgb, (size, size), interpolation=way)
-
-
 def build(
     root: str | Path,
     names: Sequence[str],
@@ -176,7 +159,7 @@ def _prepare(root: Path, image_size: int, keep_grey: bool, name: str) -> tuple[n
     except PhotoError as error:
         return None, f"corrupt: {error.reason}"
     rgb_u8 = (rgb >> 8).astype(np.uint8) if rgb.dtype == np.uint16 else rgb
-    square = resize_square(rgb_u8, image_size)
+    square = images.resize_square(rgb_u8, image_size)
     reason = None if keep_grey else datasets.inspect(rgb_u8, square)
     return (None, reason) if reason else (square, KEPT)
 

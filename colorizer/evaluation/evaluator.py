@@ -14,17 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from colorizer import color, methods, weights
+from colorizer import methods, weights
 from colorizer.classifiers import classifier
 from colorizer.errors import ClassifierError, EvaluationError, WeightsError
 from colorizer.evaluation import metrics, predictions, runs, test_sets
 from colorizer.evaluation.runs import FIGURE5, NONE, OWN_L, TEST_LISTS
 from colorizer.evaluation.test_sets import SIDE
+from colorizer.inference.forward import Forward
 from colorizer.methods import trivial
 from colorizer.reporting import model_card, table_pages, tables
 from colorizer.reporting.figures import gallery
@@ -33,7 +33,7 @@ from colorizer.reporting.paper import page
 BATCH = 20
 DEFAULT_OUTPUT = Path("results")
 
-# l_norm, rows of the store -> ab_norm_hat; or lab_norm_hat, L/50 - 1 first, to be scored with its own L
+# rgb_u8, rows of the store -> ab_norm_hat; or lab_norm_hat, L/50 - 1 first, to be scored with its own L
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -117,11 +117,11 @@ class _Bench:
 
     def trivial_rows(self, found):
         """All-grey once, mean-colour for every training set that has a run."""
-        self._trivial("all_grey", NONE, lambda l_norm, rows: trivial.all_grey(l_norm), "")
+        self._trivial("all_grey", NONE, lambda rgb_u8, rows: trivial.all_grey(rgb_u8), "")
         for trained_on, run in runs.mean_colours(found).items():
             colour = run.summary["mean_ab_norm"]
             why = f", the colour of {run.name}'s {run.summary['train_images']} training pictures"
-            self._trivial("mean_colour", trained_on, lambda l_norm, rows, c=colour: trivial.mean_colour(l_norm, c), why)
+            self._trivial("mean_colour", trained_on, lambda rgb_u8, rows, c=colour: trivial.mean_colour(rgb_u8, c), why)
 
     def _trivial(self, method, trained_on, predict, why):
         key = {"run": NONE, "method": method, "trained_on": trained_on, "classifier": NONE}
@@ -161,18 +161,14 @@ class _Bench:
             seen_by = self._classifier(run)
             vectors = {p.name: classifier.vectors_of(seen_by, p.store) for p in self.pictures}
 
-        def predict(ask, l_norm, rows, of):
-            small = _filled(_resized(l_norm, trained.config["image_size"], cv2.INTER_AREA))
-            predicted = ask(trained.network, small, _filled(vectors[of][rows]))
-            return _resized(np.asarray(predicted[: len(rows)], np.float32), SIDE, cv2.INTER_LINEAR)
+        def predict(ask, rgb_u8, rows, of):
+            return ask(rgb_u8, vectors[of][rows], size=SIDE, batch_size=BATCH)
 
-        def lab_norm(*inputs):
-            return np.concatenate(color.split(trained.method.predict_lab(*inputs)), axis=-1)
-
-        asks = {"": trained.method.predict_ab}
-        for suffix in runs.variants(trained.method):
-            look = suffix.removeprefix("_")
-            asks[suffix] = lab_norm if suffix == OWN_L else partial(_looked, trained.method, look=look)
+        asks = {}
+        for suffix in ("", *runs.variants(trained.method)):
+            look = None if suffix in ("", OWN_L) else suffix.removeprefix("_")
+            forward = Forward(trained.network, trained.method, trained.config["image_size"], look=look)
+            asks[suffix] = forward.lab_norm if suffix == OWN_L else forward.ab_norm
         return {s: {p.name: partial(predict, ask, of=p.name) for p in self.pictures} for s, ask in asks.items()}
 
     def _classifier(self, run):
@@ -237,29 +233,10 @@ def _results(pictures, predict: Predict, pool: Executor, label):
     ):
         rows = pictures.rows[start : start + BATCH]
         rgb_u8 = pictures.store.read(rows)
-        l_norm = np.stack(list(pool.map(lambda rgb: color.split(color.rgb_to_lab(rgb))[0], rgb_u8)))
-        predicted = predict(l_norm, rows)
+        predicted = predict(rgb_u8, rows)
         ab_norm_hat = predicted[..., -2:]
         own_l = predicted[..., :1] if predicted.shape[-1] == 3 else [None] * len(rows)
         results += zip(
             pool.map(metrics.score, rgb_u8, ab_norm_hat, own_l), map(predictions.shrink, ab_norm_hat), strict=True
         )
     return results
-
-
-def _looked(method, network, l_norm, vector, look):
-    """`predict_look` with its arguments in the order of `predict_ab`."""
-    return method.predict_look(network, l_norm, vector, look)
-
-
-def _filled(batch):
-    """A batch filled up to `BATCH` with zeros: a compiled network then sees one shape only."""
-    return np.pad(batch, [(0, BATCH - len(batch))] + [(0, 0)] * (batch.ndim - 1))
-
-
-def _resized(batch, side, interpolation):
-    """(B, S, S, C) -> (B, side, side, C)."""
-    if batch.shape[1] == side:
-        return batch
-    resized = [cv2.resize(image, (side, side), interpolation=interpolation) for image in batch]
-    return np.stack(resized).reshape(len(batch), side, side, -1)

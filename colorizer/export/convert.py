@@ -4,8 +4,9 @@
     python -m colorizer export --format litert --weights results/runs/NAME --classifier FILE.keras
     python -m colorizer export --format saved_model --look accurate -o colorizer_saved_model
 
-Input: `l_norm` (1, S, S, 1) float32, L*/50 - 1 of the photograph resized to a square, S what the network was
-trained with. Output: ab/128, (1, S, S, 2) float32. The look is inside, and the class vector's classifier. What
+Input: `l_norm` (1, P, P, 1) float32, L*/50 - 1 of the photograph resized to a square of P = 256 pixels (of the
+network's size where that is more). Output: ab/128, (1, S, S, 2) float32, S the network's size. Inside are the
+reduction to that size, the look, and the classifier that makes the class vector. What
 was written is opened again by its own runtime and compared with Keras on 20 pictures before it gets its name.
 Exit status: 0 written and equal; 1 it differs by 1e-3 or more, and is not kept; 2 wrong usage, a package
 missing, or weights or a classifier that cannot be had.
@@ -70,16 +71,16 @@ def pictures(folder: str | Path | None = None, count: int = PICTURES, size: int 
     """
     import numpy as np
 
-    from colorizer import photos
-    from colorizer.data import datasets, pixel_store
+    from colorizer import images, photos
+    from colorizer.data import datasets
 
     folder = Path(folder) if folder else datasets.sample()
     found = sorted(path for path in folder.iterdir() if photos.is_photo_name(path)) if folder.is_dir() else []
     if not found:
         raise ValueError(f"--photos is a folder with {', '.join(photos.EXTENSIONS)} files. Received: {folder}")
     step = max(1, len(found) // count)  # crops of one photograph lie side by side
-    chosen = (photos.to_uint8(photos.read(path).rgb) for path in found[::step][:count])
-    return np.stack([pixel_store.resize_square(rgb, size) for rgb in chosen])
+    chosen = (images.to_uint8(photos.read(path).rgb) for path in found[::step][:count])
+    return np.stack([images.resize_square(rgb, size) for rgb in chosen])
 
 
 def disagreement(colorizer: Colorizer, run: Callable, rgb_u8: np.ndarray) -> float:
@@ -88,7 +89,7 @@ def disagreement(colorizer: Colorizer, run: Callable, rgb_u8: np.ndarray) -> flo
     Args:
         colorizer: what was exported.
         run: from `runtimes.open_network`.
-        rgb_u8: (N, S, S, 3) uint8 sRGB, S the network's side.
+        rgb_u8: (N, H, W, 3) uint8 sRGB.
 
     Returns:
         The largest difference of ab/128 over all pixels of all pictures.
@@ -97,12 +98,13 @@ def disagreement(colorizer: Colorizer, run: Callable, rgb_u8: np.ndarray) -> flo
     """
     import numpy as np
 
-    from colorizer import color
+    from colorizer.inference import forward
 
     worst = 0.0
     for rgb in rgb_u8:
-        l_norm = color.split(color.rgb_to_lab(rgb))[0][None]
-        worst = max(worst, float(np.abs(run(l_norm)[0] - colorizer.predict_ab([rgb])[0]).max()))
+        square = forward.squares([rgb], colorizer.image_size)
+        l_norm = forward.luminance(square, square.shape[1])
+        worst = max(worst, float(np.abs(run(l_norm)[0] - colorizer.forward.ab_norm([rgb])[0]).max()))
     return worst
 
 
@@ -173,10 +175,11 @@ def main(argv=None, prog: str = PROG) -> int:
 
     from colorizer import weights  # seconds of Keras: only now that there is work
     from colorizer.inference import colorizer as inference
+    from colorizer.inference import forward
 
     try:
         colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier, flags.look)
-        compared = pictures(flags.photos, size=colorizer.image_size)
+        compared = pictures(flags.photos, size=forward.square_side(colorizer.image_size))
         write(colorizer, flags.format, part)
         worst = disagreement(colorizer, runtimes.open_network(part), compared)
         said = f"largest difference to Keras over {len(compared)} pictures: {worst:.1e} of ab/128"

@@ -1,10 +1,11 @@
 """The whole path from luminance to colour as one Keras model, for runtimes without Keras.
 
-    l_norm (1, S, S, 1) --+--------------------------------> network --> decoding --> ab_norm_hat (1, S, S, 2)
-                          +--> grey picture --> classifier ------+
+    l_norm (1, P, P, 1) --+--> averaged to (1, S, S, 1) --> network --> decoding --> ab_norm_hat (1, S, S, 2)
+                          +--> gray picture --> classifier ----^
 
-What Python does between the networks elsewhere (the grey picture, its resizing, a method's
-decoding) is done here by tensor operations, so that nothing but numbers goes in and out.
+P is 256, or the network's size S where that is more: `inference.forward.square_side`. What Python does between the
+networks elsewhere (the gray picture, resizing, a method's decoding) is done here by tensor operations, so that
+nothing but numbers goes in and out. Tests compare it with `inference.forward`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from keras import ops
 
 from colorizer import color
 from colorizer.classifiers import classifier as classifiers
+from colorizer.inference import forward
 from colorizer.inference.colorizer import Colorizer
 
 
@@ -75,6 +77,26 @@ class GreyPicture(keras.layers.Layer):
         return ops.floor((ops.floor(from_upper / 65536) + ops.floor(from_lower / 65536) + 2) / 4)
 
 
+class Average(keras.layers.Layer):
+    """Luminance at the network's size: `inference.forward.luminance`'s resizing in tensor operations.
+
+    Args:
+        side: of the luminance that is given.
+        size: of the luminance that the network takes, at most `side`.
+    """
+
+    def __init__(self, side: int, size: int):
+        super().__init__(name="average")
+        # Resizing is linear and separable: OpenCV's, applied to the unit matrix, is the matrix that does the same.
+        self.rows = cv2.resize(np.eye(side, dtype=np.float32), (side, size), interpolation=cv2.INTER_AREA)
+
+    def call(self, l_norm):
+        """(B, P, P, 1) float32 -> (B, S, S, 1) float32."""
+        columns = ops.convert_to_tensor(self.rows.T)
+        across = ops.swapaxes(ops.matmul(l_norm[..., 0], columns), 1, 2)
+        return ops.swapaxes(ops.matmul(across, columns), 1, 2)[..., None]
+
+
 class NoClasses(keras.layers.Layer):
     """The class vector of "none": zeros (B, 1000) for any `l_norm`. Source: ours."""
 
@@ -108,24 +130,27 @@ def build(colorizer: Colorizer) -> keras.Model:
         colorizer: a loaded `Colorizer`; its weights are shared, not copied.
 
     Returns:
-        A model `l_norm` (B, S, S, 1) float32 in -1..1 -> `ab_norm_hat` (B, S, S, 2) float32, ab/128.
+        A model `l_norm` (B, P, P, 1) float32 in -1..1 -> `ab_norm_hat` (B, S, S, 2) float32, ab/128. P is
+        `inference.forward.square_side` of the network's size S.
 
     Raises:
         ValueError: the network's output is not ab and its method does not say how to decode it.
 
     Source: DESIGN, "The class vector"; BASELINES §2.4.
     """
-    side, seen = colorizer.image_size, colorizer.classifier.model
-    l_norm = keras.Input((side, side, 1), name="l_norm")
+    size, seen = colorizer.image_size, colorizer.classifier.model
+    side = forward.square_side(size)
+    given = keras.Input((side, side, 1), name="l_norm")
+    l_norm = given if size == side else Average(side, size)(given)
     if seen is None:
         vector = NoClasses(name="no_classes")(l_norm)
     else:
-        vector = seen(GreyPicture(side, seen.input_shape[1])(l_norm), training=False)
+        vector = seen(GreyPicture(side, seen.input_shape[1])(given), training=False)
     output = colorizer.network([l_norm, vector], training=False)
     ab_norm_hat = Decoding(partial(colorizer.method.ab_of, look=colorizer.look))(output, l_norm)
-    if ab_norm_hat.shape[1:] != (side, side, 2):
+    if ab_norm_hat.shape[1:] != (size, size, 2):
         raise ValueError(
-            f"`ab_of` of a method gives (B, {side}, {side}, 2). "
+            f"`ab_of` of a method gives (B, {size}, {size}, 2). "
             f"Received: {ab_norm_hat.shape} from the method {colorizer.method.name}"
         )
-    return keras.Model(l_norm, ab_norm_hat, name="colorizer")
+    return keras.Model(given, ab_norm_hat, name="colorizer")

@@ -67,7 +67,7 @@ def open_network(path: str | Path, threads: int | None = None) -> Callable[[np.n
         threads: of ONNX Runtime and LiteRT; None leaves it to them. TensorFlow has its own for the whole process.
 
     Returns:
-        A function `l_norm` (1, S, S, 1) float32, -1..1 -> `ab_norm_hat` (1, S, S, 2) float32, ab/128.
+        A function `l_norm` (1, P, P, 1) float32, -1..1 -> `ab_norm_hat` (1, S, S, 2) float32, ab/128.
 
     Raises:
         ExportError: it is no such file, or its runtime is not installed.

@@ -11,8 +11,7 @@ import math
 import cv2
 import numpy as np
 
-from colorizer import color
-from colorizer.photos import writer
+from colorizer import color, images
 
 Box = tuple[slice, slice]
 
@@ -42,7 +41,7 @@ def find(rgb: np.ndarray) -> Box:
         return whole
     scale = max(1.0, max(height, width) / _SIDE)
     small = cv2.resize(rgb, (max(1, round(width / scale)), max(1, round(height / scale))), interpolation=cv2.INTER_AREA)
-    l = color.rgb_to_lab(writer.to_uint8(small))[..., 0]
+    l = color.rgb_to_lab(images.to_uint8(small))[..., 0]
     sides = [l, l[::-1], l.T, l.T[::-1]]
     tones = [float(np.median(side[0])) for side in sides]
     flat = [_flat_rows(side, tone) for side, tone in zip(sides, tones, strict=True)]

@@ -14,11 +14,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from colorizer import color, photos, weights
+from colorizer import images, photos, weights
 from colorizer.classifiers import classifier as classifiers
-from colorizer.data import pixel_store
 from colorizer.errors import ClassifierError
-from colorizer.inference import batch_files, borders, full_size
+from colorizer.inference import batch_files, borders, forward, full_size
 from colorizer.inference.batch_files import Outcome
 from colorizer.methods import Method
 from colorizer.photos import inputs
@@ -66,6 +65,7 @@ class Colorizer:
         self.look = _look_of(method, look)
         self.classifier = classifier or classifiers.load("none")
         self.image_size = image_size
+        self.forward = forward.Forward(network, method, image_size, self.classifier, self.look)
         self._one_at_a_time = threading.Lock()  # Keras promises nothing about threads
 
     @classmethod
@@ -103,26 +103,10 @@ class Colorizer:
         """
         if not rgbs:
             return []
-        small = np.stack([self._square(inputs.checked(rgb)) for rgb in rgbs])
-        l_norm = np.stack([color.split(color.rgb_to_lab(square))[0] for square in small])
+        # Squares at once: a batch of large photographs without their frames would take their memory twice.
+        squares = [forward.squares([_inside(images.require_photo(rgb))], self.image_size)[0] for rgb in rgbs]
         with self._one_at_a_time:
-            return self._forward(small, l_norm)
-
-    def _square(self, rgb: np.ndarray) -> np.ndarray:
-        """What the network sees of a photograph: (S, S, 3) uint8, without its frame."""
-        inside = np.ascontiguousarray(rgb[borders.find(rgb)])
-        return photos.to_uint8(pixel_store.resize_square(inside, self.image_size))
-
-    def _forward(self, small: np.ndarray, l_norm: np.ndarray) -> list[np.ndarray]:
-        """Classifier and network on a batch of squares."""
-        # A compiled function is compiled again for every new shape: a few sizes, whatever number of photos comes.
-        size = _padded_size(len(small))
-        vector = self.classifier.vectors(small, batch_size=size)
-        fill = size - len(small)
-        l_norm = np.concatenate([l_norm, np.repeat(l_norm[-1:], fill, axis=0)])
-        vector = np.concatenate([vector, np.repeat(vector[-1:], fill, axis=0)])
-        ab_norm_hat = self.method.predict_look(self.network, l_norm, vector, self.look)
-        return list(np.asarray(ab_norm_hat, np.float32)[: len(small)])
+            return list(self.forward.ab_norm(squares))
 
     def colorize(self, photo: Picture | Sequence[Picture], strength: float = 1.0):
         """Gives a photograph, or several, the colours the network predicts.
@@ -231,6 +215,6 @@ def _look_of(method: Method, look: str | None) -> str | None:
     return look or (LOOK if LOOK in looks else None)
 
 
-def _padded_size(count: int) -> int:
-    """The next power of two: at most twice the work, at most four shapes for batches of up to eight."""
-    return 1 << (count - 1).bit_length()
+def _inside(rgb: np.ndarray) -> np.ndarray:
+    """A photograph without its frame."""
+    return np.ascontiguousarray(rgb[borders.find(rgb)])

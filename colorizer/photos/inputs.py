@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from colorizer import photos
+from colorizer import images, photos
 
 Picture = np.ndarray | Image.Image | photos.Photo | str | Path
 
@@ -33,26 +33,14 @@ def open_any(picture: Picture) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]
     """
     if isinstance(picture, np.ndarray):
         rgb = np.repeat(picture[..., None], 3, axis=-1) if picture.ndim == 2 else picture
-        return checked(rgb), lambda coloured: coloured
+        return images.require_photo(rgb), lambda coloured: coloured
     if isinstance(picture, Image.Image):
         photo = photos.from_image(picture)
         return photo.rgb, lambda coloured: photos.coloured(photo, coloured).to_image()
     if isinstance(picture, (str, os.PathLike)):
         picture = photos.read(picture)
     if isinstance(picture, photos.Photo):
-        return checked(picture.rgb), lambda coloured: photos.coloured(picture, coloured)
+        return images.require_photo(picture.rgb), lambda coloured: photos.coloured(picture, coloured)
     raise ValueError(
         f"A photo is an array, a picture of Pillow, a file's path or a photos.Photo. Received: {type(picture).__name__}"
     )
-
-
-def checked(rgb: np.ndarray) -> np.ndarray:
-    """The array, if it is a photograph.
-
-    Raises:
-        ValueError: it is not (H, W, 3) uint8 or uint16.
-    """
-    kind = (getattr(rgb, "dtype", type(rgb)), getattr(rgb, "shape", None))
-    if kind[0] not in (np.uint8, np.uint16) or len(kind[1]) != 3 or kind[1][2] != 3 or 0 in kind[1]:
-        raise ValueError(f"A photo is an (H, W, 3) array of uint8 or uint16. Received: {kind[0]}, shape {kind[1]}")
-    return rgb

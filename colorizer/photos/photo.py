@@ -18,9 +18,9 @@ from PIL import Image
 
 from colorizer import atomic_files
 from colorizer.errors import PhotoError
+from colorizer.images import to_uint8 as to_uint8  # part of this module's interface
 from colorizer.photos import icc, metadata, reader, writer
 from colorizer.photos.writer import FORMATS
-from colorizer.photos.writer import to_uint8 as to_uint8  # part of this module's interface
 
 __all__ = [
     "FORMATS",

@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 import zlib
 
-import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin, features
 
+from colorizer.images import to_uint8
 from colorizer.photos import icc, metadata
 
 FORMATS = dict.fromkeys((".jpg", ".jpeg", ".jfif"), "JPEG") | dict.fromkeys((".tif", ".tiff"), "TIFF")
@@ -56,11 +56,6 @@ def encode(file, form: str, rgb: np.ndarray, alpha: np.ndarray | None, said: dic
     options, more = _options(form, said, quality)
     picture(rgb, alpha).save(file, form, **options)
     return notes + more
-
-
-def to_uint8(values: np.ndarray) -> np.ndarray:
-    """Rounds uint16 of any shape to the nearest of 256 levels; uint8 comes back as it is. Source: ours."""
-    return values if values.dtype == np.uint8 else cv2.convertScaleAbs(values, alpha=1 / 257).reshape(values.shape)
 
 
 def picture(rgb: np.ndarray, alpha: np.ndarray | None) -> Image.Image:

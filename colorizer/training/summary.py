@@ -6,6 +6,7 @@ import numpy as np
 
 from colorizer.data import batches
 from colorizer.evaluation import metrics
+from colorizer.inference import forward
 
 
 def validate(method, network, validation: batches.Batches, mean_ab_norm) -> dict[str, float]:
@@ -27,7 +28,7 @@ def validate(method, network, validation: batches.Batches, mean_ab_norm) -> dict
     for index in range(len(validation)):
         (l_norm, vector), ab_norm = validation[index]
         predictions = {
-            "": method.predict_ab(network, l_norm, vector),
+            "": forward.predict(network, method, l_norm, vector),
             "_all_grey": np.zeros_like(ab_norm),
             "_mean_colour": np.broadcast_to(np.float32(mean_ab_norm), ab_norm.shape),
         }

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from skimage import data
 
+from colorizer import images
 from colorizer.classifiers import classifier
 from colorizer.data import pixel_store
 from colorizer.errors import ClassifierError
@@ -30,7 +31,7 @@ def b4_file(b4, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two_photographs():
-    return np.stack([pixel_store.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
+    return np.stack([images.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
 
 
 def small_classifier(path, size=32, classes=1000):
@@ -200,7 +201,7 @@ def test_an_ablation_of_nothing_is_refused(spec):
 @pytest.mark.data
 def test_the_real_classifier_sees_a_cat_and_an_espresso_in_grey(real_classifier):
     seen = classifier.load(str(real_classifier))
-    photographs = np.stack([pixel_store.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
+    photographs = np.stack([images.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
     vectors = seen.vectors(photographs)
     assert vectors[0].argmax() in range(281, 286), "a cat: tabby, tiger, Persian, Siamese or Egyptian"
     assert vectors[1].argmax() == 967, "an espresso"

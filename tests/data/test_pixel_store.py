@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY, draw_picture
 
-from colorizer import color, photos
+from colorizer import color, images, photos
 from colorizer.data import cache, datasets, pixel_store
 from colorizer.errors import DataError
 
@@ -64,7 +64,7 @@ def test_pixels_are_the_resized_pictures(picture_folder, tmp_path):
     assert built.pixels.shape == (24, 64, 64, 3) and built.pixels.dtype == np.uint8
     assert isinstance(built.pixels, np.memmap) and not built.pixels.flags.writeable
     for name, row in zip(built.names, built.rows, strict=True):
-        wanted = pixel_store.resize_square(photos.read(picture_folder / name).rgb, 64)
+        wanted = images.resize_square(photos.read(picture_folder / name).rgb, 64)
         np.testing.assert_array_equal(built.pixels[row], wanted)
     assert built.path.parent == tmp_path / "stores" and built.path.name.startswith("pictures-64-")
 
@@ -85,8 +85,8 @@ def test_select_and_read(picture_folder, tmp_path):
 )
 def test_resize_square_chooses_by_the_shorter_side(shape, way):
     rgb = draw_picture(1, *shape)
-    np.testing.assert_array_equal(pixel_store.resize_square(rgb, 256), cv2.resize(rgb, (256, 256), interpolation=way))
-    assert pixel_store.resize_square(rgb.astype(np.uint16) << 8, 64).dtype == np.uint16
+    np.testing.assert_array_equal(images.resize_square(rgb, 256), cv2.resize(rgb, (256, 256), interpolation=way))
+    assert images.resize_square(rgb.astype(np.uint16) << 8, 64).dtype == np.uint16
 
 
 def test_16_bit_pictures_keep_their_upper_bits(tmp_path):

@@ -10,9 +10,8 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 from test_classifier import small_classifier
 
-from colorizer import color, methods, weights
+from colorizer import color, images, methods, weights
 from colorizer.classifiers import classifier
-from colorizer.data import pixel_store
 from colorizer.errors import ExportError
 from colorizer.export import convert, graph, runtimes
 from colorizer.inference import colorizer as inference
@@ -22,8 +21,8 @@ SIDE = 64
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def squares(count=3, side=SIDE):
-    return np.stack([pixel_store.resize_square(draw_picture(i), side) for i in range(count)])
+def squares(count=3, side=256):
+    return np.stack([images.resize_square(draw_picture(i), side) for i in range(count)])
 
 
 def small_colorizer(name="efficientnet", seen=None, look=None):
@@ -49,7 +48,7 @@ def needs(format):
 
 @pytest.mark.parametrize("size", [48, 64, 90])
 def test_the_grey_picture_is_the_one_the_classifier_sees_elsewhere(size):
-    pictures = squares(4)
+    pictures = squares(4, SIDE)
     l_norm = color.split(np.stack([color.rgb_to_lab(rgb) for rgb in pictures]))[0]
     ours = keras.ops.convert_to_numpy(graph.GreyPicture(SIDE, size)(l_norm))
     theirs = np.stack([classifier.grey_input(rgb, size) for rgb in pictures])
@@ -87,8 +86,8 @@ def test_an_exported_network_gives_keras_colours_in_its_own_runtime(format, seen
 
 def test_the_shipped_weights_agree_over_real_photographs(real_data, real_classifier):
     colorizer = inference.Colorizer.load(weights.DEFAULT, str(real_classifier))
-    compared = convert.pictures(real_data / "ood", count=2, size=colorizer.image_size)  # the command compares 20
-    assert compared.shape == (2, colorizer.image_size, colorizer.image_size, 3)
+    compared = convert.pictures(real_data / "ood", count=2)  # the command compares 20
+    assert compared.shape == (2, 256, 256, 3)
     assert convert.disagreement(colorizer, graph.build(colorizer).predict_on_batch, compared) < convert.TOLERANCE
 
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import REPOSITORY
 from skimage import data
 
-from colorizer import color, methods
+from colorizer import color, images, methods
 from colorizer.config import resolve
 from colorizer.data import batches, pixel_store
 from colorizer.methods import colorful
@@ -46,7 +46,7 @@ SIZES = [
 
 def photograph(size, rgb_u8=None):
     """scikit-image's cat, or another picture, as the networks take it: l_norm (1, S, S, 1), ab_norm (1, S, S, 2)."""
-    lab = color.rgb_to_lab(pixel_store.resize_square(data.chelsea() if rgb_u8 is None else rgb_u8, size))
+    lab = color.rgb_to_lab(images.resize_square(data.chelsea() if rgb_u8 is None else rgb_u8, size))
     return tuple(part[None] for part in color.split(lab))
 
 

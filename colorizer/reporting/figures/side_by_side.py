@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from colorizer import color, methods, photos, weights
-from colorizer.data import datasets, pixel_store
+from colorizer import color, images, methods, photos, weights
+from colorizer.data import datasets
 from colorizer.errors import ClassifierError, DataError, PhotoError, WeightsError
 from colorizer.evaluation import predictions, runs
 from colorizer.inference.colorizer import Colorizer
@@ -100,7 +100,7 @@ def draw(root: Path, names: Sequence[str], columns: Sequence[System]) -> contact
     """
     rows, shown = [], [True] * len(columns)
     for name in names:
-        rgb = pixel_store.resize_square(photos.to_uint8(photos.read(root / name).rgb), 256)
+        rgb = images.resize_square(images.to_uint8(photos.read(root / name).rgb), 256)
         coloured = [system.colorize(name, rgb) for system in columns]
         shown = [before and picture is not None for before, picture in zip(shown, coloured, strict=True)]
         rows.append((color.grey(color.rgb_to_lab(rgb)[..., 0]), coloured))

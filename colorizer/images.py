@@ -1,0 +1,42 @@
+"""Arrays of pixels before they are photographs or network inputs: their kind, their depth, their size."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def require_photo(rgb: np.ndarray) -> np.ndarray:
+    """Returns the array if it is a photograph.
+
+    Args:
+        rgb: what should be (H, W, 3) uint8 or uint16.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    dtype, shape = getattr(rgb, "dtype", type(rgb)), getattr(rgb, "shape", None)
+    if dtype not in (np.uint8, np.uint16) or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+        raise ValueError(f"A photo is an (H, W, 3) array of uint8 or uint16. Received: {dtype}, shape {shape}")
+    return rgb
+
+
+def to_uint8(values: np.ndarray) -> np.ndarray:
+    """Rounds uint16 of any shape to the nearest of 256 levels; uint8 comes back as it is."""
+    return values if values.dtype == np.uint8 else cv2.convertScaleAbs(values, alpha=1 / 257).reshape(values.shape)
+
+
+def resize_square(rgb: np.ndarray, size: int) -> np.ndarray:
+    """Resizes a picture to a square without keeping its aspect.
+
+    The filter averages areas (INTER_AREA) where the shorter side is over `size`, and is bilinear elsewhere.
+
+    Args:
+        rgb: (H, W, 3) uint8 or uint16.
+        size: the side of the result.
+
+    Returns:
+        (size, size, 3) of the same dtype.
+    """
+    method = cv2.INTER_AREA if min(rgb.shape[:2]) > size else cv2.INTER_LINEAR
+    return cv2.resize(rgb, (size, size), interpolation=method)

@@ -1,0 +1,196 @@
+"""The one way from pictures to colors. `Colorizer`, evaluation and the check of exported networks all take it.
+
+    pictures -> squares of 256 pixels -> L* at the network's size ----> network -> decoding -> ab
+                       |                                                   ^
+                       +------> classifier -> class vector ----------------+
+
+The classifier is shown 256 pixels even where the network sees fewer, because training makes the class vectors so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import keras
+import numpy as np
+
+from colorizer import color, images
+from colorizer.classifiers.classifier import CLASSES, Classifier
+from colorizer.errors import WeightsError
+from colorizer.methods import Method
+
+SIDE = 256  # pixels; the paper's size, and the least that a classifier is shown
+
+
+def square_side(image_size: int) -> int:
+    """The side of the squares that pictures are first resized to, for a network of this size."""
+    return max(SIDE, image_size)
+
+
+def squares(pictures: Sequence[np.ndarray], image_size: int) -> np.ndarray:
+    """Resizes pictures to what classifier and network are made from.
+
+    Args:
+        pictures: of each (H, W, 3) uint8 or uint16 sRGB.
+        image_size: side of the network's input.
+
+    Returns:
+        (B, s, s, 3) uint8, s = `square_side(image_size)`.
+    """
+    side = square_side(image_size)
+    return np.stack([images.to_uint8(images.resize_square(rgb, side)) for rgb in pictures])
+
+
+def luminance(rgb_u8: np.ndarray, image_size: int) -> np.ndarray:
+    """The network's input: L* of squares, averaged over areas to the network's size.
+
+    Args:
+        rgb_u8: (B, s, s, 3) uint8, from `squares`.
+        image_size: side of the network's input.
+
+    Returns:
+        `l_norm` (B, S, S, 1) float32, L*/50 - 1.
+    """
+    l_norm = np.stack([color.split(color.rgb_to_lab(rgb))[0] for rgb in rgb_u8])
+    return _resize(l_norm, image_size, cv2.INTER_AREA)
+
+
+def predict(
+    network: keras.Model, method: Method, l_norm: np.ndarray, vector: np.ndarray, look: str | None = None
+) -> np.ndarray:
+    """Network and decoding.
+
+    Args:
+        network: of that method.
+        method: from `colorizer.methods.get`.
+        l_norm: (B, S, S, 1) float32, L*/50 - 1.
+        vector: (B, 1000) float32 class vectors.
+        look: one of the method's looks; None takes its first, or the only one.
+
+    Returns:
+        `ab_norm_hat` (B, S, S, 2) float32, ab/128.
+
+    Raises:
+        WeightsError: the network gives something that is no number.
+    """
+    if look is None:
+        return _require_numbers(method.predict_ab(network, l_norm, vector))
+    return _require_numbers(method.predict_look(network, l_norm, vector, look))
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A network and all it needs to color pictures.
+
+    Attributes:
+        network: of that method.
+        method: from `colorizer.methods.get`.
+        image_size: side of the network's input.
+        classifier: gives class vectors; None gives zeros.
+        look: one of the method's looks; None takes its first, or the only one.
+    """
+
+    network: keras.Model
+    method: Method
+    image_size: int
+    classifier: Classifier | None = None
+    look: str | None = None
+
+    def ab_norm(
+        self,
+        pictures: Sequence[np.ndarray],
+        vectors: np.ndarray | None = None,
+        size: int | None = None,
+        batch_size: int | None = None,
+    ) -> np.ndarray:
+        """Predicts the colors of pictures in one batch.
+
+        Args:
+            pictures: of each (H, W, 3) uint8 or uint16 sRGB; only L* is used.
+            vectors: (B, 1000) float32, their class vectors; None asks the classifier.
+            size: side of the result, enlarged bilinearly; None leaves the network's.
+            batch_size: of the padded batch; None takes the next power of two. Keras compiles once for each size.
+
+        Returns:
+            `ab_norm_hat` (B, size, size, 2) float32, ab/128.
+
+        Raises:
+            WeightsError: the network gives something that is no number.
+        """
+
+        def colors(l_norm, vector):
+            return predict(self.network, self.method, l_norm, vector, self.look)
+
+        return self._run(colors, pictures, vectors, size, batch_size)
+
+    def lab_norm(
+        self,
+        pictures: Sequence[np.ndarray],
+        vectors: np.ndarray | None = None,
+        size: int | None = None,
+        batch_size: int | None = None,
+    ) -> np.ndarray:
+        """Predicts luminance as well as colors, for a method with `predict_lab`.
+
+        Args:
+            pictures, vectors, size, batch_size: see `ab_norm`.
+
+        Returns:
+            (B, size, size, 3) float32: L*/50 - 1, a/128, b/128.
+
+        Raises:
+            WeightsError: the network gives something that is no number.
+        """
+
+        def colors(l_norm, vector):
+            lab = _require_numbers(self.method.predict_lab(self.network, l_norm, vector))
+            return np.concatenate(color.split(lab), axis=-1)
+
+        return self._run(colors, pictures, vectors, size, batch_size)
+
+    def _run(self, colors: Callable, pictures, vectors, size, batch_size) -> np.ndarray:
+        """Everything before and after the network."""
+        count = len(pictures)
+        batch_size = batch_size or _next_power_of_two(count)
+        rgb_u8 = squares(pictures, self.image_size)
+        if vectors is None:
+            vectors = self._class_vectors(rgb_u8, batch_size)
+        l_norm = luminance(rgb_u8, self.image_size)
+        predictions = colors(_pad(l_norm, batch_size), _pad(vectors, batch_size))[:count]
+        return _resize(predictions, size or self.image_size, cv2.INTER_LINEAR)
+
+    def _class_vectors(self, rgb_u8, batch_size):
+        if self.classifier is None:
+            return np.zeros((len(rgb_u8), CLASSES), np.float32)
+        return self.classifier.vectors(rgb_u8, batch_size=batch_size)
+
+
+def _require_numbers(predictions) -> np.ndarray:
+    """The predictions as float32, if all are finite."""
+    predictions = np.asarray(predictions, np.float32)
+    if not np.isfinite(predictions).all():
+        raise WeightsError(
+            "The network gives colors that are no numbers (NaN or infinite): its training failed, or the file is "
+            "damaged. Take other weights, or train again with a lower --learning-rate."
+        )
+    return predictions
+
+
+def _pad(batch: np.ndarray, size: int) -> np.ndarray:
+    """Fills a batch up with zeros: Keras compiles a function again for every new shape."""
+    return np.pad(batch, [(0, size - len(batch))] + [(0, 0)] * (batch.ndim - 1))
+
+
+def _resize(batch: np.ndarray, side: int, interpolation: int) -> np.ndarray:
+    """(B, S, S, C) -> (B, side, side, C)."""
+    if batch.shape[1] == side:
+        return batch
+    resized = [cv2.resize(image, (side, side), interpolation=interpolation) for image in batch]
+    return np.stack(resized).reshape(len(batch), side, side, -1)
+
+
+def _next_power_of_two(count: int) -> int:
+    """At most twice the work, and at most four shapes for batches of up to eight."""
+    return 1 << (count - 1).bit_length()

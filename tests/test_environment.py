@@ -1,0 +1,111 @@
+"""A backend loads without a word of its own, and without losing one of Python's."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import cv2
+import pytest
+from conftest import REPOSITORY, draw_picture
+
+NOISE = re.compile(r"absl|oneDNN|tensorflow|cuda|cuInit|XLA|^[IWEF]\d{4} ", re.IGNORECASE | re.MULTILINE)
+PYTHON = sys.executable
+
+
+def on_a_terminal(*words, **variables) -> tuple[int, str]:
+    """Runs Python with these words on a terminal of its own: exit status, all that it shows."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | variables
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    with subprocess.Popen(
+        [PYTHON, *words], stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=REPOSITORY
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                part = os.read(ours, 4096)
+            except OSError:  # Linux: the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+    os.close(ours)
+    return process.returncode, shown.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    "module", ["colorizer.inference.colorizer", "colorizer.training.loop", "colorizer.data.batches"]
+)
+def test_importing_shows_nothing(module):
+    assert on_a_terminal("-c", f"import {module}") == (0, "")
+
+
+def test_the_library_shows_nothing_up_to_its_first_prediction(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), draw_picture(0))
+    code = f"from colorizer import Colorizer; Colorizer().colorize({str(tmp_path / 'a.png')!r})"
+    assert on_a_terminal("-c", code) == (0, "")
+
+
+def test_jax_loads_quietly_too():
+    pytest.importorskip("jax", reason="JAX is not installed: pip install -r requirements-dev.txt")
+    code = "import colorizer.inference.colorizer, keras; print(keras.backend.backend(), float(keras.ops.ones(1)[0]))"
+    assert on_a_terminal("-c", code, KERAS_BACKEND="jax") == (0, "jax 1.0\n")
+
+
+def test_commands_show_their_own_words_only(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), draw_picture(0))
+    status, shown = on_a_terminal("colorize.py", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png"))
+    assert status == 0 and "1 of 1" in shown and not NOISE.search(shown)
+    (tmp_path / "pictures").mkdir()
+    words = ("--dataset", str(tmp_path / "pictures"), "--classifier", "none", "--run", str(tmp_path / "run"))
+    status, shown = on_a_terminal("train.py", *words, COLORIZER_CACHE=str(tmp_path / "cache"))
+    assert status == 2 and shown.startswith("train.py: ") and not NOISE.search(shown)
+    (tmp_path / "runs").mkdir()
+    words = ("--runs", str(tmp_path / "runs"), "--output", str(tmp_path / "out"), "--data-dir", str(tmp_path / "runs"))
+    status, shown = on_a_terminal("evaluate.py", *words, COLORIZER_CACHE=str(tmp_path / "cache"))
+    assert shown and not NOISE.search(shown)
+
+
+LOUD = """
+import os, sys, warnings
+os.write(2, b"I0000 00:00:1795890552.321156   29878 port.cc:153] oneDNN custom operations are on.\\n")
+warnings.warn("of Python")
+os.write(2, b"of another library\\n")
+print("printed")
+"""
+
+
+@pytest.mark.parametrize("level, hidden", [(None, True), ("2", True), ("0", False)])
+def test_what_is_not_from_the_backends_log_is_shown(tmp_path, level, hidden):
+    (tmp_path / "torch.py").write_text(LOUD)
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    environment |= {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{tmp_path}"} | (
+        {"TF_CPP_MIN_LOG_LEVEL": level} if level else {}
+    )
+    code = "import colorizer, torch, sys; print(torch.__file__, file=sys.stderr)"
+    done = subprocess.run([PYTHON, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert ("oneDNN" in done.stderr) == (not hidden)
+    for line in ("UserWarning: of Python", "of another library", str(tmp_path / "torch.py")):
+        assert line in done.stderr
+    assert done.stdout == "printed\n"
+
+
+def test_all_is_shown_where_the_import_fails(tmp_path):
+    (tmp_path / "torch.py").write_text(LOUD + "raise ImportError('a library is missing')")
+    environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{tmp_path}"}
+    done = subprocess.run([PYTHON, "-c", "import colorizer, torch"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "oneDNN" in done.stderr and "of Python" in done.stderr
+    assert done.stderr.endswith("ImportError: a library is missing\n")
+    lines = done.stderr.splitlines()
+    assert lines.index("of another library") < lines.index("Traceback (most recent call last):")
+
+
+def test_a_process_without_standard_error_loads_its_backend(tmp_path):
+    (tmp_path / "torch.py").write_text("")
+    environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{tmp_path}"}
+    code = f'"{PYTHON}" -c "import colorizer, torch" 2>&-'
+    assert subprocess.run(code, shell=True, env=environment, check=False).returncode == 0
