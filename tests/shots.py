@@ -39,3 +39,8 @@ def oriented(array, orientation):
         8: lambda a: np.rot90(a, -1),
     }
     return np.ascontiguousarray(stored[orientation](array))
+
+
+def hidden_white(rgb, alpha):
+    """What is read of `rgb` under `alpha`: the pixels that nobody can see are white."""
+    return np.where(np.asarray(alpha)[..., None] == 0, np.iinfo(rgb.dtype).max, rgb)

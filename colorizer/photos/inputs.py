@@ -28,8 +28,6 @@ def open_any(picture: Picture) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]
     Raises:
         ValueError: it is none of these.
         PhotoError: the file cannot be read.
-
-    Source: ours.
     """
     if isinstance(picture, np.ndarray):
         rgb = np.repeat(picture[..., None], 3, axis=-1) if picture.ndim == 2 else picture

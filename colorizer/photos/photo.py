@@ -54,8 +54,8 @@ class Photo:
         alpha: (H, W) of the same dtype, or None where the file has no transparency.
         grey: whether the file had a single channel of colour; the three of `rgb` are then equal.
         metadata: `format` (str), `exif` (bytes, orientation reset, may be empty), `icc` (the profile
-            of the file), `xmp` and `iptc` (bytes or None), `dpi` (tuple or None), `comment` (bytes or
-            None), `text` (dict, of a PNG).
+            of the file), `xmp` and `iptc` (bytes or None), `xmp_extension` (of a JPEG, a tuple of bytes), `dpi`
+            (tuple or None), `comments` (a tuple of bytes), `text` (dict, of a PNG).
         notes: a line for each thing in the file that could not be kept.
     """
 
@@ -103,8 +103,6 @@ def read(path, max_pixels: int = MAX_PIXELS) -> Photo:
 
     Raises:
         PhotoError: it is not there, not a picture, empty, truncated, damaged, animated or too large.
-
-    Source: ours.
     """
     return _guarded(path, max_pixels, _photo)
 
@@ -121,8 +119,6 @@ def probe(path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
 
     Raises:
         PhotoError: as `read`, of what the first bytes show.
-
-    Source: ours.
     """
     return _guarded(path, max_pixels, lambda image, _: (image.width * image.height, reader.need(image)))
 
@@ -162,8 +158,6 @@ def from_image(image: Image.Image) -> Photo:
 
     Raises:
         ValueError: the mode has no stated range.
-
-    Source: ours.
     """
     try:
         return _photo(image, None)
@@ -173,18 +167,20 @@ def from_image(image: Image.Image) -> Photo:
 
 def _photo(image, path) -> Photo:
     """Decodes an opened picture."""
-    grey = reader.is_grey(image)
+    grey = reader.is_gray(image)
     rgb, alpha, notes = reader.pixels(image, path)
     # Of a TIFF, Pillow and OpenCV have turned it while decoding.
     turn = 1 if image.format == "TIFF" else metadata.orientation(image)
-    said, more = metadata.extract(image, turn in (5, 6, 7, 8))
+    entries, more = metadata.extract(image, turn in (5, 6, 7, 8), path)
     if path is not None:
         image.im = None  # the pixels twice are what memory runs out on
     notes += more
     for note in notes:
         logger.warning("%s: %s", path or "picture", note)
-    rgb = reader.upright(rgb, turn)
-    return Photo(rgb, None if alpha is None else reader.upright(alpha, turn), grey, said, notes)
+    if alpha is not None:
+        rgb[alpha == 0] = np.iinfo(rgb.dtype).max
+        alpha = reader.upright(alpha, turn)
+    return Photo(reader.upright(rgb, turn), alpha, grey, entries, notes)
 
 
 def write(path, photo: Photo | np.ndarray, alpha: np.ndarray | None = None, quality: int = JPEG_QUALITY) -> None:

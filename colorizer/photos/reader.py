@@ -1,7 +1,7 @@
-"""Files of pictures -> arrays of pixels: told apart by their first bytes, decoded in bands of rows.
+"""Reads picture files as arrays of pixels; the first bytes decide what kind a file is, not its name.
 
-Pillow decodes; 16-bit colour goes through OpenCV, because Pillow reduces it to 8 bits. The
-arrays are filled band by band: a second copy of a large picture is what memory runs out on.
+Pillow decodes. PNG of 16 bits in color goes through OpenCV, because Pillow reduces it to 8 bits; TIFF of 16 bits
+through `tiff`. The arrays are filled band by band: a second copy of a large picture is what memory runs out on.
 """
 
 from __future__ import annotations
@@ -18,30 +18,21 @@ from PIL import (
     Jpeg2KImagePlugin,
     JpegImagePlugin,
     PngImagePlugin,
-    TiffImagePlugin,
     WebPImagePlugin,
     features,
 )
 
 from colorizer.photos import icc as profiles
+from colorizer.photos import jpeg, tiff
 
 # What Pillow remarks about damaged metadata is no reason to stop, nor to talk into somebody's terminal.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 BAND_PIXELS = 2**20  # decoded and converted at once: 4 MB, not 800 for 200 megapixels
 KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, AVIF or HEIC"
-_SUBFILE, _BITS, _POLARITY, _ORIENTATION, _PLANES, _EXTRA, _DNG = 254, 258, 262, 274, 284, 338, 50706  # tags of TIFF
+_SUBFILE, _DNG = 254, 50706  # tags of TIFF
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, module=r"PIL\.")
-
-
-class _Tiff(TiffImagePlugin.TiffImageFile):
-    """Pillow's, without its own limit of 179 megapixels."""
-
-    def load_prepare(self) -> None:
-        if self._im is None:  # else Pillow looks at its limit, then does the same
-            self.im = Image.core.new(self.mode, getattr(self, "_tile_size", self.size))
-        super().load_prepare()
 
 
 # TRICKY: not Image.open, which warns from 89 megapixels on and refuses from 179 on, by a setting that
@@ -50,15 +41,16 @@ _OPENERS = (
     (b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
     (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
     (b"RIFF", WebPImagePlugin.WebPImageFile),
-    (b"II*\0", _Tiff),
-    (b"MM\0*", _Tiff),
-    (b"II+\0", _Tiff),  # over 4 GiB
-    (b"MM\0+", _Tiff),
+    (b"II*\0", tiff.File),
+    (b"MM\0*", tiff.File),
+    (b"II+\0", tiff.File),  # over 4 GiB
+    (b"MM\0+", tiff.File),
     (b"BM", BmpImagePlugin.BmpImageFile),
     (b"GIF8", GifImagePlugin.GifImageFile),
     (b"\0\0\0\x0cjP  \r\n\x87\n", Jpeg2KImagePlugin.Jpeg2KImageFile),
     (b"\xff\x4f\xff\x51", Jpeg2KImagePlugin.Jpeg2KImageFile),
 )
+_AVIF = (b"avif", b"avis")
 _HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -79,18 +71,18 @@ def open_header(file, name: str) -> Image.Image:
     Raises:
         Refused: not a picture, animated, or of a kind that cannot be read here.
     """
-    prefix = file.read(16)
+    prefix = file.read(256)
     if not prefix:
         raise Refused("empty file (0 bytes)")
     opener = next((opener for signature, opener in _OPENERS if prefix.startswith(signature)), None)
     if opener is None and prefix[4:8] == b"ftyp":
-        opener = _opener_of_boxes(prefix[8:12])
+        opener = _opener_of_boxes(prefix[8:12], prefix[16 : min(int.from_bytes(prefix[:4], "big"), 256)])
     if opener is None:
         raise Refused(f"not a {KINDS} picture")
     file.seek(0)
     try:
         image = opener(file, name)
-    except SyntaxError as error:  # how Pillow says that it is something else after all
+    except SyntaxError as error:  # Pillow's answer to something else after all
         raise Refused(f"not a readable picture: {error}") from None
     except Image.DecompressionBombError:  # of WebP; there is no other door
         raise Refused("over 179 megapixels, the most that Pillow reads of this kind: save it as PNG or TIFF") from None
@@ -98,9 +90,15 @@ def open_header(file, name: str) -> Image.Image:
     return image
 
 
-def _opener_of_boxes(brand: bytes):
-    """What opens AVIF and HEIC, where this installation reads them; None for films and the like."""
-    if brand in (b"avif", b"avis"):
+def _opener_of_boxes(brand: bytes, others: bytes):
+    """The class that opens AVIF and HEIC, where this installation reads them; None for films and the like.
+
+    Args:
+        brand: the major brand of the file; "mif1" and "msf1" are common to both kinds.
+        others: the compatible brands, four bytes each.
+    """
+    compatible = {others[i : i + 4] for i in range(0, len(others), 4)}
+    if brand in _AVIF or (brand in (b"mif1", b"msf1") and compatible.intersection(_AVIF)):
         if not features.check("avif"):
             raise Refused("AVIF, which this Pillow does not read: pip install --upgrade pillow, or save it as PNG")
         from PIL import AvifImagePlugin
@@ -134,17 +132,17 @@ def need(image: Image.Image) -> int:
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether the file holds 16 bits of RGB(A) or of grey with alpha, which Pillow would cut to 8."""
+    """Whether the file holds 16 bits of RGB(A) or of gray with alpha, which Pillow would cut to 8."""
     if image.mode not in ("RGB", "RGBA", "LA"):
         return False
     if image.format == "TIFF":
-        return image.tag_v2.get(_BITS, (8,))[0] == 16
+        return image.tag_v2.get(tiff.BITS, (8,))[0] == 16
     return image.format == "PNG" and ";16B" in str(image.tile)
 
 
-def is_grey(image: Image.Image) -> bool:
+def is_gray(image: Image.Image) -> bool:
     """Whether an opened picture has one channel of light."""
-    stored = str(getattr(image, "tile", ""))  # 16-bit grey with alpha is opened as RGBA
+    stored = str(getattr(image, "tile", ""))  # 16-bit gray with alpha is opened as RGBA
     return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I") or "LA;16B" in stored
 
 
@@ -163,59 +161,76 @@ def pixels(image: Image.Image, path=None) -> tuple[np.ndarray, np.ndarray | None
         Refused: the pixels cannot be shown faithfully. What decoders raise comes through.
     """
     deep = path is not None and is_deep(image)
-    grey = is_grey(image)
-    # Of a TIFF: whether zero is white, whether colours are multiplied by alpha, whether channels lie apart.
+    gray = is_gray(image)
     tags = image.tag_v2 if image.format == "TIFF" else {}
-    white_is_zero, premultiplied = tags.get(_POLARITY) == 0, tags.get(_EXTRA) in (1, (1,))
-    bits = (tags.get(_BITS) or (16,))[0]
-    apart, turn = tags.get(_PLANES) == 2, tags.get(_ORIENTATION, 1)
-    notes = ["it has several pages; the first is read"] if tags and getattr(image, "is_animated", False) else []
-    image.load()  # all of it: what is truncated or damaged shows here
+    notes = []
+    if image.format in ("TIFF", "MPO", "HEIF") and getattr(image, "n_frames", 1) > 1:
+        notes.append(f"it has several {'pages' if tags else 'pictures'}; the first is read")
+    bits, turn = (tags.get(tiff.BITS) or (16,))[0], tags.get(tiff.ORIENTATION, 1)
     icc = image.info.get("icc_profile")
-    if image.mode.startswith("I"):
-        rgb, alpha = _deep_grey(image, white_is_zero, bits)
-    elif deep:
-        image.im = Image.core.new("L", (1, 1))  # Pillow's 8 bits have shown that the file is whole: enough of them
-        rgb, alpha = _planes(path, turn) if apart else _deep_colour(path)
-        if premultiplied and alpha is not None:
-            _divide(rgb, alpha)
+    if deep and tags:
+        rgb, alpha = _deep_tiff(image, turn)
     else:
-        rgb, alpha, more = _eight_bit(image, icc)
-        return rgb, alpha, notes + more
+        image = _load(image, path)
+        if image.mode.startswith("I"):
+            rgb, alpha = _deep_gray(image, tags.get(tiff.POLARITY) == 0, bits)
+        elif deep:
+            image.im = Image.core.new("L", (1, 1))  # Pillow's 8 bits have shown that the file is whole: enough of them
+            rgb, alpha = _deep_png(path)
+        else:
+            rgb, alpha, more = _eight_bit(image, icc)
+            return rgb, alpha, notes + more
     try:
         profiles.convert_deep(rgb, icc, _rows(image.width))
     except ValueError as error:
         notes.append(_PROFILE.format(error))
-    if grey and icc:
+    if gray and icc:
         rgb[..., 0] = rgb[..., 2] = rgb[..., 1]
     return rgb, alpha, notes
 
 
-_PROFILE = "its colour profile is damaged or not for such pixels, and left out ({})"
+def _load(image: Image.Image, path) -> Image.Image:
+    """Decodes all of a picture: what is truncated or damaged shows here."""
+    if image.format == "TIFF" and getattr(image, "fp", None):
+        tiff.check_whole(image)
+        with tiff.cleared_memory():
+            image.load()
+        return image
+    try:
+        image.load()
+    except OSError:
+        whole = jpeg.without_end(path) if path is not None and image.format in ("JPEG", "MPO") else None
+        if whole is None:
+            raise
+        image.im = whole.im
+    return image
+
+
+_PROFILE = "its color profile is damaged or not for such pixels, and left out ({})"
 
 
 def _rows(width: int) -> int:
     return max(1, BAND_PIXELS // width)
 
 
-def _deep_grey(image, white_is_zero: bool, bits: int):
-    """16-bit grey, which Pillow keeps. Returns `rgb`, `alpha`."""
-    grey = np.asarray(image)
-    if grey.dtype.itemsize > 2:
-        if grey.min() < 0 or grey.max() > 65535:
+def _deep_gray(image, white_is_zero: bool, bits: int):
+    """16-bit gray, which Pillow keeps. Returns `rgb`, `alpha`."""
+    gray = np.asarray(image)
+    if gray.dtype.itemsize > 2:
+        if gray.min() < 0 or gray.max() > 65535:
             raise Refused("32-bit integer pixels have no stated range; save it with 16 bits")
-        grey = grey.astype(np.uint16)
-    grey = grey.astype(np.uint16, copy=False)
+        gray = gray.astype(np.uint16)
+    gray = gray.astype(np.uint16, copy=False)
     key = image.info.get("transparency")
-    alpha = None if key is None else np.where(grey == key, 0, 65535).astype(np.uint16)
+    alpha = None if key is None else np.where(gray == key, 0, 65535).astype(np.uint16)
     if 8 < bits < 16:  # of 12 bits, 4095 is white
-        grey = np.minimum(grey.astype(np.uint32) * 65535 // (2**bits - 1), 65535).astype(np.uint16)
+        gray = np.minimum(gray.astype(np.uint32) * 65535 // (2**bits - 1), 65535).astype(np.uint16)
     if white_is_zero:  # Pillow inverts 8-bit "min is white" files, but not these
-        grey = 65535 - grey
-    return cv2.merge([grey] * 3), alpha
+        gray = 65535 - gray
+    return cv2.merge([gray] * 3), alpha
 
 
-def _deep_colour(path):
+def _deep_png(path):
     """16-bit RGB or RGBA by OpenCV. Returns `rgb`, `alpha`."""
     # Pillow has decoded the file before: OpenCV returns the rows of a truncated one without a word.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
@@ -224,30 +239,35 @@ def _deep_colour(path):
         del content  # else the map stays open
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
         raise Refused("this kind of 16-bit picture is not supported")
+    return _split(pixels, 2)
+
+
+def _deep_tiff(image, orientation: int):
+    """16-bit color, or gray with alpha. Returns `rgb`, `alpha`, upright."""
+    pixels = tiff.deep_pixels(image)
+    if image.mode == "LA":
+        rgb, alpha = cv2.merge([pixels[..., 0]] * 3), np.ascontiguousarray(pixels[..., 1])
+    else:
+        rgb, alpha = _split(pixels[..., : len(image.mode)], 0)
+    if alpha is not None and image.tag_v2.get(tiff.EXTRA) in (1, (1,)):
+        _divide(rgb, alpha)
+    return upright(rgb, orientation), None if alpha is None else upright(alpha, orientation)
+
+
+def _split(pixels: np.ndarray, red: int):
+    """`rgb` and `alpha` of (H, W, 3) or (H, W, 4), whose red channel is 0 or 2; in place where there is no alpha."""
     alpha = np.ascontiguousarray(pixels[..., 3]) if pixels.shape[2] == 4 else None
+    if red == 0 and alpha is None:
+        return np.ascontiguousarray(pixels), None
     rgb = pixels if alpha is None else np.empty((*pixels.shape[:2], 3), np.uint16)
     rows = _rows(rgb.shape[1])
     for band in (slice(top, top + rows) for top in range(0, len(rgb), rows)):
-        rgb[band] = pixels[band, :, 2::-1].copy()
+        rgb[band] = pixels[band, :, 2::-1].copy() if red else pixels[band, :, :3]
     return rgb, alpha
 
 
-def _planes(path, orientation: int):
-    """16-bit colour whose channels lie apart, which OpenCV does not read. Returns `rgb`, `alpha`, upright."""
-    try:
-        import tifffile  # comes with scikit-image
-
-        planes = tifffile.imread(path, key=0).astype(np.uint16, copy=False)
-    except Exception as error:  # it has not every compression
-        raise Refused(f"16-bit TIFF with separate colour planes; save it with interleaved channels ({error})") from None
-    if planes.ndim != 3 or len(planes) not in (3, 4):
-        raise Refused("16-bit TIFF with separate colour planes that are not RGB; save it as RGB")
-    alpha = upright(np.ascontiguousarray(planes[3]), orientation) if len(planes) == 4 else None
-    return upright(cv2.merge([np.ascontiguousarray(plane) for plane in planes[:3]]), orientation), alpha
-
-
 def _divide(rgb, alpha) -> None:
-    """Takes alpha out of colours that are multiplied by it, in place."""
+    """Takes alpha out of colors that are multiplied by it, in place."""
     rows = _rows(rgb.shape[1])
     for band in (slice(top, top + rows) for top in range(0, len(rgb), rows)):
         share = np.maximum(alpha[band], 1)[..., None] / np.float32(65535)
@@ -258,7 +278,7 @@ def _eight_bit(image, icc):
     """Everything Pillow holds in 8 bits or fewer. Returns `rgb`, `alpha`, notes."""
     if image.mode in ("F", "LAB", "HSV"):
         kind = {"F": "floating-point pixels have no stated range", "LAB": "pixels in Lab"}.get(image.mode, "HSV pixels")
-        raise Refused(f"{kind}; save it with 8 or 16 bits of grey or RGB")
+        raise Refused(f"{kind}; save it with 8 or 16 bits of gray or RGB")
     transparent, notes, convert = image.has_transparency_data, [], None
     try:
         mode = "RGB" if transparent and image.mode not in ("LA", "La") else "L" if transparent else image.mode

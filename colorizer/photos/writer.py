@@ -1,7 +1,7 @@
-"""Arrays of pixels -> files of pictures, with what the photograph's file said besides.
+"""Writes arrays of pixels as picture files, with the metadata of the photograph.
 
 Pillow encodes 8 bits. PNG of 16 bits and every TIFF are written here: Pillow does not hold 16-bit
-colour, and puts no EXIF into compressed TIFFs. Both go out strip by strip.
+color, and changes the bytes of EXIF texts. Both go out strip by strip.
 """
 
 from __future__ import annotations
@@ -10,10 +10,17 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image, PngImagePlugin, TiffImagePlugin, features
+from PIL import Image, PngImagePlugin, features
 
 from colorizer.images import to_uint8
-from colorizer.photos import icc, metadata
+from colorizer.photos import exif, icc, tiff
+from colorizer.photos.metadata import (
+    SEGMENT,
+    descriptive,
+    fitting_exif,
+    photoshop,
+    raw_profile,
+)
 
 FORMATS = dict.fromkeys((".jpg", ".jpeg", ".jfif"), "JPEG") | dict.fromkeys((".tif", ".tiff"), "TIFF")
 FORMATS |= {".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}
@@ -23,7 +30,7 @@ STRIP_PIXELS = 2**18
 _LEVEL = 4  # of zlib: the photographs' noise leaves little for the higher, slower ones
 
 
-def encode(file, form: str, rgb: np.ndarray, alpha: np.ndarray | None, said: dict, quality: int) -> list[str]:
+def encode(file, form: str, rgb: np.ndarray, alpha: np.ndarray | None, metadata: dict, quality: int) -> list[str]:
     """Writes pixels and metadata into an open file.
 
     Args:
@@ -31,29 +38,31 @@ def encode(file, form: str, rgb: np.ndarray, alpha: np.ndarray | None, said: dic
         form: "JPEG", "PNG", "WEBP", "TIFF", "BMP" or "AVIF".
         rgb: (H, W, 3) uint8 or uint16 sRGB.
         alpha: (H, W) of the same dtype, or None.
-        said: `Photo.metadata`; may be empty.
+        metadata: `Photo.metadata`; may be empty.
         quality: of JPEG (always 4:4:4), WebP and AVIF, 1..100.
 
     Returns:
         A line for each thing that the format does not hold.
-
-    Source: ours.
     """
     notes = []
     if alpha is not None and form in ("JPEG", "BMP"):
-        notes.append(f"{form} holds no transparency; it is left out")
-        alpha = None
+        notes.append(f"{form} holds no transparency; the picture is laid on white")
+        rgb, alpha = _on_white(rgb, alpha), None
+    if metadata.get("comments") and form not in ("JPEG", "PNG"):
+        notes.append(f"{form} holds no comment; it is left out")
+    if metadata.get("xmp_extension") and form != "JPEG":
+        notes.append(f"{form} holds no extended XMP; it is left out, and the first XMP block is kept")
     if form == "TIFF":
-        _write_tiff(file, rgb, alpha, said)
+        _write_tiff(file, rgb, alpha, metadata)
         return notes
     if form == "PNG" and rgb.dtype == np.uint16:
-        _write_png16(file, rgb, alpha, said)
+        _write_png16(file, rgb, alpha, metadata)
         return notes
     if rgb.dtype == np.uint16:
         notes.append(f"{form} holds 8 bits; the 16 are rounded to them")
-    if said.get("iptc") and form not in ("JPEG", "PNG"):
+    if metadata.get("iptc") and form not in ("JPEG", "PNG"):
         notes.append(f"{form} holds no IPTC; it is left out")
-    options, more = _options(form, said, quality)
+    options, more = _options(form, metadata, quality)
     picture(rgb, alpha).save(file, form, **options)
     return notes + more
 
@@ -66,54 +75,75 @@ def picture(rgb: np.ndarray, alpha: np.ndarray | None) -> Image.Image:
     return image
 
 
-def _options(form: str, said: dict, quality: int) -> tuple[dict, list[str]]:
-    """What Pillow's `save` is to be told, and what is to be said about it."""
+def _on_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The picture as it looks on white paper."""
+    white, rows = np.float32(np.iinfo(rgb.dtype).max), _rows(rgb)
+    result = np.empty_like(rgb)
+    for band in (slice(top, top + rows) for top in range(0, len(rgb), rows)):
+        share = alpha[band, :, None] / white
+        result[band] = np.rint(white + (rgb[band] - white) * share)
+    return result
+
+
+def _options(form: str, metadata: dict, quality: int) -> tuple[dict, list[str]]:
+    """The options of Pillow's `save`, and notes."""
     if form == "BMP":
-        return {} if not said.get("dpi") else {"dpi": said["dpi"]}, []
-    options = {"icc_profile": icc.srgb(), "exif": said.get("exif") or b"", "xmp": said.get("xmp") or b""}
+        return {} if not metadata.get("dpi") else {"dpi": metadata["dpi"]}, []
+    options = {"icc_profile": icc.srgb(), "exif": metadata.get("exif") or b"", "xmp": metadata.get("xmp") or b""}
     if form == "PNG":
-        options |= {"pnginfo": _png_info(said), "compress_level": _LEVEL}
+        options |= {"pnginfo": _png_info(metadata), "compress_level": _LEVEL}
         options.pop("xmp")
-    if form in ("JPEG", "PNG") and said.get("dpi"):
-        options["dpi"] = said["dpi"]
+    if form in ("JPEG", "PNG") and metadata.get("dpi"):
+        options["dpi"] = metadata["dpi"]
     if form in ("WEBP", "AVIF"):
         options["quality"] = quality
     if form == "AVIF":
         options["subsampling"] = "4:4:4"
     if form != "JPEG":
         return options, []
-    return _jpeg_options(options | {"quality": quality, "subsampling": 0}, said)
+    return _jpeg_options(options | {"quality": quality, "subsampling": 0}, metadata)
 
 
-def _jpeg_options(options, said):
+def _jpeg_options(options: dict, metadata: dict) -> tuple[dict, list[str]]:
     """A JPEG holds everything in segments of 64 KiB: what is longer is left out."""
     notes = []
-    options["exif"], note = metadata.fitting_exif(options["exif"])
+    options["exif"], note = fitting_exif(options["exif"])
     notes += [note] if note else []
-    if len(options["xmp"]) > metadata.SEGMENT - 29:
+    if len(options["xmp"]) > SEGMENT - 29:
         options["xmp"] = b""
         notes.append("its XMP data are too long for this format and left out")
-    if said.get("comment") and len(said["comment"]) <= metadata.SEGMENT:
-        options["comment"] = said["comment"]
-    if said.get("iptc"):
-        block = b"Photoshop 3.0\0" + metadata.photoshop(said["iptc"])
-        if len(block) <= metadata.SEGMENT:
-            options["extra"] = b"\xff\xed" + struct.pack(">H", len(block) + 2) + block
+    segments = [(b"\xff\xfe", comment, "comment is") for comment in metadata.get("comments") or ()]
+    segments += [(b"\xff\xe1", part, "extended XMP is") for part in metadata.get("xmp_extension") or ()]
+    if metadata.get("iptc"):
+        segments.append((b"\xff\xed", b"Photoshop 3.0\0" + photoshop(metadata["iptc"]), "IPTC data are"))
+    options["extra"] = b""
+    for marker, block, name in segments:
+        if len(block) <= SEGMENT:
+            options["extra"] += marker + struct.pack(">H", len(block) + 2) + block
         else:
-            notes.append("its IPTC data are too long for this format and left out")
+            notes.append(f"its {name} too long for this format and left out")
     return {name: value for name, value in options.items() if value != b""}, notes
 
 
-def _png_info(said) -> PngImagePlugin.PngInfo:
+def _png_info(metadata) -> PngImagePlugin.PngInfo:
     """XMP, IPTC and texts as chunks."""
     info = PngImagePlugin.PngInfo()
-    for key, value in (said.get("text") or {}).items():
+    for key, value in (metadata.get("text") or {}).items():
         info.add_text(key, value, zip=len(value) > 1000)
-    if said.get("xmp"):
-        info.add_itxt("XML:com.adobe.xmp", said["xmp"].decode("utf-8", "replace"))
-    if said.get("iptc"):
-        info.add_text("Raw profile type iptc", metadata.hexed(said["iptc"]), zip=True)
+    for comment in metadata.get("comments") or ():
+        info.add_text("Comment", _decoded(comment), zip=len(comment) > 1000)
+    if metadata.get("xmp"):
+        info.add(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + metadata["xmp"])
+    if metadata.get("iptc"):
+        info.add_text("Raw profile type iptc", raw_profile(metadata["iptc"]), zip=True)
     return info
+
+
+def _decoded(comment: bytes) -> str:
+    try:
+        return comment.decode()
+    except UnicodeDecodeError:
+        return comment.decode("latin-1")
 
 
 def _rows(rgb) -> int:
@@ -128,7 +158,7 @@ def _strips(rgb, alpha):
         yield np.ascontiguousarray(band) if alpha is None else np.dstack([band, alpha[top : top + rows]])
 
 
-def _write_png16(file, rgb, alpha, said) -> None:
+def _write_png16(file, rgb, alpha, metadata) -> None:
     """A PNG of 16 bits. Source: PNG specification, third edition, §5 (chunks) and §9 (filters)."""
 
     def chunk(name: bytes, data: bytes) -> None:
@@ -137,11 +167,11 @@ def _write_png16(file, rgb, alpha, said) -> None:
     file.write(b"\x89PNG\r\n\x1a\n")
     chunk(b"IHDR", struct.pack(">IIBBBBB", rgb.shape[1], rgb.shape[0], 16, 2 if alpha is None else 6, 0, 0, 0))
     chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(icc.srgb()))
-    if said.get("dpi"):
-        chunk(b"pHYs", struct.pack(">IIB", *(round(n / 0.0254) for n in said["dpi"]), 1))
-    if said.get("exif"):
-        chunk(b"eXIf", said["exif"].removeprefix(b"Exif\0\0"))
-    for name, data, *_ in _png_info(said).chunks:
+    if metadata.get("dpi"):
+        chunk(b"pHYs", struct.pack(">IIB", *(round(n / 0.0254) for n in metadata["dpi"]), 1))
+    if metadata.get("exif"):
+        chunk(b"eXIf", metadata["exif"].removeprefix(b"Exif\0\0"))
+    for name, data, *_ in _png_info(metadata).chunks:
         chunk(name, data)
     packer = zlib.compressobj(_LEVEL)
     for strip in _strips(rgb, alpha):
@@ -157,57 +187,42 @@ def _write_png16(file, rgb, alpha, said) -> None:
     chunk(b"IEND", b"")
 
 
-def _write_tiff(file, rgb, alpha, said) -> None:
+def _write_tiff(file, rgb, alpha, metadata) -> None:
     """A TIFF in strips, deflated with differences. Source: TIFF 6.0, its supplement 2 (deflate) and 3 (predictor)."""
+    order, entries = descriptive(metadata.get("exif"))
     strips = -(-len(rgb) // _rows(rgb))
-    directory = _directory(rgb, alpha, said, strips)
-    file.write(b"II*\0\x08\0\0\0")
-    space = len(directory.tobytes(8))  # the same when the strips' places are known
-    file.write(bytes(space))
+    entries |= _tiff_entries(order, rgb, alpha, metadata)
+
+    def directory(offsets: list[int], lengths: list[int]) -> bytes:
+        places = {tiff.OFFSETS: exif.numbers(order, offsets), tiff.LENGTHS: exif.numbers(order, lengths)}
+        return exif.pack(order, entries | places)
+
+    file.write(directory([0] * strips, [0] * strips))  # as long as the one with the true numbers
     offsets, lengths = [], []
     for strip in _strips(rgb, alpha):
         differences = np.concatenate([strip[:, :1], strip[:, 1:] - strip[:, :-1]], axis=1)
-        packed = zlib.compress(differences.astype(differences.dtype.newbyteorder("<"), copy=False).tobytes(), _LEVEL)
-        offsets.append(file.tell() - 8 - space)  # TRICKY: Pillow counts them from the directory's end
+        packed = zlib.compress(differences.astype(differences.dtype.newbyteorder(order), copy=False).tobytes(), _LEVEL)
+        offsets.append(file.tell())
         lengths.append(len(packed))
         file.write(packed + b"\0" * (len(packed) % 2))
     if file.tell() >= 2**32:
         raise ValueError("over 4 GiB, the most a TIFF can have; choose PNG")
-    directory[273], directory[279] = tuple(offsets), tuple(lengths)
-    file.seek(8)
-    file.write(directory.tobytes(8))
+    file.seek(0)
+    file.write(directory(offsets, lengths))
 
 
-def _directory(rgb, alpha, said, strips: int) -> TiffImagePlugin.ImageFileDirectory_v2:
-    """The directory of a TIFF with one page."""
-    directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
+def _tiff_entries(order: str, rgb, alpha, metadata) -> exif.Directory:
+    """The directory of a TIFF with one page, but for EXIF and the places of its strips."""
     channels, bits = (3 if alpha is None else 4), rgb.dtype.itemsize * 8
-    for tag, value in _exif_of_tiff(said.get("exif")).items():
-        directory[tag] = value
-    fields = {256: rgb.shape[1], 257: rgb.shape[0], 258: (bits,) * channels, 259: 8, 262: 2, 273: (0,) * strips}
-    fields |= {277: channels, 278: _rows(rgb), 279: (0,) * strips, 284: 1, 317: 2}
+    sizes = {tiff.WIDTH: rgb.shape[1], tiff.HEIGHT: rgb.shape[0], tiff.ROWS: _rows(rgb)}
+    kinds = {tiff.COMPRESSION: 8, tiff.POLARITY: 2, tiff.SAMPLES: channels, tiff.PLANES: 1, tiff.PREDICTOR: 2}
     if alpha is not None:
-        fields[338] = 2  # not multiplied into the colours
-    if said.get("dpi"):
-        fields |= {282: said["dpi"][0], 283: said["dpi"][1], 296: 2}
-    for tag, kind, data in ((34675, 7, icc.srgb()), (700, 1, said.get("xmp")), (33723, 7, said.get("iptc"))):
-        if data:
-            directory.tagtype[tag] = kind
-            fields[tag] = data
-    for tag in (273, 279):
-        directory.tagtype[tag] = 4
-    for tag, value in fields.items():
-        directory[tag] = value
-    return directory
-
-
-def _exif_of_tiff(exif: bytes | None) -> dict:
-    """The entries of EXIF that stand in a TIFF's own directory."""
-    if not exif:
-        return {}
-    entries = Image.Exif()
-    entries.load(exif)
-    found = {tag: entries[tag] for tag in entries if tag in metadata.DESCRIPTIVE and tag not in metadata.DIRECTORIES}
-    return found | {
-        tag: dict(part) for tag in metadata.DIRECTORIES if tag in entries and (part := entries.get_ifd(tag))
-    }
+        kinds[tiff.EXTRA] = 2  # not multiplied into the colors
+    entries = {tag: exif.numbers(order, [value]) for tag, value in sizes.items()}
+    entries |= {tag: exif.shorts(order, value) for tag, value in kinds.items()}
+    entries[tiff.BITS] = exif.shorts(order, *[bits] * channels)
+    if metadata.get("dpi"):
+        across, down = (exif.rational(order, dots) for dots in metadata["dpi"])
+        entries |= {282: across, 283: down, 296: exif.shorts(order, 2)}  # dots per inch
+    blocks = {(34675, 7): icc.srgb(), (33723, 7): metadata.get("iptc"), (700, 1): metadata.get("xmp")}
+    return entries | {tag: exif.Entry(kind, len(block), block) for (tag, kind), block in blocks.items() if block}

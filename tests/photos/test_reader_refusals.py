@@ -9,7 +9,7 @@ import numpy as np
 import PIL
 import pytest
 from PIL import Image
-from shots import DEEP, GREY, RGB, png16
+from shots import GREY, RGB, png16
 
 from colorizer import photos
 from colorizer.errors import PhotoError
@@ -114,18 +114,6 @@ def test_pixels_that_cannot_be_shown_faithfully_are_refused(tmp_path, kind):
     tifffile.imwrite(path, (GREY / 255).astype(kind) if kind == "float32" else GREY.astype(kind) << 20)
     with pytest.raises(PhotoError, match={"float32": "floating-point", "uint32": "32-bit integer"}[kind]):
         photos.read(path)
-
-
-def test_planes_that_cannot_be_read_are_refused(tmp_path, monkeypatch):
-    tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
-    tifffile.imwrite(tmp_path / "a.tif", np.moveaxis(DEEP, -1, 0), photometric="rgb", planarconfig="separate")
-
-    def lacks(*args, **kwargs):
-        raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")
-
-    monkeypatch.setattr(tifffile, "imread", lacks)
-    with pytest.raises(PhotoError, match="separate colour planes; save it with interleaved channels .*LZW"):
-        photos.read(tmp_path / "a.tif")
 
 
 def test_arrays_outlive_their_file(tmp_path):

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 from PIL import Image
-from shots import ALPHA, DEEP, LOSSLESS, RGB
+from shots import ALPHA, DEEP, LOSSLESS, RGB, hidden_white
 
 from colorizer import photos
 from colorizer.errors import PhotoError
@@ -27,7 +27,7 @@ def test_16_bits_are_written_where_the_format_holds_them(tmp_path, suffix, alpha
     path = tmp_path / f"a{suffix}"
     photos.write(path, photos.Photo(DEEP, alpha))
     photo = photos.read(path)
-    np.testing.assert_array_equal(photo.rgb, DEEP)
+    np.testing.assert_array_equal(photo.rgb, DEEP if alpha is None else hidden_white(DEEP, alpha))
     if alpha is not None:
         np.testing.assert_array_equal(photo.alpha, alpha)
 
@@ -44,16 +44,20 @@ def test_alpha_is_written(tmp_path, suffix):
     photo = photos.read(tmp_path / f"a{suffix}")
     np.testing.assert_array_equal(photo.alpha, ALPHA)
     if suffix != ".webp":
-        np.testing.assert_array_equal(photo.rgb, RGB)
+        np.testing.assert_array_equal(photo.rgb, hidden_white(RGB, ALPHA))
 
 
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
-def test_alpha_that_cannot_be_written_is_left_out_with_a_note(tmp_path, suffix, caplog):
+def test_where_a_format_has_no_transparency_the_picture_is_laid_on_white_with_a_note(tmp_path, suffix, depth, caplog):
+    scale = np.iinfo(depth).max // 255
     with caplog.at_level(logging.WARNING):
-        photos.write(tmp_path / f"a{suffix}", RGB, ALPHA)
-    assert f"a{suffix}" in caplog.text and "no transparency; it is left out" in caplog.text
+        photos.write(tmp_path / f"a{suffix}", RGB.astype(depth) * depth(scale), ALPHA.astype(depth) * depth(scale))
+    assert f"a{suffix}" in caplog.text and "no transparency; the picture is laid on white" in caplog.text
     photo = photos.read(tmp_path / f"a{suffix}")
-    assert photo.alpha is None and np.abs(photo.rgb.astype(int) - RGB).mean() < 3  # not blended with anything
+    share = ALPHA[..., None] / 255
+    difference = np.abs(photo.rgb - (RGB * share + 255 * (1 - share)))
+    assert photo.alpha is None and (difference.max() <= 1 if suffix == ".bmp" else difference.mean() < 3)
 
 
 def test_jpeg_keeps_its_colours_at_full_resolution(tmp_path):
