@@ -21,7 +21,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,11 +30,12 @@ from colorizer import cli
 from colorizer.errors import ClassifierError, ColorizerError, PhotoError, UsageError
 
 if TYPE_CHECKING:
-    from colorizer.cli.progress import Report
+    from colorizer.cli.progress import Existing, Progress, Report
     from colorizer.inference.batch_files import Outcome
     from colorizer.inference.colorizer import Colorizer
 
 PROG = "colorizer"
+Place = Path | str  # a file, on a cluster also its address
 FORMATS = ("jpeg", "png", "tiff", "webp", "avif", "bmp")
 INTERRUPTED = "interrupted; every written photo is complete. Run the same command again to continue."
 
@@ -115,7 +116,7 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     try:
         return _run(flags, prog)
     except ColorizerError as error:
-        _say_error(prog, error)
+        say_error(prog, error)
         return error.exit_status
     except KeyboardInterrupt:
         print(f"\n{prog}: {INTERRUPTED}", file=sys.stderr)
@@ -134,11 +135,11 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
     plan = file_plan.plan(flags.inputs, flags.output, flags.format)
     check_files(flags)
     for line in plan.unlisted:
-        _say_error(prog, line)
+        say_error(prog, line)
     several = len(plan.pairs) > 1 or Path(flags.inputs[0]).is_dir()
     folder = Path(flags.output) if plan.into_folder else Path(flags.output).parent
     report = progress.Report(folder, writes=several and not flags.dry_run)
-    work = sort_pairs(plan.pairs, report, flags.overwrite)
+    work = sort_pairs(plan.pairs, report.existing, flags.overwrite)
     status = _dry_run(prog, work) if flags.dry_run else _colorize(prog, flags, work, report)
     return max(status, bool(plan.unlisted))
 
@@ -152,17 +153,19 @@ class Work(NamedTuple):
         outdated: targets in `ended` whose photograph has changed since they were made.
     """
 
-    to_do: list[tuple[Path, Path]]
+    to_do: list[tuple[Place, Place]]
     ended: list[Outcome]
-    outdated: set[Path]
+    outdated: set[Place]
 
 
-def sort_pairs(pairs: Iterable[tuple[Path, Path]], report: Report, overwrite: bool) -> Work:
+def sort_pairs(
+    pairs: Iterable[tuple[Place, Place]], existing: Callable[[Place, Place], Existing | None], overwrite: bool
+) -> Work:
     """Splits photographs into those to colorize and those whose result exists.
 
     Args:
-        pairs: source and target of each.
-        report: knows which photograph a result was made from.
+        pairs: source and target of each, as paths or addresses.
+        existing: (source, target) -> which photograph the target was made from; None where it does not exist.
         overwrite: whether existing results are replaced.
 
     Returns:
@@ -172,18 +175,29 @@ def sort_pairs(pairs: Iterable[tuple[Path, Path]], report: Report, overwrite: bo
 
     work = Work([], [], set())
     for source, target in pairs:
-        if overwrite or not os.path.exists(target):
+        earlier = None if overwrite else existing(source, target)
+        if earlier is None:
             work.to_do.append((source, target))
-            continue
-        existing = report.existing(source, target)
-        if existing.same:
+        elif earlier.same:
             work.ended.append(Outcome(source, target, skipped=True))
-            if existing.changed:
+            if earlier.changed:
                 work.outdated.add(target)
         else:
-            error = f"{target} was made from {existing.source}: choose another -o, or replace it with --overwrite"
+            error = f"{target} was made from {earlier.source}: choose another -o, or replace it with --overwrite"
             work.ended.append(Outcome(source, target, error))
     return work
+
+
+def say_ended(prog: str, work: Work) -> int:
+    """Prints what a dry run says of photographs whose result exists; returns how many of them would fail."""
+    from colorizer.cli.progress import printable
+
+    for outcome in work.ended:
+        if outcome.error:
+            say_error(prog, f"{outcome.source}: {outcome.error}")
+        else:
+            print(printable(f"{outcome.target} exists already: would be skipped"))
+    return sum(bool(outcome.error) for outcome in work.ended)
 
 
 def _dry_run(prog: str, work: Work) -> int:
@@ -191,19 +205,13 @@ def _dry_run(prog: str, work: Work) -> int:
     from colorizer import photos
     from colorizer.cli.progress import printable
 
-    failed = pixels = 0
-    for outcome in work.ended:
-        if outcome.error:
-            failed += 1
-            _say_error(prog, f"{outcome.source}: {outcome.error}")
-        else:
-            print(printable(f"{outcome.target} exists already: would be skipped"))
+    failed, pixels = say_ended(prog, work), 0
     for source, target in work.to_do:
         try:
             size, _ = photos.probe(source)
         except PhotoError as error:
             failed += 1
-            _say_error(prog, error)
+            say_error(prog, error)
             continue
         pixels += size
         print(printable(f"{source} -> {target} ({size / 1e6:.1f} megapixels)"))
@@ -226,7 +234,7 @@ def _colorize(prog: str, flags: argparse.Namespace, work: Work, report: Report) 
             for outcome in outcomes:
                 report.add(outcome)
                 statuses.append(progress_lines.status_of(outcome)[0])
-                _say_outcome(prog, progress, outcome, outcome.target in work.outdated)
+                say_outcome(prog, progress, outcome, outcome.target in work.outdated)
     finally:
         progress.close()
         report.close()
@@ -247,7 +255,9 @@ def _leading_unreadable(pairs: Iterable[tuple[Path, Path]]) -> Iterator[Outcome]
             yield Outcome(source, target, error.reason)
 
 
-def _outcomes(flags: argparse.Namespace, to_do, ended: Iterable[Outcome], progress) -> Iterator[Outcome]:
+def _outcomes(
+    flags: argparse.Namespace, to_do: list[tuple[Path, Path]], ended: Iterable[Outcome], progress: Progress
+) -> Iterator[Outcome]:
     """Every photograph's outcome: first those that need no network."""
     from colorizer.cli.progress import notes_above
 
@@ -279,7 +289,7 @@ def load(weights: str | None, classifier: str | None, look: str | None) -> Color
         raise UsageError(str(error)) from error
 
 
-def _say_outcome(prog: str, progress, outcome: Outcome, outdated: bool) -> None:
+def say_outcome(prog: str, progress: Progress, outcome: Outcome, outdated: bool) -> None:
     """Prints the line of a photo."""
     from colorizer.cli.progress import printable
 
@@ -294,7 +304,7 @@ def _say_outcome(prog: str, progress, outcome: Outcome, outdated: bool) -> None:
     progress.say(printable(line), stream)
 
 
-def _say_error(prog: str, message: object) -> None:
+def say_error(prog: str, message: object) -> None:
     """Prints a message on standard error, each of its lines printable."""
     from colorizer.cli.progress import printable
 

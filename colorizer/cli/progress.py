@@ -56,6 +56,24 @@ class Existing(NamedTuple):
     changed: bool = False
 
 
+def made_from(file: str, recorded_size: str, source: object, size: str) -> Existing:
+    """Compares the photograph that a copy was made from with the one that asks.
+
+    Args:
+        file, recorded_size: the first one's name and bytes, as recorded; the bytes may be "" (unknown).
+        source, size: the second one's.
+
+    Returns:
+        An `Existing`.
+    """
+    name = printable(source)
+    if file == name or os.path.realpath(file) == os.path.realpath(name):
+        return Existing(file, True, bool(recorded_size) and recorded_size != size)
+    # A moved album, or the same one typed from another folder, has the same names and sizes.
+    moved = os.path.basename(file) == os.path.basename(name) and recorded_size == size
+    return Existing(file, moved)
+
+
 class Report:
     """report.csv in the output folder: one row for each photograph, over all runs.
 
@@ -77,25 +95,20 @@ class Report:
         self._made_from = {row.target: row for row in self.rows.values() if row.status == DONE and row.target}
         self._file: TextIO | None = None
 
-    def existing(self, source: Path, target: Path) -> Existing:
-        """Which photograph an existing target was made from.
+    def existing(self, source: Path, target: Path) -> Existing | None:
+        """Which photograph a target was made from.
 
         Args:
             source: the photograph that asks.
-            target: its copy, which exists.
+            target: its copy.
 
         Returns:
-            An `Existing`.
+            An `Existing`; None where the target does not exist.
         """
+        if not os.path.exists(target):
+            return None
         row = self._made_from.get(self._relative(target))
-        if row is None:
-            return Existing()
-        size = _size(source)
-        if row.file == printable(source) or os.path.realpath(row.file) == os.path.realpath(source):
-            return Existing(row.file, True, bool(row.size) and row.size != size)
-        # A moved album, or the same one typed from another folder, has the same names and sizes.
-        moved = os.path.basename(row.file) == printable(source.name) and row.size == size
-        return Existing(row.file, moved)
+        return made_from(row.file, row.size, source, _size(source)) if row else Existing()
 
     def open(self) -> None:
         """Makes the folder and begins to write.
