@@ -45,6 +45,19 @@ def writer_of(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine exists; True where the system cannot say."""
+    if os.name == "nt":  # os.kill would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it belongs to another user
+        return True
+    return True
+
+
 def sweep(path: str | Path) -> None:
     """Removes what killed writers of a file left beside it, on whichever machine they ran. Source: ours."""
     path = Path(path)

@@ -14,6 +14,16 @@ class ColorizerError(Exception):
     exit_status = 2
 
 
+class UsageError(ColorizerError):
+    """Inputs, an output or flags that do not suit each other; the message says which."""
+
+
+class ReportError(ColorizerError):
+    """The report of a batch cannot be written any more; the message says why and how to continue."""
+
+    exit_status = 1
+
+
 class DataError(ColorizerError):
     """A data set that cannot be used; the message says what was received and what to do."""
 

@@ -13,13 +13,15 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
-import keras
 import numpy as np
 
 from colorizer import atomic_files, methods
 from colorizer.errors import WeightsError
+
+if TYPE_CHECKING:  # finding and checking weights must not wait for the backend
+    import keras
 
 BEST = "best.weights.h5"
 RECORD = "config.json"
@@ -123,7 +125,10 @@ def recorded(path: Path) -> dict:
                 f"--weights is a run's folder or a weights file with its {RECORD} beside it. "
                 f"Received: {path}; {needed} with {what} is not there."
             )
-    return json.loads(record.read_text(encoding="utf-8"))
+    try:
+        return json.loads(record.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsError(f"{record} is damaged: {error}. Restore it from a copy, or choose other weights.") from error
 
 
 def shipped(name: str) -> Path:
@@ -174,6 +179,8 @@ def _built(method, image_size, encoder: Path) -> keras.Model:
             f"weights of {method.name} need {ENCODER} beside them: the layers of the classifier "
             f"they were trained with. Received: {encoder.parent} without it."
         )
+    import keras
+
     return method.build(image_size, keras.models.model_from_json(encoder.read_text(encoding="utf-8")))
 
 
@@ -186,6 +193,8 @@ def halve(source: Path, target: Path) -> None:
 
     Source: ours. Rounding moves a prediction by less than 1e-3 in ab/128 (tested).
     """
+    import h5py
+
     with atomic_files.replacing(target) as part, h5py.File(source) as old, h5py.File(part, "w") as new:
 
         def copy(name, item):

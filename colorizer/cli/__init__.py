@@ -26,12 +26,12 @@ def start(main: Callable[..., int], argv: list[str] | None, prog: str) -> int:
         prog: the command's name; it stands in front of messages.
 
     Returns:
-        The exit status: that of `main`, of a `ColorizerError`, 130 after Ctrl-C, 1 where the reader of the output left.
+        The exit status: that of `main`, of a `ColorizerError`, 130 after Ctrl-C, 1 where the output cannot be written.
     """
+    _open_streams()
     try:
         status = main(argv, prog=prog)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here, and not at the interpreter's end, where a reader that left is an error
+        sys.stdout.flush()  # here, and not at the interpreter's end, where a reader that left is an error
         return status
     except ColorizerError as error:
         print(f"{prog}: {error}", file=sys.stderr)
@@ -40,5 +40,29 @@ def start(main: Callable[..., int], argv: list[str] | None, prog: str) -> int:
         print(f"\n{prog}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read the output left: `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 1
+    except OSError as error:  # a full disk under the output or under a file
+        print(f"{prog}: {error}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard_output()
+        return 1
+
+
+def _open_streams() -> None:
+    """Gives closed standard streams (`>&-`) a place: the next opened file, perhaps a photo, would take their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            stream = open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def _discard_output() -> None:
+    """Sends what is still in the output's buffer nowhere, so that the interpreter ends without an error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

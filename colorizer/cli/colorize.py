@@ -1,164 +1,311 @@
-"""Colorizes photographs at their own size, keeping their own luminance.
+"""Colorizes photographs at their own size; each keeps its own luminance.
 
-    %(prog)s photo.jpg -o colour.png
-    %(prog)s photo1.jpg photo2.tif -o coloured/
-    %(prog)s album/ -o coloured/             the whole tree, mirrored
-    %(prog)s album/ -o coloured/ --dry-run   what would be done
-    %(prog)s 'scans/*.png' -o coloured/ --strength 0.8 --format jpeg
+    %(prog)s photo.jpg -o color.png
+    %(prog)s photo1.jpg photo2.tif -o colored/
+    %(prog)s album/ -o colored/             the whole tree, mirrored
+    %(prog)s album/ -o colored/ --dry-run   only show what would be done
+    %(prog)s 'scans/*.png' -o colored/ --strength 0.8 --format jpeg
 
-In a folder a photo keeps its name and format, with EXIF, XMP, IPTC, depth and alpha. What is there
-already is skipped, so that the same command goes on after it was stopped. Of several photos,
-report.csv in the output folder has a row each: file, size (bytes), seconds, status, reason.
-Exit status: 0 all done; 1 some failed, each named with its reason; 2 wrong usage, or
-weights or a classifier that cannot be had; 130 stopped by Ctrl-C.
+In a folder a photo keeps its name and format, with EXIF, XMP, IPTC, depth and alpha. Where the format
+changes, the new ending follows the old one: a.gif becomes a.gif.png. Existing results are skipped, so that
+the same command continues after an interruption. For several photos, report.csv in the output folder has
+one row each: file, size (bytes), seconds, status, reason, target.
+Exit status: 0 all done or skipped; 1 some failed, each named with its reason; 2 wrong usage, or missing
+weights or classifier; 130 interrupted by Ctrl-C.
 """
 
+from __future__ import annotations
+
 import argparse
+import contextlib
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+import colorizer
 from colorizer import cli
-from colorizer.errors import ClassifierError, PhotoError, WeightsError
+from colorizer.errors import ClassifierError, ColorizerError, PhotoError, UsageError
+
+if TYPE_CHECKING:
+    from colorizer.cli.progress import Existing, Progress, Report
+    from colorizer.inference.batch_files import Outcome
+    from colorizer.inference.colorizer import Colorizer
 
 PROG = "colorizer"
+Place = Path | str  # a file, on a cluster also its address
 FORMATS = ("jpeg", "png", "tiff", "webp", "avif", "bmp")
+INTERRUPTED = "interrupted; every written photo is complete. Run the same command again to continue."
 
 
-def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
-    """The typed flags; exits with 2 where one of them is wrong."""
-    parser = argparse.ArgumentParser(
-        cli.typed(prog), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="a photo, a folder of photos, or a pattern in quotes")
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a file for one photo, else a folder")
-    parser.add_argument("--weights", metavar="NAME|FILE", help="a run's folder or file (default: the shipped default)")
-    parser.add_argument("--classifier", metavar="FILE", help="where the class vector comes from (default: as trained)")
-    parser.add_argument(
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say how photographs are colorized, here and on a cluster."""
+    add = parser.add_argument
+    add("--weights", metavar="NAME|FILE", help="a run's folder or weights file (default: the shipped weights)")
+    add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
+    add(
         "--look",
         choices=("accurate", "vivid"),
-        help="cautious colours or strong ones (default: vivid, where there are both)",
+        help="cautious or strong colors (default: vivid, where the weights have both)",
     )
-    parser.add_argument("--strength", type=float, default=1.0, help="of the colours, 0..1 (default: %(default)s)")
-    parser.add_argument("--format", choices=FORMATS, help="of the results (default: by OUT's name, else the photo's)")
-    parser.add_argument("--quality", type=int, default=95, help="of JPEG, WebP, AVIF, 1..100 (default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="photos at once (default: %(default)s)")
-    parser.add_argument("--overwrite", action="store_true", help="replace what is there already")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    flags = parser.parse_args(argv)
+    add("--strength", type=float, default=1.0, help="of the colors, 0..1 (default: %(default)s)")
+    add("--format", choices=FORMATS, help="of the results (default: that of OUT's name, else the photo's own)")
+    add("--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1..100 (default: %(default)s)")
+    add("--batch-size", type=int, default=8, metavar="N", help="photos per forward pass (default: %(default)s)")
+    add("--overwrite", action="store_true", help="replace existing results")
+    add("--dry-run", action="store_true", help="only show what would be done")
+
+
+def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) -> None:
+    """Exits with 2 where a number of `add_options` is out of range."""
     if not 0 <= flags.strength <= 1:
         parser.error(f"--strength lies between 0 and 1. Received: {flags.strength}")
     if not 1 <= flags.quality <= 100:
         parser.error(f"--quality lies between 1 and 100. Received: {flags.quality}")
     if flags.batch_size < 1:
         parser.error(f"--batch-size is at least 1. Received: {flags.batch_size}")
+
+
+def check_files(flags: argparse.Namespace) -> None:
+    """Looks for weights, classifier and format, without loading a backend.
+
+    Args:
+        flags: with the fields of `add_options`.
+
+    Raises:
+        WeightsError: the weights or their record do not exist.
+        ClassifierError: `--classifier` names a file that does not exist.
+        UsageError: this Pillow cannot write the format.
+    """
+    from colorizer import photos, weights
+
+    if flags.format == "avif" and ".avif" not in photos.FORMATS:
+        raise UsageError("--format avif: this Pillow does not write AVIF: pip install --upgrade pillow")
+    weights.recorded(weights.place(flags.weights or weights.DEFAULT))
+    file = Path((flags.classifier or "").rpartition(":")[2])
+    if file.suffix in (".keras", ".h5") and not file.is_file():
+        raise ClassifierError(
+            f"--classifier names a file that does not exist. Received: {flags.classifier}. "
+            "Choose another file, or none (zeros instead of a class vector)."
+        )
+
+
+def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace:
+    """The typed flags; exits with 2 where one of them is wrong."""
+    parser = argparse.ArgumentParser(
+        cli.typed(prog), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="a photo, a folder of photos, or a pattern in quotes")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a file for one photo, else a folder")
+    add_options(parser)
+    parser.add_argument("--version", action="version", version=f"colorizer {colorizer.__version__}")
+    flags = parser.parse_args(argv)
+    check_options(parser, flags)
     return flags
 
 
-def main(argv=None, prog: str = PROG) -> int:
+def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     """Flags -> pairs of files -> `Colorizer.colorize_files`; returns the exit status."""
     flags = parse(argv, prog)
     if hasattr(sys.stdout, "reconfigure"):  # a name that is no text must not end the run
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # at 2, a machine without a GPU is told of an error
-
-    from colorizer.cli import file_plan
-
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # at 2, a machine without a GPU prints an error
     try:
-        if flags.format == "avif" and ".avif" not in file_plan.photos.FORMATS:
-            raise ValueError("--format avif: this Pillow does not write AVIF: pip install --upgrade pillow")
-        pairs, closed, into = file_plan.plan(flags.inputs, flags.output, flags.format)
-    except ValueError as error:
-        return _say(prog, error, 2)
-    for line in closed:
-        _say(prog, line, 1)
-    if flags.dry_run:
-        return max(_dry_run(prog, pairs, flags.overwrite), bool(closed))
-    several = len(pairs) > 1 or Path(flags.inputs[0]).is_dir()
-    return max(_colorize(prog, flags, pairs, Path(flags.output) if into and several else None), bool(closed))
-
-
-def _dry_run(prog: str, pairs, overwrite: bool) -> int:
-    """Says what would be done, from the first bytes of every photo; returns the exit status."""
-    from colorizer import photos
-    from colorizer.cli.progress import printable
-
-    bad = skipped = pixels = 0
-    for source, target in pairs:
-        if target.exists() and not overwrite:
-            skipped += 1
-            print(printable(f"{target} is there already: would be skipped"))
-            continue
-        try:
-            size, _ = photos.probe(source)
-        except PhotoError as error:
-            bad += 1
-            print(printable(f"{prog}: {error}"), file=sys.stderr)
-            continue
-        pixels += size
-        print(printable(f"{source} -> {target} ({size / 1e6:.1f} megapixels)"))
-    left = len(pairs) - bad - skipped
-    print(f"{left} to colorize ({pixels / 1e6:.0f} megapixels), {skipped} there already, {bad} cannot be read")
-    return 1 if bad else 0
-
-
-def _colorize(prog: str, flags, pairs, folder: Path | None) -> int:
-    """Colorizes all pairs, with progress and report; returns the exit status."""
-    from colorizer import weights  # seconds of Keras: only now that there is work
-    from colorizer.cli import progress as reporting
-    from colorizer.inference import colorizer as inference
-
-    try:
-        colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier, flags.look)
-        report = reporting.Report(folder)
-    except (WeightsError, ClassifierError, ValueError) as error:
-        return _say(prog, error, 2)
-    except OSError as error:
-        return _say(prog, f"{folder / reporting.NAME} cannot be written: {error.strerror}", 2)
-    progress, failed = reporting.Progress(len(pairs)), 0
-    options = {"batch_size": flags.batch_size, "strength": flags.strength, "quality": flags.quality}
-    try:
-        with reporting.notes_above(progress):
-            for outcome in colorizer.colorize_files(pairs, overwrite=flags.overwrite, **options):
-                report.add(outcome)
-                failed += bool(outcome.error)
-                _tell(prog, progress, outcome)
-    finally:
-        progress.close()
-        report.close()
-    print(f"{len(pairs) - failed} of {len(pairs)} done")
-    return 1 if failed else 0
-
-
-def _tell(prog: str, progress, outcome) -> None:
-    """Says what became of a photo."""
-    from colorizer.cli.progress import printable
-
-    progress.step(outcome)
-    if outcome.error:
-        progress.say(printable(f"{prog}: {outcome.source}: {outcome.error}"), sys.stderr)
-    elif outcome.skipped:
-        progress.say(printable(f"{outcome.target} is there already: skipped (--overwrite replaces it)"))
-    else:
-        progress.say(printable(f"{outcome.source} -> {outcome.target}"))
-
-
-def _say(prog: str, message, status: int) -> int:
-    print(f"{prog}: {message}", file=sys.stderr)
-    return status
+        return _run(flags, prog)
+    except ColorizerError as error:
+        say_error(prog, error)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print(f"\n{prog}: {INTERRUPTED}", file=sys.stderr)
+        return 130
 
 
 def run(prog: str = PROG) -> None:
-    """The command as installed: exits with `main`'s status."""
+    """The command as a process: exits with `main`'s status."""
+    sys.exit(cli.start(main, None, prog))
+
+
+def _run(flags: argparse.Namespace, prog: str) -> int:
+    """Checks everything that is cheap, then colorizes what is left to do."""
+    from colorizer.cli import file_plan, progress
+
+    plan = file_plan.plan(flags.inputs, flags.output, flags.format)
+    check_files(flags)
+    for line in plan.unlisted:
+        say_error(prog, line)
+    several = len(plan.pairs) > 1 or Path(flags.inputs[0]).is_dir()
+    folder = Path(flags.output) if plan.into_folder else Path(flags.output).parent
+    report = progress.Report(folder, writes=several and not flags.dry_run)
+    work = sort_pairs(plan.pairs, report.existing, flags.overwrite)
+    status = _dry_run(prog, work) if flags.dry_run else _colorize(prog, flags, work, report)
+    return max(status, bool(plan.unlisted))
+
+
+class Work(NamedTuple):
+    """What a batch has to do.
+
+    Attributes:
+        to_do: (source, target) pairs to colorize.
+        ended: outcomes that are known already: skipped photographs, and those that must not replace another's copy.
+        outdated: targets in `ended` whose photograph has changed since they were made.
+    """
+
+    to_do: list[tuple[Place, Place]]
+    ended: list[Outcome]
+    outdated: set[Place]
+
+
+def sort_pairs(
+    pairs: Iterable[tuple[Place, Place]], existing: Callable[[Place, Place], Existing | None], overwrite: bool
+) -> Work:
+    """Splits photographs into those to colorize and those whose result exists.
+
+    Args:
+        pairs: source and target of each, as paths or addresses.
+        existing: (source, target) -> which photograph the target was made from; None where it does not exist.
+        overwrite: whether existing results are replaced.
+
+    Returns:
+        A `Work`.
+    """
+    from colorizer.inference.batch_files import Outcome
+
+    work = Work([], [], set())
+    for source, target in pairs:
+        earlier = None if overwrite else existing(source, target)
+        if earlier is None:
+            work.to_do.append((source, target))
+        elif earlier.same:
+            work.ended.append(Outcome(source, target, skipped=True))
+            if earlier.changed:
+                work.outdated.add(target)
+        else:
+            error = f"{target} was made from {earlier.source}: choose another -o, or replace it with --overwrite"
+            work.ended.append(Outcome(source, target, error))
+    return work
+
+
+def say_ended(prog: str, work: Work) -> int:
+    """Prints what a dry run says of photographs whose result exists; returns how many of them would fail."""
+    from colorizer.cli.progress import printable
+
+    for outcome in work.ended:
+        if outcome.error:
+            say_error(prog, f"{outcome.source}: {outcome.error}")
+        else:
+            print(printable(f"{outcome.target} exists already: would be skipped"))
+    return sum(bool(outcome.error) for outcome in work.ended)
+
+
+def _dry_run(prog: str, work: Work) -> int:
+    """Prints what would be done, from the first bytes of every photo; returns the exit status."""
+    from colorizer import photos
+    from colorizer.cli.progress import printable
+
+    failed, pixels = say_ended(prog, work), 0
+    for source, target in work.to_do:
+        try:
+            size, _ = photos.probe(source)
+        except PhotoError as error:
+            failed += 1
+            say_error(prog, error)
+            continue
+        pixels += size
+        print(printable(f"{source} -> {target} ({size / 1e6:.1f} megapixels)"))
+    skipped = sum(outcome.skipped for outcome in work.ended)
+    left = len(work.to_do) + len(work.ended) - skipped - failed
+    print(f"{left} to colorize ({pixels / 1e6:.0f} megapixels), {skipped} to skip, {failed} would fail")
+    return 1 if failed else 0
+
+
+def _colorize(prog: str, flags: argparse.Namespace, work: Work, report: Report) -> int:
+    """Colorizes what is to do, with progress and report; returns the exit status."""
+    from colorizer.cli import progress as progress_lines
+
+    report.open()
+    unreadable = list(_leading_unreadable(work.to_do))
+    to_do = work.to_do[len(unreadable) :]
+    progress, statuses = progress_lines.Progress(len(to_do)), []
     try:
-        status = main(prog=prog)
-        sys.stdout.flush()  # here and not at the interpreter's end, where a reader that has gone is an error
-        sys.exit(status)
-    except KeyboardInterrupt:
-        print(f"\n{prog}: stopped; what is written is whole, and the same command goes on", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # whoever read the output has gone (`| head`)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        with contextlib.closing(_outcomes(flags, to_do, [*work.ended, *unreadable], progress)) as outcomes:
+            for outcome in outcomes:
+                report.add(outcome)
+                statuses.append(progress_lines.status_of(outcome)[0])
+                say_outcome(prog, progress, outcome, outcome.target in work.outdated)
+    finally:
+        progress.close()
+        report.close()
+    print(progress_lines.summary(statuses))
+    return 1 if progress_lines.FAILED in statuses else 0
+
+
+def _leading_unreadable(pairs: Iterable[tuple[Path, Path]]) -> Iterator[Outcome]:
+    """The outcomes of files at the beginning that are no photographs: without a readable one no backend is loaded."""
+    from colorizer import photos
+    from colorizer.inference.batch_files import Outcome
+
+    for source, target in pairs:
+        try:
+            photos.probe(source)
+            return
+        except PhotoError as error:
+            yield Outcome(source, target, error.reason)
+
+
+def _outcomes(
+    flags: argparse.Namespace, to_do: list[tuple[Path, Path]], ended: Iterable[Outcome], progress: Progress
+) -> Iterator[Outcome]:
+    """Every photograph's outcome: first those that need no network."""
+    from colorizer.cli.progress import notes_above
+
+    yield from ended
+    if to_do:
+        network = load(flags.weights, flags.classifier, flags.look)
+        with notes_above(progress):
+            yield from network.colorize_files(
+                to_do,
+                flags.batch_size,
+                overwrite=flags.overwrite,
+                strength=flags.strength,
+                quality=flags.quality,
+            )
+
+
+def load(weights: str | None, classifier: str | None, look: str | None) -> Colorizer:
+    """The network that flags ask for; it takes seconds of Keras.
+
+    Raises:
+        ColorizerError: weights, classifier or look cannot be had.
+    """
+    from colorizer.inference import colorizer as inference
+    from colorizer.weights import DEFAULT
+
+    try:
+        return inference.Colorizer.load(weights or DEFAULT, classifier, look)
+    except ValueError as error:  # a look that the method does not have
+        raise UsageError(str(error)) from error
+
+
+def say_outcome(prog: str, progress: Progress, outcome: Outcome, outdated: bool) -> None:
+    """Prints the line of a photo."""
+    from colorizer.cli.progress import printable
+
+    if outcome.error:
+        line, stream = f"{prog}: {outcome.source}: {outcome.error}", sys.stderr
+    elif outcome.skipped:
+        reason = f", but {outcome.source} has changed since" if outdated else ""
+        line, stream = f"{outcome.target} exists already{reason}: skipped (--overwrite replaces it)", sys.stdout
+    else:
+        line, stream = f"{outcome.source} -> {outcome.target}", sys.stdout
+    progress.step(outcome)
+    progress.say(printable(line), stream)
+
+
+def say_error(prog: str, message: object) -> None:
+    """Prints a message on standard error, each of its lines printable."""
+    from colorizer.cli.progress import printable
+
+    print("\n".join(map(printable, f"{prog}: {message}".splitlines())), file=sys.stderr)

@@ -4,131 +4,135 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import NamedTuple, TypeVar
 
 from colorizer import photos
+from colorizer.errors import UsageError
 
 ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}  # the other formats are their own endings
 
+Place = TypeVar("Place", bound=PurePath)
+
+
+class Plan(NamedTuple):
+    """The photographs that a command names.
+
+    Attributes:
+        pairs: (source, target) of each photograph.
+        unlisted: one line for each folder that cannot be listed.
+        into_folder: whether the output is a folder.
+    """
+
+    pairs: list[tuple[Path, Path]]
+    unlisted: list[str]
+    into_folder: bool
+
 
 def suffix_of(form: str) -> str:
-    """The ending of files in a format: "jpeg" -> ".jpg". Source: ours."""
+    """The ending of files in a format: "jpeg" -> ".jpg"."""
     return ENDINGS.get(form, f".{form}")
 
 
-def plan(inputs: list[str], output: str, form: str | None = None) -> tuple[list[tuple[Path, Path]], list[str], bool]:
-    """Which photo goes where.
+def plan(inputs: list[str], output: str, form: str | None = None) -> Plan:
+    """Finds the photographs and names their colored copies.
 
     Args:
         inputs: files, folders and patterns, as typed.
         output: a file, or a folder.
-        form: the format of all results; None: of a named file its ending's, in a folder the photo's own.
+        form: the format of all copies; None takes the ending of a named file, or each photograph's own format.
 
     Returns:
-        (source, target) pairs; a line for each folder that cannot be listed; whether `output` is a folder.
+        A `Plan`.
 
     Raises:
-        ValueError: an input is not there or holds no photo, `output` does not suit the inputs,
-            two photos would become one file, or one would replace another.
-
-    Source: ours.
+        UsageError: an input does not exist or holds no photo, `output` does not suit the inputs,
+            two photos would become one file, or a copy would replace a photo.
     """
-    out, closed = Path(output), []
-    found = list(_find(inputs, out, closed))
-    if not found and not closed:
-        raise ValueError(f"no photos ({', '.join((*photos.EXTENSIONS, *photos.ONLY_READ))}) in {', '.join(inputs)}")
-    one = len(found) == 1 and not Path(inputs[0]).is_dir()
+    out, unlisted = Path(output), []
+    sources = list(_sources(inputs, out, unlisted))
+    if not sources and not unlisted:
+        raise UsageError(f"no photos ({', '.join((*photos.EXTENSIONS, *photos.ONLY_READ))}) in {', '.join(inputs)}")
+    single = len(sources) == 1 and not Path(inputs[0]).is_dir()
     # A word without an ending, or (for several photos) without a photo's ending, is a folder.
-    into = out.is_dir() or output.endswith(("/", os.sep)) or not (out.suffix if one else photos.is_photo_name(out))
-    if into:
+    into_folder = (
+        out.is_dir() or output.endswith(("/", os.sep)) or not (out.suffix if single else photos.is_photo_name(out))
+    )
+    if into_folder:
         if out.is_file():
-            raise ValueError(f"-o {output} is a file, and a folder is needed")
-        pairs = [(source, out / place) for source, place in places(found, form)]
-    elif not one:
-        raise ValueError(f"-o {output} names a file; several photos, or a folder of them, need a folder")
+            raise UsageError(f"-o {output} is a file, and a folder is needed")
+        pairs = [(source, out / place_of_copy(place, form)) for source, place in sources]
+    elif not single:
+        raise UsageError(f"-o {output} names a file; several photos, or a folder of them, need a folder")
     else:
-        pairs = [(found[0][0], _named(out, form))]
+        pairs = [(sources[0][0], _named_file(out, form))]
     _check(pairs)
-    return pairs, closed, into
+    return Plan(pairs, unlisted, into_folder)
 
 
-def _find(inputs: list[str], output: Path, closed: list[str]) -> Iterator[tuple[Path, Path]]:
+def _sources(inputs: list[str], output: Path, unlisted: list[str]) -> Iterator[tuple[Path, Path]]:
     """The photos of all inputs: (file, its place below the output folder, which is not searched itself)."""
     for typed in inputs:
-        matches = [typed] if os.path.exists(typed) else sorted(glob.glob(typed, recursive=True))
+        matches = [typed] if os.path.lexists(typed) else sorted(glob.glob(typed, recursive=True))
         if not matches:
-            raise ValueError(f"no such file or folder: {typed}")
+            raise UsageError(f"no such file or folder: {typed}")
         for path in map(Path, matches):
             if path.is_dir() and len(matches) == 1:
-                yield from _walk(path, output.resolve(), closed)
+                yield from _walk(path, os.path.realpath(output), unlisted)
             elif len(matches) == 1 or (photos.is_photo_name(path) and path.is_file()):
                 yield path, Path(path.name)
 
 
-def _walk(root: Path, output: Path, closed: list[str]) -> Iterator[tuple[Path, Path]]:
+def _walk(root: Path, output: str, unlisted: list[str]) -> Iterator[tuple[Path, Path]]:
     """The photos of a tree, sorted."""
 
-    def refuse(error: OSError) -> None:  # os.walk would pass over it in silence
-        closed.append(f"{error.filename}: cannot be listed: {error.strerror}")
+    def note(error: OSError) -> None:  # os.walk would pass over the folder in silence
+        unlisted.append(f"{error.filename}: cannot be listed: {error.strerror}")
 
-    for folder, subfolders, names in os.walk(root, onerror=refuse):
-        subfolders[:] = sorted(s for s in subfolders if (Path(folder) / s).resolve() != output)
+    for folder, subfolders, names in os.walk(root, onerror=note):
+        # Not Path.resolve: it raises for a link to itself.
+        subfolders[:] = sorted(s for s in subfolders if os.path.realpath(os.path.join(folder, s)) != output)
         for name in sorted(names):
             if photos.is_photo_name(name):
                 yield Path(folder) / name, (Path(folder) / name).relative_to(root)
 
 
-def _named(out: Path, form: str | None) -> Path:
-    """The one file that was named, if its ending suits."""
+def _named_file(out: Path, form: str | None) -> Path:
+    """The named file, if its ending suits."""
     if out.suffix.lower() not in photos.FORMATS:
-        raise ValueError(
+        raise UsageError(
             f"-o ends in one of {', '.join(photos.EXTENSIONS)}, or in {os.sep} for a folder. Received: {out}"
         )
     if form and photos.FORMATS[out.suffix.lower()] != photos.FORMATS[suffix_of(form)]:
-        raise ValueError(f"--format {form} and -o {out} name two formats: leave one out")
+        raise UsageError(f"--format {form} and -o {out} name two formats: leave one out")
     return out
 
 
-def places(found: list, form: str | None = None) -> list:
-    """The place of each photo's copy in a folder: its own name, with another ending where the format changes.
+def place_of_copy(place: Place, form: str | None = None) -> Place:
+    """The place of a photograph's copy below the output folder.
 
     Args:
-        found: (photo, its place below the folder) pairs; places are paths of any kind.
-        form: the format of all copies, or None.
+        place: of the photograph below its own folder; a path of any kind.
+        form: the format of all copies; None keeps the photograph's own.
 
     Returns:
-        (photo, the place of its copy) pairs.
-
-    Source: ours. Where two names then are one (a.gif beside a.png), the one that changed keeps its
-    old ending too: a.gif.png.
+        The same place. Where the format changes, the new ending follows the old one: `a.gif` -> `a.gif.png`, so
+        that a copy's name depends on its own photograph alone, whatever `a.png` is added later.
     """
-    own = {place for _, place in found if _ending(place, form) == place.suffix}
-    changed = Counter(place.with_suffix(_ending(place, form)) for _, place in found if place not in own)
-    pairs = []
-    for source, place in found:
-        target = place if place in own else place.with_suffix(_ending(place, form))
-        if place not in own and (target in own or changed[target] > 1):
-            target = place.with_name(place.name + _ending(place, form))
-        pairs.append((source, target))
-    return pairs
-
-
-def _ending(place: Path, form: str | None) -> str:
-    """The ending of a photo's copy in colour."""
+    ending = photos.written_suffix(place)
     if form and photos.FORMATS.get(place.suffix.lower()) != photos.FORMATS[suffix_of(form)]:
-        return suffix_of(form)
-    return photos.written_suffix(place)
+        ending = suffix_of(form)
+    return place if ending == place.suffix else place.with_name(place.name + ending)
 
 
 def _check(pairs: list[tuple[Path, Path]]) -> None:
-    """That no photo is replaced, and no result by another."""
-    sources = {source.resolve() for source, _ in pairs}
+    """Refuses to replace a photo, or a copy by another copy."""
+    sources = {os.path.realpath(source) for source, _ in pairs}
     taken: dict[Path, Path] = {}
     for source, target in pairs:
         if target in taken:
-            raise ValueError(f"{taken[target]} and {source} would both become {target}")
-        if target.resolve() in sources:
-            raise ValueError(f"{target} is one of the photos to colorize: choose another -o")
+            raise UsageError(f"{taken[target]} and {source} would both become {target}")
+        if os.path.realpath(target) in sources:
+            raise UsageError(f"{target} is one of the photos to colorize: choose another -o")
         taken[target] = source

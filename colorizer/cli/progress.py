@@ -1,4 +1,4 @@
-"""What a person learns while a folder is colorized, and afterwards: progress, lines, report.csv."""
+"""Progress and lines while a folder is colorized, and report.csv for afterwards."""
 
 from __future__ import annotations
 
@@ -8,90 +8,227 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple, TextIO
 
 from colorizer import atomic_files
+from colorizer.errors import ReportError, UsageError
 from colorizer.inference.batch_files import Outcome
 
 NAME = "report.csv"
-COLUMNS = ("file", "size", "seconds", "status", "reason")
+COLUMNS = ("file", "size", "seconds", "status", "reason", "target")
+OLD_COLUMNS = COLUMNS[:5]  # reports of version 0.1
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 
 
-class Report:
-    """report.csv in the folder of the results: a row for each photograph ever asked for there.
+class Row(NamedTuple):
+    """One photograph's row in report.csv; all fields are text.
 
-    Rows are added as photographs end, so that a killed run has its report too; `close` leaves one
-    row for each. A photograph that was done by an earlier run keeps that run's row.
-
-    Args:
-        folder: of the results; None keeps no report.
-
-    Source: ours.
+    Attributes:
+        file: the photograph, as typed.
+        size: of the file, in bytes; "" where it is unknown.
+        seconds: that its colorization took.
+        status: "done", "skipped" or "failed".
+        reason: why it failed or was skipped, or what could not be preserved.
+        target: its copy, relative to the report's folder.
     """
 
-    def __init__(self, folder: Path | None):
-        self.path = folder / NAME if folder else None
-        self.rows = _read(self.path) if self.path and self.path.is_file() else {}
-        self._file = None
-        if self.path:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._write(self.rows.values())
+    file: str
+    size: str
+    seconds: str
+    status: str
+    reason: str
+    target: str = ""
+
+
+class Existing(NamedTuple):
+    """What is known about a target that exists already.
+
+    Attributes:
+        source: the photograph it was made from, according to the report; "" where the report does not say.
+        same: whether that is the photograph in question; True where the report does not say.
+        changed: whether the photograph has another size now.
+    """
+
+    source: str = ""
+    same: bool = True
+    changed: bool = False
+
+
+def made_from(file: str, recorded_size: str, source: object, size: str) -> Existing:
+    """Compares the photograph that a copy was made from with the one that asks.
+
+    Args:
+        file, recorded_size: the first one's name and bytes, as recorded; the bytes may be "" (unknown).
+        source, size: the second one's.
+
+    Returns:
+        An `Existing`.
+    """
+    name = printable(source)
+    if file == name or os.path.realpath(file) == os.path.realpath(name):
+        return Existing(file, True, bool(recorded_size) and recorded_size != size)
+    # A moved album, or the same one typed from another folder, has the same names and sizes.
+    moved = os.path.basename(file) == os.path.basename(name) and recorded_size == size
+    return Existing(file, moved)
+
+
+class Report:
+    """report.csv in the output folder: one row for each photograph, over all runs.
+
+    Rows are appended as photographs end, so that a killed run has its report too; `close` leaves one row for each.
+    A photograph that an earlier run did keeps that run's row.
+
+    Args:
+        folder: the output folder. An existing report in it is read.
+        writes: False only reads.
+
+    Raises:
+        UsageError: the file exists and is no such report.
+    """
+
+    def __init__(self, folder: Path, writes: bool = True):
+        self.path = folder / NAME
+        self.writes = writes
+        self.rows = _read(self.path, strict=writes)
+        self._made_from = {row.target: row for row in self.rows.values() if row.status == DONE and row.target}
+        self._file: TextIO | None = None
+
+    def existing(self, source: Path, target: Path) -> Existing | None:
+        """Which photograph a target was made from.
+
+        Args:
+            source: the photograph that asks.
+            target: its copy.
+
+        Returns:
+            An `Existing`; None where the target does not exist.
+        """
+        if not os.path.exists(target):
+            return None
+        row = self._made_from.get(self._relative(target))
+        return made_from(row.file, row.size, source, _size(source)) if row else Existing()
+
+    def open(self) -> None:
+        """Makes the folder and begins to write.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        if not self.writes:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._write_all()
             self._file = self.path.open("a", encoding="utf-8", newline="")
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be written: {error.strerror or error}") from error
 
     def add(self, outcome: Outcome) -> None:
-        """Adds a row for a photograph: its file, bytes, seconds, status and reason."""
-        if not self.path:
+        """Adds a photograph's row.
+
+        Raises:
+            ReportError: the disk is full, or the file cannot be written any more for another reason.
+        """
+        if self._file is None:
             return
         name = printable(outcome.source)
-        row = [name, _size(outcome.source), f"{outcome.seconds:.2f}", *status_of(outcome)]
-        if outcome.skipped and self.rows.get(name, [""] * 5)[3] == DONE:
+        if outcome.skipped and name in self.rows and self.rows[name].status == DONE:
             return
+        seconds, target = f"{outcome.seconds:.2f}", self._relative(outcome.target)
+        row = Row(name, _size(outcome.source), seconds, *status_of(outcome), target)
+        replaced = self._made_from.get(row.target)
+        if row.status == DONE and replaced and replaced.file != name:
+            self.rows[replaced.file] = replaced._replace(target="")
         self.rows[name] = row
-        self._file.write(_line(row))
-        self._file.flush()
+        with self._explained():
+            self._file.write(_line(row))
+            self._file.flush()
 
     def close(self) -> None:
-        """Leaves one row for each photograph, sorted as they came."""
-        if self._file:
-            self._file.close()
-            self._write(self.rows.values())
+        """Leaves one row for each photograph, in the order of their first rows.
 
-    def _write(self, rows) -> None:
-        atomic_files.write_text(self.path, _line(COLUMNS) + "".join(map(_line, rows)))
+        Raises:
+            ReportError: see `add`.
+        """
+        if self._file is not None:
+            file, self._file = self._file, None
+            with self._explained():
+                try:
+                    file.close()
+                finally:
+                    self._write_all()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns an error of the disk into a message."""
+        try:
+            yield
+        except OSError as error:
+            raise ReportError(
+                f"{self.path} cannot be written: {error.strerror or error}. Every written photo is complete. "
+                "Make room, then run the same command again: it continues."
+            ) from error
+
+    def _write_all(self) -> None:
+        atomic_files.write_text(self.path, _line(COLUMNS) + "".join(map(_line, self.rows.values())))
+
+    def _relative(self, target: Path) -> str:
+        return printable(os.path.relpath(target, self.path.parent))
 
 
 def status_of(outcome: Outcome) -> tuple[str, str]:
-    """The last two columns of a photograph's row. Source: ours."""
+    """Status and reason of a photograph, as its row has them."""
     if outcome.error:
         return FAILED, printable(outcome.error)
     if outcome.skipped:
-        return SKIPPED, "is there already"
-    return DONE, "; ".join(outcome.notes)
+        return SKIPPED, "exists already"
+    return DONE, printable("; ".join(outcome.notes))
 
 
-def printable(text) -> str:
-    """A name or a message in one line that any terminal and file can hold. Source: ours."""
-    shown = str(text).encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+def summary(statuses: Iterable[str]) -> str:
+    """The last line of a batch: "3 done, 0 skipped, 1 failed"."""
+    statuses = list(statuses)
+    return ", ".join(f"{statuses.count(status)} {status}" for status in (DONE, SKIPPED, FAILED))
 
 
-def _line(row) -> str:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerow(row)
-    return written.getvalue()
+def printable(text: object) -> str:
+    """A name or a message in one line that any terminal and file can hold; bytes that are no UTF-8 are escaped."""
+    encoded = str(text).encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in encoded)
 
 
-def _read(path: Path) -> dict[str, list[str]]:
-    """The rows of an earlier run by file; the last one of each counts, half a row does not."""
-    with open(path, encoding="utf-8", errors="replace", newline="") as file:
-        rows = [row for row in csv.reader(file) if len(row) == len(COLUMNS) and row[3] in (DONE, SKIPPED, FAILED)]
-    return {row[0]: row for row in rows}
+def _line(row: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(row)
+    return text.getvalue()
+
+
+def _read(path: Path, strict: bool) -> dict[str, Row]:
+    """The rows of earlier runs by file. The last row of a file counts; a row cut short by a kill does not."""
+    try:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+            header, *lines = list(csv.reader(file)) or [[]]
+    except FileNotFoundError:
+        return {}
+    except (OSError, csv.Error) as error:
+        if strict:
+            raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        return {}
+    if tuple(header) not in (COLUMNS, OLD_COLUMNS):
+        if strict and header:
+            raise UsageError(
+                f"{path} exists and is not a report of this program: it would be replaced. "
+                f"Received: a first line {','.join(header)[:80]!r}. Rename it, or choose another -o."
+            )
+        return {}
+    rows = (Row(*line) for line in lines if len(line) in (len(OLD_COLUMNS), len(COLUMNS)))
+    return {row.file: row for row in rows if row.status in (DONE, SKIPPED, FAILED)}
 
 
 def _size(path: Path) -> str:
-    """Bytes of a file, or nothing where it is not there."""
+    """The bytes of a file, or "" where it does not exist."""
     try:
         return str(os.stat(path).st_size)
     except OSError:
@@ -99,32 +236,31 @@ def _size(path: Path) -> str:
 
 
 class Progress:
-    """A bar with the time left, on a terminal; elsewhere only what is said.
+    """A bar with the remaining time on a terminal; elsewhere only lines.
 
     Args:
-        total: how many photographs.
-        stream: where the bar goes (default: the errors' stream).
-
-    Source: ours.
+        total: number of photographs.
+        stream: where the bar is drawn (default: standard error).
     """
 
-    def __init__(self, total: int, stream=None):
-        from tqdm import tqdm
-
+    def __init__(self, total: int, stream: TextIO | None = None):
         self._stream = stream or sys.stderr
-        shown = total > 1 and getattr(self._stream, "isatty", bool)()
-        self._bar = tqdm(total=total, file=self._stream, unit="photo", dynamic_ncols=True) if shown else None
+        self._bar = None
+        if total > 1 and getattr(self._stream, "isatty", bool)():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, file=self._stream, unit="photo", dynamic_ncols=True)
 
     def step(self, outcome: Outcome) -> None:
-        """Moves on by a photograph. Those that were there already do not count in the time left."""
+        """Advances by one photograph. Skipped ones do not count in the remaining time."""
         if self._bar is None:
             return
         if outcome.skipped:
             self._bar.initial += 1
         self._bar.update(1)
 
-    def say(self, line: str, stream=None) -> None:
-        """Prints a line above the bar, to the output unless told otherwise."""
+    def say(self, line: str, stream: TextIO | None = None) -> None:
+        """Prints a line above the bar (default: to standard output)."""
         stream = stream or sys.stdout
         if self._bar is None:
             print(line, file=stream)
@@ -139,7 +275,7 @@ class Progress:
 
 @contextlib.contextmanager
 def notes_above(progress: Progress) -> Iterator[None]:
-    """While it lasts, the package's notes are said above the bar, on the errors' stream."""
+    """Prints the package's notes above the bar, on standard error, while the block runs."""
 
     class Above(logging.Handler):
         def emit(self, record):
@@ -147,9 +283,9 @@ def notes_above(progress: Progress) -> Iterator[None]:
 
     handler, logger = Above(logging.WARNING), logging.getLogger("colorizer")
     logger.addHandler(handler)
-    before, logger.propagate = logger.propagate, False
+    propagate, logger.propagate = logger.propagate, False
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.propagate = before
+        logger.propagate = propagate

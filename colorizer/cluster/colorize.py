@@ -1,16 +1,16 @@
 """A tree of photographs of any size, in chunks, on every machine of a Ray cluster.
 
-    list IN -> chunks of (source, target) -> a task each: what is there is skipped, the rest is fetched, colorized
-    by `Colorizer.colorize_files` and put under its final name in one step -> rows -> OUT/report.parquet
+    list IN and OUT -> skip existing results -> chunks of (source, target) -> one task each: fetch, colorize by
+    `Colorizer.colorize_files`, put under the final name in one step -> rows -> OUT/report.parquet
 
-A chunk whose worker or machine is lost is given out again, photo by photo, so that a photo that kills its worker
-costs itself and nothing else. Every step may happen twice without harm.
+A chunk whose worker or machine is lost is repeated photo by photo, so that a photo that kills its worker
+costs only itself. Every step can run twice without harm.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,18 +19,17 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import fsspec
-import pandas as pd
 import ray
 
 from colorizer import atomic_files, photos
-from colorizer.cli import file_plan
-from colorizer.cli import progress as reporting
-from colorizer.errors import ClassifierError, WeightsError
+from colorizer.cli import colorize as command
+from colorizer.cli import file_plan, progress
+from colorizer.errors import UsageError
 from colorizer.inference.batch_files import Outcome
 
-REPORT = "report.parquet"
-ATTEMPTS = 3  # at a photo whose worker is lost, each on another worker; machines are lost too
-WAITING = 4  # chunks given out per core of the cluster: enough to be busy, few enough for the driver's memory
+ATTEMPTS = 3  # for a photo whose worker is lost, each on another worker; machines are lost too
+WAITING = 4  # submitted chunks per core of the cluster: enough to keep it busy, few enough for the driver's memory
+CHUNK = 32  # photographs in one task: four forward passes
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -40,44 +39,62 @@ class Options(NamedTuple):
 
     weights: str
     classifier: str | None = None
+    look: str | None = None
     strength: float = 1.0
     quality: int = photos.JPEG_QUALITY
     batch_size: int = 8
+    overwrite: bool = False
 
 
-def pairs_of(source: str, output: str) -> list[tuple[str, str]]:
-    """Which photograph of a tree goes where.
+class Album(NamedTuple):
+    """The photographs of a tree.
+
+    Attributes:
+        pairs: (address, address) of each photograph and of its copy, sorted.
+        sizes: address -> bytes of each photograph.
+    """
+
+    pairs: list[tuple[str, str]]
+    sizes: dict[str, int]
+
+
+def list_album(source: str, output: str, form: str | None = None) -> Album:
+    """Finds the photographs of a tree and names their copies.
 
     Args:
         source: a folder, as a path or as an address that fsspec opens.
-        output: another; its report and what begins with a dot are no photographs.
+        output: another one. What it holds is not colorized, nor are names that begin with a dot.
+        form: the format of all copies; None keeps each photograph's own.
 
     Returns:
-        (address, address) pairs, sorted.
+        An `Album`. Addresses in local folders are absolute: workers start elsewhere.
 
     Raises:
-        ValueError: no photograph is there, or one would replace another.
-
-    Source: ours; names as `colorize.py` gives them.
+        UsageError: there is no photograph, or two copies would have one name.
     """
     system, root = fsspec.core.url_to_fs(source)
     _, target = fsspec.core.url_to_fs(output)
     root, target = root.rstrip("/"), target.rstrip("/")
     if root == target:
-        raise ValueError(f"OUT is another folder than IN. Received: {source} for both")
+        raise UsageError(f"OUT is another folder than IN. Received: {source} for both")
     inside = f"{target}/" if target.startswith(f"{root}/") else None
+    infos = system.find(root, detail=True)
     names = [
         name[len(root) + 1 :]
-        for name in sorted(system.find(root))
+        for name in sorted(infos)
         if photos.is_photo_name(name) and not (inside and name.startswith(inside))
     ]
     if not names:
-        raise ValueError(f"no photos ({', '.join((*photos.EXTENSIONS, *photos.ONLY_READ))}) in {source}")
-    found = [(Path(name), PurePosixPath(name)) for name in names]
-    base, into = source.rstrip("/"), output.rstrip("/")
-    return [
-        (f"{base}/{place.as_posix()}", f"{into}/{target.as_posix()}") for place, target in file_plan.places(found, None)
-    ]
+        raise UsageError(f"no photos ({', '.join((*photos.EXTENSIONS, *photos.ONLY_READ))}) in {source}")
+    base, into = _path(source) or source.rstrip("/"), _path(output) or output.rstrip("/")
+    copies: dict[str, str] = {}
+    for name in names:
+        copy = str(file_plan.place_of_copy(PurePosixPath(name), form))
+        if copy in copies:
+            raise UsageError(f"{copies[copy]} and {name} would both become {copy}")
+        copies[copy] = name
+    pairs = [(f"{base}/{name}", f"{into}/{copy}") for copy, name in copies.items()]
+    return Album(pairs, {f"{base}/{name}": int(infos[f"{root}/{name}"].get("size") or 0) for name in names})
 
 
 def chunk(pairs: Pairs, options: Options) -> list[Outcome]:
@@ -88,30 +105,34 @@ def chunk(pairs: Pairs, options: Options) -> list[Outcome]:
         options: see `Options`.
 
     Returns:
-        An `Outcome` for each, with its addresses; a photograph that fails does not stop the others.
-
-    Source: ours.
+        An `Outcome` for each, with its addresses. A photograph that fails does not stop the others.
     """
     with tempfile.TemporaryDirectory(prefix="colorizer-") as folder:
         return list(_chunk(pairs, options, Path(folder)))
 
 
 def _chunk(pairs: Pairs, options: Options, folder: Path) -> Iterator[Outcome]:
-    """`chunk`, with a folder for what is fetched and made of buckets."""
-    local, unready = [], {}
+    """`chunk`, with a folder for what is fetched from buckets and made for them."""
+    local: list[tuple[Path, Path] | None] = []
+    failed = {}
     for number, (source, target) in enumerate(pairs):
         try:
-            local.append(_fetched(source, target, folder / str(number)))
-        except OSError as error:  # one photo that cannot be fetched
-            unready[source] = Outcome(source, target, f"cannot be fetched: {error}")
+            local.append(_fetch(source, target, folder / str(number), options.overwrite))
+        except OSError as error:  # a single photo that cannot be fetched
+            failed[source] = Outcome(source, target, f"cannot be fetched: {error}")
             local.append(None)
-    work = [pair for pair in local if pair]
-    done = iter(_colorizer(options).colorize_files(work, options.batch_size, options.strength, quality=options.quality))
+    outcomes = _colorizer(options).colorize_files(
+        [pair for pair in local if pair],
+        options.batch_size,
+        overwrite=options.overwrite,
+        strength=options.strength,
+        quality=options.quality,
+    )
     for (source, target), pair in zip(pairs, local, strict=True):
         if pair is None:
-            yield unready[source]
+            yield failed[source]
             continue
-        outcome = next(done)._replace(source=source, target=target)
+        outcome = next(outcomes)._replace(source=source, target=target)
         if not outcome.error and not outcome.skipped and str(pair[1]) != _path(target):
             try:
                 _put(pair[1], target)
@@ -123,27 +144,25 @@ def _chunk(pairs: Pairs, options: Options, folder: Path) -> Iterator[Outcome]:
 
 
 def _path(address: str) -> str:
-    """The path of a local address, else ""."""
+    """The absolute path of a local address, else ""."""
     system, path = fsspec.core.url_to_fs(address)
-    return path if "file" in (system.protocol, *system.protocol) else ""
+    return path.rstrip("/") if "file" in (system.protocol, *system.protocol) else ""
 
 
-def _fetched(source: str, target: str, folder: Path) -> tuple[Path, Path]:
-    """Local paths of a photograph and of its copy; a copy that is in a bucket already is an empty file here."""
-    name, copy = PurePosixPath(source).name, PurePosixPath(target).name
-    read, written = _path(source), _path(target)
+def _fetch(source: str, target: str, folder: Path, overwrite: bool) -> tuple[Path, Path]:
+    """Local paths of a photograph and of its copy; a copy that a bucket holds already is an empty file here."""
+    read_path, written_path = _path(source), _path(target)
     folder.mkdir()
-    made = Path(written) if written else folder / f"of-{copy}"
+    copy = Path(written_path) if written_path else folder / f"of-{PurePosixPath(target).name}"
     system, path = fsspec.core.url_to_fs(target)
-    there = system.exists(path)
-    if not written and there:
-        made.touch()
-    if not read and not there:
-        fetched = folder / name
+    exists = not overwrite and system.exists(path)
+    if not written_path and exists:
+        copy.touch()
+    photo = Path(read_path) if read_path else folder / PurePosixPath(source).name
+    if not read_path and not exists:
         origin, path = fsspec.core.url_to_fs(source)
-        origin.get_file(path, str(fetched))
-        return fetched, made
-    return Path(read or folder / name), made
+        origin.get_file(path, str(photo))
+    return photo, copy
 
 
 def _put(copy: Path, target: str) -> None:
@@ -154,140 +173,148 @@ def _put(copy: Path, target: str) -> None:
     copy.unlink()
 
 
-_kept: dict = {}  # of a worker process: loading the network takes longer than a photograph
+_loaded: dict = {}  # of a worker process: loading the network takes longer than a photograph
 
 
 def _colorizer(options: Options):
-    from colorizer.inference import colorizer
+    key = (options.weights, options.classifier, options.look)
+    if key not in _loaded:
+        _loaded.clear()
+        _loaded[key] = command.load(*key)
+    return _loaded[key]
 
-    key = (options.weights, options.classifier)
-    if key not in _kept:
-        _kept.clear()
-        _kept[key] = colorizer.Colorizer.load(*key)
-    return _kept[key]
+
+class _Task(NamedTuple):
+    """A chunk for a worker: its pairs, how many workers it has cost, and whether it was given out before."""
+
+    pairs: Pairs
+    losses: int = 0
+    repeated: bool = False
 
 
 def run(
-    pairs: Pairs, work: Callable[[Pairs], list[Outcome]], size: int = 64, cpus: float = 1, gpus: float = 0
+    pairs: Pairs, work: Callable[[Pairs], list[Outcome]], *, size: int = CHUNK, cpus: float = 1, gpus: float = 0
 ) -> Iterator[Outcome]:
     """Gives chunks to the workers of a Ray cluster, as fast as they take them.
 
     Args:
-        pairs: from `pairs_of`.
-        work: does a chunk; `chunk` with its options.
-        size: photographs in a chunk.
+        pairs: of `list_album`.
+        work: colorizes a chunk; `chunk` with its options.
+        size: photographs in a chunk; fewer where some cores would have none.
         cpus, gpus: what one task takes.
 
     Yields:
-        An `Outcome` for each pair, as chunks end. One whose worker is lost `ATTEMPTS` times has failed.
-
-    Source: Ray Core tasks; DISTRIBUTED: Ray Data hangs where a machine is lost.
+        An `Outcome` for each pair, as chunks end. A photograph whose worker is lost `ATTEMPTS` times has failed.
     """
-    # Retries are ours: Ray's own would begin the same chunk again and die of the same photograph.
     threads = str(max(1, int(cpus)))
     env = {"env_vars": {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}}
+    # No retries by Ray: it would start the same chunk again and lose the next worker to the same photograph.
     task = ray.remote(num_cpus=cpus, num_gpus=gpus, scheduling_strategy="SPREAD", max_retries=0, runtime_env=env)(
-        lambda some: work(some)  # Ray takes functions, no partial ones
+        lambda pairs: work(pairs)  # Ray takes functions, no partial ones
     )
-    coming = deque((pairs[start : start + size], 0) for start in range(0, len(pairs), size))
-    given: dict = {}
+    cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    size = min(size, -(-len(pairs) // max(1, int(cores / max(cpus, 1)))))
+    coming = deque(_Task(pairs[start : start + size]) for start in range(0, len(pairs), size))
+    submitted: dict = {}
     unsure: list[str] = []  # local targets of lost workers, which may have left half a file beside each
-    most = WAITING * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    while coming or given:
-        while coming and len(given) < most:
-            some, lost = coming.popleft()
-            given[task.remote(some)] = some, lost
-        (ready, *_), _ = ray.wait(list(given))
-        some, lost = given.pop(ready)
+    while coming or submitted:
+        while coming and len(submitted) < WAITING * cores:
+            job = coming.popleft()
+            submitted[task.remote(job.pairs)] = job
+        (ready, *_), _ = ray.wait(list(submitted))
+        job = submitted.pop(ready)
         try:
-            yield from ray.get(ready)
-        except ray.exceptions.RayTaskError as error:  # an exception of ours: weights that cannot be had
+            for outcome in ray.get(ready):  # what a lost worker had finished is done, not skipped
+                yield outcome._replace(skipped=outcome.skipped and not job.repeated)
+        except ray.exceptions.RayTaskError as error:  # an exception of ours, such as damaged weights
             raise error.as_instanceof_cause() from None
         except ray.exceptions.RayError as error:  # the worker or its machine is gone
-            unsure.extend(filter(None, (_path(target) for _, target in some)))
-            if len(some) > 1:
-                coming.extend(([pair], 0) for pair in some)
-            elif lost + 1 < ATTEMPTS:
-                coming.append((some, lost + 1))
+            unsure.extend(filter(None, (_path(target) for _, target in job.pairs)))
+            if len(job.pairs) > 1:
+                coming.extend(_Task([pair], repeated=True) for pair in job.pairs)
+            elif job.losses + 1 < ATTEMPTS:
+                coming.append(_Task(job.pairs, job.losses + 1, repeated=True))
             else:
-                line = f"its worker was lost {ATTEMPTS} times ({type(error).__name__})"
-                yield Outcome(*some[0], line)
-    for path in unsure:  # last of all: a worker may outlive the machine it is said to be lost with
+                yield Outcome(*job.pairs[0], f"its worker was lost {ATTEMPTS} times ({type(error).__name__})")
+    for path in unsure:  # last of all: a worker may outlive the machine that counts as lost
         atomic_files.sweep(path)
 
 
-def main(flags, prog: str) -> int:
-    """The command `colorize`: returns the exit status."""
-    from colorizer import weights
+def main(flags: argparse.Namespace, prog: str) -> int:
+    """The command `colorize`: returns the exit status.
+
+    Raises:
+        ColorizerError: input, output, weights or classifier cannot be used.
+    """
+    from colorizer.cluster.report import Report
 
     try:
-        pairs = pairs_of(flags.input, flags.output)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"{prog}: {error}", file=sys.stderr)
-        return 2
-    options = Options(
-        flags.weights or weights.DEFAULT, flags.classifier, flags.strength, flags.quality, flags.batch_size
-    )
-    connect()
-    progress, rows = reporting.Progress(len(pairs)), []
+        album = list_album(flags.input, flags.output, flags.format)
+        command.check_files(flags)
+        report = Report(flags.output, album.sizes)
+    except (OSError, ImportError, ValueError) as error:  # no permission, no s3fs, an unknown protocol
+        raise UsageError(f"{flags.input} or {flags.output} cannot be listed: {error}") from error
+    work = command.sort_pairs(album.pairs, report.existing, flags.overwrite)
+    if flags.dry_run:
+        return _dry_run(prog, work)
+    bar, outcomes = progress.Progress(len(work.to_do)), []
     try:
-        for outcome in run(pairs, partial(chunk, options=options), flags.chunk, flags.cpus, flags.gpus):
-            rows.append(_row(outcome))
-            progress.step(outcome)
-            if outcome.error:
-                progress.say(reporting.printable(f"{prog}: {outcome.source}: {outcome.error}"), sys.stderr)
-    except (WeightsError, ClassifierError) as error:
-        print(f"{prog}: {error}", file=sys.stderr)
-        return 2
+        for outcome in _outcomes(flags, work):
+            outcomes.append(outcome)
+            command.say_outcome(prog, bar, outcome, outcome.target in work.outdated)
     finally:
-        progress.close()
-        if rows:
-            write_report(rows, flags.output)
-        ray.shutdown()
-    failed = sum(row["status"] == reporting.FAILED for row in rows)
-    print(f"{len(rows) - failed} of {len(pairs)} done")
+        bar.close()
+        if outcomes:
+            report.write(outcomes)
+    statuses = [progress.status_of(outcome)[0] for outcome in outcomes]
+    print(progress.summary(statuses))
+    return 1 if progress.FAILED in statuses else 0
+
+
+def _dry_run(prog: str, work: command.Work) -> int:
+    """Prints what would be done; no photograph is opened. Returns the exit status."""
+    failed = command.say_ended(prog, work)
+    for source, target in work.to_do:
+        print(progress.printable(f"{source} -> {target}"))
+    print(f"{len(work.to_do)} to colorize, {len(work.ended) - failed} to skip, {failed} would fail")
     return 1 if failed else 0
 
 
-def connect() -> None:
-    """Joins the cluster that RAY_ADDRESS names, or starts one on this machine, for this command alone."""
-    ray.init(
-        address=os.environ.get("RAY_ADDRESS") or "local", include_dashboard=False, log_to_driver=False, logging_level=30
+def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome]:
+    """Every photograph's outcome. Ray starts only where there is something to colorize."""
+    from colorizer import weights
+
+    yield from work.ended
+    if not work.to_do:
+        return
+    trained = flags.weights or weights.DEFAULT
+    options = Options(
+        str(weights.place(trained).resolve()),
+        str(Path(flags.classifier).resolve())
+        if flags.classifier and Path(flags.classifier).exists()
+        else flags.classifier,
+        flags.look,
+        flags.strength,
+        flags.quality,
+        flags.batch_size,
+        flags.overwrite,
     )
+    connect()
+    try:
+        work_on = partial(chunk, options=options)
+        yield from run(work.to_do, work_on, size=flags.chunk, cpus=flags.cpus, gpus=flags.gpus)
+    finally:
+        ray.shutdown()
 
 
-def _row(outcome: Outcome) -> dict:
-    status, reason = reporting.status_of(outcome)
-    return {
-        "file": str(outcome.source),
-        "target": str(outcome.target),
-        "seconds": round(outcome.seconds, 2),
-        "status": status,
-        "reason": reason,
-    }
+def connect() -> None:
+    """Joins the cluster that RAY_ADDRESS names, or starts one on this machine for this command alone.
 
-
-def write_report(rows: list[dict], output: str) -> None:
-    """Writes report.parquet: a row for each photograph; one that an earlier run did keeps that run's row.
-
-    Args:
-        rows: file, target, seconds, status, reason.
-        output: the address of the folder.
-
-    Source: ours.
+    Raises:
+        UsageError: there is no such cluster.
     """
-    address = f"{output.rstrip('/')}/{REPORT}"
-    system, path = fsspec.core.url_to_fs(address)
-    table = pd.DataFrame(rows)
-    if system.exists(path):
-        with system.open(path, "rb") as file:
-            earlier = pd.read_parquet(file)
-        skipped = table["file"][table["status"] == reporting.SKIPPED]
-        done = earlier[(earlier["status"] == reporting.DONE) & earlier["file"].isin(skipped)]
-        table = pd.concat([table[~table["file"].isin(done["file"])], done])
-        table = pd.concat([table, earlier[~earlier["file"].isin(table["file"])]])
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / REPORT
-        table.sort_values("file").to_parquet(made, index=False)
-        system.makedirs(system._parent(path), exist_ok=True)
-        system.put_file(str(made), path)
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    try:
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=30)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UsageError(f"no Ray cluster answers. Received: RAY_ADDRESS={address}: {error}") from error

@@ -1,7 +1,7 @@
-"""A training with `--strategy jax` whose ranks Ray Train starts, and starts again when some are lost.
+"""A training with `--strategy jax` whose ranks Ray Train starts, and restarts when some are lost.
 
-What a rank computes is `training.run`, as `train.py` does it. The run's folder must be one that all machines see:
-a rank that is started again goes on from the last whole epoch there.
+A rank computes what `train.py` does. All machines must see the run's folder under the same path: a restarted rank
+resumes from the last complete epoch there.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ def rank(settings: dict) -> None:
 
     Args:
         settings: the fields of a `TrainConfig`.
-
-    Source: ours; TRICKY: Ray's own JaxTrainer leaves ranks on CPUs unconnected, each with a network of its own.
     """
+    # Not Ray's JaxTrainer: it leaves ranks on CPUs unconnected, each with a network of its own.
     from ray.train.collective import broadcast_from_rank_zero
 
     from colorizer.training import distribution
@@ -37,8 +36,8 @@ def rank(settings: dict) -> None:
     # Rank 0's address on the cluster's network: nothing listens anywhere else.
     address = broadcast_from_rank_zero(f"{ray.util.get_node_ip_address()}:{_free_port()}")
     if context.get_world_size() > 1:
-        told = address, str(context.get_world_size()), str(context.get_world_rank())
-        os.environ |= dict(zip(distribution.VARIABLES, told, strict=True))
+        values = address, str(context.get_world_size()), str(context.get_world_rank())
+        os.environ |= dict(zip(distribution.VARIABLES, values, strict=True))
     from colorizer import config
     from colorizer.training import loop, run_record
 
@@ -48,9 +47,10 @@ def rank(settings: dict) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind((ray.util.get_node_ip_address(), 0))
-        return found.getsockname()[1]
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as free:
+        free.bind((ray.util.get_node_ip_address(), 0))
+        return free.getsockname()[1]
 
 
 def main(flags, prog: str) -> int:
@@ -95,7 +95,8 @@ def main(flags, prog: str) -> int:
         ).fit()
     except Exception as error:  # Ray wraps whatever ended the ranks
         print(
-            f"{prog}: {error}\nThe last whole epoch is kept: the same command with --resume goes on.", file=sys.stderr
+            f"{prog}: {error}\nThe last complete epoch is saved: continue with the same command and --resume.",
+            file=sys.stderr,
         )
         return 1
     finally:

@@ -1,7 +1,7 @@
-"""Many files, one after another: decoding, network and encoding at the same time, in flat memory.
+"""Many files, one after another: decoding, network and encoding run at the same time, in bounded memory.
 
-Threads decode what comes next and encode what is done while the network works. How much is under way
-is limited in pixels, not in files: 5,000 small photographs and one huge one take the same care.
+Threads decode the next photographs and encode the last ones while the network works. The limit of what is
+in progress counts pixels, not files, so that 5,000 small photographs and one huge one are both safe.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,22 +23,22 @@ from colorizer.errors import PhotoError
 from colorizer.inference import full_size, memory
 
 THREADS = 4  # decode and encode around the network; each works on one photo
-PIXELS = 72_000_000  # under way at once, but one photo always may: about half a gigabyte
-LARGE = 16_000_000  # pixels from which on it is asked whether the memory is there
+PIXELS = 72_000_000  # in progress at once, about half a gigabyte; a single larger photo is allowed
+LARGE = 16_000_000  # photos of more pixels are checked against the free memory
 
 Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
 class Outcome(NamedTuple):
-    """What became of one file.
+    """The result of one file.
 
     Attributes:
         source: the photograph.
-        target: where its copy in colour is, or would be.
+        target: the file of its colored copy.
         error: None, or one line.
-        skipped: the target was there already.
-        seconds: of decoding, its share of the network, merging and encoding.
-        notes: lines about what could not be kept.
+        skipped: whether the target existed already and was left alone.
+        seconds: time for decoding, its share of the network, merging and encoding.
+        notes: one line for each thing that could not be preserved.
     """
 
     source: Path
@@ -51,26 +51,40 @@ class Outcome(NamedTuple):
 
 @dataclass
 class _Job:
-    """A file under way: what waits for it, and what it holds meanwhile."""
+    """A file in progress. Only the thread that iterates over `run` changes it: threads of the pool return values."""
 
     source: Path
     target: Path
     pixels: int = 0
-    outcome: Outcome | None = None
+    step: Future | None = None  # decoding, later encoding
     photo: photos.Photo | None = None
-    colours: np.ndarray | None = None
-    work: Future | None = None
+    ab_norm_hat: np.ndarray | None = None
     seconds: float = 0.0
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    outcome: Outcome | None = None
 
     def end(self, error: str | None = None, skipped: bool = False) -> None:
-        self.photo, self.colours, self.work = None, None, None
+        """Sets the outcome and drops the pixels."""
         self.outcome = Outcome(self.source, self.target, error, skipped, self.seconds, self.notes)
+        self.step = self.photo = self.ab_norm_hat = None
+
+    def can_end(self) -> bool:
+        """Whether `_ended` returns without waiting."""
+        return self.outcome is not None or self.step.done()
+
+
+class _Step(NamedTuple):
+    """What a thread of the pool returns for one photo."""
+
+    seconds: float
+    error: str | None = None
+    photo: photos.Photo | None = None
 
 
 def run(
     predict: Predict,
     pairs: Iterable[tuple[str | Path, str | Path]],
+    *,
     batch_size: int,
     strength: float = 1.0,
     overwrite: bool = False,
@@ -79,17 +93,15 @@ def run(
     """Colorizes files.
 
     Args:
-        predict: photographs, each (H, W, 3) -> `ab_norm_hat` of each, as `Colorizer.predict_ab`.
-        pairs: source and target of each; a target's folder is made.
-        batch_size: photos in one forward pass.
-        strength: of the colours, 0..1.
-        overwrite: otherwise targets that are there are left alone and yield `skipped`.
+        predict: list of photographs, each (H, W, 3) -> list of `ab_norm_hat`, as `Colorizer.predict_ab`.
+        pairs: source and target of each photograph; missing folders of targets are created.
+        batch_size: photographs in one forward pass, at least 1.
+        strength: factor of the colors, 0..1.
+        overwrite: False leaves existing targets alone and yields `skipped` for them.
         quality: see `photos.write`.
 
     Yields:
-        An `Outcome` for each pair, in order; a photo that fails does not stop the others.
-
-    Source: ours.
+        An `Outcome` for each pair, in order. A photograph that fails does not stop the others.
     """
     coming = (_Job(Path(source), Path(target)) for source, target in pairs)
     decoding: deque[_Job] = deque()
@@ -99,35 +111,36 @@ def run(
     swept: set[Path] = set()
     try:
         while upcoming or decoding or writing:
-            under_way = sum(job.pixels for job in (*decoding, *writing))
+            pixels = sum(job.pixels for job in (*decoding, *writing))
             while upcoming and len(decoding) < 2 * batch_size:
-                if under_way and under_way + upcoming.pixels > PIXELS:
+                if pixels and pixels + upcoming.pixels > PIXELS:
                     break
                 if not upcoming.outcome:
-                    upcoming.work = pool.submit(_read, upcoming)
-                under_way += upcoming.pixels
+                    upcoming.step = pool.submit(_decode, upcoming.source)
+                pixels += upcoming.pixels
                 decoding.append(upcoming)
                 upcoming = _prepared(next(coming, None), overwrite)
             batch = _next_batch(decoding, batch_size)
-            _colour(predict, batch)
+            _predict_colors(predict, batch)
             for job in batch:
                 if not job.outcome:
                     _sweep(job.target.parent, swept)
-                    job.work = pool.submit(_merge_and_write, job, strength, quality)
+                    job.step = pool.submit(_encode, job.target, job.photo, job.ab_norm_hat, strength, quality)
+                    job.photo = job.ab_norm_hat = None
                 writing.append(job)
-            if writing and not decoding:  # no room for the next before one is written
-                yield _finished(writing.popleft())
-            while writing and (writing[0].outcome or writing[0].work.done()):
-                yield _finished(writing.popleft())
-    finally:  # also after Ctrl-C: what is being written is finished, what waits is dropped
+            if writing and not decoding:  # the next photo does not fit before one is written
+                yield _ended(writing.popleft())
+            while writing and writing[0].can_end():
+                yield _ended(writing.popleft())
+    finally:  # also after Ctrl-C: files being written are completed, waiting ones are dropped
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _prepared(job: _Job | None, overwrite: bool) -> _Job | None:
-    """The job with its size, or with its outcome where nothing is to be done."""
+    """The job with its number of pixels, or with its outcome where there is nothing to do."""
     if job is None:
         return None
-    if job.target.exists() and not overwrite:
+    if not overwrite and os.path.exists(job.target):
         job.end(skipped=True)
         return job
     try:
@@ -141,109 +154,99 @@ def _prepared(job: _Job | None, overwrite: bool) -> _Job | None:
     return job
 
 
-def _read(job: _Job) -> None:
-    """Decodes a job's photograph, in a thread of the pool."""
-    began = time.perf_counter()
+def _decode(source: Path) -> _Step:
+    """Decodes a photograph, in a thread of the pool."""
+    start = time.perf_counter()
     try:
-        job.photo = photos.read(job.source)
-        job.notes = tuple(job.photo.notes)
-        job.seconds += time.perf_counter() - began
-    except PhotoError as error:
-        job.end(error.reason)
+        photo, error = photos.read(source), None
+    except PhotoError as problem:
+        photo, error = None, problem.reason
+    return _Step(time.perf_counter() - start, error, photo)
 
 
 def _next_batch(decoding: deque[_Job], batch_size: int) -> list[_Job]:
-    """The next jobs, decoded: a forward pass of photos, and not more than a third of what may be under way."""
+    """The next decoded jobs: at most a forward pass, and at most a third of the pixels allowed in progress."""
     batch: list[_Job] = []
     while decoding and len(batch) < batch_size:
         if batch and sum(job.pixels for job in batch) + decoding[0].pixels > PIXELS // 3:
             break
         job = decoding.popleft()
-        if job.work:
-            job.work.result()
+        if job.step:
+            result = job.step.result()
+            job.step, job.photo = None, result.photo  # a future keeps its result in memory
+            job.seconds += result.seconds
+            if result.error:
+                job.end(result.error)
+            else:
+                job.notes = tuple(result.photo.notes)
         batch.append(job)
     return batch
 
 
-def _colour(predict: Predict, batch: list[_Job]) -> None:
-    """Asks the network for the colours of a batch; if that fails, for each photo alone."""
+def _predict_colors(predict: Predict, batch: list[_Job]) -> None:
+    """Predicts the colors of a batch; if that fails, of each photo alone."""
     jobs = [job for job in batch if not job.outcome]
     if not jobs:
         return
-    began = time.perf_counter()
+    start = time.perf_counter()
     try:
-        found = predict([job.photo.rgb for job in jobs])
-    except Exception as error:  # of memory, or of one photo: it must not cost the others
-        found = [_alone(predict, job) if len(jobs) > 1 else _line(error) for job in jobs]
-    share = (time.perf_counter() - began) / len(jobs)
-    for job, colours in zip(jobs, found, strict=True):
+        predictions = predict([job.photo.rgb for job in jobs])
+    except Exception as error:  # one photo, or too little memory for all: the others must not fail with it
+        predictions = [_predict_one(predict, job) if len(jobs) > 1 else _reason(error) for job in jobs]
+    share = (time.perf_counter() - start) / len(jobs)
+    for job, prediction in zip(jobs, predictions, strict=True):
         job.seconds += share
-        if isinstance(colours, str):
-            job.end(colours)
+        if isinstance(prediction, str):
+            job.end(prediction)
         else:
-            job.colours = colours
+            job.ab_norm_hat = prediction
 
 
-def _alone(predict: Predict, job: _Job):
-    """The colours of one photo, or one line."""
+def _predict_one(predict: Predict, job: _Job) -> np.ndarray | str:
+    """The colors of one photo, or the reason why there are none."""
     try:
         return predict([job.photo.rgb])[0]
     except Exception as error:
-        return _line(error)
+        return _reason(error)
 
 
-def _line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """An exception in one line."""
     if isinstance(error, MemoryError):
         return "not enough memory to colorize it at its size"
     return f"cannot be colorized: {' '.join(str(error).split())[:300] or type(error).__name__}"
 
 
-def _merge_and_write(job: _Job, strength: float, quality: int) -> None:
-    """Joins and encodes, in a thread of the pool."""
-    began = time.perf_counter()
+def _encode(target: Path, photo: photos.Photo, ab_norm_hat: np.ndarray, strength: float, quality: int) -> _Step:
+    """Merges colors and luminance and writes the file, in a thread of the pool."""
+    start = time.perf_counter()
     error = None
     try:
-        photo = job.photo
-        rgb = full_size.merge(
-            photo.rgb, job.colours, strength, out=photo.rgb
-        )  # in place: nobody needs the grey one now
-        photos.write(job.target, photos.coloured(photo, rgb), quality=quality)
+        rgb = full_size.merge(photo.rgb, ab_norm_hat, strength, out=photo.rgb)  # in place, to save memory
+        photos.write(target, photos.coloured(photo, rgb), quality=quality)
     except PhotoError as problem:
         error = str(problem)
     except Exception as problem:
-        error = _line(problem)
-    job.seconds += time.perf_counter() - began
-    job.end(error)
+        error = _reason(problem)
+    return _Step(time.perf_counter() - start, error)
 
 
-def _finished(job: _Job) -> Outcome:
-    """The outcome, waited for."""
+def _ended(job: _Job) -> Outcome:
+    """The outcome of a job; waits for its encoding."""
     if not job.outcome:
-        job.work.result()
+        result = job.step.result()
+        job.seconds += result.seconds
+        job.end(result.error)
     return job.outcome
 
 
 def _sweep(folder: Path, swept: set[Path]) -> None:
-    """Removes what killed processes left in a folder: temporary photographs whose process is gone."""
+    """Removes temporary photographs of killed processes from a folder, once."""
     if folder in swept:
         return
     swept.add(folder)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             process = atomic_files.writer_of(entry.name)
-            if process and photos.is_photo_name(entry.name[1:]) and not _alive(process):
+            if process and photos.is_photo_name(entry.name[1:]) and not atomic_files.is_alive(process):
                 os.unlink(entry.path)
-
-
-def _alive(process: int) -> bool:
-    """Whether a process of this machine is there."""
-    if os.name == "nt":  # where asking would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True

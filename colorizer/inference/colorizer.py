@@ -179,7 +179,9 @@ class Colorizer:
 
         Source: ours.
         """
-        yield from batch_files.run(self.predict_ab, pairs, batch_size, strength, overwrite, quality)
+        yield from batch_files.run(
+            self.predict_ab, pairs, batch_size=batch_size, strength=strength, overwrite=overwrite, quality=quality
+        )
 
 
 def _classifier_of(loaded: weights.Trained, spec: str | None) -> classifiers.Classifier:

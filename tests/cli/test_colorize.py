@@ -21,7 +21,7 @@ SIZE = 32
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> str:
-    """A run's folder, as train.py leaves it: the method "trivial", one colour everywhere."""
+    """A run's folder, as train.py leaves it: the method "trivial", one color everywhere."""
     folder = tmp_path_factory.mktemp("runs") / "trivial-test"
     folder.mkdir()
     network = methods.get("trivial").build(SIZE)
@@ -64,10 +64,10 @@ def files_below(folder):
 
 def test_one_photo_into_a_named_file(colorize, tmp_path, run):
     picture(tmp_path / "photo.jpg")
-    status, out, err = colorize("photo.jpg", "-o", "deep/colour.png")
-    assert (status, err) == (0, "") and "photo.jpg -> deep/colour.png" in out and "1 of 1 done" in out
+    status, out, err = colorize("photo.jpg", "-o", "deep/color.png")
+    assert (status, err) == (0, "") and "photo.jpg -> deep/color.png" in out and "1 done, 0 skipped, 0 failed" in out
     expected = colorizer.Colorizer.load(run).colorize(photos.read(tmp_path / "photo.jpg").rgb)
-    np.testing.assert_array_equal(photos.read(tmp_path / "deep/colour.png").rgb, expected)
+    np.testing.assert_array_equal(photos.read(tmp_path / "deep/color.png").rgb, expected)
 
 
 @pytest.mark.parametrize("output", ["out/", "out", "there"])
@@ -77,7 +77,7 @@ def test_several_photos_go_into_a_folder_and_keep_name_and_format(colorize, tmp_
     picture(tmp_path / "c.png", 2).rename(tmp_path / "c.dat")
     (tmp_path / "there").mkdir()
     assert colorize("a.jpg", "b.v2.TIF", "c.dat", "-o", output)[0] == 0
-    assert files_below(tmp_path / output) == ["a.jpg", "b.v2.TIF", "c.png"]
+    assert files_below(tmp_path / output) == ["a.jpg", "b.v2.TIF", "c.dat.png"]
     assert photos.read(tmp_path / output / "b.v2.TIF").metadata["format"] == "TIFF"
 
 
@@ -87,16 +87,16 @@ def test_a_folder_is_mirrored(colorize, tmp_path):
     picture(tmp_path / "album/._a.png").rename(tmp_path / "album/._a.jpg")
     (tmp_path / "album/notes.txt").write_text("nothing to see")
     status, out, _ = colorize("album", "-o", "out", "--batch-size", "2")
-    assert status == 0 and "3 of 3 done" in out
+    assert status == 0 and "3 done" in out
     assert files_below(tmp_path / "out") == ["1920/b.png", "1920/winter/b.png", "a.jpg"]
 
 
 def test_an_output_folder_inside_the_input_is_not_searched(colorize, tmp_path):
     picture(tmp_path / "album/a.png")
-    for _ in range(2):
-        status, out, _ = colorize("album", "-o", "album/colour")
-        assert status == 0 and "1 of 1 done" in out
-    assert files_below(tmp_path / "album") == ["a.png", "colour/a.png"]
+    for line in ("1 done, 0 skipped, 0 failed", "0 done, 1 skipped, 0 failed"):
+        status, out, _ = colorize("album", "-o", "album/color")
+        assert status == 0 and line in out
+    assert files_below(tmp_path / "album") == ["a.png", "color/a.png"]
 
 
 def test_patterns_are_expanded_where_the_shell_did_not(colorize, tmp_path):
@@ -108,11 +108,12 @@ def test_patterns_are_expanded_where_the_shell_did_not(colorize, tmp_path):
     assert files_below(tmp_path / "out") == ["0.png", "1.png", "2.png", "odd[1].png"]
 
 
-def test_what_is_there_is_skipped_and_counts_as_done(colorize, tmp_path):
+def test_an_existing_result_is_skipped_and_counted_so(colorize, tmp_path):
     picture(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"the old one")
     status, out, err = colorize("a.png", "-o", "b.png")
-    assert (status, err) == (0, "") and "b.png is there already: skipped" in out and "1 of 1 done" in out
+    assert (status, err) == (0, "") and "b.png exists already: skipped" in out
+    assert out.splitlines()[-1] == "0 done, 1 skipped, 0 failed"
     assert (tmp_path / "b.png").read_bytes() == b"the old one"
     assert colorize("a.png", "-o", "b.png", "--overwrite")[0] == 0
     assert photos.read(tmp_path / "b.png").rgb.shape == (60, 80, 3)
@@ -124,7 +125,7 @@ def test_failures_are_named_with_their_reason_and_stop_nothing(colorize, tmp_pat
     (tmp_path / "in/empty.jpg").write_bytes(b"")
     (tmp_path / "in/list.png").write_text("a shopping list")
     status, out, err = colorize("in", "-o", "out")
-    assert status == 1 and "2 of 4 done" in out
+    assert status == 1 and "2 done, 0 skipped, 2 failed" in out
     assert err.splitlines() == [
         "colorize.py: in/empty.jpg: empty file (0 bytes)",
         f"colorize.py: in/list.png: not a {reader.KINDS} picture",
@@ -192,6 +193,72 @@ def test_help_answers_before_anything_heavy_is_loaded():
     assert "loaded: set()" in done.stdout and "--overwrite" in done.stdout, done.stderr
 
 
+def loaded_modules(*words) -> tuple[int, str]:
+    """Runs the command in a process of its own: (its exit status, the heavy modules that it imported)."""
+    code = (
+        "import sys, colorize\n"
+        "try: status = colorize.main(sys.argv[1:])\n"
+        "except SystemExit as stop: status = stop.code\n"
+        "print('\\nloaded:', sorted({'keras', 'tensorflow', 'jax', 'h5py'} & set(sys.modules)))\n"
+        "sys.exit(status)"
+    )
+    words = [sys.executable, "-c", code, *map(str, words)]
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "status, names",
+    [
+        (0, ["a.png", "-o", "there.png"]),
+        (0, ["a.png", "-o", "new.png", "--dry-run"]),
+        (1, ["text.png", "-o", "new.png"]),
+        (1, ["a.png", "-o", "theirs.png", "--dry-run"]),
+        (2, ["absent.png", "-o", "new.png"]),
+        (2, ["a.png", "-o", "new.gif"]),
+        (2, ["a.png", "-o", "new.png", "--weights", "absent"]),
+        (2, ["a.png", "-o", "new.png", "--classifier", "absent.keras"]),
+        (2, ["a.png", "-o", "new.png", "--strength", "7"]),
+    ],
+)
+def test_what_needs_no_network_loads_no_backend(tmp_path, status, names):
+    for name in ("a.png", "there.png", "theirs.png"):
+        picture(tmp_path / name)
+    (tmp_path / "text.png").write_text("a shopping list")
+    (tmp_path / "report.csv").write_text("file,size,seconds,status,reason,target\nb.png,7,1.0,done,,theirs.png\n")
+    words = [tmp_path / word if word.endswith((".png", ".gif")) else word for word in names]
+    assert loaded_modules(*words) == (status, "loaded: []")
+
+
+def test_version(capsys):
+    from colorizer import __version__
+    from colorizer.cli import colorize as command
+
+    with pytest.raises(SystemExit, match="0"):
+        command.main(["--version"])
+    assert capsys.readouterr().out == f"colorizer {__version__}\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the shell of this test is sh")
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_closed_streams_end_neither_the_command_nor_the_photo(tmp_path, run, closed):
+    picture(tmp_path / "a.png")
+    command = f"{sys.executable} {REPOSITORY / 'colorize.py'} a.png -o b.png --weights {run} {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "Error" not in done.stderr, done.stderr
+    assert photos.read(tmp_path / "b.png").rgb.shape == (60, 80, 3)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full is here")
+def test_a_full_disk_under_the_output_is_one_line(tmp_path):
+    picture(tmp_path / "a.png")
+    words = [sys.executable, str(REPOSITORY / "colorize.py"), "a.png", "-o", "b.png", "--dry-run"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(words, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr.splitlines() == ["colorize.py: [Errno 28] No space left on device"]
+
+
 def test_ctrl_c_exits_with_130_and_leaves_no_half_file(tmp_path, run):
     large = Image.fromarray(np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), dtype=np.uint8))
     (tmp_path / "in").mkdir()
@@ -209,7 +276,7 @@ def test_ctrl_c_exits_with_130_and_leaves_no_half_file(tmp_path, run):
     finally:
         process.kill()
     assert process.returncode == 130, errors
-    assert "Traceback" not in errors and "stopped" in errors
+    assert "Traceback" not in errors and "interrupted" in errors
     written = files_below(tmp_path / "out")
     assert 0 < len(written) < 400
     for name in written:

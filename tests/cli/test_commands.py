@@ -60,7 +60,7 @@ def test_the_report_has_a_row_for_each_photo_and_survives_a_second_run(call, tmp
     (tmp_path / "in/empty.png").write_bytes(b"")
     assert call("in", "-o", "out")[0] == 1
     first = rows(tmp_path / "out/report.csv")
-    assert list(first[0]) == ["file", "size", "seconds", "status", "reason"]
+    assert list(first[0]) == ["file", "size", "seconds", "status", "reason", "target"]
     found = {row["file"]: (row["status"], row["reason"]) for row in first}
     assert found == {
         "in/a.png": ("done", ""),
@@ -103,7 +103,7 @@ def test_a_report_that_cannot_be_written_exits_with_2(call, tmp_path):
     save(tmp_path / "in/a.png")
     (tmp_path / "out/report.csv").mkdir(parents=True)
     status, _, err = call("in", "-o", "out")
-    assert status == 2 and "out/report.csv cannot be written" in err
+    assert status == 2 and "out/report.csv cannot be read: Is a directory" in err
 
 
 def test_dry_run_says_what_would_be_done_and_does_nothing(call, tmp_path):
@@ -114,9 +114,9 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(call, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     status, out, err = call("in", "-o", "out", "--dry-run")
     assert status == 1 and sorted(tmp_path.rglob("*")) == before
-    assert "out/a.png is there already: would be skipped" in out
+    assert "out/a.png exists already: would be skipped" in out
     assert "in/deep/b.jpg -> out/deep/b.jpg (0.0 megapixels)" in out
-    assert "1 to colorize (0 megapixels), 1 there already, 1 cannot be read" in out
+    assert "1 to colorize (0 megapixels), 1 to skip, 1 would fail" in out
     assert "colorizer: in/c.jpg: not a JPEG, PNG" in err
     os.unlink(tmp_path / "in/c.jpg")
     assert call("in", "-o", "out", "--dry-run", "--overwrite")[0] == 0
@@ -127,7 +127,7 @@ def test_format_and_quality(call, tmp_path):
     save(tmp_path / "in/b.tif", 1)
     assert call("in", "-o", "jpeg", "--format", "jpeg")[0] == 0
     assert call("in", "-o", "small", "--format", "jpeg", "--quality", "30")[0] == 0
-    for name in ("a.jpg", "b.jpg"):
+    for name in ("a.png.jpg", "b.tif.jpg"):
         assert photos.read(tmp_path / "jpeg" / name).metadata["format"] == "JPEG"
         with Image.open(tmp_path / "jpeg" / name) as image:
             assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3
@@ -136,16 +136,112 @@ def test_format_and_quality(call, tmp_path):
     assert status == 2 and "--format webp and -o x.png name two formats" in err
 
 
-def test_names_that_would_become_one_keep_both_endings(tmp_path, monkeypatch):
+def test_a_copys_name_depends_on_its_own_photo_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("a.png", "a.gif", "b.gif", "b.jp2", "c.tif"):
-        (tmp_path / "in").mkdir(exist_ok=True)
+    names = {}
+    (tmp_path / "in").mkdir()
+    for name in ("a.gif", "a.png", "b.jp2", "c.tif", "d.jpeg"):  # each added to those before it
         (tmp_path / "in" / name).write_bytes(b"")
-    pairs, closed, into = file_plan.plan(["in"], "out")
-    assert [target.name for _, target in pairs] == ["a.gif.png", "a.png", "b.gif.png", "b.jp2.png", "c.tif"]
-    assert into and not closed
-    pairs, _, _ = file_plan.plan(["in"], "out", "jpeg")
-    assert [target.name for _, target in pairs] == ["a.gif.jpg", "a.png.jpg", "b.gif.jpg", "b.jp2.jpg", "c.jpg"]
+        for form in (None, "jpeg"):
+            for source, target in file_plan.plan(["in"], "out", form).pairs:
+                names.setdefault((source.name, form), set()).add(target.name)
+    assert {source: target for (source, form), (target,) in names.items() if form is None} == {
+        "a.gif": "a.gif.png",
+        "a.png": "a.png",
+        "b.jp2": "b.jp2.png",
+        "c.tif": "c.tif",
+        "d.jpeg": "d.jpeg",
+    }
+    assert names["c.tif", "jpeg"] == {"c.tif.jpg"} and names["d.jpeg", "jpeg"] == {"d.jpeg"}
+
+
+def test_a_photo_added_later_is_colorized(call, tmp_path):
+    Image.fromarray(draw_picture(0)).save(tmp_path / "a.gif")
+    (tmp_path / "in").mkdir()
+    os.rename(tmp_path / "a.gif", tmp_path / "in/a.gif")
+    assert call("in", "-o", "out")[0] == 0
+    save(tmp_path / "in/a.png", 1)
+    status, out, _ = call("in", "-o", "out")
+    assert status == 0 and out.splitlines()[-1] == "1 done, 1 skipped, 0 failed"
+    assert photos.read(tmp_path / "out/a.png").rgb.shape == (60, 80, 3)
+
+
+def test_another_photos_copy_is_neither_taken_for_done_nor_replaced(call, tmp_path):
+    save(tmp_path / "summer/001.png", 0)
+    save(tmp_path / "winter/001.png", 1)
+    assert call("summer", "-o", "out")[0] == 0
+    before = (tmp_path / "out/001.png").read_bytes()
+    for more in ([], ["--dry-run"]):
+        status, _, err = call("winter", "-o", "out", *more)
+        assert status == 1 and (tmp_path / "out/001.png").read_bytes() == before
+        assert err.startswith("colorizer: winter/001.png: out/001.png was made from summer/001.png: choose another -o")
+    assert call("winter/001.png", "-o", "out/001.png")[0] == 1  # a single photo asks the report too
+    assert call("winter", "-o", "out", "--overwrite")[0] == 0
+    status, _, err = call("summer", "-o", "out")
+    assert status == 1 and "was made from winter/001.png" in err
+
+
+def test_a_moved_album_and_a_changed_photo_are_known(call, tmp_path, monkeypatch):
+    save(tmp_path / "in/a.png")
+    assert call("in", "-o", "out")[0] == 0
+    monkeypatch.chdir(tmp_path / "in")
+    assert call("../in", "-o", "../out")[1].endswith("0 done, 1 skipped, 0 failed\n")
+    monkeypatch.chdir(tmp_path)
+    os.rename("in", "album")
+    assert call("album", "-o", "out")[1].endswith("0 done, 1 skipped, 0 failed\n")
+    save(tmp_path / "in/a.png", 1)
+    status, out, _ = call("in", "-o", "out")
+    assert status == 0 and "out/a.png exists already, but in/a.png has changed since: skipped (--overwrite" in out
+
+
+def test_somebody_elses_report_is_not_replaced(call, tmp_path):
+    save(tmp_path / "in/a.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/report.csv").write_text("quarter,earnings\n1,7\n")
+    status, _, err = call("in", "-o", "out")
+    assert status == 2 and "is not a report of this program" in err and "Received: a first line 'quarter,earn" in err
+    assert (tmp_path / "out/report.csv").read_text() == "quarter,earnings\n1,7\n"
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_link_to_itself_fails_alone(call, tmp_path, more):
+    save(tmp_path / "in/a.png")
+    for name in ("in/loop.png", "in/loop", "in/z.jpg"):
+        os.symlink(os.path.basename(name), tmp_path / name)
+    status, out, err = call("in", "-o", "out", *more)
+    assert status == 1 and "in/a.png -> out/a.png" in out
+    assert err.splitlines() == [
+        f"colorizer: in/{name}: cannot be read: Too many levels of symbolic links" for name in ("loop.png", "z.jpg")
+    ]
+
+
+def test_an_output_that_is_a_link_to_itself_exits_with_2(call, tmp_path):
+    save(tmp_path / "in/a.png")
+    os.symlink("out", tmp_path / "out")
+    status, _, err = call("in", "-o", "out/")
+    assert status == 2 and "out/report.csv cannot be read: Too many levels of symbolic links" in err
+
+
+def test_a_full_disk_ends_in_one_line_and_keeps_what_is_done(call, tmp_path, monkeypatch):
+    for i in range(3):
+        save(tmp_path / f"in/{i}.png", i)
+    add, count = reporting.Report.add, []
+
+    def fills(self, outcome):
+        count.append(outcome)
+        if len(count) == 2:
+            self._file.close()
+            self._file = open("/dev/full", "w", encoding="utf-8")  # noqa: SIM115
+        add(self, outcome)
+
+    monkeypatch.setattr(reporting.Report, "add", fills)
+    status, _, err = call("in", "-o", "out", "--batch-size", "1")
+    assert status == 1 and len(err.splitlines()) == 1
+    assert "out/report.csv cannot be written: No space left on device. Every written photo is complete." in err
+    assert rows(tmp_path / "out/report.csv")[0]["status"] == "done"
+    assert photos.read(tmp_path / "out/0.png").rgb.shape == (60, 80, 3)
+    monkeypatch.setattr(reporting.Report, "add", add)
+    assert call("in", "-o", "out")[0] == 0
 
 
 def test_folders_that_cannot_be_listed_are_named_and_stop_nothing(call, tmp_path, monkeypatch):
@@ -160,7 +256,7 @@ def test_folders_that_cannot_be_listed_are_named_and_stop_nothing(call, tmp_path
 
     monkeypatch.setattr(os, "scandir", guarded)
     status, out, err = call("in", "-o", "out")
-    assert status == 1 and "in/closed: cannot be listed: Permission denied" in err and "1 of 1 done" in out
+    assert status == 1 and "in/closed: cannot be listed: Permission denied" in err and "1 done" in out
 
 
 def test_names_that_are_no_text_neither_end_the_run_nor_break_lines(call, tmp_path):
@@ -168,7 +264,7 @@ def test_names_that_are_no_text_neither_end_the_run_nor_break_lines(call, tmp_pa
     os.rename(tmp_path / "in/a.png", os.path.join(os.fsencode(tmp_path), b"in", b"a\xff\nb.png"))
     (tmp_path / "in/b\x1b[31m.png").write_bytes(b"")
     status, out, err = call("in", "-o", "out")
-    assert status == 1 and "1 of 2 done" in out and r"in/a\udcff\nb.png" in out
+    assert status == 1 and "1 done, 0 skipped, 1 failed" in out and r"in/a\udcff\nb.png" in out
     assert r"in/b\x1b[31m.png: empty file" in err and "\x1b" not in err
     assert [r["status"] for r in rows(tmp_path / "out/report.csv")] == ["done", "failed"]
 

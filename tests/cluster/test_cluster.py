@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import draw_picture
 from PIL import Image
-from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one colour everywhere)
+from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one color everywhere)
 
 from colorizer import atomic_files, photos
 
@@ -48,19 +48,23 @@ def cluster(monkeypatch):
 
 def test_places_are_those_of_colorize_py_and_the_output_inside_is_left_out(tmp_path):
     from colorizer.cluster import colorize
+    from colorizer.errors import UsageError
 
     source = album(tmp_path / "in", 3)
     Image.fromarray(draw_picture(1)).save(source / "moving.gif")
     album(source / "out", 2)
-    pairs = colorize.pairs_of(str(source), str(source / "out"))
-    assert pairs == [
+    found = colorize.list_album(str(source), str(source / "out"))
+    assert found.pairs == [
         *((f"{source}/{i}/{i:03d}.png", f"{source}/out/{i}/{i:03d}.png") for i in range(3)),
-        (f"{source}/moving.gif", f"{source}/out/moving.png"),
+        (f"{source}/moving.gif", f"{source}/out/moving.gif.png"),
     ]
-    with pytest.raises(ValueError, match="another folder"):
-        colorize.pairs_of(str(source), str(source))
-    with pytest.raises(ValueError, match="no photos"):
-        colorize.pairs_of(str(tmp_path / "absent"), str(source))
+    assert found.sizes == {name: Path(name).stat().st_size for name, _ in found.pairs}
+    copies = [target for _, target in colorize.list_album(str(source), str(tmp_path / "out"), "webp").pairs]
+    assert copies[0] == f"{tmp_path}/out/0/000.png.webp"
+    with pytest.raises(UsageError, match="another folder"):
+        colorize.list_album(str(source), str(source))
+    with pytest.raises(UsageError, match="no photos"):
+        colorize.list_album(str(tmp_path / "absent"), str(source))
 
 
 def test_a_bucket_is_a_folder(tmp_path, run):  # noqa: F811
@@ -71,7 +75,7 @@ def test_a_bucket_is_a_folder(tmp_path, run):  # noqa: F811
     bucket = fsspec.filesystem("memory")
     content = next(album(tmp_path, 1).rglob("*.png")).read_bytes()
     bucket.pipe({"/in/a/one.png": content, "/in/two.png": content, "/in/text.png": b"no picture"})
-    pairs = colorize.pairs_of("memory://in", "memory://out")
+    pairs = colorize.list_album("memory://in", "memory://out").pairs
     options = colorize.Options(str(run))
     outcomes = colorize.chunk(pairs, options)
     assert [bool(outcome.error) for outcome in outcomes] == [False, True, False]
@@ -86,14 +90,14 @@ def test_a_node_that_is_taken_away_costs_no_photo(tmp_path, cluster, run):  # no
     from colorizer.inference import colorizer
 
     source, output = album(tmp_path / "in", 300), tmp_path / "out"
-    pairs = colorize.pairs_of(str(source), str(output))
+    pairs = colorize.list_album(str(source), str(output)).pairs
     outcomes, work = [], partial(colorize.chunk, options=colorize.Options(str(run)))
     for outcome in colorize.run(pairs, work, size=20):
         outcomes.append(outcome)
         if len(outcomes) == 140:
             cluster.remove_node(cluster.second, allow_graceful=False)
     assert sorted(outcome.target for outcome in outcomes) == sorted(target for _, target in pairs)
-    assert not [outcome for outcome in outcomes if outcome.error]
+    assert not [outcome for outcome in outcomes if outcome.error or outcome.skipped]
     made = [path for path in output.rglob("*") if path.is_file()]
     assert len(made) == 300 and not [path for path in made if path.name.startswith(".")]
     alone = [(source, str(target).replace(str(output), str(tmp_path / "alone"))) for source, target in pairs]
@@ -105,7 +109,7 @@ def test_a_node_that_is_taken_away_costs_no_photo(tmp_path, cluster, run):  # no
 def test_a_photo_that_kills_its_worker_fails_alone(tmp_path, cluster, run):  # noqa: F811
     from colorizer.cluster import colorize
 
-    pairs = colorize.pairs_of(str(album(tmp_path / "in", 12)), str(tmp_path / "out"))
+    pairs = colorize.list_album(str(album(tmp_path / "in", 12)), str(tmp_path / "out")).pairs
     poison = pairs[4][0]
     options = colorize.Options(str(run))
 
@@ -125,21 +129,116 @@ def test_a_photo_that_kills_its_worker_fails_alone(tmp_path, cluster, run):  # n
 
 
 def test_the_report_has_a_row_for_each_photo_and_keeps_those_of_earlier_runs(tmp_path):
+    from colorizer.cluster.report import NAME, Report
+    from colorizer.inference.batch_files import Outcome
+
+    output = str(tmp_path / "out")
+    bad = os.fsdecode(b"gr\xe9y.png")  # no UTF-8: parquet holds text only
+    first = [Outcome("a", "A", seconds=2.0), Outcome("b", "B", "broken"), Outcome(bad, bad)]
+    Report(output, {"a": 7}).write(first)
+    Report(output, {"a": 7}).write([Outcome("a", "A", skipped=True), Outcome("b", "B", seconds=1.0)])
+    table = pd.read_parquet(tmp_path / "out" / NAME)
+    assert table[["file", "status", "size", "seconds"]].values.tolist() == [
+        ["a", "done", "7", 2.0],
+        ["b", "done", "", 1.0],
+        [r"gr\udce9y.png", "done", "", 0.0],
+    ]
+
+
+def test_the_report_knows_which_photo_a_result_was_made_from(tmp_path):
+    from colorizer.cluster.report import Report
+    from colorizer.inference.batch_files import Outcome
+
+    output = album(tmp_path / "out", 1)
+    target = str(output / "0/000.png")
+    assert Report(str(output), {}).existing("/summer/000.png", target).same  # made before there were reports
+    assert Report(str(output), {}).existing("/summer/001.png", str(output / "0/001.png")) is None
+    sizes = {"/summer/000.png": 7, "/winter/000.png": 8}
+    Report(str(output), sizes).write([Outcome("/summer/000.png", target)])
+    assert Report(str(output), sizes).existing("/summer/000.png", target) == ("/summer/000.png", True, False)
+    assert Report(str(output), sizes).existing("/winter/000.png", target) == ("/summer/000.png", False, False)
+    assert Report(str(output), {"/summer/000.png": 9}).existing("/summer/000.png", target).changed
+
+
+@pytest.fixture
+def no_ray(monkeypatch):
+    """Fails where Ray would start."""
     from colorizer.cluster import colorize
 
-    def row(name, status, seconds=0.0):
-        return {"file": name, "target": "t", "seconds": seconds, "status": status, "reason": ""}
-
-    colorize.write_report([row("a", "done", 2.0), row("b", "failed")], str(tmp_path / "out"))
-    colorize.write_report([row("a", "skipped"), row("b", "done", 1.0)], str(tmp_path / "out"))
-    table = pd.read_parquet(tmp_path / "out" / colorize.REPORT)
-    assert table[["file", "status", "seconds"]].values.tolist() == [["a", "done", 2.0], ["b", "done", 1.0]]
+    monkeypatch.setattr(colorize, "connect", lambda: pytest.fail("Ray was started"))
 
 
-def test_wrong_flags_have_status_2(tmp_path, capsys):
+def test_results_that_exist_start_no_ray(tmp_path, run, no_ray, capsys):  # noqa: F811
     from colorizer.cluster import __main__ as command
 
-    with pytest.raises(SystemExit, match="2"):
-        command.main(["colorize", "a", "b", "--chunk", "0"])
-    assert command.main(["colorize", str(tmp_path), str(tmp_path / "out")]) == 2
-    assert "no photos" in capsys.readouterr().err
+    album(tmp_path / "in", 4), album(tmp_path / "out", 4)
+    words = ["colorize", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--weights", run]
+    assert command.main(words) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[-1] == "0 done, 4 skipped, 0 failed" and "exists already: skipped" in out[0]
+
+
+def test_dry_run_starts_no_ray_and_writes_nothing(tmp_path, run, no_ray, capsys):  # noqa: F811
+    from colorizer.cluster import __main__ as command
+
+    album(tmp_path / "in", 4), album(tmp_path / "out", 3)
+    before = sorted(tmp_path.rglob("*"))
+    words = ["colorize", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--weights", run, "--dry-run"]
+    assert command.main(words) == 0 and sorted(tmp_path.rglob("*")) == before
+    out = capsys.readouterr().out.splitlines()
+    assert out[-2:] == [
+        f"{tmp_path}/in/0/003.png -> {tmp_path}/out/0/003.png",
+        "1 to colorize, 3 to skip, 0 would fail",
+    ]
+    assert command.main([*words, "--overwrite", "--format", "jpeg"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "4 to colorize, 0 to skip, 0 would fail"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["IN", "-o", "OUT", "--chunk", "0"], "--chunk is at least 1. Received: 0"),
+        (["IN", "-o", "OUT", "--strength", "2"], "--strength lies between 0 and 1. Received: 2.0"),
+        (["IN", "-o", "OUT", "--weights", "absent"], "Received: absent"),
+        (["IN", "-o", "OUT", "--classifier", "absent.keras"], "Received: absent.keras"),
+        (["OUT", "-o", "IN"], "no photos"),
+        (["IN", "-o", "IN"], "OUT is another folder than IN"),
+        (["nowhere://in", "-o", "OUT"], "nowhere://in or"),
+    ],
+)
+def test_wrong_usage_has_status_2_and_starts_no_ray(tmp_path, no_ray, capsys, words, reason):
+    from colorizer.cluster import __main__ as command
+
+    places = {"IN": str(album(tmp_path / "in", 1)), "OUT": str(tmp_path / "out")}
+    try:
+        status = command.main(["colorize", *(places.get(word, word) for word in words)])
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2 and reason in capsys.readouterr().err
+
+
+def test_the_flags_are_those_of_colorize_py(capsys):
+    from colorizer.cli import colorize
+    from colorizer.cluster import __main__ as command
+
+    flags = []
+    for parse, words in ((colorize.parse, []), (command.parse, ["colorize"])):
+        with pytest.raises(SystemExit):
+            parse([*words, "--help"])
+        flags.append(
+            {word.strip("[],") for word in capsys.readouterr().out.split() if word.strip("[,").startswith("--")}
+        )
+    assert flags[0] - flags[1] == {"--version"} and flags[1] - flags[0] == {"--chunk", "--cpus", "--gpus"}
+
+
+def test_without_a_cluster_the_address_is_named(monkeypatch):
+    from colorizer.cluster import colorize
+    from colorizer.errors import UsageError
+
+    def refuses(**_):
+        raise ConnectionError("nobody there")
+
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    monkeypatch.setattr("ray.init", refuses)
+    with pytest.raises(UsageError, match="Received: RAY_ADDRESS=head:6379: nobody there"):
+        colorize.connect()

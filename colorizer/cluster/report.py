@@ -1,0 +1,82 @@
+"""report.parquet in the output folder of a cluster: one row for each photograph, over all runs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import fsspec
+import pandas as pd
+
+from colorizer.cli.progress import DONE, SKIPPED, Existing, made_from, printable, status_of
+from colorizer.inference.batch_files import Outcome
+
+NAME = "report.parquet"
+COLUMNS = ("file", "target", "size", "seconds", "status", "reason")
+
+
+class Report:
+    """The report of an output folder, and which results the folder holds.
+
+    Args:
+        output: the folder's address.
+        sizes: source -> bytes, of the photographs of this run.
+    """
+
+    def __init__(self, output: str, sizes: Mapping[str, int]):
+        self._address = f"{output.rstrip('/')}/{NAME}"
+        self._sizes = sizes
+        self._system, self._path = fsspec.core.url_to_fs(self._address)
+        self._results = set(self._system.find(self._system._parent(self._path)))
+        self._earlier = pd.DataFrame(columns=list(COLUMNS))
+        if self._path in self._results:
+            with self._system.open(self._path, "rb") as file:
+                self._earlier = pd.read_parquet(file)
+        done = self._earlier[self._earlier["status"] == DONE].fillna("")
+        sizes_done = done["size"] if "size" in done else [""] * len(done)
+        self._made_from = dict(zip(done["target"], zip(done["file"], sizes_done, strict=True), strict=True))
+
+    def existing(self, source: str, target: str) -> Existing | None:
+        """Which photograph a target was made from.
+
+        Args:
+            source: address of the photograph that asks.
+            target: address of its copy.
+
+        Returns:
+            An `Existing`; None where the target does not exist.
+        """
+        if fsspec.core.url_to_fs(target)[1] not in self._results:
+            return None
+        if printable(target) not in self._made_from:
+            return Existing()
+        file, size = self._made_from[printable(target)]
+        return made_from(file, str(size), source, str(self._sizes.get(source, "")))
+
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Writes the rows of this run; a photograph that an earlier run did keeps that run's row."""
+        table = pd.DataFrame([self._row(outcome) for outcome in outcomes], columns=list(COLUMNS))
+        earlier = self._earlier
+        skipped = table["file"][table["status"] == SKIPPED]
+        done = earlier[(earlier["status"] == DONE) & earlier["file"].isin(skipped)]
+        kept = earlier[~earlier["file"].isin(table["file"])]
+        replaced = kept["target"].isin(table["target"][table["status"] == DONE])
+        parts = [table[~table["file"].isin(done["file"])], done, kept[~replaced]]
+        table = pd.concat([part for part in parts if len(part)])
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / NAME
+            table.astype({"size": str}).sort_values("file").to_parquet(file, index=False)
+            self._system.makedirs(self._system._parent(self._path), exist_ok=True)
+            self._system.put_file(str(file), self._path)
+
+    def _row(self, outcome: Outcome) -> dict:
+        status, reason = status_of(outcome)
+        return {
+            "file": printable(outcome.source),
+            "target": printable(outcome.target),
+            "size": str(self._sizes.get(str(outcome.source), "")),
+            "seconds": round(outcome.seconds, 2),
+            "status": status,
+            "reason": reason,
+        }
