@@ -72,7 +72,10 @@ def test_the_door_loads_no_command_before_it_is_typed():
     code = "import sys\nfrom colorizer import __main__ as door\ntry: door.main(['--help'])\nexcept SystemExit: pass\n"
     code += "print(sorted(name for name in sys.modules if name.startswith(('colorizer.', 'keras', 'numpy'))))"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "['colorizer.__main__', 'colorizer.cli', 'colorizer.errors']"
+    assert (
+        done.stdout.splitlines()[-1]
+        == "['colorizer.__main__', 'colorizer.cli', 'colorizer.environment', 'colorizer.errors']"
+    )
 
 
 def test_errors_become_one_line_and_a_status(capsys):
