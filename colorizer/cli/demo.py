@@ -16,6 +16,7 @@ import numpy as np
 PROG = "python -m colorizer demo"
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "motorcycle_left", "rocket")  # none was in training
 LOOKS = ("accurate", "vivid")
+STRIP = ("astronaut", "chelsea", "coffee", "rocket")  # on the front page; two of them are misses
 
 
 def step(title: str, *words: str) -> int:
@@ -78,13 +79,24 @@ def main(argv=None, prog: str = PROG) -> int:
         prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="for the pictures (default: %(default)s)")
-    folder = Path(parser.parse_args(argv).output)
+    parser.add_argument("--strip", metavar="FILE", help="also write the front page's strip of before/after pairs")
+    flags = parser.parse_args(argv)
+    folder = Path(flags.output)
     originals = gray_photos(folder)
     for look in LOOKS:
         status = step(look, "colorize", str(folder / "gray"), "-o", str(folder / look), "--look", look)
         if status:
             return status
     print(f"\nBefore, after and truth: {sheet(folder, originals).resolve()}")
+    if flags.strip:
+        from colorizer import photos
+        from colorizer.reporting.figures import strip
+
+        def pair(name):
+            return tuple(photos.read(folder / part / f"{name}.png").rgb for part in ("gray", LOOKS[-1]))
+
+        strip.write(flags.strip, [pair(name) for name in STRIP])
+        print(f"The strip: {Path(flags.strip).resolve()}")
     return 0
 
 
