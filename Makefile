@@ -3,6 +3,7 @@
 # make test-all  also those that train large networks for long
 # make check   ruff and the tests
 # make notebooks  runs the notebooks anew from their scripts, with the data at hand; after `make tables`
+# make docs    builds the documentation site into build/site
 # make bench   measures speed and memory on this machine's CPU, a quarter of an hour; results/benchmarks.json
 # make results every run of the reproduction, then its tables: MATRIX=gpu (100 epochs each), whole, cpu or unet; goes on after a kill
 # make tables  Tables 1-4, Figure 5 and the curves from the records in results/
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 
 MATRIX ?= gpu
 
-.PHONY: demo test test-all check tables results notebooks bench clean
+.PHONY: demo test test-all check tables results notebooks bench docs clean
 demo: $(VENV)/runtime
 	$(BIN)/python -m colorizer demo
 
@@ -38,6 +39,9 @@ notebooks: $(VENV)/runtime
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[notebooks]" -c constraints.txt
 	$(BIN)/python notebooks/build.py
 
+docs: $(VENV)/docs
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 bench: $(VENV)/runtime
 	$(BIN)/python -m benchmarks
 
@@ -54,6 +58,10 @@ $(VENV)/runtime: requirements.txt constraints.txt | $(BIN)/python
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/runtime
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	touch $@
+
+$(VENV)/docs: pyproject.toml $(VENV)/runtime
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[docs]" -c constraints.txt
 	touch $@
 
 # Not needed by any target above: without it, the tests of the web page and of other runtimes skip.

@@ -3,7 +3,7 @@
     python -m benchmarks                       all that fit in a quarter of an hour on two CPU cores
     python -m benchmarks pipeline training     some of them
     python -m benchmarks methods precision     those that take longer
-    python -m benchmarks --readme              only writes README.md's table from results/benchmarks.json
+    python -m benchmarks --readme              only writes docs/performance.md's table from results/benchmarks.json
 
 Each benchmark prints JSON lines. A line replaces the one of the same name in results/benchmarks.json; lines of
 benchmarks that did not run stay as they are, with their own device, versions, commit and date.
@@ -21,10 +21,10 @@ import time
 from pathlib import Path
 
 RECORD = Path("results/benchmarks.json")
-README = Path("README.md")
+PAGE = Path("docs/performance.md")
 SHORT = ("startup", "pipeline", "store", "vectors", "training", "ancestor", "colorize", "memory")
 LONG = ("methods", "precision")
-# What README shows of each line: the two sides and what they are.
+# What the page shows of each line: the two sides and what they are.
 TABLE = {
     "pipeline": (
         "batches, per core",
@@ -110,7 +110,7 @@ def known() -> list[dict]:
 
 
 def table() -> str:
-    """README's table: a row for each line that `TABLE` names."""
+    """The page's table: a row for each line that `TABLE` names."""
     rows = ["| What | Ours | Beside | Ratio | Target | |", "| --- | --- | --- | ---: | ---: | --- |"]
     lines = {line["benchmark"]: line for line in known()}
     for name, (what, mine, other) in TABLE.items():
@@ -146,15 +146,15 @@ def _short(text: str) -> str:
     return text.replace("|", "/")
 
 
-def write_readme() -> None:
-    """Puts the table between README's markers."""
+def write_page() -> None:
+    """Puts the table between the page's markers."""
     from colorizer import atomic_files
 
-    before, found, rest = README.read_text("utf-8").partition("<!-- benchmarks:start -->\n")
+    before, found, rest = PAGE.read_text("utf-8").partition("<!-- benchmarks:start -->\n")
     _, ended, after = rest.partition("<!-- benchmarks:end -->")
     if not (found and ended):
-        raise SystemExit(f"{README} lacks the markers <!-- benchmarks:start --> and <!-- benchmarks:end -->.")
-    atomic_files.write_text(README, f"{before}{found}{table()}\n{ended}{after}")
+        raise SystemExit(f"{PAGE} lacks the markers <!-- benchmarks:start --> and <!-- benchmarks:end -->.")
+    atomic_files.write_text(PAGE, f"{before}{found}{table()}\n{ended}{after}")
 
 
 def main(argv=None) -> int:
@@ -170,7 +170,7 @@ def main(argv=None) -> int:
         lines = run(name)
         failed |= not lines
         keep(lines)
-    write_readme()
+    write_page()
     return int(failed)
 
 

@@ -1,7 +1,7 @@
 """The same network in four runtimes: size, agreement with Keras and latency on the CPU.
 
     python -m benchmarks.runtimes --classifier FILE.keras --photos DIR
-    python -m benchmarks.runtimes --readme          the same, and writes the table into README.md
+    python -m benchmarks.runtimes --readme          the same, and writes the table into docs/export.md
 
 Exports the network in every format, compares each with Keras on 20 pictures and times one picture at
 a time with two threads each. Writes results/runtimes.json. Run it on a machine that does nothing
@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 RECORD = Path("results/runtimes.json")
+PAGE = Path("docs/export.md")
 THREADS = 2
 ROUNDS = 15  # timed, after two that are not; the runtimes take turns, so that other load meets them all alike
 TITLES = {"keras": "Keras (`predict`)", "saved_model": "SavedModel (TensorFlow)", "onnx": "ONNX Runtime"}
@@ -31,7 +32,7 @@ def parse(argv=None) -> argparse.Namespace:
     parser.add_argument("--weights", metavar="NAME|FILE", help="default: the shipped default")
     parser.add_argument("--classifier", metavar="FILE", help="default: as trained")
     parser.add_argument("--photos", metavar="DIR", help="default: scikit-image's photographs")
-    parser.add_argument("--readme", action="store_true", help="write the table into README.md")
+    parser.add_argument("--readme", action="store_true", help="write the table into docs/export.md")
     return parser.parse_args(argv)
 
 
@@ -75,7 +76,7 @@ def measure(colorizer, pictures, folder: Path) -> dict:
 
 
 def table(record: dict) -> str:
-    """The record as README shows it, in Markdown."""
+    """The record as the page shows it, in Markdown."""
     lines = ["| Runtime | File (MB) | Largest difference to Keras (ab/128) | Latency: median, fastest (ms) |"]
     lines.append("| --- | --- | --- | --- |")
     for name, row in sorted(record["runtimes"].items(), key=lambda item: item[1]["median_ms"]):
@@ -92,7 +93,7 @@ def table(record: dict) -> str:
 
 
 def main(argv=None) -> int:
-    """Flags -> measurements -> record (and README); returns the exit status."""
+    """Flags -> measurements -> record (and page); returns the exit status."""
     flags = parse(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ |= {"TF_NUM_INTRAOP_THREADS": str(THREADS)}
@@ -123,8 +124,8 @@ def main(argv=None) -> int:
     }
     atomic_files.write_json(RECORD, record)
     print(table(record))
-    if flags.readme and not table_pages.put_between_markers(Path("README.md"), "runtimes", table(record)):
-        print("README.md has no markers runtimes:start and runtimes:end", file=sys.stderr)
+    if flags.readme and not table_pages.put_between_markers(PAGE, "runtimes", table(record)):
+        print(f"{PAGE} has no markers runtimes:start and runtimes:end", file=sys.stderr)
     return 0 if all(row["worst_ab_norm"] < convert.TOLERANCE for row in rows.values()) else 1
 
 

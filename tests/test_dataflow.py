@@ -1,4 +1,4 @@
-"""README's data-flow table, row by row, against the arrays themselves."""
+"""The data-flow table, row by row, against the arrays themselves."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from colorizer.evaluation import metrics
 
 @pytest.fixture(scope="module")
 def table():
-    """step -> (array, shape) as README prints them."""
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    """step -> (array, shape) as the page prints them."""
+    text = (REPOSITORY / "docs/methods.md").read_text(encoding="utf-8")
     lines = text.partition("## Data flow")[2].partition("## ")[0].splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     return {row[0]: (row[1], row[2]) for row in rows[2:]}
@@ -23,7 +23,7 @@ def is_float32_within(array, shape, low, high):
     return array.shape == shape and array.dtype == np.float32 and low <= array.min() and array.max() <= high
 
 
-def test_every_step_makes_what_readme_says(table, tmp_path, monkeypatch):
+def test_every_step_makes_what_the_page_says(table, tmp_path, monkeypatch):
     monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
     checked = {}
 
