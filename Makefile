@@ -6,7 +6,7 @@
 # make docs    builds the documentation site into build/site
 # make bench   measures speed and memory on this machine's CPU, a quarter of an hour; results/benchmarks.json
 # make results every run of the reproduction, then its tables: MATRIX=gpu (100 epochs each), whole, cpu or unet; goes on after a kill
-# make tables  Tables 1-4, Figure 5 and the curves from the records in results/
+# make tables  Tables 1-4, REPRODUCTION.md and figures in results/, and the tables of README.md, from results/runs
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,11 +29,11 @@ check: $(VENV)/dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 tables: $(VENV)/runtime
-	$(BIN)/python evaluate.py
+	$(BIN)/python evaluate.py --committed
 
 # FLAGS: as `python -m colorizer reproduce --help` says. Tables are made also where a row failed.
 results: $(VENV)/runtime
-	$(BIN)/python -m colorizer reproduce --matrix $(MATRIX) $(FLAGS); status=$$?; $(BIN)/python evaluate.py && exit $$status
+	$(BIN)/python -m colorizer reproduce --matrix $(MATRIX) $(FLAGS); status=$$?; $(BIN)/python evaluate.py --committed && exit $$status
 
 notebooks: $(VENV)/runtime
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[notebooks]" -c constraints.txt

@@ -1,4 +1,4 @@
-"""Scores all runs and writes the tables: `python evaluate.py --help`. It is `colorizer.cli.evaluate`."""
+"""Scores runs and writes tables: `python evaluate.py --help`. It is `colorizer.cli.evaluate`."""
 
 from colorizer.cli import evaluate
 

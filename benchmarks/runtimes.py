@@ -102,7 +102,7 @@ def main(argv=None) -> int:
     from colorizer.export import convert
     from colorizer.inference import colorizer as inference
     from colorizer.inference import forward
-    from colorizer.reporting import table_pages
+    from colorizer.reporting import markdown
 
     load = os.getloadavg()
     colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier)
@@ -124,7 +124,7 @@ def main(argv=None) -> int:
     }
     atomic_files.write_json(RECORD, record)
     print(table(record))
-    if flags.readme and not table_pages.put_between_markers(PAGE, "runtimes", table(record)):
+    if flags.readme and not markdown.put_between_markers(PAGE, "runtimes", table(record)):
         print(f"{PAGE} has no markers runtimes:start and runtimes:end", file=sys.stderr)
     return 0 if all(row["worst_ab_norm"] < convert.TOLERANCE for row in rows.values()) else 1
 

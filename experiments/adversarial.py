@@ -24,7 +24,7 @@ from benchmarks import choices, looks
 from colorizer import color, weights
 from colorizer.config import TrainConfig, names
 from colorizer.data import batches
-from colorizer.evaluation import metrics
+from colorizer.evaluation import statistics
 from colorizer.methods import gan, transfer_unet
 from colorizer.methods.colorful import STRIDE
 from colorizer.training import initialization, loop
@@ -118,7 +118,7 @@ def main(argv=None) -> None:
         trained = trained_on(flags.run, share, epochs) if epochs else weights.load(flags.run)
         found, psnr = choices.measure(trained, rgb_u8, of_grey + choices.MARGIN, of_truth)
         base = psnr if base is None else base
-        low, high = metrics.bootstrap_interval(psnr - base)
+        low, high = statistics.bootstrap_interval(psnr - base)
         told = {"share": share, "epochs": epochs, "pictures": len(rgb_u8), "psnr_grey": of_grey}
         told |= found | {"minus_base": float(np.mean(psnr - base)), "low": low, "high": high}
         print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in told.items()}), flush=True)

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks import looks
 from colorizer import color, experiments, weights
-from colorizer.evaluation import metrics
+from colorizer.evaluation import metrics, statistics
 
 TEMPERATURES = (1.0, 0.7, 0.5)
 GAINS = (0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
@@ -35,7 +35,7 @@ def scores(rgb_u8: np.ndarray, ab_norm_hat: np.ndarray) -> tuple[np.ndarray, flo
     for rgb, ab_norm in zip(rgb_u8, np.clip(ab_norm_hat, -1, 1), strict=True):
         rgb_hat = color.merge(color.rgb_to_lab(rgb)[..., 0], cv2.resize(ab_norm, rgb.shape[1::-1]))
         psnr.append(metrics.psnr_rgb(rgb, rgb_hat))
-        colourfulness.append(metrics.colourfulness(rgb_hat))
+        colourfulness.append(metrics.colorfulness(rgb_hat))
     return np.array(psnr), float(np.mean(colourfulness))
 
 
@@ -51,7 +51,7 @@ def most_colour(points: list[tuple[float, float]], least: float) -> float | None
 def bounds(rgb_u8: np.ndarray) -> tuple[float, float]:
     """The PSNR of no colour, and the truth's colourfulness: means over the pictures."""
     grey, _ = scores(rgb_u8, np.zeros((len(rgb_u8), 1, 1, 2), np.float32))
-    return float(grey.mean()), float(np.mean([metrics.colourfulness(rgb) for rgb in rgb_u8]))
+    return float(grey.mean()), float(np.mean([metrics.colorfulness(rgb) for rgb in rgb_u8]))
 
 
 def measure(trained: weights.Trained, rgb_u8: np.ndarray, least: float, of_truth: float) -> tuple[dict, np.ndarray]:
@@ -101,7 +101,7 @@ def main(argv=None) -> None:
     for row in rows:
         found, psnr = measure(weights.load(flags.runs / row.name), rgb_u8, of_grey + MARGIN, of_truth)
         base = psnr if row.base == row.name else base
-        low, high = metrics.bootstrap_interval(psnr - base)
+        low, high = statistics.bootstrap_interval(psnr - base)
         summary = json.loads((flags.runs / row.name / "summary.json").read_text("utf-8"))
         told = {"run": row.name, "change": row.change, "pictures": len(rgb_u8), "val_mse": summary["val_mse"]}
         told |= {"psnr_grey": of_grey, "psnr_rgb": found.pop("psnr_rgb")}

@@ -89,7 +89,7 @@ def line(rgb_u8, ab_norm_hat, **what) -> str:
     """One JSON line: the means over the pictures."""
     scores = [metrics.score(rgb, cv2.resize(ab, (256, 256))) for rgb, ab in zip(rgb_u8, ab_norm_hat, strict=True)]
     means = {name: round(float(np.mean([score[name] for score in scores])), 5) for name in MEASURES}
-    truth = round(float(np.mean([metrics.colourfulness(rgb) for rgb in rgb_u8])), 2)
+    truth = round(float(np.mean([metrics.colorfulness(rgb) for rgb in rgb_u8])), 2)
     return json.dumps(what | {"pictures": len(rgb_u8)} | means | {"colourfulness_truth": truth})
 
 

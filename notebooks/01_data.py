@@ -23,7 +23,7 @@ import pandas as pd
 
 from colorizer import color
 from colorizer.data import datasets
-from colorizer.evaluation import color_statistics, metrics, runs, test_sets
+from colorizer.evaluation import color_statistics, metrics, scores, test_sets
 from colorizer.reporting.figures import contact_sheets, gallery, plots
 
 RESULTS = Path("../results")
@@ -47,7 +47,7 @@ pd.DataFrame(
 
 # %%
 view = gallery.open_all(RESULTS)
-view.lot()
+view.truths()
 
 # %% [markdown]
 # ## Lab
@@ -70,7 +70,7 @@ np.array_equal(color.lab_to_rgb(color.rgb_to_lab(picture)), picture)
 # ## Where the colours lie
 #
 # Most pixels are near grey, and what is not leans to yellow and orange. `spread` is the distance from the mean
-# colour, `near_grey` the share of pixels with less than 10 Lab units of chroma, `warm` the share with a > 0 and b >
+# colour, `near_gray` the share of pixels with less than 10 Lab units of chroma, `warm` the share with a > 0 and b >
 # 0.
 
 # %%
@@ -88,7 +88,7 @@ color_statistics.table({color_statistics.TRUTH: truth}).round(2)
 
 # %%
 first = view.pictures[0]
-greys = [metrics.score(rgb_u8, np.zeros((256, 256, 2))) for rgb_u8 in first.store.read(first.rows[: first.listed])]
+greys = [metrics.score(rgb_u8, np.zeros((256, 256, 2))) for rgb_u8 in first.store.read(first.rows[: first.count])]
 pd.DataFrame(greys).mean().round(4).to_frame(first.name)
 
 # %% [markdown]
@@ -96,6 +96,6 @@ pd.DataFrame(greys).mean().round(4).to_frame(first.name)
 # set:
 
 # %%
-recorded = runs.read_metrics(RESULTS / "metrics.csv")
-floors = recorded[(recorded.run == runs.NONE) & recorded.test_set.isin(runs.TEST_LISTS)]
+recorded = scores.read(RESULTS / "metrics.csv")
+floors = recorded[(recorded.run == scores.NONE) & recorded.test_set.isin(scores.TEST_LISTS)]
 floors.groupby(["test_set", "method", "trained_on"])[list(metrics.COLUMNS)].mean().round(4)

@@ -92,7 +92,8 @@ pd.Series(summary)[told].to_frame("")
 # `results/figures/curves-*.png`.
 
 # %%
-recorded = [run for run in runs.chosen(runs.read(RESULTS / "runs")[0]).values() if run.method == settings.method]
+finished = runs.representatives(runs.read(RESULTS / "runs")[0]).values()
+recorded = [run for run in finished if run.method == settings.method]
 display.stacked([plots.curves(run) for run in recorded])
 
 # %% [markdown]

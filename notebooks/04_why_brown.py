@@ -23,13 +23,13 @@ import numpy as np
 import pandas as pd
 
 from colorizer import experiments
-from colorizer.evaluation import color_statistics, runs
+from colorizer.evaluation import color_statistics, scores
 from colorizer.reporting import markdown
 from colorizer.reporting.figures import contact_sheets, gallery, plots
 
 RESULTS = Path("../results")
 view = gallery.open_all(RESULTS)
-colours = view.colours(gallery.described)
+colours = view.colors(gallery.description)
 truth = colours[color_statistics.TRUTH]
 predictors = {label: kept for label, kept in colours.items() if label != color_statistics.TRUTH}
 
@@ -40,7 +40,7 @@ predictors = {label: kept for label, kept in colours.items() if label != color_s
 # %%
 swatches = {"red": (0.5, 0.4), "yellow": (0, 0.55), "green": (-0.4, 0.3), "blue": (0.15, -0.5)}
 swatches["their mean"] = np.mean(list(swatches.values()), axis=0)
-swatches |= {f"mean of {run.trained_on}": run.summary["mean_ab_norm"] for run in view.shown}
+swatches |= {f"mean of {run.trained_on}": run.summary["mean_ab_norm"] for run in view.systems}
 contact_sheets.sheet(
     [[contact_sheets.Group([contact_sheets.swatch(ab_norm)], label) for label, ab_norm in swatches.items()]], tile=96
 )
@@ -51,11 +51,11 @@ contact_sheets.sheet(
 # Shares of the pixels, logarithmic; the red line holds 95 % of the truth's.
 
 # %%
-plots.histograms(view.colours(gallery.figure_label))
+plots.histograms(view.colors(gallery.figure_label))
 
 # %% [markdown]
 # `chroma` is the mean strength of the colours in Lab units, `spread` the distance from the predictor's own mean
-# colour (0 would be one tint for everything), `near_grey` the share of pixels with a chroma under 10, `warm` the
+# colour (0 would be one tint for everything), `near_gray` the share of pixels with a chroma under 10, `warm` the
 # share with a > 0 and b > 0. Trained by squared error, the paper's network has half the truth's chroma or less
 # and a fraction of its spread. On paintings it is one tint, and a warm one; on COCO, where its encoder is known to live
 # (`results/experiments/alive.jsonl`), it has two fifths of the spread of photographs.
@@ -85,12 +85,12 @@ plots.gains(truth, predictors, "coco")
 # wrong. Both are paid for in error. Means over the test lists, `metrics.csv`:
 
 # %%
-scores = runs.read_metrics(RESULTS / "metrics.csv")
-scores = scores[scores.test_set.isin(runs.TEST_LISTS) & ~scores.run.map(experiments.is_ablation)]
-scores = scores.assign(title=scores.method.map(markdown.short_title))
+table = scores.read(RESULTS / "metrics.csv")
+table = table[table.test_set.isin(scores.TEST_LISTS) & ~table.run.map(experiments.is_ablation)]
+table = table.assign(title=table.method.map(markdown.short_title))
 kinds = ["test_set", "title", "trained_on", "run"]
 measures = ["colourfulness", "colourfulness_truth", "mse_ab", "psnr_rgb", "ciede2000"]
-scores.groupby(kinds)[measures].mean().round(4)
+table.groupby(kinds)[measures].mean().round(4)
 
 # %% [markdown]
 # Those runs are short and differ in everything at once. One network rebalanced by degrees tells more: the transfer

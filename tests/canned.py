@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from colorizer.config import TrainConfig
-from colorizer.evaluation import metrics, runs
+from colorizer.evaluation import metrics, runs, scores
 
 SUMMARY = {
     "epochs": 3,
@@ -34,8 +34,9 @@ def canned_run(folder: Path, method="efficientnet", trained_on="paintings", conf
     """Writes a finished run's record, without weights, and reads it back."""
     folder.mkdir(parents=True)
     settings = TrainConfig(method=method, dataset=trained_on, classifier="none", epochs=3, image_size=64)
-    told = {"commit": "0123abcd", "classifier_name": "none", "classifier_sha256": "", "data": {"split_source": "lists"}}
-    whole = asdict(settings) | told | (config or {})
+    recorded = {"commit": "0123abcd", "classifier_name": "none", "classifier_sha256": ""}
+    recorded["data"] = {"split_source": "lists"}
+    whole = asdict(settings) | recorded | (config or {})
     (folder / "config.json").write_text(json.dumps(whole))
     head = {"method": method, "trained_on": trained_on, "classifier": whole["classifier_name"]}
     (folder / "summary.json").write_text(json.dumps(head | SUMMARY | summary))
@@ -53,11 +54,11 @@ def canned_scores(key: dict, test_set: str, psnr: list[float], ssim: list[float]
     return rows
 
 
-def floor_key(method: str, trained_on: str = runs.NONE) -> dict:
-    """The key columns of a trivial predictor's rows."""
-    return {"run": runs.NONE, "method": method, "trained_on": trained_on, "classifier": runs.NONE}
+def floor_key(method: str, trained_on: str = scores.NONE) -> dict:
+    """The key columns of a trivial baseline's rows."""
+    return {"run": scores.NONE, "method": method, "trained_on": trained_on, "classifier": scores.NONE}
 
 
 def run_key(run: runs.Run) -> dict:
-    """The key columns of a run's rows, but for the picture."""
-    return {k: v for k, v in run.keys("", "").items() if k not in ("test_set", "image")}
+    """The key columns of a run's rows."""
+    return run.key

@@ -13,8 +13,8 @@ import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 from conftest import REPOSITORY, draw_picture
 
-from colorizer.evaluation import predictions, runs, test_sets
-from colorizer.reporting import tables
+from colorizer.evaluation import predictions, scores, test_sets
+from colorizer.reporting.build import write_tables
 from colorizer.reporting.figures import gallery
 
 FOLDER = REPOSITORY / "notebooks"
@@ -96,7 +96,7 @@ def small_world(tmp_path_factory):
     (root / "notebooks").mkdir()
     (root / "data" / "splits").mkdir(parents=True)
     tests = {}
-    for place, name in enumerate(runs.TEST_LISTS):
+    for place, name in enumerate(scores.TEST_LISTS):
         tests[name] = [image for test_list, image in test_sets.figure5() if test_list == name] + ["extra.png"]
         parts = {"train": [f"train_{i}.png" for i in range(4)], "val": ["val_0.png"], "test": tests[name]}
         (root / "data" / name).mkdir()
@@ -117,19 +117,19 @@ def _results(results, tests, data):
     rng, rows = np.random.default_rng(0), []
     figure5 = ["/".join(pair) for pair in test_sets.figure5()]
     for run in made:
-        names = tests | {runs.FIGURE5: figure5}
+        names = tests | {scores.FIGURE5: figure5}
         kept = {t: (n, rng.integers(-60, 60, (len(n), 64, 64, 2)).astype(np.int8)) for t, n in names.items()}
         predictions.write(run.folder / "predictions.npz", kept)
     keys = [run_key(run) for run in made] + [floor_key("all_grey")]
     keys += [floor_key("mean_colour", of) for of in ("paintings", "coco")]
     for key in keys:
-        for test_set, images in (tests | {runs.FIGURE5: figure5}).items():
+        for test_set, images in (tests | {scores.FIGURE5: figure5}).items():
             values = rng.uniform(0.5, 1, len(images))
             scored = canned_scores(key, test_set, list(20 * values), list(values))
             rows += [row | {"image": image, "ciede2000": 9 * v} for row, image, v in zip(scored, images, values)]  # noqa: B905
-    scores = pd.DataFrame(rows, columns=list(runs.COLUMNS))
-    runs.write_metrics(results / "metrics.csv", scores)
-    tables.write(made, scores, results)
+    table = pd.DataFrame(rows, columns=list(scores.COLUMNS))
+    scores.write(results / "metrics.csv", table)
+    write_tables(made, table, results)
     (results / "experiments").mkdir()
     shutil.copy(REPOSITORY / "results" / "experiments" / "looks.jsonl", results / "experiments")
 
@@ -173,9 +173,9 @@ def test_script_runs_on_drawn_pictures(name, in_small_world):
 
 def test_a_gallery_of_records_draws_what_evaluation_draws(in_small_world):
     view = gallery.open_all(in_small_world / "results")
-    scores = runs.read_metrics(in_small_world / "results" / "metrics.csv")
-    lines = gallery.draw(view.shown, view, scores, in_small_world / "figures", test_sets.figure5())
+    table = scores.read(in_small_world / "results" / "metrics.csv")
+    lines = gallery.draw(view.systems, view, table, in_small_world / "figures", test_sets.figure5())
     assert not [line for line in lines if "not drawn" in line or "without" in line]
     drawn = {path.name for path in (in_small_world / "figures").iterdir()}
     assert {"figure5.png", "ab-histograms.png", "contact-gan-paintings.jpg", "extremes-gan-paintings.jpg"} <= drawn
-    assert len(drawn) == 2 + 3 * len(view.shown)
+    assert len(drawn) == 2 + 3 * len(view.systems)

@@ -1,48 +1,211 @@
-"""Scores all runs on the test pictures and writes Tables 1-4, Figure 5, contact sheets and curves.
+"""Scores trained runs on the test pictures; writes Tables 1-4, REPRODUCTION.md and figures.
 
-    %(prog)s                                      results/runs -> results
-    %(prog)s --data-dir ../shared/data            the folder that holds coco/, paintings/, ood/
-    %(prog)s --limit 20 --output results/smoke    a quick look: the first pictures of each list
+    %(prog)s                             the runs in runs/; results in runs/evaluation/
+    %(prog)s --data-dir path/to/data     the folder that holds coco/, paintings/, ood/
+    %(prog)s --limit 20                  a quick look: 20 pictures of each list; results in runs/evaluation-limit-20/
 
-Runs whose weights, classifier and pictures are here are predicted anew; the others keep their
-recorded rows, and the report says which is which. Without pictures every table is made from the
-records alone. Nothing is downloaded.
+A run is predicted anew where its weights, its classifier and the pictures are here; else its
+recorded scores are used. A run trained on a folder of pictures is scored on that folder's own
+test split too. Nothing is downloaded.
 """
 
 import argparse
 import logging
+import os
 import sys
+from pathlib import Path
 
 from colorizer import cli
-from colorizer.errors import EvaluationError
+from colorizer.errors import ColorizerError, EvaluationError
 
 PROG = "python -m colorizer evaluate"
+COMMITTED = Path("results")
+LIMITED = "limited.txt"  # in a folder of results: the lists were limited, and how
 
 
 def main(argv=None, prog: str = PROG) -> int:
-    """Flags -> `evaluation.evaluate`; returns the exit status."""
+    """Reads the flags, scores the runs and writes the results; returns the exit status."""
+    flags = parse(argv, prog)
+    try:
+        runs, output, note = plan(flags, prog)  # wrong flags end here, before Keras loads for seconds
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Every run's network is compiled once; from the fifth on TensorFlow warns of a loop.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        _evaluate(flags, runs, output, note)
+    except ColorizerError as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return error.exit_status
+    except OSError as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted; no results were written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
+    """The typed flags."""
     parser = argparse.ArgumentParser(
         cli.typed(prog), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", default="results/runs", metavar="DIR", help="a folder per run (default: %(default)s)")
-    parser.add_argument("--output", default="results", metavar="DIR", help="for the results (default: %(default)s)")
-    parser.add_argument("--data-dir", metavar="DIR", help="holds coco/, paintings/, ood/ (default: found)")
-    parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each test list (default: all)")
-    flags = parser.parse_args(argv)
+    add = parser.add_argument
+    add("--runs", type=Path, metavar="DIR", help="a folder with a folder per run (default: runs)")
+    add("--output", type=Path, metavar="DIR", help="folder for the results (default: evaluation/ in the runs' folder)")
+    add("--data-dir", metavar="DIR", help="holds coco/, paintings/, ood/ (default: $COLORIZER_DATA, then the cache)")
+    add("--limit", type=int, metavar="N", help="at most N pictures of each test list (default: all)")
+    add("--classifier", metavar="FILE|NAME", help="for the runs trained with it (default: as recorded)")
+    committed = "make the repository's own tables: results/runs -> results/, README.md, MODEL_CARD.md"
+    add("--committed", action="store_true", help=committed)
+    return parser.parse_args(argv)
 
-    from colorizer.evaluation import evaluator  # Keras takes seconds to load; --help does not wait for it
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    # Every run's network is compiled once; from the fifth on TensorFlow warns of a loop.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    try:
-        result = evaluator.evaluate(flags.runs, flags.output, flags.data_dir, flags.limit)
-    except (EvaluationError, ValueError) as error:
-        print(f"{prog}: {error}", file=sys.stderr)
-        return 2
-    print(result.markdown)
-    print("\n".join(result.report))
-    return 0
+def plan(flags: argparse.Namespace, prog: str = PROG) -> tuple[Path, Path, str]:
+    """Checks the flags without loading anything heavy.
+
+    Args:
+        flags: from `parse`.
+        prog: the command, for messages.
+
+    Returns:
+        The folder of runs, the folder for the results, and the note of limited lists or "".
+
+    Raises:
+        EvaluationError: a folder or file is missing, no run is finished, or results would be overwritten.
+    """
+    if flags.limit is not None and flags.limit <= 0:
+        raise EvaluationError(f"--limit must be above 0. Received: {flags.limit}")
+    if flags.data_dir is not None and not Path(flags.data_dir).is_dir():
+        raise EvaluationError(
+            f"--data-dir needs a folder with coco/, paintings/, ood/. Received: {flags.data_dir}, which is not there."
+        )
+    _check_classifier(flags.classifier)
+    if flags.committed:
+        if flags.runs or flags.output or flags.limit:
+            raise EvaluationError("--committed takes no --runs, --output or --limit: it makes results/ from all of it.")
+        runs, output = COMMITTED / "runs", COMMITTED
+    else:
+        runs = flags.runs or Path("runs")
+        folder = f"evaluation-limit-{flags.limit}" if flags.limit else "evaluation"
+        output = flags.output or runs / folder
+    _check_runs(runs, flags, prog)
+    if not flags.committed:
+        _check_output(output, flags, prog)
+    note = f"--limit {flags.limit}: at most {flags.limit} pictures of each test list, not the whole lists."
+    return runs, output, note if flags.limit else ""
+
+
+def _check_classifier(spec):
+    looks_like_file = spec and (os.sep in spec or Path(spec).suffix in (".keras", ".h5"))
+    if looks_like_file and ":" not in spec and not Path(spec).is_file():
+        raise EvaluationError(f"--classifier needs the name or the file of a classifier. Received: {spec}, not there.")
+
+
+def _check_runs(runs: Path, flags, prog):
+    if flags.committed and not runs.is_dir():
+        raise EvaluationError(f"--committed works in a clone of the repository. Received: no {runs} here.")
+    if flags.runs and not runs.is_dir():
+        raise EvaluationError(f"--runs needs a folder with a folder per run. Received: {runs}, which is not there.")
+    if not any(runs.glob("*/summary.json")):
+        unfinished = sorted(path.parent.name for path in runs.glob("*/config.json"))
+        started = f" Not finished yet: {', '.join(unfinished)}." if unfinished else ""
+        raise EvaluationError(
+            f"there is no finished run in {runs}.{started} Train one first, for example: python train.py --dataset "
+            f"sample --method transfer_unet --init-weights shipped --epochs 1\nFor the records that come with the "
+            f"repository: {cli.typed(prog)} --runs results/runs --output runs/evaluation-of-records"
+        )
+
+
+def _check_output(output: Path, flags, prog):
+    if root := _committed_results(output):
+        raise EvaluationError(
+            f"{root} holds the committed results, which only `make tables` writes ({cli.typed(prog)} --committed). "
+            f"Choose another --output. Received: {output}"
+        )
+    whole = (output / "metrics.csv").is_file() and not (output / LIMITED).is_file()
+    if flags.limit and whole:
+        raise EvaluationError(
+            f"{output} holds results of whole test lists, which --limit does not overwrite. Choose another --output. "
+            f"Received: --limit {flags.limit}"
+        )
+
+
+def _committed_results(path: Path) -> Path | None:
+    """The committed results that hold a path: a folder with metrics.csv, README.md and runs/."""
+    path = path.resolve()
+    for folder in (path, *path.parents):
+        if (folder / "metrics.csv").is_file() and (folder / "README.md").is_file() and (folder / "runs").is_dir():
+            return folder
+    return None
+
+
+def _evaluate(flags, runs: Path, output: Path, note: str) -> None:
+    from colorizer import atomic_files
+    from colorizer.evaluation import evaluator, scores
+    from colorizer.reporting import build
+
+    limited = output / LIMITED
+    same_lists = note == (limited.read_text("utf-8").strip() if limited.is_file() else "")
+    result = evaluator.evaluate(
+        runs,
+        scores.read(output / scores.FILE) if same_lists else None,
+        data_dir=flags.data_dir,
+        limit=flags.limit,
+        classifier_spec=flags.classifier,
+        keep_predictions=flags.committed or not _committed_results(runs),
+    )
+    if note:
+        atomic_files.write_text(limited, note + "\n")
+    lines = build.write(result, output, note, summary=not flags.committed)
+    if not note:
+        limited.unlink(missing_ok=True)
+    if flags.committed:
+        lines += build.fill_in(result, output)
+    print(summary(result))
+    for line in (*_grouped(result.notes), *(line for line in lines if "not drawn" in line or "unchanged" in line)):
+        print(line)
+    pages = "summary.md, table1.md to table4.md, ablation.md" if not flags.committed else "table1.md to table4.md"
+    print(f"\nTables: {output / 'tables'} ({pages}); claims: {output / 'REPRODUCTION.md'}; {output / 'figures'}")
+
+
+def summary(result) -> str:
+    """A line per predictor and test list: how many pictures, PSNR, SSIM, CIEDE2000, and whether it was computed.
+
+    Args:
+        result: an `evaluator.Evaluation`.
+
+    Returns:
+        Text for a terminal.
+    """
+    from colorizer.evaluation.scores import NONE
+    from colorizer.reporting import markdown, tables
+
+    methods = {run.name: run.method for run in result.runs}
+    lines = [("predictor", "test list", "n", "PSNR (dB)", "SSIM (%)", "CIEDE2000", "")]
+    for row in tables.headline(result.scores).itertuples():
+        if row.run == NONE:
+            label = row.method if row.trained_on == NONE else f"{row.method} of {row.trained_on}"
+            name = label.replace(row.method, markdown.title_of(row.method))
+        else:
+            name = label = row.run + row.method.removeprefix(methods[row.run])
+        numbers = [markdown.scaled(m, getattr(row, m)) for m in ("psnr_rgb", "ssim_rgb", "ciede2000")]
+        lines.append((name, row.test_set, str(row.n), *numbers, result.origins[label].get(row.test_set, "")))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    form = "  ".join(f"{{:{'<' if i in (0, 1, 6) else '>'}{width}}}" for i, width in enumerate(widths))
+    return "\n".join(form.format(*line).rstrip() for line in lines) + "\n"
+
+
+def _grouped(notes) -> list[str]:
+    """Notes of the form `name: reason`, those with the same reason in one line."""
+    names = {}
+    for note in notes:
+        name, _, reason = note.partition(": ")
+        names.setdefault(reason, []).append(name)
+    return [
+        f"{', '.join(part[:3])}{f' and {len(part) - 3} more' if len(part) > 3 else ''}: {reason}"
+        for reason, part in names.items()
+    ]
 
 
 def run(prog: str = PROG) -> None:

@@ -1,7 +1,6 @@
-"""Which colours and how strong: histograms over (a, b) of predictions and truth, and what a gain would change.
+"""Which colors and how strong: hues, histograms over (a, b), and the effect of a gain.
 
-Everything is computed on colours as `predictions.npz` keeps them, 64x64 a picture, the truth shrunk alike. A
-predictor's colours are `Kept`: test list -> (names, (n, 64, 64, 2) int8), as `predictions.read` returns them.
+Everything is computed on colors as `predictions.npz` stores them, 64x64 per picture; the truth is shrunk alike.
 """
 
 from __future__ import annotations
@@ -12,48 +11,75 @@ import numpy as np
 import pandas as pd
 
 from colorizer import color
-from colorizer.evaluation import predictions, runs, test_sets
+from colorizer.evaluation import predictions, test_sets
+from colorizer.evaluation.scores import test_lists
 
-Kept = Mapping[str, tuple[Sequence[str], np.ndarray]]
+# A predictor's colors: test list -> (file names, (n, 64, 64, 2) int8), as `predictions.read` returns them.
+Predictions = Mapping[str, tuple[Sequence[str], np.ndarray]]
 
-# Bins of five int8 steps, 5.04 Lab units, the middle one around no colour; predictions may lie outside of sRGB.
+BROWN_HUES = (30.0, 100.0)  # degrees in the a, b plane, red-orange to yellow: dark or pale, people call them brown
+_HAS_HUE = 5.0  # Lab units of chroma; with less, a pixel has no hue to speak of
+# Bins of five int8 steps, 5.04 Lab units, the middle one around no color; predictions may lie outside of sRGB.
 _EDGES = np.arange(-127.5, 128, 5)
 EXTENT = float(_EDGES[-1] / predictions.AB_STEPS * color.AB_SCALE)  # Lab units, half a histogram's side
-NEAR_GREY = 10.0  # Lab units of chroma; less looks grey beside a colour
+NEAR_GRAY = 10.0  # Lab units of chroma; less looks gray beside a color
 TRUTH = "truth"
 
-COLUMNS = ["predictor", "test_set", "n", "chroma", "spread", "near_grey", "warm", "mean_a", "mean_b"]
+COLUMNS = ["predictor", "test_set", "n", "chroma", "spread", "near_gray", "warm", "mean_a", "mean_b"]
 GAIN_COLUMNS = ["predictor", "test_set", "n", "error", "best_gain", "error_best", "vivid_gain", "error_vivid"]
 
 
 def truths(pictures: Iterable[test_sets.Pictures]) -> dict[str, tuple[list[str], np.ndarray]]:
-    """The true colours of the test lists, as a perfect predictor would have kept them.
+    """The true colors of the test lists, in the form of a predictor's.
 
     Args:
-        pictures: from `testlists.find`.
+        pictures: from `test_sets.find`.
 
     Returns:
-        `Kept`.
-
-    Source: ours.
+        `Predictions`.
     """
-    found = {}
-    for p in pictures:
-        shrunk = [predictions.shrink(color.rgb_to_l_ab(p.store.read([row])[0])[1]) for row in p.rows[: p.listed]]
-        found[p.name] = (p.images[: p.listed], np.stack(shrunk))
-    return found
+
+    def small(p):
+        rgb_u8 = (p.store.read([row])[0] for row in p.rows[: p.count])
+        return np.stack([predictions.shrink(color.rgb_to_l_ab(picture)[1]) for picture in rgb_u8])
+
+    return {p.name: (p.images[: p.count], small(p)) for p in pictures if p.count}
+
+
+def hues(ab_norm: np.ndarray) -> dict[str, float]:
+    """Summarizes the colors of some pixels.
+
+    Args:
+        ab_norm: (..., 2) float, ab/128.
+
+    Returns:
+        `a`, `b`: their means in Lab units; `chroma`; `brown`: the share of pixels between red-orange and yellow
+        among those with a hue; `coloured`: the share of pixels with a hue.
+    """
+    ab = np.asarray(ab_norm, np.float32).reshape(-1, 2) * color.AB_SCALE
+    chroma = np.hypot(ab[:, 0], ab[:, 1])
+    has_hue = chroma > _HAS_HUE
+    angle = np.degrees(np.arctan2(ab[has_hue, 1], ab[has_hue, 0]))
+    brown = (angle >= BROWN_HUES[0]) & (angle <= BROWN_HUES[1])
+    return {
+        "a": float(ab[:, 0].mean()),
+        "b": float(ab[:, 1].mean()),
+        "chroma": float(chroma.mean()),
+        "brown": float(brown.mean()) if len(brown) else 0.0,
+        "coloured": float(has_hue.mean()),
+    }
 
 
 def histogram(ab: np.ndarray) -> np.ndarray:
-    """How often each colour occurs.
+    """Counts how often each color occurs.
 
     Args:
-        ab: (..., 2) int8, as kept.
+        ab: (..., 2) int8.
 
     Returns:
         (51, 51) float64, shares of the pixels; rows are b from negative up, columns a.
 
-    Source: ours; the plane of Zhang 2016, Figure 3.
+    Source: the plane of Zhang et al. 2016, Figure 3.
     """
     a, b = ab.reshape(-1, 2).T
     counts, _, _ = np.histogram2d(b, a, bins=(_EDGES, _EDGES))
@@ -66,81 +92,76 @@ def region(shares: np.ndarray, inside: float = 0.95) -> float:
     return float(ordered[np.searchsorted(np.cumsum(ordered), inside)])
 
 
-def _lab_ab(kept):
-    return predictions.unshrink(kept).reshape(-1, 2).astype(np.float64) * color.AB_SCALE
+def _lab_ab(small_ab):
+    return predictions.unshrink(small_ab).reshape(-1, 2).astype(np.float64) * color.AB_SCALE
 
 
-def table(predictors: Mapping[str, Kept]) -> pd.DataFrame:
-    """How strong the colours are, how far apart, and how brown.
+def table(predictors: Mapping[str, Predictions]) -> pd.DataFrame:
+    """Measures how strong the colors are, how far apart, and how brown.
 
     Args:
-        predictors: name -> `Kept`; the truth is one of them.
+        predictors: name -> `Predictions`; the truth may be one of them.
 
     Returns:
         `COLUMNS`, a row per predictor and test list. `chroma`: mean over pixels of sqrt(a² + b²), Lab units.
-        `spread`: root mean square distance to the predictor's own mean colour, Lab units; 0 for one tint.
-        `near_grey`, `warm`: shares of pixels with less chroma than `NEAR_GREY`; with a > 0 and b > 0, where
+        `spread`: root mean square distance to the predictor's own mean color, Lab units; 0 for one tint.
+        `near_gray`, `warm`: shares of pixels with less chroma than `NEAR_GRAY`; with a > 0 and b > 0, where
         red, orange, yellow and brown lie. `mean_a`, `mean_b`: Lab units.
-
-    Source: ours.
     """
     rows = []
-    for name, kept in predictors.items():
-        for test_set in (t for t in runs.TEST_LISTS if t in kept):
-            ab = _lab_ab(kept[test_set][1])
+    for name, predicted in predictors.items():
+        for test_set in test_lists(predicted):
+            ab = _lab_ab(predicted[test_set][1])
             chroma, mean = np.hypot(*ab.T), ab.mean(axis=0)
             spread = float(np.sqrt(np.square(ab - mean).sum(axis=1).mean()))
-            shares = (float((chroma < NEAR_GREY).mean()), float((ab > 0).all(axis=1).mean()))
-            rows.append((name, test_set, len(kept[test_set][0]), float(chroma.mean()), spread, *shares, *mean))
+            shares = (float((chroma < NEAR_GRAY).mean()), float((ab > 0).all(axis=1).mean()))
+            rows.append((name, test_set, len(predicted[test_set][0]), float(chroma.mean()), spread, *shares, *mean))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _moments(truth, kept):
+def _moments(truth, predicted):
     """(n, mean of truth², of truth times prediction, of prediction²) over the pictures both have."""
-    where = {name: i for i, name in enumerate(kept[0])}
+    where = {name: i for i, name in enumerate(predicted[0])}
     both = [(i, where[name]) for i, name in enumerate(truth[0]) if name in where]
-    t, p = (_lab_ab(part[[pair[k] for pair in both]]) for k, part in enumerate((truth[1], kept[1])))
+    t, p = (_lab_ab(part[[pair[k] for pair in both]]) for k, part in enumerate((truth[1], predicted[1])))
     return len(both), np.square(t).mean(), (t * p).mean(), np.square(p).mean()
 
 
-def errors(truth: Kept, kept: Kept, test_set: str, gains: np.ndarray) -> np.ndarray:
-    """Squared error of a prediction whose colours are made stronger, as a share of the error of no colour.
-
-    Args:
-        truth, kept: of the truth, from `truths`, and of a predictor.
-        test_set: the list.
-        gains: (n,) float, what a and b are multiplied by; 1 leaves them alone, 0 is all-grey.
-
-    Returns:
-        (n,) float64; 1 is as wrong as no colour. Not clipped to sRGB, as the loss is not.
-
-    Source: ours.
-    """
-    _, tt, tp, pp = _moments(truth[test_set], kept[test_set])
-    return 1 - 2 * np.asarray(gains) * tp / tt + np.square(gains) * pp / tt
-
-
-def gains(truth: Kept, predictors: Mapping[str, Kept]) -> pd.DataFrame:
-    """Which strength of its colours costs a predictor least, and what the truth's strength would cost it.
+def errors(truth: Predictions, predicted: Predictions, test_set: str, gains: np.ndarray) -> np.ndarray:
+    """Squared error of a prediction with stronger colors, as a share of the error of no color.
 
     Args:
         truth: from `truths`.
-        predictors: name -> `Kept`.
+        predicted: of a predictor.
+        test_set: the list.
+        gains: (n,) float, factors of a and b; 1 changes nothing, 0 is all-gray.
+
+    Returns:
+        (n,) float64; 1 is as wrong as no color. Not clipped to sRGB, as the loss is not.
+    """
+    _, tt, tp, pp = _moments(truth[test_set], predicted[test_set])
+    return 1 - 2 * np.asarray(gains) * tp / tt + np.square(gains) * pp / tt
+
+
+def gains(truth: Predictions, predictors: Mapping[str, Predictions]) -> pd.DataFrame:
+    """Finds the gain with the least error, and the error at the truth's strength of color.
+
+    Args:
+        truth: from `truths`.
+        predictors: name -> `Predictions`.
 
     Returns:
         `GAIN_COLUMNS`, a row per predictor and test list. `error`: as `errors` at gain 1. `best_gain`,
         `error_best`: the gain with the least error. `vivid_gain`, `error_vivid`: the gain at which root mean
-        square chroma is the truth's. No row for a predictor without any colour.
-
-    Source: ours; the least squares gain is tp / pp.
+        square chroma is the truth's. No row for a predictor without any color.
     """
     rows = []
-    for name, kept in predictors.items():
-        for test_set in (t for t in runs.TEST_LISTS if t in kept and t in truth):
-            n, tt, tp, pp = _moments(truth[test_set], kept[test_set])
+    for name, predicted in predictors.items():
+        for test_set in (t for t in test_lists(predicted) if t in truth):
+            n, tt, tp, pp = _moments(truth[test_set], predicted[test_set])
             if not n or not pp:
                 continue
             best, vivid = tp / pp, np.sqrt(tt / pp)
-            one, at_best, at_vivid = errors(truth, kept, test_set, np.array([1, best, vivid]))
+            one, at_best, at_vivid = errors(truth, predicted, test_set, np.array([1, best, vivid]))
             rows.append((name, test_set, n, one, best, at_best, vivid, at_vivid))
     return pd.DataFrame(rows, columns=GAIN_COLUMNS)

@@ -1,13 +1,11 @@
-"""Every number in a table, defined once. NumPy and scikit-image only.
+"""Every metric, defined once. NumPy and scikit-image only.
 
-Pictures are compared as uint8 sRGB after the predicted colours were merged with the
-photograph's own L*; the networks' own error and the paper's "accuracy" are taken on ab/128.
-`score` gives all columns of one picture, `bootstrap_interval` says how far a mean can be trusted.
+Pictures are compared as uint8 sRGB after the predicted colors were merged with the
+photograph's own L*; the networks' own error and the paper's "accuracy" are computed on ab/128.
+`score` gives all columns of one picture.
 """
 
 from __future__ import annotations
-
-import functools
 
 import numpy as np
 from skimage.color import deltaE_ciede2000
@@ -30,17 +28,15 @@ COLUMNS = (
     "accuracy_argmax_ab",
 )
 
-_CHUNK = 2**21  # random indices held at once by the bootstrap: 16 MiB
-
 
 def _psnr(mse: float, peak: float) -> float:
-    # Identical pictures have no error and an infinite PSNR. It stays infinite here; whoever takes a
-    # mean leaves such pictures out and says how many they were.
+    # Identical pictures have no error and an infinite PSNR. It stays infinite here; means leave
+    # such pictures out and count them.
     return float("inf") if mse == 0 else float(10 * np.log10(peak**2 / mse))
 
 
 def mse_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
-    """Mean squared error of the colours, over pixels and both channels.
+    """Mean squared error of the colors, over pixels and both channels.
 
     Args:
         ab_norm, ab_norm_hat: (..., 2) float, ab/128.
@@ -54,15 +50,15 @@ def mse_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
 
 
 def psnr_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
-    """PSNR of the colours alone, peak 1.
+    """PSNR of the colors alone, peak 1.
 
     Args:
         ab_norm, ab_norm_hat: (..., 2) float, ab/128.
 
     Returns:
-        dB; infinite for identical colours.
+        dB; infinite for identical colors.
 
-    Source: BASELINES §3.2: under this reading the paper's Tables 2 and 3 agree with each other.
+    Source: docs/reproduction_notes.md; under this reading the paper's Tables 2 and 3 come closest to each other.
     """
     return _psnr(mse_ab(ab_norm, ab_norm_hat), 1)
 
@@ -76,7 +72,6 @@ def psnr_rgb(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> float:
     Returns:
         dB; infinite for identical pictures.
 
-    Source: BASELINES §4.1.
     """
     return _psnr(float(np.mean(np.square(np.subtract(rgb_u8, rgb_u8_hat, dtype=np.float64)))), RGB_PEAK)
 
@@ -90,13 +85,13 @@ def ssim_rgb(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> float:
     Returns:
         -1..1; 1 for identical pictures.
 
-    Source: scikit-image's settings, as BASELINES §3.3 fixes them; Wang et al. 2004.
+    Source: Wang et al. 2004; scikit-image's default settings.
     """
     return float(structural_similarity(rgb_u8, rgb_u8_hat, channel_axis=-1, data_range=RGB_PEAK, win_size=SSIM_WINDOW))
 
 
 def ciede2000(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> float:
-    """Mean CIEDE2000 colour difference over the pixels.
+    """Mean CIEDE2000 color difference over the pixels.
 
     Args:
         rgb_u8, rgb_u8_hat: (H, W, 3) uint8 sRGB.
@@ -109,17 +104,17 @@ def ciede2000(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> float:
     return float(np.mean(deltaE_ciede2000(color.rgb_to_lab(rgb_u8), color.rgb_to_lab(rgb_u8_hat))))
 
 
-def colourfulness(rgb_u8: np.ndarray) -> float:
-    """How colourful a picture is, whatever its colours.
+def colorfulness(rgb_u8: np.ndarray) -> float:
+    """How colorful a picture is, whatever its colors.
 
     Args:
         rgb_u8: (H, W, 3) uint8 sRGB.
 
     Returns:
-        0 for grey, about 40 for an average photograph, over 100 for extreme ones.
+        0 for gray, about 40 for an average photograph, over 100 for extreme ones.
 
-    Source: Hasler and Süsstrunk 2003, with signed rg and yb as published. DDColor and CT2 take their
-    absolute values first, which gives lower numbers (BASELINES §4.1).
+    Source: Hasler and Süsstrunk 2003, with signed rg and yb as published. DDColor and CT2 use their
+    absolute values, which gives lower numbers.
     """
     red, green, blue = np.moveaxis(rgb_u8.astype(np.float64), -1, 0)
     rg, yb = red - green, (red + green) / 2 - blue
@@ -129,7 +124,7 @@ def colourfulness(rgb_u8: np.ndarray) -> float:
 def accuracy_argmax_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
     """The paper's "accuracy": the share of pixels where the larger of a and b is the same one.
 
-    It says nothing about how near a colour is; a constant brown scores the share of pixels with b > a.
+    It does not say how close a color is; a constant brown scores the share of pixels with b > a.
 
     Args:
         ab_norm, ab_norm_hat: (..., 2) float, ab/128. In a tie a counts as the larger, as in Keras.
@@ -137,13 +132,13 @@ def accuracy_argmax_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
     Returns:
         0..1.
 
-    Source: what Keras makes of `metrics=["accuracy"]` on two channels, CategoricalAccuracy (BASELINES §3.1).
+    Source: what Keras makes of `metrics=["accuracy"]` on two channels, CategoricalAccuracy.
     """
     return float(np.mean((ab_norm[..., 1] > ab_norm[..., 0]) == (ab_norm_hat[..., 1] > ab_norm_hat[..., 0])))
 
 
 def score(rgb_u8_truth: np.ndarray, ab_norm_hat: np.ndarray, l_norm_hat: np.ndarray | None = None) -> dict[str, float]:
-    """All numbers of one prediction, which is given the true L* first, or its own.
+    """Computes all metrics of one prediction, with the true L* or its own.
 
     Args:
         rgb_u8_truth: (H, W, 3) uint8 sRGB, the original.
@@ -157,7 +152,6 @@ def score(rgb_u8_truth: np.ndarray, ab_norm_hat: np.ndarray, l_norm_hat: np.ndar
     Raises:
         ValueError: the prediction has another size than the picture.
 
-    Source: DESIGN, "Numbers".
     """
     if ab_norm_hat.shape != (*rgb_u8_truth.shape[:2], 2):
         raise ValueError(
@@ -173,78 +167,15 @@ def score(rgb_u8_truth: np.ndarray, ab_norm_hat: np.ndarray, l_norm_hat: np.ndar
         ssim_rgb(rgb_u8_truth, rgb_u8_hat),
         psnr_ab(ab_norm, ab_norm_hat),
         ciede2000(rgb_u8_truth, rgb_u8_hat),
-        colourfulness(rgb_u8_hat),
-        colourfulness(rgb_u8_truth),
+        colorfulness(rgb_u8_hat),
+        colorfulness(rgb_u8_truth),
         accuracy_argmax_ab(ab_norm, ab_norm_hat),
     )
     return dict(zip(COLUMNS, values, strict=True))
 
 
 def finite_mean(values) -> float:
-    """The mean of the finite values: pictures with an infinite PSNR are left out; NaN where none is left."""
+    """The mean of the finite values; NaN where there are none. Pictures with an infinite PSNR are left out."""
     values = np.asarray(values, np.float64)
     values = values[np.isfinite(values)]
     return float(values.mean()) if len(values) else float("nan")
-
-
-def bootstrap_interval(values, seed: int = 42, resamples: int = 10_000, level: float = 0.95) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean: draw n of the n values with replacement, many times.
-
-    Differences of two methods on the same pictures are values like any other.
-
-    Args:
-        values: (n,) finite numbers, one a picture.
-        seed: of the draws; the same values and seed give the same interval.
-        resamples: how many means are drawn.
-        level: the share of them that lies inside.
-
-    Returns:
-        The lower and the upper end, in the unit of `values`.
-
-    Raises:
-        ValueError: there is no value, or one is not finite.
-
-    Source: Efron 1979.
-    """
-    values = np.asarray(values, np.float64)
-    if values.ndim != 1:
-        raise ValueError(f"An interval needs a list of finite values. Received: {values}")
-    low, high = bootstrap_intervals(values[:, None], seed, resamples, level)[0]
-    return float(low), float(high)
-
-
-def bootstrap_intervals(values: np.ndarray, seed: int = 42, resamples: int = 10_000, level: float = 0.95) -> np.ndarray:
-    """`bootstrap_interval` of many columns at once: every column is drawn with the same pictures.
-
-    Args:
-        values: (n, k) finite numbers, a row a picture.
-        seed, resamples, level: see `bootstrap_interval`.
-
-    Returns:
-        (k, 2) float64, the lower and the upper end of each column.
-
-    Raises:
-        ValueError: there is no row, or a value is not finite.
-
-    Source: Efron 1979.
-    """
-    values = np.asarray(values, np.float64)
-    n = len(values)
-    if values.ndim != 2 or not n or not np.isfinite(values).all():
-        raise ValueError(f"An interval needs a list of finite values. Received: {values}")
-    # Not a BLAS product: its last bits differ from machine to machine, and tables are kept at full precision.
-    means = np.einsum("rn,nk->rk", _drawn(n, seed, resamples, _CHUNK), values) / n
-    return np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0).T
-
-
-@functools.lru_cache(maxsize=8)
-def _drawn(n, seed, resamples, chunk):
-    """How often each of n pictures is in each resample: (resamples, n) uint8; a dozen test lists fit in memory."""
-    rng = np.random.default_rng(seed)
-    counts = np.empty((resamples, n), np.uint8)
-    step = max(1, chunk // n)
-    for start in range(0, resamples, step):
-        part = counts[start : start + step]
-        drawn = rng.integers(0, n, part.shape) + n * np.arange(len(part))[:, None]
-        part[:] = np.bincount(drawn.ravel(), minlength=part.size).reshape(part.shape)
-    return counts

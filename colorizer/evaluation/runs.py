@@ -1,6 +1,4 @@
-"""The records of finished runs, read back, which of them stand in tables, which are pending; and metrics.csv.
-
-    results/metrics.csv   a row per run, test set and picture
+"""The records of finished runs, and which of them represents a method in a table.
 
 Nothing here needs Keras, pixels or weights.
 """
@@ -14,16 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from colorizer import atomic_files, experiments, methods
-from colorizer.config import TrainConfig
-from colorizer.evaluation import metrics
+from colorizer import experiments, methods
+from colorizer.data.datasets import NAMES
+from colorizer.evaluation.scores import PREDICTOR
 
-KEYS = ("run", "method", "trained_on", "classifier", "test_set", "image")
-COLUMNS = KEYS + metrics.COLUMNS
-TEST_LISTS = ("paintings", "coco", "ood")
-FIGURE5 = "figure5"
 OWN_L = "_own_l"  # after a method's name: its predictions with its own luminance, not the true one
-NONE = "-"  # in a key: there is none, as the run of a trivial row
 
 
 @dataclass(frozen=True)
@@ -34,7 +27,7 @@ class Run:
         folder: where it lies; its name is the run's name.
         config: `config.json`.
         summary: `summary.json`.
-        history: `history.csv`, a row an epoch.
+        history: `history.csv`, a row per epoch.
     """
 
     folder: Path
@@ -63,15 +56,20 @@ class Run:
         """Training pictures times epochs: how much training the run has had."""
         return self.summary["epochs_done"] * self.summary["train_images"]
 
-    def keys(self, test_set: str, image: str) -> dict[str, str]:
-        """The key columns of one row of metrics.csv."""
-        values = (self.name, self.method, self.trained_on, self.classifier, test_set, image)
-        return dict(zip(KEYS, values, strict=True))
+    @property
+    def key(self) -> dict[str, str]:
+        """The columns of metrics.csv that name this predictor."""
+        return dict(zip(PREDICTOR, (self.name, self.method, self.trained_on, self.classifier), strict=True))
+
+    @property
+    def has_own_pictures(self) -> bool:
+        """Whether it was trained on a folder of pictures instead of a named data set."""
+        return not set(self.config["dataset"].split("+")) <= set(NAMES)
 
 
 @dataclass(frozen=True)
 class Look(Run):
-    """What a run's network makes of pictures in another look than its first.
+    """A run's network in another look than its first.
 
     Attributes:
         suffix: of `variants`; it follows the run's name and the method's.
@@ -89,7 +87,7 @@ class Look(Run):
 
 
 def with_looks(run: Run) -> list[Run]:
-    """A run, and a `Look` for each of its method's looks but the first, which is the run's own. Source: ours."""
+    """A run, and a `Look` for each further look of its method."""
     suffixes = [suffix for suffix in variants(methods.declared(run.method)) if suffix != OWN_L]
     return [run, *(Look(run.folder, run.config, run.summary, run.history, suffix) for suffix in suffixes)]
 
@@ -101,53 +99,50 @@ def read(runs_dir: Path) -> tuple[list[Run], list[str]]:
         runs_dir: holds a folder per run.
 
     Returns:
-        The finished runs by name, and for each folder that is not one a line that says why.
-
-    Source: DESIGN, "A run's record".
+        The finished runs by name, and a line for each run that cannot be used, with the reason.
     """
-    found, skipped = [], []
+    runs, notes = [], []
     for folder in sorted(path for path in Path(runs_dir).iterdir() if path.is_dir()):
+        if not (folder / "config.json").is_file() and not (folder / "summary.json").is_file():
+            continue  # no run: the folder of an evaluation, say
         if not (folder / "summary.json").is_file():
-            skipped.append(f"{folder.name}: skipped, it has no summary.json: still going, or broken off")
+            notes.append(f"{folder.name}: skipped, its training has not finished (no summary.json)")
             continue
         try:
             config, summary = (json.loads((folder / f"{n}.json").read_text("utf-8")) for n in ("config", "summary"))
             run = Run(folder, config, summary, pd.read_csv(folder / "history.csv"))
-            _ = run.keys("", ""), run.pictures_seen
-        except (OSError, ValueError, KeyError) as error:
-            skipped.append(f"{folder.name}: skipped, its record cannot be read: {type(error).__name__}: {error}")
+            _ = run.key, run.pictures_seen, run.has_own_pictures
+            if run.method not in methods.names():
+                raise ValueError(f"there is no method {run.method}")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            notes.append(f"{folder.name}: skipped, its record cannot be read: {type(error).__name__}: {error}")
             continue
-        found.append(run)
-    return found, skipped
+        runs.append(run)
+    return runs, notes
 
 
 def variants(method) -> tuple[str, ...]:
-    """What a method's network is scored as beside `predict_ab`, as suffixes of the method's name.
+    """The further predictions that a method is scored with, as suffixes of its name.
 
     Args:
         method: from `colorizer.methods.get` or `colorizer.methods.declared`.
 
     Returns:
-        `OWN_L` for one that predicts luminance too, `_<look>` for every look but the first.
-
-    Source: ours.
+        `OWN_L` for a method that predicts luminance too, `_<look>` for every look but the first.
     """
     own = (OWN_L,) if method.predicts_luminance else ()
     return own + tuple(f"_{look}" for look in method.looks[1:])
 
 
-def chosen(runs: Iterable[Run]) -> dict[tuple[str, str], Run]:
-    """The run that stands for a method and a training set where a table has room for one.
+def representatives(runs: Iterable[Run]) -> dict[tuple[str, str], Run]:
+    """Picks the run that represents a method and a training set where a table has room for one.
 
     Args:
         runs: any number.
 
     Returns:
-        (method, trained_on) -> the run that was shown most training pictures, epochs times images.
-        In a tie a run without a suffix, then the one whose best epoch has the lowest validation MSE, then the first
-        by name. Never one that only serves an ablation.
-
-    Source: ours.
+        (method, trained_on) -> the run that has seen most training pictures, epochs times images. In a tie a run
+        without a suffix, then the one with the lowest validation MSE, then the first by name. Never an ablation.
     """
     best = {}
     for run in sorted(
@@ -158,89 +153,16 @@ def chosen(runs: Iterable[Run]) -> dict[tuple[str, str], Run]:
     return best
 
 
-def mean_colours(runs: Iterable[Run]) -> dict[str, Run]:
-    """The run whose record names a training set's mean colour: that of the most training images.
+def mean_colors(runs: Iterable[Run]) -> dict[str, Run]:
+    """Picks the run whose record gives a training set's mean color: that of the most training images.
 
     Args:
         runs: any number.
 
     Returns:
-        trained_on -> run; its `summary["mean_ab_norm"]` is the colour.
-
-    Source: ours.
+        trained_on -> run; its `summary["mean_ab_norm"]` is the color.
     """
     best = {}
     for run in sorted(runs, key=lambda r: (-r.summary["train_images"], r.name)):
         best.setdefault(run.trained_on, run)
     return best
-
-
-def command(method: str, dataset: str) -> str:
-    """The command that makes a missing run; the paper's method is the default and need not be named."""
-    named = "" if method == TrainConfig.method else f"--method {method} "
-    return f"python train.py {named}--dataset {dataset}"
-
-
-def pending(found: Iterable[Run]) -> list[tuple[str, str, str]]:
-    """The trainings that no run has finished: the four systems of the paper on both of its sets.
-
-    Args:
-        found: the finished runs.
-
-    Returns:
-        (method, dataset, what there is instead: "" or ", so far 3 epochs in efficientnet-coco").
-
-    Source: Tables 2 and 4; the three earlier systems on COCO are ours.
-    """
-    best = chosen(found)
-    whole = [row.flags for row in experiments.MATRICES["gpu"] if not row.base]
-    still = []
-    for key in ((flags.get("method", TrainConfig.method), flags["dataset"]) for flags in whole):
-        epochs = best[key].summary["epochs_done"] if key in best else 0
-        if epochs < TrainConfig.epochs:
-            still.append((*key, f", so far {epochs} epochs in {best[key].name}" if epochs else ""))
-    return still
-
-
-def pending_ablations(found: Iterable[Run]) -> list[str]:
-    """The rows of the matrix gpu that change one thing of the paper's network and that no run has finished.
-
-    Args:
-        found: the finished runs.
-
-    Returns:
-        Their names, in the matrix's order.
-
-    Source: ours.
-    """
-    finished = {run.name for run in found}
-    return [row.name for row in experiments.MATRICES["gpu"] if row.base and row.name not in finished]
-
-
-def read_metrics(path: Path) -> pd.DataFrame:
-    """Reads metrics.csv.
-
-    Args:
-        path: the file; it may be absent.
-
-    Returns:
-        `COLUMNS`; no rows where there is no file.
-
-    Raises:
-        ValueError: the file has other columns.
-
-    Source: DESIGN, "A run's record".
-    """
-    if not path.is_file():
-        return pd.DataFrame(columns=list(COLUMNS))
-    # A classifier called "none" is a name, not a missing value.
-    table = pd.read_csv(path, dtype=dict.fromkeys(KEYS, str), keep_default_na=False)
-    if tuple(table.columns) != COLUMNS:
-        raise ValueError(f"{path} has the columns {', '.join(COLUMNS)}. Received: {', '.join(table.columns)}")
-    return table
-
-
-def write_metrics(path: Path, table: pd.DataFrame) -> None:
-    """Writes metrics.csv at full precision, whole or not at all."""
-    with atomic_files.replacing(path) as part:
-        table.to_csv(part, index=False, columns=list(COLUMNS))

@@ -1,12 +1,13 @@
-"""The test pictures on this machine: the lists `paintings`, `coco` and `ood`, and the eight of Figure 5.
+"""The test pictures on this machine: the lists `paintings`, `coco` and `ood`, Figure 5's eight, and one's own.
 
-Only folders that are there already are looked at: evaluation never downloads.
+Evaluation never downloads: it uses only folders that exist already.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,97 +16,165 @@ import numpy as np
 
 from colorizer.data import cache, datasets, pixel_store
 from colorizer.errors import DataError
-from colorizer.evaluation.runs import TEST_LISTS, Run
+from colorizer.evaluation.runs import Run
+from colorizer.evaluation.scores import TEST_LISTS
 
 SIDE = 256  # pictures are scored at the paper's size, whatever size a run was trained at
+SAMPLE = "sample"  # the data set that needs no download; its test pictures are a list of their own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pictures:
     """The pictures of one test list.
 
     Attributes:
         name: the list's name.
         images: file names: first those of the list, then those that only Figure 5 needs.
-        listed: how many of them belong to the list.
+        count: how many of them belong to the list.
         split_source: how the list was made, as in a run's record.
         store: their pixels.
-        rows: (len(images),) where in the store each is.
+        rows: (len(images),) the row of each in the store.
+        runs: names of the only runs that may be scored on it; None for all.
     """
 
     name: str
     images: list[str]
-    listed: int
+    count: int
     split_source: str
     store: pixel_store.Store
     rows: np.ndarray
+    runs: frozenset[str] | None = None
 
 
-def roots(found: Iterable[Run], data_dir: str | Path | None = None) -> Iterator[Path]:
-    """Where coco/, paintings/ and ood/ may lie, in the order they are looked for.
+def roots(runs: Iterable[Run], data_dir: str | Path | None = None) -> Iterator[Path]:
+    """Yields the places where coco/, paintings/ and ood/ may lie, the most likely first.
 
     Args:
-        found: the runs; beside the folders they were trained from the other lists may stand.
-        data_dir: named by a person: that root, or the folder of one list in it.
+        runs: the other lists may lie beside the folders that these were trained from.
+        data_dir: from `--data-dir`: that root, or the folder of one list in it.
 
     Yields:
         Folders; not all need exist.
-
-    Source: DESIGN, "Data at hand".
     """
     if data_dir is not None:
         yield Path(data_dir)
         yield Path(data_dir).resolve().parent
-    if own := os.environ.get("COLORIZER_DATA"):
-        yield Path(own).expanduser()
-    for run in found:
+    if root := os.environ.get("COLORIZER_DATA"):
+        yield Path(root).expanduser()
+    for run in runs:
         if run.config.get("data_dir"):
             yield Path(run.config["data_dir"]).resolve().parent
     yield cache.cache_dir() / "data"
 
 
 def figure5() -> list[tuple[str, str]]:
-    """The eight pictures of Figure 5, (test list, file name) each, from figure5.txt. Source: ours, see there."""
+    """The eight pictures of Figure 5, (test list, file name) each, from colorizer/figure5.txt."""
     text = resources.files("colorizer").joinpath("figure5.txt").read_text(encoding="utf-8")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     return [tuple(line.split("/", 1)) for line in lines]
 
 
 def find(
-    found: Iterable[Run], data_dir: str | Path | None = None, limit: int | None = None
+    runs: Sequence[Run], data_dir: str | Path | None = None, limit: int | None = None
 ) -> tuple[list[Pictures], list[str]]:
     """Finds the test lists that are on this machine.
 
     Args:
-        found: the runs, see `roots`.
+        runs: see `roots`; the test splits of the folders they were trained on become lists too.
         data_dir: see `roots`.
-        limit: at most this many of each list, a seeded choice; those of Figure 5 come on top.
+        limit: at most this many of each list, a seeded choice; those of Figure 5 are added.
 
     Returns:
-        The lists there are, and a line for each that is missing.
-
-    Source: ours.
+        The lists, and a line for each that is missing.
     """
-    places = list(dict.fromkeys(roots(found, data_dir)))
-    lists, lines = [], []
+    places = list(dict.fromkeys(roots(runs, data_dir)))
+    lists, notes = [], []
     for name in TEST_LISTS:
         root = next((place for place in places if (place / name).is_dir()), None)
         if root is None:
-            lines.append(f"{name}: its pictures are not here; recorded rows are kept")
+            notes.append(f"{name}: its pictures are not here")
             continue
         try:
-            lists.append(_open(name, root / name, limit))
+            lists.append(_of_list(name, root / name, limit, runs))
         except DataError as error:
-            lines.append(f"{name}: {root / name} cannot be used; recorded rows are kept: {error}")
-    return lists, lines
+            notes.append(f"{name}: {root / name} cannot be used: {error}")
+    own, own_notes = _own(runs, data_dir, limit)
+    return lists + own, notes + own_notes
 
 
-def _open(name, folder, limit):
+def _some(names: list[str], limit: int | None) -> list[str]:
+    if limit is None:
+        return names
+    return [names[i] for i in sorted(np.random.default_rng(42).permutation(len(names))[:limit])]
+
+
+def _of_list(name, folder, limit, runs):
     data = datasets.find(name, folder)
-    names = list(data.test)
-    if limit is not None:
-        names = [names[i] for i in sorted(np.random.default_rng(42).permutation(len(names))[:limit])]
+    names = _some(list(data.test), limit)
     extra = [n for test_list, n in figure5() if test_list == name and n in set(data.test) - set(names)]
-    pixels = pixel_store.build(data.root, [*names, *extra], SIDE, keep_grey=True)
+    # scikit-image's photographs are in `ood` and, as crops, in `sample`.
+    allowed = frozenset(r.name for r in runs if r.trained_on != SAMPLE) if name == "ood" else None
+    return _pictures(name, data.root, names, extra, data.split_source, keep_grey=True, runs=allowed)
+
+
+def _pictures(name, root, names, extra, split_source, keep_grey, runs=None):
+    pixels = pixel_store.build(root, [*names, *extra], SIDE, keep_grey=keep_grey)
     names, extra = ([n for n in part if n not in pixels.dropped] for part in (names, extra))
-    return Pictures(name, [*names, *extra], len(names), data.split_source, pixels, pixels.select([*names, *extra]))
+    return Pictures(name, [*names, *extra], len(names), split_source, pixels, pixels.select([*names, *extra]), runs)
+
+
+def _own(runs, data_dir, limit) -> tuple[list[Pictures], list[str]]:
+    """The test splits of folders that runs were trained on; runs with the same split share a list.
+
+    Other runs trained on such a folder are not scored on it: its test pictures may be their training pictures.
+    """
+    splits, notes = {}, []
+    for run in runs:
+        if not (run.has_own_pictures or run.trained_on == SAMPLE):
+            continue
+        try:
+            root, names, source = _own_split(run, data_dir)
+        except (DataError, OSError, ValueError, KeyError, TypeError) as error:
+            notes.append(f"{run.name}: its own test pictures cannot be used: {error}")
+            continue
+        splits.setdefault((root.resolve(), names, source), []).append(run)
+    lists = []
+    named = {run.name for run in runs if not (run.has_own_pictures or run.trained_on == SAMPLE)}
+    for (root, names, source), sharing in splits.items():
+        first = sharing[0]
+        taken = {*TEST_LISTS, *(pictures.name for pictures in lists)}
+        name = first.trained_on if first.trained_on not in taken else f"{first.trained_on} of {first.name}"
+        here = [n for n in names if (root / n).is_file()]
+        if len(here) < len(names):
+            notes.append(f"{name}: {len(names) - len(here)} of {len(names)} test pictures are no longer in {root}")
+        if not here:
+            continue
+        try:
+            of_runs = frozenset(named | {run.name for run in sharing})
+            pictures = _pictures(name, root, _some(here, limit), [], source, keep_grey=False, runs=of_runs)
+        except DataError as error:
+            notes.append(f"{name}: {root} cannot be used: {error}")
+            continue
+        if pictures.count:
+            lists.append(pictures)
+        else:
+            notes.append(f"{name}: no test picture in {root} has colors")
+    return lists, notes
+
+
+def _own_split(run, data_dir) -> tuple[Path, tuple[str, ...], str]:
+    """(folder, names of its test pictures, how they were chosen)."""
+    source = run.config["data"]["split_source"]
+    if run.trained_on == SAMPLE:
+        data = datasets.find(SAMPLE)
+        return data.root, data.test, source
+    places = [run.config.get("data_dir"), run.config["dataset"], data_dir and Path(data_dir) / run.trained_on]
+    root = next((Path(place) for place in places if place and Path(place).is_dir()), None)
+    if root is None:
+        raise DataError(f"the folder is not here. Received: {run.config['dataset']}")
+    if source == "lists":
+        return root, datasets.find(str(root)).test, source
+    split = run.folder / "split.json"
+    if not split.is_file():
+        raise DataError(f"{split} is missing")
+    return root, tuple(json.loads(split.read_text("utf-8"))["test"]), source

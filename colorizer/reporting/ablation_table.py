@@ -1,4 +1,4 @@
-"""What each part of the paper's network is worth: a table with one change a row, on the COCO test list."""
+"""The ablations of the paper's network: one change per row, on the COCO test list."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from colorizer import experiments
 from colorizer.evaluation import statistics
 from colorizer.evaluation.runs import Run
 from colorizer.reporting import markdown
+from colorizer.reporting.tables import NO_PREDICTIONS
 
 TEST_SET = "coco"  # the data set that the ablations train on
 MEASURES = ("mse_ab", "psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")
@@ -17,20 +18,18 @@ COLUMNS = ["matrix", "change", "run", "classifier", "epochs_done", "epochs", "tr
 COLUMNS += ["n", "mean", "low", "high", "minus_base", "minus_base_low", "minus_base_high", "note"]
 
 
-def table(found: Iterable[Run], compared: statistics.Compared) -> pd.DataFrame:
-    """The ablations of every matrix of which a row has been run, and of the first where none has.
+def table(runs: Iterable[Run], comparison: statistics.Comparison) -> pd.DataFrame:
+    """Collects the ablations of every matrix of which a row has been run; of the matrix cpu where none has.
 
     Args:
-        found: the finished runs.
-        compared: from `comparison.compare`.
+        runs: the finished runs.
+        comparison: from `statistics.compare`.
 
     Returns:
-        `COLUMNS`, a row per run and measure; a run that is still to be made has one row, its `note` says so
-        with the command. `minus_base` is the paired difference to the run with nothing changed.
-
-    Source: ours; BASELINES §2.4 asks whether the class vector is used at all.
+        `COLUMNS`, a row per run and measure; a missing run has one row, its `note` gives the command.
+        `minus_base` is the paired difference to the unchanged run.
     """
-    here = {run.name: run for run in found}
+    here = {run.name: run for run in runs}
     of_the_network = {name: part for name, part in experiments.MATRICES.items() if name != experiments.CHOICES}
     wanted = [name for name, part in of_the_network.items() if any(r.base and r.name in here for r in part)]
     rows = []
@@ -42,7 +41,7 @@ def table(found: Iterable[Run], compared: statistics.Compared) -> pd.DataFrame:
         ]
         for row in changed:
             head = {"matrix": name, "change": row.change or "nothing", "run": row.name}
-            rows += _measured(head, here[row.name], compared) if row.name in here else [head | _missing(name, row)]
+            rows += _measured(head, here[row.name], comparison) if row.name in here else [head | _missing(name, row)]
     return pd.DataFrame(rows, columns=COLUMNS).astype(
         dict.fromkeys(("epochs_done", "epochs", "train_images", "pixels", "n"), "Int64")
     )
@@ -53,13 +52,13 @@ def _missing(name, row):
     return {"note": f"not run: `python -m colorizer reproduce --matrix {name}{needs} --only {row.name}`"}
 
 
-def _measured(head, run, compared):
-    own = compared.of(run.name, run.method)
+def _measured(head, run, comparison):
+    own = comparison.of(run.name, run.method)
     head = head | {"classifier": run.classifier, "pixels": run.config["image_size"]}
     head |= {name: run.summary[name] for name in ("epochs_done", "epochs", "train_images")}
     lists = own.lists[own.lists.test_set == TEST_SET].set_index("measure")
     if lists.empty:
-        return [head | {"note": "no predictions: weights, classifier or pictures are not here"}]
+        return [head | {"note": NO_PREDICTIONS}]
     against = own.differences[(own.differences.test_set == TEST_SET) & (own.differences.role == "base")]
     against = against.set_index("measure")
     rows = []
@@ -73,16 +72,14 @@ def _measured(head, run, compared):
 
 
 def render(ablations: pd.DataFrame, note: str = "") -> str:
-    """Renders `table` as Markdown: a line per run, its means and its differences to the base.
+    """Renders `table`: a line per run, with its means and its differences to the base.
 
     Args:
         ablations: from `table`.
         note: a sentence that the page must carry.
 
     Returns:
-        A page.
-
-    Source: ours.
+        Markdown.
     """
     header = ["Changed", "Run", "Classifier", "Epochs", "Images", "Pixels"]
     for measure in MEASURES:
@@ -90,27 +87,24 @@ def render(ablations: pd.DataFrame, note: str = "") -> str:
     lines = []
     for (_, change, run), part in ablations.groupby(["matrix", "change", "run"], sort=False):
         first = part.iloc[0]
-        told = [change, f"`{run}`"]
+        line = [change, f"`{run}`"]
         if not pd.isna(first.note):
-            lines.append([*told, first.note, *[""] * (len(header) - 3)])
+            lines.append([*line, first.note, *[""] * (len(header) - 3)])
             continue
-        told += [first.classifier, f"{first.epochs_done} of {first.epochs}", first.train_images]
-        told.append(f"{first.pixels}x{first.pixels}")
+        line += [first.classifier, f"{first.epochs_done} of {first.epochs}", first.train_images]
+        line.append(f"{first.pixels}x{first.pixels}")
         for row in part.itertuples():
-            _, factor, form = markdown.MEASURES[row.measure]
-            told.append(markdown.number(factor * row.mean, form))
-            told.append(markdown.difference(row.measure, row.minus_base, row.minus_base_low, row.minus_base_high))
-        lines.append(told)
+            line.append(markdown.scaled(row.measure, row.mean))
+            line.append(markdown.difference(row.measure, row.minus_base, row.minus_base_low, row.minus_base_high))
+        lines.append(line)
     sizes = sorted(set(ablations.n.dropna().astype(int)))
     size = f" (n={sizes[0]})" if len(sizes) == 1 else ""
-    notes = [
+    lines_below = [
         markdown.MARKED,
-        "Every run is trained once, with one seed: an interval says how the difference varies over pictures, not over "
-        "trainings.",
-        "A shuffled vector is another picture's, always the same one for a picture; the network could learn them by "
-        "heart in training.",
-        "EfficientNet-B4 with random weights and softmax gives every class 0.001 to several digits, whatever it sees.",
+        "Every run is one training with one seed: intervals are over pictures, not over trainings.",
+        "A shuffled vector belongs to another picture, always the same one; the network could memorize the pairs in "
+        "training.",
+        "EfficientNet-B4 with random weights gives every class a score of about 0.001, whatever the picture.",
     ]
-    notes = [f"**{note}**", *notes] if note else notes
     title = f"## Ablations of the proposed network, {TEST_SET.upper()} test list{size}"
-    return "\n\n".join([title, markdown.markdown(header, lines), "\n".join(f"- {line}" for line in notes)]) + "\n"
+    return "\n\n".join([title, markdown.table(header, lines), markdown.notes(lines_below, note)]) + "\n"

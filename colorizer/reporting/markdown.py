@@ -1,23 +1,14 @@
-"""The small parts all Markdown tables share: names of methods, numbers with intervals, rows and columns."""
+"""The parts that all Markdown pages share: titles of methods, numbers with intervals, tables, markers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pandas as pd
 
-TITLES = {
-    "efficientnet": "EfficientNet-B4 (proposed)",
-    "let_there_be_color": "Let there be Color",
-    "colorful": "Colorful Image Colorization",
-    "gan": "Image Colorization using Generative Adversarial Networks",
-    "gan_own_l": "Image Colorization using Generative Adversarial Networks, with its own L",
-    "transfer_unet": "Transfer U-Net (ours), accurate",
-    "transfer_unet_vivid": "Transfer U-Net (ours), vivid",
-    "trivial": "One colour, learnt",
-    "all_grey": "all-grey",
-    "mean_colour": "mean-colour",
-}
+from colorizer import atomic_files, methods
+from colorizer.evaluation.runs import OWN_L
 
 # measure -> (name in a table, factor, digits)
 MEASURES = {
@@ -26,49 +17,90 @@ MEASURES = {
     "psnr_rgb": ("PSNR (dB)", 1, ".2f"),
     "ssim_rgb": ("SSIM (%)", 100, ".1f"),
     "ciede2000": ("CIEDE2000", 1, ".2f"),
-    "colourfulness": ("Colourfulness", 1, ".1f"),
+    "colourfulness": ("Colorfulness", 1, ".1f"),
 }
+FLOORS = {"all_grey": "all-gray", "mean_colour": "mean-color"}  # as in metrics.csv -> as on pages
 MARK = "*"  # after a difference whose interval excludes zero
 MARKED = (
-    f"Differences are of the same pictures, ours minus the other's, mean [95 % interval]; `{MARK}` marks an interval "
-    "that excludes zero. For MSE and CIEDE2000 less is better, for the others more."
+    f"Differences are on the same pictures, ours minus the other, mean [95 % interval]; `{MARK}` marks an interval "
+    "that excludes zero. Lower is better for MSE and CIEDE2000, higher for the others."
 )
 
 
-def markdown(header: Sequence[str], rows: Iterable[Sequence]) -> str:
-    """A Markdown table; empty values become empty cells."""
+def table(header: Sequence[str], rows: Iterable[Sequence]) -> str:
+    """Renders a Markdown table; missing values become empty cells."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join("" if pd.isna(v) else str(v) for v in line) + " |" for line in lines)
 
 
+def notes(lines: Iterable[str], first: str = "") -> str:
+    """Renders a list of notes; `first`, if any, stands in bold above the others."""
+    return "\n".join(f"- {line}" for line in (f"**{first}**" if first else "", *lines) if line)
+
+
 def title_of(method: str) -> str:
-    """A method's name in the tables; its module's name where it is not the paper's."""
-    return TITLES.get(method, method)
+    """The title of a method, with its look, or of a trivial baseline.
+
+    Args:
+        method: as in metrics.csv: a method's name, with a suffix of `runs.variants` or without.
+    """
+    if method in FLOORS:
+        return FLOORS[method]
+    name = max((n for n in methods.names() if f"{method}_".startswith(f"{n}_")), key=len, default=None)
+    if name is None:
+        return method
+    declared, suffix = methods.declared(name), method.removeprefix(name)
+    look = suffix.removeprefix("_") or (declared.looks[0] if declared.looks else "")
+    kind = ", with its own L" if suffix == OWN_L else f", {look}" if look else ""
+    return declared.title + kind
 
 
 def short_title(method: str) -> str:
-    """A method's name where there is little room, as over a column of a figure. Source: ours."""
-    shorter = title_of(method).replace(" (proposed)", "").replace("Image Colorization using ", "")
-    return shorter.replace("Generative Adversarial Networks", "GAN")
+    """A method's title where there is little room, such as over a column of a figure."""
+    title = title_of(method).replace(" (proposed)", "").replace("Image Colorization using ", "")
+    return title.replace("Generative Adversarial Networks", "GAN").replace("GANs", "GAN").replace("Color!", "Color")
 
 
 def number(value: float, form: str) -> str:
-    """A rounded number, or nothing for NaN."""
+    """Formats a number; nothing for NaN."""
     return "" if pd.isna(value) else format(value, form)
 
 
-def interval(measure: str, mean: float, low: float, high: float) -> str:
-    """`23.19 [22.70, 23.67]`, in the unit and with the digits of the measure; nothing for NaN."""
+def scaled(measure: str, value: float, sign: str = "") -> str:
+    """Formats a value of metrics.csv in the unit and with the digits of its measure; nothing for NaN."""
     _, factor, form = MEASURES[measure]
-    if pd.isna(mean):
-        return ""
-    return "{} [{}, {}]".format(*(number(factor * v, form) for v in (mean, low, high)))
+    return number(factor * value, sign + form)
+
+
+def interval(measure: str, mean: float, low: float, high: float) -> str:
+    """Formats `23.19 [22.70, 23.67]`, in the unit and with the digits of the measure; nothing for NaN."""
+    return "" if pd.isna(mean) else "{} [{}, {}]".format(*(scaled(measure, v) for v in (mean, low, high)))
 
 
 def difference(measure: str, mean: float, low: float, high: float) -> str:
-    """`+0.69 [+0.52, +0.86] *`: as `interval`, with signs, and the mark where zero lies outside."""
-    _, factor, form = MEASURES[measure]
+    """Formats `+0.69 [+0.52, +0.86] *`: as `interval`, with signs, and the mark where zero lies outside."""
     if pd.isna(mean):
         return ""
-    text = "{} [{}, {}]".format(*(number(factor * v, f"+{form}") for v in (mean, low, high)))
+    text = "{} [{}, {}]".format(*(scaled(measure, v, "+") for v in (mean, low, high)))
     return f"{text} {MARK}" if low > 0 or high < 0 else text
+
+
+def put_between_markers(path: Path, name: str, text: str) -> bool:
+    """Replaces the text between `<!-- NAME:start -->` and `<!-- NAME:end -->` in a file.
+
+    Args:
+        path: a Markdown file; it may be absent.
+        name: of the pair of markers.
+        text: the new text.
+
+    Returns:
+        Whether the file has the markers.
+    """
+    if not path.is_file():
+        return False
+    before, start, rest = path.read_text(encoding="utf-8").partition(f"<!-- {name}:start -->")
+    _, end, after = rest.partition(f"<!-- {name}:end -->")
+    if not (start and end):
+        return False
+    atomic_files.write_text(path, f"{before}{start}\n{text}{end}{after}")
+    return True

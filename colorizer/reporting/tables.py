@@ -1,27 +1,27 @@
-"""Tables 1-4 from records and metrics.csv, never typed by hand: the numbers, tidy, at full precision.
+"""The numbers of Tables 1-4, tidy and at full precision; `table_pages` renders them.
 
-Tables 1 and 2 come from the records of the runs, 3 and 4 from results/metrics.csv. The paper's own values are
-those of `paper`, differences between methods those of `comparison`. How tables look as Markdown is `report`'s affair.
+Tables 1 and 2 come from the records of the runs, 3 and 4 from metrics.csv, the paper's values from `paper.published`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from colorizer import atomic_files, experiments, methods
+from colorizer import methods
 from colorizer.config import TrainConfig
-from colorizer.evaluation import metrics, runs, statistics
-from colorizer.evaluation.runs import FIGURE5, NONE, TEST_LISTS, Run
-from colorizer.reporting import ablation_table, table_pages
+from colorizer.evaluation import metrics, statistics
+from colorizer.evaluation import scores as score_table
+from colorizer.evaluation.runs import Run, mean_colors, representatives
+from colorizer.evaluation.scores import FIGURE5, FLOORS, NONE
 from colorizer.reporting.paper import published
+from colorizer.reporting.run_list import command
 
-PROPOSED = "efficientnet"
-FLOORS = statistics.FLOORS
+PROPOSED = TrainConfig.method
+NO_PREDICTIONS = "no predictions: weights, classifier or pictures are not here"
 
 # Table 1's first four rows are built into a network; a test compares these with the network itself.
 BUILT_IN = {PROPOSED: dict(list(published.TABLE1.items())[:4])}
@@ -33,11 +33,11 @@ _HEAD = ["training_set", "method", "source", "run", "classifier"]
 _PIXEL_COLUMNS = [*_HEAD, "test_set", "image", "n", *_ENDS, "identical", "note"]
 
 
-def table1(found: Iterable[Run]) -> pd.DataFrame:
+def table1(runs: Iterable[Run]) -> pd.DataFrame:
     """Table 1: the final model's parameters, the paper's and each run's.
 
     Args:
-        found: the runs.
+        runs: the runs.
 
     Returns:
         A row per parameter and source: `parameter, source, run, value`; source is "paper" or "ours".
@@ -49,7 +49,7 @@ def table1(found: Iterable[Run]) -> pd.DataFrame:
     names = [*published.TABLE1, *(f.name for f in fields(TrainConfig) if f.name not in left_out)]
     stated = published.TABLE1 | published.SECTION3 | {"method": PROPOSED, "dataset": "paintings; coco"}
     rows = [(name, "paper", NONE, stated.get(name, "not stated")) for name in names]
-    for run in found:
+    for run in runs:
         built_in = BUILT_IN.get(run.method, dict.fromkeys(BUILT_IN[PROPOSED], f"see colorizer/methods/{run.method}.py"))
         values = dict(run.config) | built_in | {"classifier": run.classifier, "dataset": run.trained_on}
         if run.method == PROPOSED:
@@ -58,11 +58,11 @@ def table1(found: Iterable[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["parameter", "source", "run", "value"])
 
 
-def table2(found: Iterable[Run]) -> pd.DataFrame:
-    """Table 2: training results on the validation list, beside the two predictors that look at nothing.
+def table2(runs: Iterable[Run]) -> pd.DataFrame:
+    """Table 2: training results on the validation list, beside the trivial baselines.
 
     Args:
-        found: the runs, of any method.
+        runs: the runs, of any method.
 
     Returns:
         A row per training set and source ("paper", "ours", "all_grey", "mean_colour"):
@@ -71,47 +71,47 @@ def table2(found: Iterable[Run]) -> pd.DataFrame:
 
     Source: Table 2. Its text calls the values validation values.
     """
-    found = list(found)
+    runs = list(runs)
     rows = []
-    for training_set in _training_sets(found):
+    for training_set in _training_sets(runs):
         if training_set in published.TABLE2:
             values = dict(
                 zip(("runtime_hours", "mse", "accuracy_percent"), published.TABLE2[training_set], strict=True)
             )
             head = {"method": PROPOSED, "source": "paper", "run": NONE, "classifier": "efficientnet_b4", "epochs": 100}
             rows.append({"training_set": training_set, **head, **values})
-        here = in_order(run for run in found if run.trained_on == training_set)
+        here = in_order(run for run in runs if run.trained_on == training_set)
         rows += [_trained(run) for run in here]
         if not any(run.method == PROPOSED for run in here):
             rows.append(_missing(training_set, PROPOSED))
         if here:
             rows += [_floor(here, training_set, name) for name in FLOORS]
     measured = ["runtime_hours", "mse", "accuracy_percent"]
-    told = ["epochs_done", "epochs", "device", "precision", "train_images", "val_images", "note"]
+    settings = ["epochs_done", "epochs", "device", "precision", "train_images", "val_images", "note"]
     counts = dict.fromkeys(("epochs_done", "epochs", "train_images", "val_images"), "Int64")
-    return pd.DataFrame(rows, columns=[*_HEAD, *measured, *told]).astype(counts)
+    return pd.DataFrame(rows, columns=[*_HEAD, *measured, *settings]).astype(counts)
 
 
 def _trained(run):
-    told = ("runtime_hours", "epochs_done", "epochs", "device", "precision", "train_images", "val_images")
+    recorded = ("runtime_hours", "epochs_done", "epochs", "device", "precision", "train_images", "val_images")
     measured = {"mse": run.summary["val_mse"], "accuracy_percent": 100 * run.summary["val_accuracy"]}
-    return _head(run) | {name: run.summary[name] for name in told} | measured
+    return _head(run) | {name: run.summary[name] for name in recorded} | measured
 
 
 def _floor(here, training_set, name):
-    """A trivial predictor on the validation list, from the record of the training set's largest run."""
-    summary = runs.mean_colours(here)[training_set].summary
+    """A trivial baseline on the validation list, from the record of the training set's largest run."""
+    summary = mean_colors(here)[training_set].summary
     measured = {"mse": summary[f"val_mse_{name}"], "accuracy_percent": 100 * summary[f"val_accuracy_{name}"]}
     counts = {"train_images": summary["train_images"], "val_images": summary["val_images"]}
     head = {"training_set": training_set, "method": name, "source": name, "run": NONE, "classifier": NONE}
     return head | measured | counts
 
 
-def table3(found: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
+def table3(runs: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
     """Table 3: PSNR and SSIM of the proposed network per training set, eight pictures and whole test lists.
 
     Args:
-        found: the runs; those of other methods are left to Table 4.
+        runs: the runs; those of other methods belong to Table 4.
         scores: metrics.csv.
 
     Returns:
@@ -121,64 +121,61 @@ def table3(found: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
 
     Source: Table 3.
     """
-    ours = [run for run in found if run.method == PROPOSED]
+    ours = [run for run in runs if run.method == PROPOSED]
     rows = []
     for training_set in _training_sets(ours):
         if training_set in published.TABLE3:
             rows += _paper(training_set, PROPOSED, *published.TABLE3[training_set])
         here = in_order(run for run in ours if run.trained_on == training_set)
         for run in here:
-            rows += _measured(scores[scores.run == run.name], _head(run))
+            rows += _measured(score_table.of(scores, run=run.name), _head(run))
         rows += ([] if here else [_missing(training_set, PROPOSED)]) + _floors(scores, training_set)
     return _pixel_table(rows)
 
 
-def table4(found: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
+def table4(runs: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
     """Table 4: SSIM of every method trained on the paintings, eight pictures and whole test lists.
 
     Args:
-        found: the runs.
+        runs: the runs.
         scores: metrics.csv.
 
     Returns:
-        As `table3`, without PSNR. A method of the paper without a module is "not built", one without a run
-        "not run" with the command that runs it.
+        As `table3`, without PSNR. A method without a run is "not run", with the command that runs it.
 
     Source: Table 4.
     """
-    built = methods.names()
     rows = []
-    for method in [*published.TABLE4, *(name for name in built if name not in published.TABLE4)]:
+    for method in dict.fromkeys([*published.TABLE4, *methods.names()]):
         if method in published.TABLE4:
             rows += _paper("paintings", method, [None] * 8, published.TABLE4[method])
-        here = in_order(run for run in found if (run.method, run.trained_on) == (method, "paintings"))
+        here = in_order(run for run in runs if (run.method, run.trained_on) == (method, "paintings"))
         for run in here:
-            of_run = scores[scores.run == run.name]
+            of_run = score_table.of(scores, run=run.name)
             rows += _measured(of_run[of_run.method == method], _head(run))
             for variant in of_run.method.unique():  # with its own L, or with another look
                 if variant != method:
                     rows += _measured(of_run[of_run.method == variant], _head(run) | {"method": variant})
         if not here:
-            rows.append(_missing("paintings", method, built=method in built))
+            rows.append(_missing("paintings", method))
     return _pixel_table(rows + _floors(scores, "paintings")).drop(columns=[*_ENDS[:3], "identical"])
 
 
-def headline(found: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
-    """The table of README: means over the whole test lists, the floors first, one run per method and training set.
+def headline(scores: pd.DataFrame, runs: Iterable[Run] | None = None) -> pd.DataFrame:
+    """The table of README: means over the whole test lists, the trivial baselines first.
 
     Args:
-        found: the runs.
         scores: metrics.csv.
+        runs: only the run that represents a method and a training set; None: all of metrics.csv.
 
     Returns:
         `test_set, n, method, trained_on, classifier, run` and the means of `metrics.COLUMNS`.
-
-    Source: ours.
     """
-    names = {NONE, *(run.name for run in runs.chosen(found).values())}
+    if runs is not None:
+        scores = scores[scores.run.isin({NONE, *(run.name for run in representatives(runs).values())})]
     rows = []
-    for test_set in TEST_LISTS:
-        here = scores[(scores.test_set == test_set) & scores.run.isin(names)]
+    for test_set in score_table.test_lists(scores.test_set):
+        here = scores[scores.test_set == test_set]
         for key, part in here.groupby(["method", "trained_on", "classifier", "run"], sort=False):
             means = {column: metrics.finite_mean(part[column]) for column in metrics.COLUMNS}
             head = dict(zip(("method", "trained_on", "classifier", "run"), key, strict=True))
@@ -186,60 +183,17 @@ def headline(found: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["test_set", "n", "method", "trained_on", "classifier", "run", *metrics.COLUMNS])
 
 
-def write(found: Iterable[Run], scores: pd.DataFrame, output: Path, note: str = "") -> str:
-    """Writes Tables 1-4 and that of ablations as CSV and Markdown, and the CSV of intervals and differences.
-
-    Runs that only serve an ablation stand in that table and in no other.
-
-    Args:
-        found: the runs.
-        scores: metrics.csv.
-        output: the folder of results.
-        note: a sentence that every Markdown table must carry, as that the lists were cut.
-
-    Returns:
-        The five as Markdown.
-
-    Source: DESIGN, "Commands".
-    """
-    everything = list(found)
-    found = [run for run in everything if not experiments.is_ablation(run.name)]
-    compared = statistics.compare(everything, scores)
-    built = {
-        "table1": table1(found),
-        "table2": table2(found),
-        "table3": table3(found, scores),
-        "table4": table4(found, scores),
-        "ablation": ablation_table.table(everything, compared),
-    }
-    texts = {
-        "table1": table_pages.table1(built["table1"], note),
-        "table2": table_pages.table2(built["table2"], compared, note),
-        "table3": table_pages.table3(built["table3"], compared, note),
-        "table4": table_pages.table4(built["table4"], compared, note),
-        "ablation": ablation_table.render(built["ablation"], note),
-    }
-    for name, text in texts.items():
-        atomic_files.write_text(output / "tables" / f"{name}.md", text)
-    for name, table in (built | compared._asdict()).items():
-        with atomic_files.replacing(output / "tables" / f"{name}.csv") as part:
-            table.to_csv(part, index=False)
-    return "\n".join(texts.values())
+def _training_sets(runs):
+    """The paper's two, then the others."""
+    return list(dict.fromkeys([*published.TABLE2, *(run.trained_on for run in runs)]))
 
 
-def _training_sets(found):
-    """The paper's two, then whatever else was trained on."""
-    return list(dict.fromkeys([*published.TABLE2, *(run.trained_on for run in found)]))
-
-
-def in_order(found: Iterable[Run]) -> list[Run]:
-    """The proposed method first, the paper's order of training sets, the chosen run before its others."""
-    found, sets = list(found), list(published.TABLE2)
-    best = {run.name for run in runs.chosen(found).values()}
-    place = {name: sets.index(name) if name in sets else len(sets) for name in (run.trained_on for run in found)}
-    return sorted(
-        found, key=lambda r: (r.method != PROPOSED, r.method, place[r.trained_on], r.name not in best, r.name)
-    )
+def in_order(runs: Iterable[Run]) -> list[Run]:
+    """Sorts runs: the proposed method first, the paper's order of training sets, representatives before others."""
+    runs, sets = list(runs), list(published.TABLE2)
+    best = {run.name for run in representatives(runs).values()}
+    place = {name: sets.index(name) if name in sets else len(sets) for name in (run.trained_on for run in runs)}
+    return sorted(runs, key=lambda r: (r.method != PROPOSED, r.method, place[r.trained_on], r.name not in best, r.name))
 
 
 def _head(run):
@@ -247,14 +201,13 @@ def _head(run):
     return dict(zip(_HEAD, values, strict=True))
 
 
-def _missing(training_set, method, built=True):
-    note = f"not run: `{runs.command(method, training_set)}`" if built else "not built"
+def _missing(training_set, method):
     head = {"training_set": training_set, "method": method, "source": "ours", "run": NONE, "classifier": NONE}
-    return head | {"note": note}
+    return head | {"note": f"not run: `{command(method, training_set)}`"}
 
 
 def _paper(training_set, method, psnr, ssim_percent):
-    """The paper's eight values; its pictures have numbers, because it does not identify them."""
+    """The paper's eight values; its pictures are numbered, because it does not identify them."""
     head = {"training_set": training_set, "method": method, "source": "paper", "run": NONE}
     head |= {"classifier": "efficientnet_b4" if method == PROPOSED else NONE, "test_set": FIGURE5, "n": 1}
     pairs = enumerate(zip(psnr, ssim_percent, strict=True), start=1)
@@ -264,30 +217,28 @@ def _paper(training_set, method, psnr, ssim_percent):
 def _floors(scores, training_set):
     rows = []
     for name, trained_on in zip(FLOORS, (NONE, training_set), strict=True):
-        part = scores[(scores.method == name) & (scores.run == NONE) & (scores.trained_on == trained_on)]
+        part = score_table.of(scores, method=name, run=NONE, trained_on=trained_on)
         head = {"training_set": training_set, "method": name, "source": name, "run": NONE, "classifier": NONE}
         rows += _measured(part, head)
     return rows
 
 
 def _measured(part, head):
-    """Rows of one predictor: the pictures of Figure 5 one by one, the lists as means with intervals."""
+    """Rows of one predictor: a row per picture of Figure 5, means with intervals of the lists."""
     if part.empty:
-        return [head | {"note": "no predictions: weights, classifier or pictures are not here"}]
+        return [head | {"note": NO_PREDICTIONS}]
     rows = []
     for _, row in part[part.test_set == FIGURE5].iterrows():
         rows.append(head | {"test_set": FIGURE5, "image": row.image, "n": 1} | {m: row[m] for m in _MEASURES})
-    for test_set in TEST_LISTS:
+    for test_set in score_table.test_lists(part.test_set):
         here = part[part.test_set == test_set]
-        if here.empty:
-            continue
         identical = int(np.isinf(here.psnr_rgb).sum())
         rows.append(head | {"test_set": test_set, "image": "mean", "n": len(here), "identical": identical})
         for measure in _MEASURES:
             rows[-1][measure] = metrics.finite_mean(here[measure])
             finite = here[measure][np.isfinite(here[measure])]
             if len(finite):
-                rows[-1][f"{measure}_low"], rows[-1][f"{measure}_high"] = metrics.bootstrap_interval(finite)
+                rows[-1][f"{measure}_low"], rows[-1][f"{measure}_high"] = statistics.bootstrap_interval(finite)
     return rows
 
 

@@ -11,7 +11,7 @@ from canned import canned_run
 
 from colorizer import config, experiments, methods
 from colorizer.cli import reproduce
-from colorizer.evaluation import runs, statistics
+from colorizer.evaluation import runs, scores, statistics
 from colorizer.reporting import ablation_table
 
 SMALL = {"dataset": "coco", "epochs": 4, "limit": 100, "image_size": 64}
@@ -124,7 +124,7 @@ def test_what_the_unets_choices_are_worth_is_told_apart_from_the_papers_ablation
         changed = {name: value for name, value in row.flags.items() if base.flags.get(name) != value}
         assert len(changed) == 1 or row.name.endswith(("no-augmentation", "staged-slow", "all", "tone"))
     assert experiments.folder_of(experiments.CHOICES) != experiments.folder_of("cpu")
-    compared = statistics.compare([], pd.DataFrame(columns=list(runs.COLUMNS)))
+    compared = statistics.compare([], pd.DataFrame(columns=list(scores.COLUMNS)))
     assert (
         not ablation_table.table([canned_run(tmp_path / base.name, "transfer_unet")], compared)
         .run.str.startswith(base.name)

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pandas as pd
-from test_evaluator import brown_run, data  # noqa: F401  (a fixture: small made-up test lists)
+from drawn_lists import brown_run, evaluate
 
 from colorizer import color, methods
-from colorizer.evaluation import evaluator, predictions, runs
+from colorizer.evaluation import predictions, runs, scores
 from colorizer.methods import Method
 from colorizer.reporting.figures import gallery
 
 
-def test_a_method_that_predicts_luminance_is_scored_with_its_own_too(data, tmp_path, monkeypatch):  # noqa: F811
+def test_a_method_that_predicts_luminance_is_scored_with_its_own_too(drawn_lists, tmp_path, monkeypatch):
     def predict_lab(network, l_norm, vector):
         ab_norm = methods.get("trivial").predict_ab(network, l_norm, vector)
         return color.join(-np.ones_like(l_norm), ab_norm)  # black
@@ -18,21 +18,21 @@ def test_a_method_that_predicts_luminance_is_scored_with_its_own_too(data, tmp_p
     monkeypatch.setattr(methods.get("trivial"), "predict_lab", predict_lab)
     monkeypatch.setattr(Method, "predicts_luminance", True)
     brown_run(tmp_path / "runs" / "trivial-paintings")
-    scores = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
-    of_run = scores[(scores.run == "trivial-paintings") & (scores.test_set == "coco")].set_index("image")
+    first = evaluate(tmp_path / "runs", tmp_path / "out", drawn_lists)[0].scores
+    of_run = first[(first.run == "trivial-paintings") & (first.test_set == "coco")].set_index("image")
     true_l, own_l = (of_run[of_run.method == name] for name in ("trivial", "trivial" + runs.OWN_L))
     assert len(true_l) == len(own_l) > 0
     assert (own_l.ssim_rgb < true_l.ssim_rgb - 0.1).all()
     np.testing.assert_allclose(own_l.mse_ab, true_l.mse_ab, atol=1e-6)
     table = pd.read_csv(tmp_path / "out" / "tables" / "table4.csv")
     means = table[(table.method == "trivial" + runs.OWN_L) & (table.image == "mean")]
-    assert list(means.test_set) == list(runs.TEST_LISTS)
+    assert list(means.test_set) == list(scores.TEST_LISTS)
     np.testing.assert_allclose(means.ssim_rgb.iloc[1], own_l.ssim_rgb.mean())
-    again = evaluator.evaluate(tmp_path / "runs", tmp_path / "out").scores
-    assert (again.method == "trivial" + runs.OWN_L).sum() == (scores.method == "trivial" + runs.OWN_L).sum()
+    again = evaluate(tmp_path / "runs", tmp_path / "out")[0].scores
+    assert (again.method == "trivial" + runs.OWN_L).sum() == (first.method == "trivial" + runs.OWN_L).sum()
 
 
-def test_a_second_look_is_scored_kept_and_drawn(data, tmp_path, monkeypatch):  # noqa: F811
+def test_a_second_look_is_scored_kept_and_drawn(drawn_lists, tmp_path, monkeypatch):
     trivial = methods.get("trivial")
 
     def predict_look(network, l_norm, vector, look):
@@ -41,8 +41,8 @@ def test_a_second_look_is_scored_kept_and_drawn(data, tmp_path, monkeypatch):  #
     monkeypatch.setattr(Method, "looks", ("pale", "strong"))
     monkeypatch.setattr(trivial, "predict_look", predict_look)
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
-    scores = evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data).scores
-    assert set(scores[scores.run == "trivial-paintings"].method) == {"trivial", "trivial_strong"}
+    table = evaluate(tmp_path / "runs", tmp_path / "out", drawn_lists)[0].scores
+    assert set(table[table.run == "trivial-paintings"].method) == {"trivial", "trivial_strong"}
     pale, strong = (predictions.read(predictions.file_of(run.folder, suffix)) for suffix in ("", "_strong"))
     for test_set, (names, ab) in strong.items():
         assert names == pale[test_set][0]
@@ -51,4 +51,7 @@ def test_a_second_look_is_scored_kept_and_drawn(data, tmp_path, monkeypatch):  #
         )
     drawn = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
     assert {f"contact-trivial-paintings{suffix}.jpg" for suffix in ("", "_strong")} <= drawn
-    assert [shown.name for shown in gallery.open_all(tmp_path, data).shown] == [run.name, run.name + "_strong"]
+    assert [system.name for system in gallery.open_all(tmp_path, drawn_lists).systems] == [
+        run.name,
+        run.name + "_strong",
+    ]

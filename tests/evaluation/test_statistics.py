@@ -1,4 +1,4 @@
-"""Paired differences and the table of ablations: right on numbers known beforehand, wrong on none of the easy ways."""
+"""Paired differences, bootstrap intervals and the table of ablations, on numbers known beforehand."""
 
 import numpy as np
 import pandas as pd
@@ -6,14 +6,15 @@ import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 
 from colorizer import experiments
-from colorizer.evaluation import metrics, runs, statistics
-from colorizer.reporting import ablation_table, tables
+from colorizer.evaluation import scores, statistics
+from colorizer.evaluation.runs import representatives
+from colorizer.reporting import ablation_table, build
 
 BASE = "efficientnet-coco-cpu"
 
 
 def frame(rows):
-    return pd.DataFrame(rows, columns=list(runs.COLUMNS))
+    return pd.DataFrame(rows, columns=list(scores.COLUMNS))
 
 
 def difference(compared, run, role, measure="psnr_rgb"):
@@ -38,27 +39,27 @@ def two(tmp_path):
 
 
 def test_a_difference_is_taken_picture_by_picture(two):
-    found, scores, gaps = two
-    row = difference(statistics.compare(found, scores), "colorful-coco", "proposed")
+    found, table, gaps = two
+    row = difference(statistics.compare(found, table), "colorful-coco", "proposed")
     assert row["mean"] == pytest.approx(gaps.mean())
-    assert (row.low, row.high) == pytest.approx(metrics.bootstrap_interval(gaps[::-1]))  # the order of its rows
+    assert (row.low, row.high) == pytest.approx(statistics.bootstrap_interval(gaps[::-1]))  # the order of its rows
     assert row.differs and row.against == "efficientnet-coco" and row.n == 60
     # Unpaired, the same means would say nothing: their intervals overlap.
-    lists = statistics.compare(found, scores).lists
+    lists = statistics.compare(found, table).lists
     a, b = (lists[(lists.run == r.name) & (lists.measure == "psnr_rgb")].iloc[0] for r in found)
     assert a.high > b.low
 
 
 def test_no_difference_has_no_mark(two):
-    found, scores, _ = two
-    row = difference(statistics.compare(found, scores), "colorful-coco", "proposed", "ssim_rgb")
+    found, table, _ = two
+    row = difference(statistics.compare(found, table), "colorful-coco", "proposed", "ssim_rgb")
     assert (row["mean"], row.low, row.high) == (0, 0, 0)
     assert not row.differs
 
 
 def test_a_run_is_compared_with_its_own_training_sets_mean_colour_only(two):
-    found, scores, _ = two
-    rows = statistics.compare(found, scores).differences
+    found, table, _ = two
+    rows = statistics.compare(found, table).differences
     assert set(rows.role[rows.run == "efficientnet-coco"]) == {"all_grey"}  # that of the paintings is not its own
     assert set(rows.role[rows.run == "colorful-coco"]) == {"all_grey", "proposed"}
     assert not (rows.run == "-").any()
@@ -74,11 +75,42 @@ def test_predictions_identical_to_the_truth_are_left_out_and_counted(tmp_path):
 
 def test_many_columns_are_drawn_as_one_is():
     values = np.random.default_rng(1).normal(0, 1, (40, 3))
-    together = metrics.bootstrap_intervals(values)
+    together = statistics.bootstrap_intervals(values)
     for column, ends in zip(values.T, together, strict=True):
-        assert metrics.bootstrap_interval(column) == pytest.approx(tuple(ends), rel=1e-12)
-    drawn = metrics._drawn(40, 42, 500, 40 * 7)
-    assert (drawn.sum(axis=1) == 40).all() and len(np.unique(drawn, axis=0)) > 490
+        assert statistics.bootstrap_interval(column) == pytest.approx(tuple(ends), rel=1e-12)
+    counts = statistics._counts(40, 42, 500, 40 * 7)
+    assert (counts.sum(axis=1) == 40).all() and len(np.unique(counts, axis=0)) > 490
+
+
+def test_the_interval_covers_the_true_mean():
+    rng = np.random.default_rng(3)
+    covered = []
+    for seed in range(300):
+        low, high = statistics.bootstrap_interval(rng.exponential(2.0, 80), seed=seed, resamples=1000)
+        covered.append(low < 2 < high)
+    assert 0.89 < np.mean(covered) < 0.97  # 95 % nominal; a skewed sample of 80 falls a little short
+
+
+def test_the_interval_agrees_with_theory_and_repeats():
+    values = np.random.default_rng(4).normal(20, 3, 400)
+    low, high = statistics.bootstrap_interval(values)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
+    assert statistics.bootstrap_interval(values) == (low, high)
+    assert statistics.bootstrap_interval([5.0]) == (5.0, 5.0)
+
+
+def test_the_interval_is_the_same_in_small_chunks(monkeypatch):
+    values = np.random.default_rng(5).normal(0, 1, 50)
+    whole = statistics.bootstrap_interval(values, resamples=1000)
+    monkeypatch.setattr(statistics, "_CHUNK", 50 * 7)  # 7 resamples at a time
+    assert statistics.bootstrap_interval(values, resamples=1000) == whole
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("inf")], [float("nan")]])
+def test_the_interval_refuses_what_has_no_mean(values):
+    with pytest.raises(ValueError, match="finite"):
+        statistics.bootstrap_interval(values)
 
 
 @pytest.fixture
@@ -91,12 +123,12 @@ def ablated(tmp_path):
 
 
 def test_an_ablation_is_compared_with_its_base_and_the_missing_ones_name_their_command(ablated):
-    found, scores = ablated
-    table = ablation_table.table(found, statistics.compare(found, scores))
-    assert set(table.matrix) == {"cpu"}
-    none = table[(table.run == f"{BASE}-none") & (table.measure == "psnr_rgb")].iloc[0]
+    found, table = ablated
+    ablations = ablation_table.table(found, statistics.compare(found, table))
+    assert set(ablations.matrix) == {"cpu"}
+    none = ablations[(ablations.run == f"{BASE}-none") & (ablations.measure == "psnr_rgb")].iloc[0]
     assert (none["mean"], none.minus_base, none.minus_base_low) == (pytest.approx(64 / 3), -1, -1)
-    text = ablation_table.render(table)
+    text = ablation_table.render(ablations)
     assert "| class vector: none (zeros) | `efficientnet-coco-cpu-none` | none | 3 of 3 | 90 | 64x64 |" in text
     assert "-1.00 [-1.00, -1.00] *" in text
     assert "not run: `python -m colorizer reproduce --matrix cpu --mobilenet FILE.keras --only " in text
@@ -104,9 +136,9 @@ def test_an_ablation_is_compared_with_its_base_and_the_missing_ones_name_their_c
 
 
 def test_an_ablation_stands_in_no_other_table(ablated, tmp_path):
-    found, scores = ablated
-    assert not runs.chosen(found)
-    tables.write(found, scores, tmp_path / "out")
+    found, table = ablated
+    assert not representatives(found)
+    build.write_tables(found, table, tmp_path / "out")
     for number in (1, 2, 3, 4):
         assert BASE not in (tmp_path / "out" / "tables" / f"table{number}.md").read_text()
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 
-from colorizer.evaluation import runs
-from colorizer.reporting.paper import claims, evidence, plausibility, published, text_claims
+from colorizer.evaluation.scores import COLUMNS, FIGURE5, NONE, TEST_LISTS
+from colorizer.reporting.paper import claims, evidence, plausibility, published
 from colorizer.reporting.paper.claims import EMPTY, NO, UNDECIDED, UNKNOWN, YES
 
 WHOLE = {"epochs": 100, "epochs_done": 100}
@@ -69,36 +69,36 @@ def world(tmp_path):
                 folder = tmp_path / f"{method}-{trained_on}"
                 found.append(canned_run(folder, method, trained_on, **(WHOLE | given)))
         keys = {(run.method, run.trained_on): run_key(run) for run in found}
-        keys |= {("all_grey", runs.NONE): floor_key("all_grey")}
+        keys |= {("all_grey", NONE): floor_key("all_grey")}
         keys |= {("mean_colour", t): floor_key("mean_colour", t) for t in ("paintings", "coco")}
         for key, head in keys.items():
-            for test_set in (*runs.TEST_LISTS, runs.FIGURE5):
+            for test_set in (*TEST_LISTS, FIGURE5):
                 p, s = ((table or {}).get((*key, test_set), base) for table, base in ((psnr, 20), (ssim, 0.9)))
                 rows += canned_scores(head, test_set, list(p + spread), list(s + spread / 100))
-        table = pd.DataFrame(rows, columns=list(runs.COLUMNS))
+        table = pd.DataFrame(rows, columns=list(COLUMNS))
         kept = predictions or (lambda run: {})
-        return evidence.Facts(found, table, measured or {}, kept)
+        return evidence.Evidence(found, table, measured or {}, kept)
 
     return build
 
 
 def claim(found, start):
     """The one claim that begins so."""
-    (only,) = [c for c in found if c.said.startswith(start)]
+    (only,) = [c for c in found if c.statement.startswith(start)]
     return only
 
 
 def test_table_2_is_judged_number_by_number(world):
     summary = {"val_mse": 0.0034, "val_accuracy": 0.89, "val_accuracy_mean_colour": 0.87}
     known = world(summaries={("efficientnet", "paintings"): summary, ("efficientnet", "coco"): {"epochs_done": 4}})
-    found = claims.of_tables(known)
+    found = claims.judge(known)
     assert claim(found, "Table 2, trained on paintings: validation MSE").verdict == YES
     accuracy = claim(found, "Table 2, trained on paintings: accuracy")
-    assert (accuracy.verdict, accuracy.found) == (EMPTY, "89.0")
-    assert accuracy.floor == "all-grey 39.0, mean-colour 87.0"
+    assert (accuracy.verdict, accuracy.ours) == (EMPTY, "89.0")
+    assert accuracy.floor == "all-gray 39.0, mean-color 87.0"
     coco = claim(found, "Table 2, trained on coco: validation MSE")
-    assert (coco.printed, coco.found, coco.verdict) == ("0.119", "0.0141", "open: differs so far")
-    assert coco.why == "ours is the better one"
+    assert (coco.printed, coco.ours, coco.verdict) == ("0.119", "0.0141", "open: differs so far")
+    assert coco.why == "ours is better"
     assert claim(found, "Table 2, trained on coco: hours").verdict == UNKNOWN
 
 
@@ -106,9 +106,9 @@ def test_table_2_is_judged_number_by_number(world):
 def test_easier_pictures_are_no_better_network(world, grey, verdict):
     own = {"val_mse": 0.01, "val_mse_all_grey": grey, "val_mse_mean_colour": 0.009}
     known = world(summaries={("efficientnet", "paintings"): own})
-    assert claim(claims.of_tables(known), "Table 2: the validation error is lower").verdict == verdict
+    assert claim(claims.judge(known), "Table 2: the validation error is lower").verdict == verdict
     other = world_like(known, "val_mse", 0.02)
-    assert claim(claims.of_tables(other), "Table 2: the validation error is lower").verdict == NO
+    assert claim(claims.judge(other), "Table 2: the validation error is lower").verdict == NO
 
 
 def world_like(known, key, value):
@@ -119,9 +119,9 @@ def world_like(known, key, value):
 
 def test_the_two_trainings_are_compared_on_the_same_pictures(world):
     start = "Table 3: PSNR (dB) is higher when trained on paintings"
-    better = {("efficientnet", "paintings", t): 20.2 for t in runs.TEST_LISTS}  # far less than pictures differ
-    found = claim(claims.of_tables(world(better)), start)
-    assert found.verdict == YES and "coco: +0.20 [+0.20, +0.20] *" in found.found
+    better = {("efficientnet", "paintings", t): 20.2 for t in TEST_LISTS}  # far less than pictures differ
+    found = claim(claims.judge(world(better)), start)
+    assert found.verdict == YES and "coco: +0.20 [+0.20, +0.20] *" in found.ours
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ def test_the_two_trainings_are_compared_on_the_same_pictures(world):
     [
         ({("efficientnet", "paintings", "coco"): 19.9}, NO),
         ({("efficientnet", "paintings", "coco"): 20.0}, UNDECIDED),
-        ({("mean_colour", "paintings", t): 21 for t in runs.TEST_LISTS}, EMPTY),
+        ({("mean_colour", "paintings", t): 21 for t in TEST_LISTS}, EMPTY),
     ],
 )
 def test_the_comparison_of_trainings_turns_with_the_numbers(world, psnr, verdict):
-    better = {("efficientnet", "paintings", t): 20.2 for t in runs.TEST_LISTS}
-    found = claims.of_tables(world(better | psnr))
+    better = {("efficientnet", "paintings", t): 20.2 for t in TEST_LISTS}
+    found = claims.judge(world(better | psnr))
     assert claim(found, "Table 3: PSNR (dB) is higher when trained on paintings").verdict == verdict
 
 
@@ -142,15 +142,15 @@ def test_the_comparison_of_trainings_turns_with_the_numbers(world, psnr, verdict
     ("ours", "grey", "verdict"), [(22, 20, YES), (22, 22, EMPTY), (18, 20, NO), (20.1, 20, UNDECIDED)]
 )
 def test_better_on_its_own_kind_of_pictures(world, ours, grey, verdict):
-    psnr = {("efficientnet", "paintings", "paintings"): ours, ("all_grey", runs.NONE, "paintings"): grey}
-    found = claim(claims.of_tables(world(psnr)), "Table 3: trained on paintings, PSNR is higher on paintings")
+    psnr = {("efficientnet", "paintings", "paintings"): ours, ("all_grey", NONE, "paintings"): grey}
+    found = claim(claims.judge(world(psnr)), "Table 3: trained on paintings, PSNR is higher on paintings")
     assert found.verdict == verdict
-    assert f"paintings {ours:.2f} dB" in found.found and f"paintings {grey:.2f} dB" in found.floor
+    assert f"paintings {ours:.2f} dB" in found.ours and f"paintings {grey:.2f} dB" in found.floor
 
 
 def test_welch_is_that_of_the_textbook():
     one, other = pd.Series([1.0, 2, 3, 4]), pd.Series([2.0, 4])
-    gap, low, high = evidence.apart(one, other)
+    gap, low, high = evidence.unpaired(one, other)
     error = np.sqrt(np.var(one, ddof=1) / 4 + np.var(other, ddof=1) / 2)
     assert (gap, low, high) == pytest.approx((-0.5, -0.5 - 1.96 * error, -0.5 + 1.96 * error))
 
@@ -169,23 +169,23 @@ PAPERS = ["efficientnet", "let_there_be_color", "colorful", "gan"]
 
 def test_the_paper_s_order_is_reproduced_and_another_is_not(world):
     others = ["let_there_be_color", "colorful", "gan", "efficientnet"]
-    found = claims.of_tables(world(ssim=ranked(PAPERS, others), methods=PAPERS))
+    found = claims.judge(world(ssim=ranked(PAPERS, others), methods=PAPERS))
     for where in ("on paintings", "on other pictures"):
         assert claim(found, f"Table 4: the order of the systems by SSIM (%) {where}").verdict == YES
     good = claim(found, "Table 4: all four systems have a good SSIM")
-    assert good.verdict == EMPTY and good.floor == "all-grey 90.0"  # 87 % is reached without any colour
+    assert good.verdict == EMPTY and good.floor == "all-gray 90.0"  # 87 % is reached without any colour
 
 
 def test_one_pair_the_other_way_round_is_enough(world):
     swapped = ["let_there_be_color", "efficientnet", "colorful", "gan"]
-    found = claims.of_tables(world(ssim=ranked(swapped, swapped), methods=PAPERS))
+    found = claims.judge(world(ssim=ranked(swapped, swapped), methods=PAPERS))
     order = claim(found, "Table 4: the order of the systems by SSIM (%) on paintings")
-    assert order.verdict == NO and order.why.startswith("differences: 5 agree, 1 the other way round")
+    assert order.verdict == NO and order.why.startswith("differences: 5 agree, 1 are reversed")
     assert claim(found, "Table 4: the order of the systems by SSIM (%) on other pictures").verdict == NO
 
 
 def test_an_order_of_systems_that_were_not_run_cannot_be_tested(world):
-    found = claims.of_tables(world(ssim=ranked(PAPERS[:2], PAPERS[:2]), methods=PAPERS[:2]))
+    found = claims.judge(world(ssim=ranked(PAPERS[:2], PAPERS[:2]), methods=PAPERS[:2]))
     assert claim(found, "Table 4: the order of the systems by SSIM (%) on paintings").verdict == UNKNOWN
     assert claim(found, "Table 4: all four systems have a good SSIM").verdict == UNKNOWN
 
@@ -193,18 +193,18 @@ def test_an_order_of_systems_that_were_not_run_cannot_be_tested(world):
 def painted(colour):
     """Predictions of one colour, Lab units, for every run and list."""
     ab = np.broadcast_to(np.float32(colour) / 128, (2, 4, 4, 2))
-    return lambda run: dict.fromkeys(runs.TEST_LISTS, ab)
+    return lambda run: dict.fromkeys(TEST_LISTS, ab)
 
 
-MEASURED = {"lists": {t: {"truth": TRUTH} for t in runs.TEST_LISTS}}
+MEASURED = {"lists": {t: {"truth": TRUTH} for t in TEST_LISTS}}
 
 
 @pytest.mark.parametrize(
     ("colour", "paintings_like_originals", "others_brown"), [((8, 20), NO, YES), ((0, -20), YES, NO)]
 )
 def test_brown_is_told_from_blue(world, colour, paintings_like_originals, others_brown):
-    found = text_claims.of_text(world(measured=MEASURED, predictions=painted(colour)))
-    assert claim(found, "Trained on paintings, paintings get better colours").verdict == paintings_like_originals
+    found = claims.judge(world(measured=MEASURED, predictions=painted(colour)))
+    assert claim(found, "Trained on paintings, paintings get better colors").verdict == paintings_like_originals
     assert claim(found, "Trained on paintings, other pictures are mostly brown").verdict == others_brown
     assert claim(found, "Trained on coco, pictures are brownish").verdict == others_brown
 
@@ -212,17 +212,17 @@ def test_brown_is_told_from_blue(world, colour, paintings_like_originals, others
 def test_pale_colours_are_not_like_the_originals(world):
     known = world(measured=MEASURED, predictions=painted((0, -20)))
     known.scores["colourfulness"] = 0.3  # the truth has 0.5
-    assert claim(text_claims.of_text(known), "Trained on paintings, paintings get better").verdict == NO
+    assert claim(claims.judge(known), "Trained on paintings, paintings get better").verdict == NO
 
 
 def test_brown_pictures_whose_truth_is_browner_are_not_called_brown():
-    assert text_claims.is_brown({"brown": 0.8}, {"brown": 0.7})
-    assert not text_claims.is_brown({"brown": 0.8}, {"brown": 0.85})
-    assert not text_claims.is_brown({"brown": 0.7}, {"brown": 0.1})
+    assert claims.is_brown({"brown": 0.8}, {"brown": 0.7})
+    assert not claims.is_brown({"brown": 0.8}, {"brown": 0.85})
+    assert not claims.is_brown({"brown": 0.7}, {"brown": 0.1})
 
 
 def test_without_the_truth_s_colours_brown_cannot_be_tested(world):
-    found = text_claims.of_text(world(predictions=painted((8, 20))))
+    found = claims.judge(world(predictions=painted((8, 20))))
     assert claim(found, "Trained on coco, pictures are brownish").verdict == UNKNOWN
 
 
@@ -231,18 +231,18 @@ def test_what_a_class_vector_is_worth_comes_from_the_ablation(tmp_path):
     none = canned_run(tmp_path / "efficientnet-coco-cpu-none", trained_on="coco")
     rows = canned_scores(run_key(base), "coco", [20, 22, 25], [0.8, 0.9, 0.7])
     rows += canned_scores(run_key(none), "coco", [19, 21, 24], [0.8, 0.9, 0.7])
-    known = evidence.Facts([base, none], pd.DataFrame(rows, columns=list(runs.COLUMNS)), {}, lambda run: {})
-    found = claim(text_claims.of_text(known), "What the classifier sees helps")
-    assert "-1.00 [-1.00, -1.00] *" in found.found and "3 of 100 epochs" in found.found
+    known = evidence.Evidence([base, none], pd.DataFrame(rows, columns=list(COLUMNS)), {}, lambda run: {})
+    found = claim(claims.judge(known), "What the classifier sees helps")
+    assert "-1.00 [-1.00, -1.00] *" in found.ours and "3 of 100 epochs" in found.ours
 
 
 def test_the_paper_s_psnr_beside_no_colour_at_all(world):
-    known = world({("all_grey", runs.NONE, t): 9 for t in runs.TEST_LISTS})
-    text = plausibility.render(known)
+    known = world({("all_grey", NONE, t): 9 for t in TEST_LISTS})
+    text = plausibility.numbers(known)
     values = [p for psnr, _ in published.TABLE3.values() for p in psnr]
-    assert f"{sum(v < 9 for v in values)} of its 16 values lie under the lowest of these means" in text
-    assert f"{sum(v < 8 for v in values)} under the least of any picture" in text
-    assert "Not measured: `python -m colorizer.reporting.paper.metric_conventions`" in text
+    assert f"{sum(v < 9 for v in values)} of its 16 values are below the lowest of these means" in text
+    assert f"{sum(v < 8 for v in values)} below the minimum over all pictures" in text
+    assert "Not measured: `python -m colorizer.reporting.paper.metric_conventions`" in plausibility.conventions(known)
 
 
 def test_the_conventions_that_fit_most_are_named():
@@ -251,10 +251,8 @@ def test_the_conventions_that_fit_most_are_named():
         p: {s: dict(cell) for s in plausibility.metric_conventions.SSIMS} for p in plausibility.metric_conventions.PSNRS
     }
     fits["psnr_ab"]["ssim_grey"]["fits"] = 9
-    text = plausibility._best(fits)
-    assert "9 of 16, are within reach of PSNR on ab/128, peak 1 with SSIM on the pictures turned grey" in text
-    assert "reaches 3" in text and "No convention fits all" in text
+    text = plausibility.best(fits)
+    assert "9 of 16, fit PSNR on ab/128, peak 1 with SSIM on the pictures in gray" in text
+    assert "fits 3" in text and "No convention fits all" in text
     fits["psnr_rgb"]["ssim_rgb"]["fits"] = 9
-    assert (
-        plausibility._best(fits) == "No convention fits more pairs than the usual one, PSNR and SSIM on RGB: 9 of 16."
-    )
+    assert plausibility.best(fits) == "No convention fits more pairs than the usual one, PSNR and SSIM on RGB: 9 of 16."

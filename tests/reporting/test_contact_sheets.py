@@ -4,7 +4,6 @@ import io
 
 import numpy as np
 import pandas as pd
-import pytest
 from canned import canned_run, floor_key
 from conftest import draw_picture
 from PIL import Image
@@ -36,10 +35,10 @@ def test_a_sheet_shows_truth_and_prediction_side_by_side():
 
 def test_the_same_pictures_are_drawn_for_every_method():
     assert (
-        contact_sheets.drawn(418) == contact_sheets.drawn(418)
-        and len(set(contact_sheets.drawn(418))) == contact_sheets.COUNT
+        contact_sheets.random_choice(418) == contact_sheets.random_choice(418)
+        and len(set(contact_sheets.random_choice(418))) == contact_sheets.COUNT
     )
-    assert contact_sheets.drawn(5) == [0, 1, 2, 3, 4]
+    assert contact_sheets.random_choice(5) == [0, 1, 2, 3, 4]
 
 
 def test_channels_add_up_to_the_picture():
@@ -68,39 +67,6 @@ def test_a_notebook_is_told_what_it_shows(tmp_path):
     assert display.page(tmp_path / "page.md")._repr_markdown_() == "# Ä"
 
 
-def test_the_table_of_colours_is_right_for_colours_one_can_see_through():
-    one_tint = {"coco": (["x", "y"], kept((6, 8), (6, 8)))}
-    two = {"coco": (["x", "y"], kept((30, 40), (-30, -40)))}
-    table = color_statistics.table({"tint": one_tint, "two": two}).set_index("predictor")
-    step = color.AB_SCALE / predictions.AB_STEPS  # of what is kept
-    assert table.chroma["tint"] == pytest.approx(10, abs=step) and table.spread["tint"] == pytest.approx(0, abs=1e-6)
-    assert table.chroma["two"] == pytest.approx(50, abs=step) and table.spread["two"] == pytest.approx(50, abs=step)
-    assert table.warm.to_dict() == {"tint": 1.0, "two": 0.5}
-    assert table.near_grey["two"] == 0 and abs(table.mean_a["two"]) < 1e-6
-
-
-def test_the_gain_that_costs_least_is_found_and_the_vivid_one_costs_more():
-    truth = {"coco": (["x", "y"], kept((40, 0), (-40, 20)))}
-    pale = {"coco": (["y", "x"], kept((-10, 0), (10, 0)))}  # in another order, and it knows nothing of b
-    row = color_statistics.gains(truth, {"pale": pale, "grey": {"coco": (["x", "y"], kept((0, 0), (0, 0)))}})
-    assert list(row.predictor) == ["pale"]  # no gain makes grey colourful
-    row = row.iloc[0]
-    assert row.best_gain == pytest.approx(4, rel=0.05) and row.error_best < row.error < 1
-    assert row.vivid_gain > row.best_gain and row.error_vivid > row.error_best
-    steps = np.array([0, row.best_gain])
-    assert color_statistics.errors(truth, pale, "coco", steps).tolist() == pytest.approx([1, row.error_best])
-
-
-def test_a_histogram_counts_every_pixel_where_it_lies():
-    shares = color_statistics.histogram(np.concatenate([kept((0, 0)), kept((0, 60))]))
-    assert shares.sum() == pytest.approx(1) and (shares > 0).sum() == 2
-    rows, columns = np.nonzero(shares)
-    middle = len(shares) // 2
-    assert columns.tolist() == [middle, middle] and rows[0] == middle < rows[1]  # b points up
-    assert color_statistics.histogram(np.full((1, 1, 2), -127, np.int8)).sum() == 1  # a saturated network's too
-    assert color_statistics.region(shares) == 0.5
-
-
 def test_drawings_are_the_same_bytes_every_time():
     truth = {"coco": (["x", "y"], kept((40, 0), (-40, 20)))}
     predictors = {color_statistics.TRUTH: truth, "pale": {"coco": (["x", "y"], kept((10, 0), (-10, 0)))}}
@@ -119,5 +85,5 @@ def test_drawings_are_the_same_bytes_every_time():
 def test_a_run_without_kept_predictions_is_told_and_not_drawn(tmp_path):
     run = canned_run(tmp_path / "runs" / "efficientnet-paintings")
     opened = gallery.Gallery([run], [], {})
-    assert opened.random == [] and opened.shown == [run]
+    assert opened.random() == [] and opened.systems == [run]
     assert not opened.has(run, [("coco", "x.jpg")])

@@ -23,7 +23,7 @@ def tile(image, row, column, columns):
     return image[top : top + side, left : left + side]
 
 
-def test_figure5_shows_truth_grey_and_each_method(eight, tmp_path):
+def test_figure5_shows_truth_gray_and_each_method(eight, tmp_path):
     ab = [color.split(color.rgb_to_lab(picture))[1] for picture in eight]
     none = [np.zeros((64, 64, 2), np.float32)] * 8
     path = tmp_path / "figures" / "figure5.png"
@@ -51,8 +51,8 @@ def test_the_floors_are_drawn_only_beside_a_loss_that_is_the_mse(tmp_path, monke
     plots.curves(canned_run(tmp_path / "a"))
     plots.curves(canned_run(tmp_path / "b", val_mse=0.3))
     mse, other = (axes.get_legend_handles_labels()[1] for axes in drawn)
-    assert "all-grey, validation: 0.0152" in mse
-    assert "mean-colour, validation: 0.0148" in mse
+    assert "all-gray, validation: 0.0152" in mse
+    assert "mean-color, validation: 0.0148" in mse
     assert other == ["loss (training)", "val_loss", "best epoch: 2"]
 
 

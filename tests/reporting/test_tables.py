@@ -6,8 +6,8 @@ import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 
 from colorizer import methods
-from colorizer.evaluation import metrics, runs, statistics
-from colorizer.reporting import table_pages, tables
+from colorizer.evaluation import runs, scores, statistics
+from colorizer.reporting import build, markdown, run_list, table_pages, tables
 from colorizer.reporting.paper import published
 
 MISSING = "no predictions: weights, classifier or pictures are not here"
@@ -24,12 +24,12 @@ def found(tmp_path):
 
 
 @pytest.fixture
-def scores(found):
+def recorded(found):
     rows = canned_scores(floor_key("all_grey"), "paintings", [20, 22], [0.9, 0.8])
     rows += canned_scores(floor_key("mean_colour", "paintings"), "paintings", [21, 23], [0.88, 0.78])
     rows += canned_scores(run_key(found[0]), "paintings", [22, 24], [0.91, 0.81])
     rows += canned_scores(run_key(found[0]), "figure5", *EIGHT)
-    return pd.DataFrame(rows, columns=list(runs.COLUMNS))
+    return pd.DataFrame(rows, columns=list(scores.COLUMNS))
 
 
 def lines_of(markdown, *starts):
@@ -40,7 +40,7 @@ def test_the_papers_values_are_the_papers():
     assert all(len(values) == 8 for values in published.TABLE4.values())
     # Table 4 repeats Table 3's first row
     assert published.TABLE4["efficientnet"] == published.TABLE3["paintings"][1]
-    assert np.mean(published.TABLE3["coco"][0]) == 10.75  # BASELINES §3.2
+    assert np.mean(published.TABLE3["coco"][0]) == 10.75
     assert published.TABLE2["coco"] == (5.33, 0.119, 64.89)
 
 
@@ -69,7 +69,7 @@ def test_table1s_built_in_rows_are_what_the_network_is():
     assert (built_in["loss"], trained.loss) == ("Mean Squared Error", "mse")
 
 
-def test_table2_exactly(found, scores):
+def test_table2_exactly(found, recorded):
     table = tables.table2(found)
     lines = table.to_csv(index=False).splitlines()
     assert lines[0] == (
@@ -83,13 +83,13 @@ def test_table2_exactly(found, scores):
     assert lines[4] == "paintings,all_grey,all_grey,-,-,,0.0152,39.0,,,,,90,10,"
     assert lines[5] == "paintings,mean_colour,mean_colour,-,-,,0.0148,61.0,,,,,90,10,"
     proposed = "EfficientNet-B4 (proposed)"
-    assert lines_of(table_pages.table2(table, statistics.compare(found, scores)), "| paintings", "| coco") == [
+    assert lines_of(table_pages.table2(table, statistics.compare(found, recorded)), "| paintings", "| coco") == [
         f"| paintings | {proposed} | paper | 3.57 | 0.0035 | 88.5 | 100 | efficientnet_b4 |  |  |  |  |",
         f"| paintings | {proposed} | **ours**, `efficientnet-paintings` | 0.12 | 0.0141 | 62.5 | 3 of 3 | none "
         "| 90 | 10 | CPU | float32 |",
         f"| paintings | {proposed} | run `try` | 0.12 | 0.0141 | 62.5 | 2 of 2 | none | 64 | 10 | CPU | float32 |",
-        "| paintings | all-grey | all-grey |  | 0.0152 | 39.0 |  | - | 90 | 10 |  |  |",
-        "| paintings | mean-colour | mean-colour |  | 0.0148 | 61.0 |  | - | 90 | 10 |  |  |",
+        "| paintings | all-gray | all-gray |  | 0.0152 | 39.0 |  | - | 90 | 10 |  |  |",
+        "| paintings | mean-color | mean-color |  | 0.0148 | 61.0 |  | - | 90 | 10 |  |  |",
         f"| coco | {proposed} | paper | 5.33 | 0.119 | 64.89 | 100 | efficientnet_b4 |  |  |  |  |",
         f"| coco | {proposed} | ours | not run: `python train.py --dataset coco` |  |  |  | - |  |  |  |  |",
         f"| paintings | {proposed} | **ours**, `efficientnet-paintings` | none | paintings | 2 | MSE (ab/128) | 0.0035 "
@@ -102,13 +102,13 @@ def test_table2_exactly(found, scores):
     ]
 
 
-def test_table3_exactly(found, scores):
-    table = tables.table3(found, scores)
-    low, high = metrics.bootstrap_interval([22, 24])
+def test_table3_exactly(found, recorded):
+    table = tables.table3(found, recorded)
+    low, high = statistics.bootstrap_interval([22, 24])
     mean = table[(table.run == "efficientnet-paintings") & (table.image == "mean")].iloc[0]
     assert (mean.n, mean.psnr_rgb, mean.psnr_rgb_low, mean.psnr_rgb_high) == (2, 23, low, high)
     assert mean.ssim_rgb == pytest.approx(0.86)
-    text = table_pages.table3(table, statistics.compare(found, scores))
+    text = table_pages.table3(table, statistics.compare(found, recorded))
     proposed = "EfficientNet-B4 (proposed)"
     assert "Table 3. PSNR and SSIM by training set, proposed network (paintings n=2)" in text
     assert lines_of(text, "| paintings", "| coco") == [
@@ -116,12 +116,12 @@ def test_table3_exactly(found, scores):
         "| paintings | **ours**, `efficientnet-paintings` | none | 20, 21, 22, 23, 24, 25, 26, 28 "
         "| 80, 81, 82, 83, 84, 85, 86, 99 |",
         f"| paintings | run `try` | none | {MISSING} |  |",
-        "| paintings | all-grey | - | no predictions of the eight pictures |  |",
-        "| paintings | mean-colour | - | no predictions of the eight pictures |  |",
+        "| paintings | all-gray | - | no predictions of the eight pictures |  |",
+        "| paintings | mean-color | - | no predictions of the eight pictures |  |",
         "| coco | paper | efficientnet_b4 | 8, 7, 10, 11, 6, 13, 16, 15 | 75, 68, 77, 83, 81, 73, 69, 65 |",
         "| coco | ours | - | not run: `python train.py --dataset coco` |  |",
-        "| coco | all-grey | - | no predictions of the eight pictures |  |",
-        f"| coco | mean-colour | - | {MISSING} |  |",
+        "| coco | all-gray | - | no predictions of the eight pictures |  |",
+        f"| coco | mean-color | - | {MISSING} |  |",
         f"| paintings | {proposed} | **ours**, `efficientnet-paintings` | none | paintings | 2 | PSNR (dB) | 16.25 "
         "| 23.00 [22.00, 24.00] | 21.00 [20.00, 22.00] | 22.00 [21.00, 23.00] "
         "| +2.00 [+2.00, +2.00] * | +1.00 [+1.00, +1.00] * |",
@@ -135,34 +135,36 @@ def test_table3_exactly(found, scores):
     assert "Class vectors of ours: none" in text
 
 
-def test_table4_says_what_is_not_built_and_what_was_not_run(found, scores, monkeypatch):
-    monkeypatch.setattr(methods, "names", lambda: ["efficientnet", "gan", "trivial"])
-    table = tables.table4(found, scores)
+def test_table4_says_what_was_not_run(found, recorded):
+    table = tables.table4(found, recorded)
     assert "psnr_rgb" not in table
-    text = table_pages.table4(table, statistics.compare(found, scores))
-    rows = lines_of(text, "| Let there be Color", "| Image Colorization", "| One colour")
-    trivial = "One colour, learnt"
-    gan = "Image Colorization using Generative Adversarial Networks"
-    assert rows[:5] == [
-        "| Let there be Color | paper | - | 96, 96, 96, 99, 92, 89, 89, 91 |",
-        "| Let there be Color | ours | - | not built |",
-        f"| {gan} | paper | - | 92, 89, 89, 94, 69, 90, 75, 77 |",
-        f"| {gan} | ours | - | not run: `python train.py --method gan --dataset paintings` |",
-        f"| {trivial} | ours | - | not run: `python train.py --method trivial --dataset paintings` |",
+    text = table_pages.table4(table, statistics.compare(found, recorded))
+    assert lines_of(text, f"| {markdown.title_of('gan')} |")[:2] == [
+        f"| {markdown.title_of('gan')} | paper | - | 92, 89, 89, 94, 69, 90, 75, 77 |",
+        f"| {markdown.title_of('gan')} | ours | - | not run: `python train.py --method gan --dataset paintings` |",
     ]
+
+
+def test_a_title_is_the_method_s_own_with_its_look():
+    unet, gan = methods.get("transfer_unet").title, methods.get("gan").title
+    titles = {name: markdown.title_of(name) for name in ("transfer_unet", "transfer_unet_vivid", "gan", "gan_own_l")}
+    assert list(titles.values()) == [f"{unet}, accurate", f"{unet}, vivid", gan, f"{gan}, with its own L"]
+    assert [markdown.title_of(name) for name in ("all_grey", "unknown")] == ["all-gray", "unknown"]
 
 
 def test_infinite_psnr_is_left_out_and_counted(found):
     rows = canned_scores(run_key(found[0]), "coco", [float("inf"), 30], [1, 0.9])
-    scores = pd.DataFrame(rows, columns=list(runs.COLUMNS))
-    table = tables.table3(found, scores)
+    recorded = pd.DataFrame(rows, columns=list(scores.COLUMNS))
+    table = tables.table3(found, recorded)
     mean = table[table.image == "mean"].iloc[0]
     assert (mean.n, mean.identical, mean.psnr_rgb, mean.ssim_rgb) == (2, 1, 30, 0.95)
-    assert "infinite PSNR; left out of the means: 1." in table_pages.table3(table, statistics.compare(found, scores))
+    assert "infinite PSNR and are not in the means: 1." in table_pages.table3(
+        table, statistics.compare(found, recorded)
+    )
 
 
 def test_without_runs_and_rows_the_papers_values_stand_alone(tmp_path):
-    text = tables.write([], pd.DataFrame(columns=list(runs.COLUMNS)), tmp_path)
+    text = build.write_tables([], pd.DataFrame(columns=list(scores.COLUMNS)), tmp_path)
     assert "(no test pictures)" in text
     assert text.count("not run: `python train.py --dataset paintings`") == 6  # tables 2, 3 and 4, two parts each
     names = [
@@ -171,8 +173,8 @@ def test_without_runs_and_rows_the_papers_values_stand_alone(tmp_path):
     assert sorted(p.name for p in (tmp_path / "tables").iterdir()) == sorted([*names, "lists.csv", "differences.csv"])
 
 
-def test_every_table_carries_the_note(found, scores, tmp_path):
-    tables.write(found, scores, tmp_path, "--limit 2: not the whole lists.")
+def test_every_table_carries_the_note(found, recorded, tmp_path):
+    build.write_tables(found, recorded, tmp_path, "--limit 2: not the whole lists.")
     for name in ("table1", "table2", "table3", "table4", "ablation"):
         assert "**--limit 2: not the whole lists.**" in (tmp_path / f"tables/{name}.md").read_text()
 
@@ -184,17 +186,17 @@ def test_the_longest_run_is_chosen_and_a_plain_name_or_a_lower_error_breaks_the_
     for name, val_mse in (("e-worse", 0.02), ("f-better", 0.01)):
         canned_run(tmp_path / name, trained_on="paintings", train_images=90, val_mse=val_mse)
     found, _ = runs.read(tmp_path)
-    best = {key: run.name for key, run in runs.chosen(found).items()}
+    best = {key: run.name for key, run in runs.representatives(found).items()}
     assert best == {
         ("efficientnet", "coco"): "efficientnet-coco",
         ("efficientnet", "paintings"): "f-better",
         ("trivial", "coco"): "b-more-epochs",
     }
-    assert runs.mean_colours(found)["coco"].name == "efficientnet-coco"
+    assert runs.mean_colors(found)["coco"].name == "efficientnet-coco"
 
 
-def test_headline_has_the_floors_and_one_run_per_method(found, scores):
-    table = tables.headline(found, scores)
+def test_headline_has_the_floors_and_one_run_per_method(found, recorded):
+    table = tables.headline(recorded, found)
     assert list(table.method) == ["all_grey", "mean_colour", "efficientnet"]
     assert lines_of(table_pages.headline(table), "| paintings")[2] == (
         "| paintings (n=2) | EfficientNet-B4 (proposed) | paintings | none | 0.5000 | 23.00 | 0.860 | 0.5 | 0.5 (0.5) |"
@@ -203,26 +205,26 @@ def test_headline_has_the_floors_and_one_run_per_method(found, scores):
 
 def test_text_goes_between_the_markers_only(tmp_path):
     readme = tmp_path / "README.md"
-    assert not table_pages.put_between_markers(readme, "runs", "new\n")
+    assert not markdown.put_between_markers(readme, "runs", "new\n")
     readme.write_text("# Title\n")
-    assert not table_pages.put_between_markers(readme, "runs", "new\n")
+    assert not markdown.put_between_markers(readme, "runs", "new\n")
     start, end = "<!-- runs:start -->", "<!-- runs:end -->"
     readme.write_text(f"before\n{start}\nold\n{end}\nafter\n")
-    assert not table_pages.put_between_markers(readme, "results", "new\n")
-    assert table_pages.put_between_markers(readme, "runs", "new\n")
+    assert not markdown.put_between_markers(readme, "results", "new\n")
+    assert markdown.put_between_markers(readme, "runs", "new\n")
     assert readme.read_text() == f"before\n{start}\nnew\n{end}\nafter\n"
 
 
 def test_what_is_not_trained_as_long_as_the_papers_is_pending(tmp_path):
     short = canned_run(tmp_path / "efficientnet-coco", trained_on="coco", epochs_done=3)
     whole = canned_run(tmp_path / "efficientnet-paintings", epochs_done=100)
-    still = runs.pending([short, whole])
-    assert ("efficientnet", "coco", ", so far 3 epochs in efficientnet-coco") in still
-    assert all((method, dataset) != ("efficientnet", "paintings") for method, dataset, _ in still)
-    assert ("gan", "coco", "") in still and len(still) == 7  # four systems on two sets, but for the one that is whole
-    assert "`python train.py --dataset coco`, so far 3 epochs in efficientnet-coco" in table_pages.records(
-        [short, whole]
-    )
+    missing = run_list.pending([short, whole])
+    assert ("efficientnet", "coco", ", so far 3 epochs in efficientnet-coco") in missing
+    assert all((method, dataset) != ("efficientnet", "paintings") for method, dataset, _ in missing)
+    assert ("gan", "coco", "") in missing and len(
+        missing
+    ) == 7  # four systems on two sets, but for the one that is whole
+    assert "`python train.py --dataset coco`, so far 3 epochs in efficientnet-coco" in run_list.render([short, whole])
     done = canned_run(tmp_path / "efficientnet-coco-100-l1", trained_on="coco", epochs_done=100)
-    told = table_pages.records([short, whole, done])
-    assert "efficientnet-coco-100-none" in told and "efficientnet-coco-100-l1," not in told
+    text = run_list.render([short, whole, done])
+    assert "efficientnet-coco-100-none" in text and "efficientnet-coco-100-l1," not in text

@@ -1,4 +1,4 @@
-"""Contact sheets: many small pictures in rows, the truth beside what a network makes of it."""
+"""Contact sheets: many small pictures in rows, the truth beside the prediction."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from colorizer import color
 from colorizer.reporting.figures.display import Picture, jpeg
 
 TILE = 76
-COUNT, SEED = 24, 42  # of a contact sheet, drawn once for all methods
+COUNT, SEED = 24, 42  # of a contact sheet; the same pictures for all methods
 EXTREMES = 5
 _ACROSS = 4
+_EMPTY = "no picture to show"
 _DPI, _GAP, _TITLE, _LABEL = 100, 8, 24, 14  # pixels, but for the first
 
 
 class Group(NamedTuple):
-    """Pictures that touch, and a line under them.
+    """Adjacent pictures with one label below.
 
     Attributes:
         pictures: (S, S, 3) uint8 sRGB each, of one or several sizes.
@@ -36,15 +37,14 @@ def sheet(rows: Sequence[Sequence[Group]], title: str = "", tile: int = TILE) ->
     """Lays groups of pictures out in rows.
 
     Args:
-        rows: as many groups as there are; groups below each other have as many pictures.
+        rows: any number of groups; groups below each other have the same number of pictures.
         title: a line above, or "".
         tile: side of a picture in pixels.
 
     Returns:
         A JPEG.
-
-    Source: ours.
     """
+    rows = [row for row in rows if row] or [[Group([np.full((1, 2, 3), 255, np.uint8)] * 2, _EMPTY)]]
     label = _LABEL if any(group.label for row in rows for group in row) else 0
     top = _TITLE if title else 0
     across = max(sum(len(group.pictures) * tile + _GAP for group in row) for row in rows)
@@ -58,22 +58,24 @@ def sheet(rows: Sequence[Sequence[Group]], title: str = "", tile: int = TILE) ->
             middle = (x + len(group.pictures) * tile / 2) / width
             figure.text(middle, 1 - (y + tile + 2) / height, group.label, ha="center", va="top", fontsize=6)
             for rgb_u8 in group.pictures:
-                canvas[y : y + tile, x : x + tile] = cv2.resize(rgb_u8, (tile, tile), interpolation=_way(rgb_u8, tile))
+                canvas[y : y + tile, x : x + tile] = cv2.resize(
+                    rgb_u8, (tile, tile), interpolation=_interpolation(rgb_u8, tile)
+                )
                 x += tile
             x += _GAP
     figure.figimage(canvas, zorder=-1)
-    canvas_of = FigureCanvasAgg(figure)
-    canvas_of.draw()
-    return jpeg(np.ascontiguousarray(np.asarray(canvas_of.buffer_rgba())[..., :3]))
+    agg = FigureCanvasAgg(figure)
+    agg.draw()
+    return jpeg(np.ascontiguousarray(np.asarray(agg.buffer_rgba())[..., :3]))
 
 
-def _way(rgb_u8, tile):
-    """Smaller by areas; larger (a swatch of one pixel, a network's 64x64) as the squares they are."""
+def _interpolation(rgb_u8, tile):
+    """By areas to shrink; to the nearest to enlarge (a swatch of one pixel, a network's 64x64)."""
     return cv2.INTER_AREA if min(rgb_u8.shape[:2]) >= tile else cv2.INTER_NEAREST
 
 
 def pair(rgb_u8: np.ndarray, ab_norm_hat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A picture and what it becomes with predicted colours and its own L*.
+    """A picture, and the same with predicted colors and its own L*.
 
     Args:
         rgb_u8: (S, S, 3) uint8 sRGB.
@@ -81,32 +83,28 @@ def pair(rgb_u8: np.ndarray, ab_norm_hat: np.ndarray) -> tuple[np.ndarray, np.nd
 
     Returns:
         Two (S, S, 3) uint8 sRGB.
-
-    Source: ours.
     """
     return rgb_u8, color.merge(color.rgb_to_lab(rgb_u8)[..., 0], ab_norm_hat)
 
 
 def channels(rgb_u8: np.ndarray) -> list[Group]:
-    """A picture taken apart: itself, L* alone, a alone and b alone, both at the L* of middle grey.
+    """Splits a picture: itself, L* alone, a alone and b alone, both at the L* of middle gray.
 
     Args:
         rgb_u8: (S, S, 3) uint8 sRGB.
 
     Returns:
         Four groups of one picture each.
-
-    Source: ours.
     """
     lab = color.rgb_to_lab(rgb_u8)
     middle, ab_norm = np.full_like(lab[..., 0], color.L_HALF), color.split(lab)[1]
     alone = [color.merge(middle, ab_norm * np.float32(which)) for which in ((1, 0), (0, 1))]
-    named = zip((rgb_u8, color.grey(lab[..., 0]), *alone), ("the picture", "L", "a", "b"), strict=True)
-    return [Group([shown], label) for shown, label in named]
+    parts = zip((rgb_u8, color.grey(lab[..., 0]), *alone), ("the picture", "L", "a", "b"), strict=True)
+    return [Group([part], label) for part, label in parts]
 
 
 def through_time(pictures: np.ndarray, epochs: Sequence[np.ndarray]) -> list[list[Group]]:
-    """Rows for `sheet`: each picture's truth, what the network was given, and what it made of it after every epoch.
+    """Rows for `sheet`: each picture's truth, the network's input, and its prediction after every epoch.
 
     Args:
         pictures: (n, S, S, 3) uint8 sRGB.
@@ -114,29 +112,27 @@ def through_time(pictures: np.ndarray, epochs: Sequence[np.ndarray]) -> list[lis
 
     Returns:
         n rows.
-
-    Source: ours.
     """
-    labels = ["truth", "given", *(f"epoch {number}" for number in range(1, len(epochs) + 1))]
+    labels = ["truth", "input", *(f"epoch {number}" for number in range(1, len(epochs) + 1))]
     rows = []
     for i, rgb_u8 in enumerate(pictures):
-        shown = [*pair(rgb_u8, np.zeros((1, 1, 2), np.float32)), *(pair(rgb_u8, ab[i])[1] for ab in epochs)]
-        rows.append([Group([one], label) for one, label in zip(shown, labels, strict=True)])
+        pictures_of_row = [*pair(rgb_u8, np.zeros((1, 1, 2), np.float32)), *(pair(rgb_u8, ab[i])[1] for ab in epochs)]
+        rows.append([Group([one], label) for one, label in zip(pictures_of_row, labels, strict=True)])
     return rows
 
 
 def swatch(ab_norm: Sequence[float]) -> np.ndarray:
-    """One colour at the L* of middle grey: ab/128 -> (1, 1, 3) uint8 sRGB. Source: ours."""
+    """One color at the L* of middle gray: ab/128 -> (1, 1, 3) uint8 sRGB."""
     return color.merge(np.full((1, 1), color.L_HALF, np.float32), np.reshape(np.float32(ab_norm), (1, 1, 2)))
 
 
-def drawn(count: int) -> list[int]:
-    """Which of `count` test pictures stand on every contact sheet: at most `COUNT`, by lot. Source: ours."""
+def random_choice(count: int) -> list[int]:
+    """Chooses at most `COUNT` of `count` test pictures at random, the same for every contact sheet."""
     return sorted(int(i) for i in np.random.default_rng(SEED).permutation(count)[:COUNT])
 
 
 def contact(pairs: Sequence[tuple[np.ndarray, np.ndarray]], title: str) -> Picture:
-    """Truth and prediction of some pictures, four pairs a row.
+    """Draws truth and prediction of some pictures, four pairs per row.
 
     Args:
         pairs: from `pair`.
@@ -144,19 +140,17 @@ def contact(pairs: Sequence[tuple[np.ndarray, np.ndarray]], title: str) -> Pictu
 
     Returns:
         A JPEG.
-
-    Source: ours.
     """
     return sheet(in_rows([Group(both) for both in pairs], _ACROSS), title)
 
 
 def in_rows(groups: Sequence[Group], across: int) -> list[Sequence[Group]]:
-    """Groups, `across` of them a row. Source: ours."""
+    """Arranges groups in rows of `across`."""
     return [groups[i : i + across] for i in range(0, len(groups), across)]
 
 
 def extremes(best: Sequence[Group], worst: Sequence[Group], title: str) -> Picture:
-    """The pairs a predictor came nearest in, above those it came farthest in.
+    """Draws the best pairs of a predictor above its worst.
 
     Args:
         best, worst: pairs with their numbers as labels, the most extreme first.
@@ -164,7 +158,5 @@ def extremes(best: Sequence[Group], worst: Sequence[Group], title: str) -> Pictu
 
     Returns:
         A JPEG.
-
-    Source: ours.
     """
     return sheet([best, worst], title)

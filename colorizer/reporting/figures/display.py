@@ -1,4 +1,4 @@
-"""Pictures and pages that a notebook shows by itself and a script can save: no IPython is needed for either."""
+"""Pictures and pages that a notebook displays and a script can save, without IPython."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUALITY = 78  # of JPEG: a contact sheet of 24 pairs stays under 90 KB
 
 @dataclass(frozen=True, repr=False)
 class Picture:
-    """A PNG or JPEG file in memory; as the last line of a notebook's cell it is shown.
+    """A PNG or JPEG file in memory; a notebook displays it as the last line of a cell.
 
     Attributes:
         data: the file's bytes.
@@ -44,7 +44,7 @@ class Picture:
 
 @dataclass(frozen=True, repr=False)
 class Page:
-    """Markdown; as the last line of a notebook's cell it is rendered."""
+    """Markdown; a notebook renders it as the last line of a cell."""
 
     text: str
 
@@ -56,50 +56,47 @@ class Page:
 
 
 def jpeg(pixels: np.ndarray) -> Picture:
-    """Packs (H, W, 3) uint8 sRGB with losses that tiles of photographs hide. Source: ours."""
+    """Encodes (H, W, 3) uint8 sRGB as JPEG."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=_QUALITY, optimize=True)
     return Picture(stream.getvalue(), "jpeg")
 
 
 def png(pixels: np.ndarray, step: int) -> Picture:
-    """Packs a drawing small: of the 256 levels every `step`-th is kept, black and white among them.
+    """Encodes a drawing as a small PNG, with every `step`-th of the 256 levels, black and white among them.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
         step: a divisor of 255; no value moves by more than half of it.
 
     Returns:
-        A PNG, with a palette where 256 colours or fewer are left.
-
-    Source: ours. Palettes chosen by counting colours (Pillow's) turn white to cream and a blue sky to green.
+        A PNG, with a palette where 256 colors are enough.
     """
-    kept = np.rint(pixels / step).astype(np.uint8) * np.uint8(step)
-    packed = Image.fromarray(kept)
-    numbers = kept @ np.array([2**16, 2**8, 1], np.int32)  # unique numbers are found faster than unique rows
-    if len(colours := np.flatnonzero(np.bincount(numbers.ravel()))) <= 256:
-        packed = Image.fromarray(np.searchsorted(colours, numbers).astype(np.uint8), "P")
-        packed.putpalette(colours.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes())
+    # Palettes by color counts (Pillow's) turn white to cream and a blue sky to green.
+    coarse = np.rint(pixels / step).astype(np.uint8) * np.uint8(step)
+    packed = Image.fromarray(coarse)
+    numbers = coarse @ np.array([2**16, 2**8, 1], np.int32)  # unique numbers are found faster than unique rows
+    if len(palette := np.flatnonzero(np.bincount(numbers.ravel()))) <= 256:
+        packed = Image.fromarray(np.searchsorted(palette, numbers).astype(np.uint8), "P")
+        packed.putpalette(palette.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes())
     stream = io.BytesIO()
     packed.save(stream, "PNG", optimize=True)
     return Picture(stream.getvalue(), "png")
 
 
 def stacked(pictures: Sequence[Picture]) -> Picture:
-    """Several drawings in one, one under the other.
+    """Puts several drawings below each other.
 
     Args:
         pictures: PNGs of one width, one or more.
 
     Returns:
         A PNG.
-
-    Source: ours.
     """
-    opened = [np.asarray(Image.open(io.BytesIO(one.data)).convert("RGB")) for one in pictures]
-    return png(np.concatenate(opened), 1)
+    drawings = [np.asarray(Image.open(io.BytesIO(one.data)).convert("RGB")) for one in pictures]
+    return png(np.concatenate(drawings), 1)
 
 
 def page(path: str | Path) -> Page:
-    """Opens a Markdown file to show it. Source: ours."""
+    """Opens a Markdown file to display it."""
     return Page(Path(path).read_text(encoding="utf-8"))

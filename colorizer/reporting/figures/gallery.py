@@ -1,4 +1,4 @@
-"""What evaluation draws: Figure 5, curves, contact sheets, the best and the worst, and where the colours lie."""
+"""The figures of an evaluation: Figure 5, curves, contact sheets, best and worst pictures, color histograms."""
 
 from __future__ import annotations
 
@@ -11,33 +11,45 @@ import pandas as pd
 
 from colorizer import experiments
 from colorizer.evaluation import color_statistics, predictions, runs, test_sets
-from colorizer.evaluation.runs import FIGURE5, TEST_LISTS, Run
+from colorizer.evaluation import scores as score_table
+from colorizer.evaluation.color_statistics import Predictions
+from colorizer.evaluation.runs import Run
+from colorizer.evaluation.scores import FIGURE5
 from colorizer.evaluation.test_sets import Pictures
 from colorizer.reporting import markdown, tables
 from colorizer.reporting.figures import contact_sheets, plots
 
-_MEASURE = "ciede2000"  # what best and worst are told by: the nearest to what an eye sees
+_MEASURE = "ciede2000"  # of best and worst: the closest to what an eye sees
 
 
 class Gallery:
-    """The runs that figures show, the test pictures that are here, and what the runs made of them.
+    """The runs in the figures, the test pictures that are here, and the runs' predictions.
 
     Args:
-        found: the finished runs; those chosen for the tables are drawn.
+        finished: the finished runs; those that represent a method in the tables are drawn.
         pictures: the test lists that are here.
-        predictions: run, or look of one -> test list -> (names, (n, 64, 64, 2) int8), as kept.
+        predictions: run, or look of one -> its `color_statistics.Predictions`.
 
-    Source: ours.
+    Attributes:
+        systems: the drawn runs and their looks, in the tables' order.
     """
 
-    def __init__(
-        self, found: Iterable[Run], pictures: Sequence[Pictures], predictions: Mapping[str, color_statistics.Kept]
-    ):
+    def __init__(self, finished: Iterable[Run], pictures: Sequence[Pictures], predictions: Mapping[str, Predictions]):
         self.pictures, self.predictions = pictures, predictions
-        self.shown = [shown for run in tables.in_order(runs.chosen(found).values()) for shown in runs.with_looks(run)]
+        drawn = tables.in_order(runs.representatives(finished).values())
+        self.systems = [system for run in drawn for system in runs.with_looks(run)]
         self._where = {(p.name, name): (p, i) for p in pictures for i, name in enumerate(p.images)}
-        listed = [(p.name, name) for p in pictures for name in p.images[: p.listed]]
-        self.random = [listed[i] for i in contact_sheets.drawn(len(listed))]
+        self._lists = {p.name: [(p.name, name) for name in p.images[: p.count]] for p in pictures}
+
+    def random(self, run: Run | None = None) -> list[tuple[str, str]]:
+        """Chooses the pictures of a contact sheet, (test list, file name) each, the same for runs on the same lists.
+
+        Args:
+            run: only from lists of which it has all predictions; None: from all lists.
+        """
+        lists = [images for images in self._lists.values() if run is None or self.has(run, images)]
+        images = [image for images in lists for image in images]
+        return [images[i] for i in contact_sheets.random_choice(len(images))]
 
     def truth(self, test_set: str, image: str) -> np.ndarray:
         """(256, 256, 3) uint8 sRGB of a test picture."""
@@ -45,40 +57,40 @@ class Gallery:
         return pictures.store.read(pictures.rows[[i]])[0]
 
     def pair(self, run: Run, test_set: str, image: str) -> tuple[np.ndarray, np.ndarray]:
-        """A test picture and what a run makes of it, (256, 256, 3) uint8 sRGB each."""
+        """A test picture and a run's prediction of it, (256, 256, 3) uint8 sRGB each."""
         names, ab = self.predictions[run.name][test_set]
         return contact_sheets.pair(self.truth(test_set, image), predictions.unshrink(ab[names.index(image)]))
 
     def has(self, run: Run, images: Iterable[tuple[str, str]]) -> bool:
-        """Whether the run's predictions of all these pictures, (test list, file name) each, were kept."""
-        kept = {name: set(names) for name, (names, _) in self.predictions.get(run.name, {}).items()}
-        return all(image in kept.get(test_set, ()) for test_set, image in images)
+        """Whether the run has predictions of all these pictures, (test list, file name) each."""
+        names = {test_set: set(names) for test_set, (names, _) in self.predictions.get(run.name, {}).items()}
+        return all(image in names.get(test_set, ()) for test_set, image in images)
 
     def contact(self, run: Run) -> contact_sheets.Picture:
-        """The same random test pictures for every run. Source: ours; drawn by `sheets.drawn`."""
-        title = f"{described(run)}: drawn by lot; truth left, predicted right"
-        return contact_sheets.contact([self.pair(run, *image) for image in self.random], title)
+        """Draws random test pictures, the same for every run."""
+        title = f"{description(run)}: drawn by lot; truth left, predicted right"
+        return contact_sheets.contact([self.pair(run, *image) for image in self.random(run)], title)
 
-    def lot(self) -> contact_sheets.Picture:
-        """The truth of the pictures that stand on every contact sheet. Source: ours."""
-        groups = [contact_sheets.Group([self.truth(*key)], key[0]) for key in self.random]
+    def truths(self) -> contact_sheets.Picture:
+        """Draws the truth of the pictures on every contact sheet."""
+        groups = [contact_sheets.Group([self.truth(*key)], key[0]) for key in self.random()]
         return contact_sheets.sheet(contact_sheets.in_rows(groups, 8))
 
-    def extremes(self, run: Run, scores: pd.DataFrame) -> contact_sheets.Picture:
-        """The run's best and worst pictures over all test lists.
+    def extremes(self, run: Run, scores: pd.DataFrame) -> contact_sheets.Picture | None:
+        """Draws the run's best and worst pictures over all test lists.
 
         Args:
-            run: one of `shown`.
+            run: one of `systems`.
             scores: metrics.csv.
 
         Returns:
-            A JPEG.
-
-        Source: ours.
+            A JPEG; None where no picture of the run has both a score and a prediction.
         """
-        own = scores[(scores.run == run.folder.name) & (scores.method == run.method) & scores.test_set.isin(TEST_LISTS)]
+        own = score_table.of(scores[scores.test_set != FIGURE5], run=run.folder.name, method=run.method)
         here = [self.has(run, [key]) and key in self._where for key in zip(own.test_set, own.image, strict=True)]
-        ordered = own[here].sort_values([_MEASURE, "test_set", "image"])
+        ordered = own.loc[np.array(here, bool)].sort_values([_MEASURE, "test_set", "image"])
+        if ordered.empty:
+            return None
 
         def groups(rows):
             return [
@@ -88,98 +100,101 @@ class Gallery:
                 for row in rows.itertuples()
             ]
 
-        title = f"{described(run)}: smallest CIEDE2000 above, largest below; truth left, predicted right"
+        title = f"{description(run)}: smallest CIEDE2000 above, largest below; truth left, predicted right"
         return contact_sheets.extremes(
             groups(ordered.head(contact_sheets.EXTREMES)), groups(ordered.tail(contact_sheets.EXTREMES)[::-1]), title
         )
 
-    def colours(self, label: Callable[[Run], str]) -> dict[str, color_statistics.Kept]:
-        """The truth's colours and those of every shown run, by its label: `described` or `figure_label`."""
-        kept = {label(run): self.predictions[run.name] for run in self.shown if self.predictions.get(run.name)}
-        return {color_statistics.TRUTH: color_statistics.truths(self.pictures)} | kept
+    def colors(self, label: Callable[[Run], str]) -> dict[str, Predictions]:
+        """The colors of the truth and of every system, by its label: `description` or `figure_label`."""
+        systems = {label(run): self.predictions[run.name] for run in self.systems if self.predictions.get(run.name)}
+        return {color_statistics.TRUTH: color_statistics.truths(self.pictures)} | systems
 
 
 def open_all(results: Path, data_dir=None) -> Gallery:
-    """A gallery of recorded runs: their kept predictions, and the test pictures of this machine.
+    """Opens a gallery of recorded runs: their predictions, and the test pictures of this machine.
 
     Args:
         results: the folder with runs/.
-        data_dir: see `testlists.roots`.
+        data_dir: see `test_sets.roots`.
 
     Returns:
         A `Gallery`.
-
-    Source: ours.
     """
-    found, _ = runs.read(Path(results) / "runs")
-    kept = {}
-    for run in found:
+    finished, _ = runs.read(Path(results) / "runs")
+    by_name = {}
+    for run in finished:
         for look in runs.with_looks(run):
             path = predictions.file_of(run.folder, look.name.removeprefix(run.name))
-            kept[look.name] = predictions.read(path)
-    return Gallery(found, test_sets.find(found, data_dir)[0], kept)
+            by_name[look.name] = predictions.read(path)
+    return Gallery(finished, test_sets.find(finished, data_dir)[0], by_name)
 
 
-def described(run: Run) -> str:
-    """`EfficientNet-B4 on coco`. Source: ours."""
+def description(run: Run) -> str:
+    """`EfficientNet-B4 on coco`."""
     return f"{markdown.short_title(run.method)} on {run.trained_on}"
 
 
 def figure_label(run: Run) -> str:
-    """A run over a narrow column: method, training set and classifier on lines of their own. Source: ours."""
+    """A label for a narrow column: method, training set and classifier, a line each."""
     return f"{textwrap.fill(markdown.short_title(run.method), 18)}\non {run.trained_on}\n{run.classifier}"
 
 
-def draw(found: Sequence[Run], gallery: Gallery, scores: pd.DataFrame, folder: Path, figure5: Sequence) -> list[str]:
-    """Draws all figures; a clone without pictures keeps those that came with it and draws only the curves it lacks.
+def draw(finished: Sequence[Run], gallery: Gallery, scores: pd.DataFrame, folder: Path, figure5: Sequence) -> list[str]:
+    """Draws all figures; without pictures only the curves that the folder lacks.
 
     Args:
-        found: the finished runs.
+        finished: the finished runs.
         gallery: of them.
         scores: metrics.csv.
-        folder: where figures go.
+        folder: for the figures.
         figure5: (test list, file name) of Figure 5's pictures; none where some are not here.
 
     Returns:
-        A line per figure for the report.
-
-    Source: ours.
+        What was done, a line per figure.
     """
     lines = []
-    for run in found:
-        if experiments.is_ablation(run.name):  # a table of their own tells them apart better than a dozen curves
+    for run in finished:
+        if experiments.is_ablation(run.name):  # their table says more than a dozen curves
             continue
         path = folder / f"curves-{run.name}.png"
         if gallery.pictures or not path.is_file():
             plots.curves(run).save(path)
             lines.append(f"{path.name}: drawn")
-    if not figure5:
-        return [*lines, "other figures: left as they are, there are no pictures here to draw them from"]
-    return [*lines, *_figure5(gallery, folder / "figure5.png", figure5), *_sheets(gallery, scores, folder)]
+    if figure5:
+        lines += _figure5(gallery, folder / "figure5.png", figure5)
+    if gallery.pictures:
+        return lines + list(_sheets(gallery, scores, folder))
+    return [*lines, "other figures: unchanged, the test pictures are not here"]
 
 
 def _figure5(gallery, path, wanted) -> Iterator[str]:
     names, columns = ["/".join(pair) for pair in wanted], []
-    for run in gallery.shown:
-        kept_names, kept = gallery.predictions[run.name].get(FIGURE5, ([], None))
-        if kept_names == names:
-            columns.append((figure_label(run), predictions.unshrink(kept)))
+    for run in gallery.systems:
+        predicted_names, small = gallery.predictions.get(run.name, {}).get(FIGURE5, ([], None))
+        if predicted_names == names:
+            columns.append((figure_label(run), predictions.unshrink(small)))
             yield f"{path.name}: {run.method} on {run.trained_on} is {run.name}"
         else:
-            yield f"{path.name}: without {run.name}, it has no predictions of the eight pictures"
+            yield f"{path.name}: without {run.name}, which has no predictions of the eight pictures"
     plots.figure5(path, [gallery.truth(*pair) for pair in wanted], [_short(name) for name in names], columns)
 
 
 def _sheets(gallery, scores, folder) -> Iterator[str]:
-    for run in gallery.shown:
-        if not gallery.has(run, gallery.random):
-            yield f"contact-{run.name}.jpg: not drawn, it has no predictions of some of the test pictures"
-            continue
-        gallery.contact(run).save(folder / f"contact-{run.name}.jpg")
-        gallery.extremes(run, scores).save(folder / f"extremes-{run.name}.jpg")
-        yield f"contact-{run.name}.jpg, extremes-{run.name}.jpg: drawn"
-    plots.histograms(gallery.colours(figure_label)).save(folder / "ab-histograms.png")
-    yield "ab-histograms.png: drawn"
+    for run in gallery.systems:
+        if gallery.random(run):
+            gallery.contact(run).save(folder / f"contact-{run.name}.jpg")
+            yield f"contact-{run.name}.jpg: drawn"
+        else:
+            yield f"contact-{run.name}.jpg: not drawn, the run has no predictions of a whole test list"
+        if extremes := gallery.extremes(run, scores):
+            extremes.save(folder / f"extremes-{run.name}.jpg")
+            yield f"extremes-{run.name}.jpg: drawn"
+        else:
+            yield f"extremes-{run.name}.jpg: not drawn, the run has no scored predictions of pictures that are here"
+    if gallery.random():
+        plots.histograms(gallery.colors(figure_label)).save(folder / "ab-histograms.png")
+        yield "ab-histograms.png: drawn"
 
 
 def _short(name):

@@ -1,6 +1,6 @@
-"""Figure 5, training curves and what else has axes, as PNG files that come out the same every time.
+"""Figure 5, training curves and other plots, as PNG files with the same bytes every time.
 
-Drawn with matplotlib's Agg canvas through its objects: no pyplot, no global state, no display.
+They are drawn with objects of matplotlib's Agg canvas: no pyplot, no global state, no display.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ from matplotlib.figure import Figure
 
 from colorizer import color
 from colorizer.evaluation import color_statistics
-from colorizer.evaluation.runs import TEST_LISTS, Run
+from colorizer.evaluation import scores as score_table
+from colorizer.evaluation.color_statistics import TRUTH, Predictions
+from colorizer.evaluation.runs import Run
+from colorizer.evaluation.scores import NONE
 from colorizer.reporting import markdown
 from colorizer.reporting.figures.display import Picture, png
 
 _DPI = 100
 _LEFT, _TOP, _GAP = 30, 46, 4  # pixels: row labels, column labels, between tiles
-# Photographs take about 1.2 bytes a pixel as PNG of fewer levels: this many pixels of tiles stay under 1 MB.
+# Photographs take about 1.2 bytes per pixel as PNG of fewer levels: this many pixels of tiles stay under 1 MB.
 _PIXELS = 750_000
 _LARGEST_TILE = 160
 _LOSS_IS_MSE = 0.05  # relative difference up to which the validation loss counts as the MSE of the summary
-_STEP = 3  # levels: Figure 5 keeps every third of 0..255, off by one at most, and is a third smaller as PNG
+_STEP = 3  # Figure 5 has every third of the levels 0..255, off by one at most: a third smaller as PNG
 _STEP_OF_LINES = 15
 
 
@@ -43,17 +46,23 @@ def _lines(figure) -> Picture:
     return png(_pixels(figure), _STEP_OF_LINES)
 
 
+def _nothing() -> Picture:
+    """What is drawn where there is nothing to draw."""
+    figure = Figure(figsize=(5, 0.6), dpi=_DPI)
+    text = "Nothing to draw: the test pictures, or scores of them, are not here."
+    figure.text(0.5, 0.5, text, ha="center", va="center", fontsize=8)
+    return _lines(figure)
+
+
 def figure5(path: Path, pictures: Sequence[np.ndarray], names: Sequence[str], columns) -> None:
-    """Draws Figure 5: a row per picture; the truth, the grey input, and a column per method.
+    """Draws Figure 5: a row per picture; the truth, the gray input, and a column per method.
 
     Args:
         path: the PNG file to write, whole or not at all.
         pictures: (S, S, 3) uint8 sRGB each, the originals.
         names: a label per picture.
-        columns: (label, predictions) each; a prediction is (h, w, 2) float ab/128 at any size
-            and is given the picture's own L*.
-
-    Source: Figure 5.
+        columns: (label, predictions) each; a prediction is (h, w, 2) float ab/128 at any size, drawn with the
+            picture's own L*.
     """
     count = len(columns) + 2
     tile = min(_LARGEST_TILE, int(math.sqrt(_PIXELS / (len(pictures) * count))))
@@ -61,19 +70,19 @@ def figure5(path: Path, pictures: Sequence[np.ndarray], names: Sequence[str], co
     canvas = np.full((height, width, 3), 255, np.uint8)
     for i, picture in enumerate(pictures):
         luminance = color.rgb_to_lab(picture)[..., 0]
-        shown = [
+        tiles = [
             picture,
             color.grey(luminance),
             *(color.merge(luminance, predictions[i]) for _, predictions in columns),
         ]
-        for j, rgb_u8 in enumerate(shown):
+        for j, rgb_u8 in enumerate(tiles):
             top, left = _TOP + i * (tile + _GAP), _LEFT + j * (tile + _GAP)
             small = cv2.resize(rgb_u8, (tile, tile), interpolation=cv2.INTER_AREA)
             canvas[top : top + tile, left : left + tile] = small
 
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
     figure.figimage(canvas)
-    labels = ["truth", "grey", *(label for label, _ in columns)]
+    labels = ["truth", "gray", *(label for label, _ in columns)]
     for j, label in enumerate(labels):
         x = (_LEFT + j * (tile + _GAP) + tile / 2) / width
         figure.text(x, 1 - (_TOP - 4) / height, label, ha="center", va="bottom", fontsize=6, linespacing=1.05)
@@ -86,16 +95,13 @@ def figure5(path: Path, pictures: Sequence[np.ndarray], names: Sequence[str], co
 def curves(run: Run) -> Picture:
     """Draws a run's losses over its epochs and, below, its learning rate.
 
-    The two predictors that look at nothing are drawn as levels where the loss is the mean squared
-    error of ab/128; elsewhere they would be compared with another quantity.
+    The trivial baselines are drawn as levels where the loss is the mean squared error of ab/128.
 
     Args:
         run: its history has `epoch`, `loss`, `val_loss` and `learning_rate`.
 
     Returns:
         A PNG.
-
-    Source: ours.
     """
     history, summary = run.history, run.summary
     figure = Figure(figsize=(7, 5), dpi=_DPI, layout="constrained")
@@ -105,7 +111,7 @@ def curves(run: Run) -> Picture:
     losses.plot(history.epoch, history.val_loss, label="val_loss", color="tab:orange", marker=mark, markersize=3)
     if math.isclose(history.val_loss.min(), summary["val_mse"], rel_tol=_LOSS_IS_MSE):
         for name, style in (("all_grey", "--"), ("mean_colour", ":")):
-            level, label = summary[f"val_mse_{name}"], f"{name.replace('_', '-')}, validation"
+            level, label = summary[f"val_mse_{name}"], f"{markdown.FLOORS[name]}, validation"
             losses.axhline(level, label=f"{label}: {level:.4f}", color="0.4", linestyle=style)
     losses.axvline(
         summary["best_epoch"], label=f"best epoch: {summary['best_epoch']}", color="tab:green", linewidth=0.8
@@ -121,27 +127,28 @@ def curves(run: Run) -> Picture:
     return _lines(figure)
 
 
-def histograms(predictors: Mapping[str, color_statistics.Kept], test_sets: Sequence[str] = TEST_LISTS) -> Picture:
-    """Draws how often each colour (a, b) occurs: a row per test list, a column per predictor.
+def histograms(predictors: Mapping[str, Predictions]) -> Picture:
+    """Draws how often each color (a, b) occurs: a row per test list, a column per predictor.
 
-    The line in every panel surrounds the 95 % of the truth's pixels that share the fewest bins.
+    The line in every panel surrounds the fewest bins that hold 95 % of the truth's pixels.
 
     Args:
-        predictors: label -> colours as kept, `chroma.TRUTH` among them and drawn first.
-        test_sets: the lists.
+        predictors: label -> its colors; `color_statistics.TRUTH` is one of them and drawn first.
 
     Returns:
         A PNG.
 
-    Source: ours; the plane of Zhang 2016, Figure 3.
+    Source: the plane of Zhang et al. 2016, Figure 3.
     """
-    labels = [color_statistics.TRUTH, *(label for label in predictors if label != color_statistics.TRUTH)]
-    rows = [t for t in test_sets if t in predictors[color_statistics.TRUTH]]
+    labels = [TRUTH, *(label for label in predictors if label != TRUTH)]
+    rows = score_table.test_lists(predictors[TRUTH])
+    if not rows:
+        return _nothing()
     figure = Figure(figsize=(1.15 * len(labels) + 1.4, 1.15 * len(rows) + 0.75), dpi=_DPI, layout="constrained")
     grid = figure.subplots(len(rows), len(labels), sharex=True, sharey=True, squeeze=False)
     extent = (-color_statistics.EXTENT, color_statistics.EXTENT) * 2
     for axes_of_row, test_set in zip(grid, rows, strict=True):
-        truth = color_statistics.histogram(predictors[color_statistics.TRUTH][test_set][1])
+        truth = color_statistics.histogram(predictors[TRUTH][test_set][1])
         for axes, label in zip(axes_of_row, labels, strict=True):
             axes.set(xticks=(-100, 0, 100), yticks=(-100, 0, 100))
             axes.tick_params(labelsize=6, length=2)
@@ -168,28 +175,26 @@ def histograms(predictors: Mapping[str, color_statistics.Kept], test_sets: Seque
     return _lines(figure)
 
 
-def gains(truth: color_statistics.Kept, predictors: Mapping[str, color_statistics.Kept], test_set: str) -> Picture:
-    """Draws what it costs each predictor to make its colours weaker or stronger.
+def gains(truth: Predictions, predictors: Mapping[str, Predictions], test_set: str) -> Picture:
+    """Draws the error of each predictor when its colors are made weaker or stronger.
 
     Args:
-        truth, test_set: as in `chroma.errors`.
-        predictors: label -> colours as kept.
+        truth, test_set: as in `color_statistics.errors`.
+        predictors: label -> its colors.
 
     Returns:
-        A PNG: the error, as a share of all-grey's, over the gain; a dot where the colours are as strong as the truth's.
-
-    Source: ours.
+        A PNG: the error, as a share of all-gray's, over the gain; a dot where the colors are as strong as the truth's.
     """
     figure = Figure(figsize=(6.4, 3.4), dpi=_DPI, layout="constrained")
     axes, steps = figure.subplots(), np.linspace(0, 5, 101)
-    found = color_statistics.gains(truth, predictors)
-    for number, row in enumerate(found[found.test_set == test_set].itertuples()):
-        colour = f"C{number}"
+    rows = score_table.of(color_statistics.gains(truth, predictors), test_set=test_set)
+    for number, row in enumerate(rows.itertuples()):
+        line = f"C{number}"
         cost = color_statistics.errors(truth, predictors[row.predictor], test_set, steps)
-        axes.plot(steps, cost, color=colour, label=row.predictor)
-        axes.plot(row.vivid_gain, row.error_vivid, "o", color=colour, markersize=4)
-    axes.axhline(1, color="0.4", linestyle="--", linewidth=0.8, label="all-grey")
-    axes.set(xlim=(0, 5), ylim=(0, 2.5), xlabel="gain on a and b", ylabel="squared error, all-grey = 1")
+        axes.plot(steps, cost, color=line, label=row.predictor)
+        axes.plot(row.vivid_gain, row.error_vivid, "o", color=line, markersize=4)
+    axes.axhline(1, color="0.4", linestyle="--", linewidth=0.8, label="all-gray")
+    axes.set(xlim=(0, 5), ylim=(0, 2.5), xlabel="gain on a and b", ylabel="squared error, all-gray = 1")
     axes.set_title(f"{test_set} test list", fontsize=9)
     axes.legend(fontsize=6, loc="lower right")
     return _lines(figure)
@@ -199,28 +204,28 @@ def intervals(lists: pd.DataFrame, measure: str) -> Picture:
     """Draws the mean and its 95 % interval of every predictor: a panel per test list.
 
     Args:
-        lists: `comparison.LIST_COLUMNS`, as in tables/lists.csv.
+        lists: `statistics.LIST_COLUMNS`, as in tables/lists.csv.
         measure: one of them.
 
     Returns:
         A PNG.
-
-    Source: ours.
     """
-    here = lists[(lists.measure == measure) & lists.test_set.isin(TEST_LISTS)]
+    here = score_table.of(lists, measure=measure)
+    sets = score_table.test_lists(here.test_set)
+    if not sets:
+        return _nothing()
     name, factor, _ = markdown.MEASURES[measure]
-    titled = here.assign(label=[_named(row) for row in here.itertuples()])
-    labels = list(dict.fromkeys(titled.label))[::-1]
-    sets = [t for t in TEST_LISTS if t in set(here.test_set)]
+    here = here.assign(label=[_label(row) for row in here.itertuples()])
+    labels = list(dict.fromkeys(here.label))[::-1]
     figure = Figure(figsize=(8, 0.19 * len(labels) + 0.8), dpi=_DPI, layout="constrained")
     for axes, test_set in zip(figure.subplots(1, len(sets), sharey=True, squeeze=False)[0], sets, strict=True):
-        part = titled[titled.test_set == test_set]
+        part = here[here.test_set == test_set]
         places, means = [labels.index(label) for label in part.label], factor * part["mean"]
         ends = [means - factor * part.low, factor * part.high - means]
         axes.errorbar(means, places, xerr=ends, fmt="o", markersize=3, linewidth=1, color="tab:blue")
-        grey = means[(part.method == "all_grey").to_numpy()]
-        if len(grey):
-            axes.axvline(grey.iloc[0], color="0.5", linestyle="--", linewidth=0.8)
+        gray = means[(part.method == "all_grey").to_numpy()]
+        if len(gray):
+            axes.axvline(gray.iloc[0], color="0.5", linestyle="--", linewidth=0.8)
         axes.set_title(f"{test_set} (n={part.n.iloc[0]})", fontsize=8)
         axes.set_xlabel(name, fontsize=7)
         axes.set_yticks(range(len(labels)), labels, fontsize=6)
@@ -228,6 +233,6 @@ def intervals(lists: pd.DataFrame, measure: str) -> Picture:
     return _lines(figure)
 
 
-def _named(row):
+def _label(row):
     title = markdown.short_title(row.method)
-    return f"{title}, {row.trained_on}" if row.trained_on != "-" else title
+    return f"{title}, {row.trained_on}" if row.trained_on != NONE else title
