@@ -19,7 +19,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from colorizer import methods, weights
-from colorizer.classifiers import classifier
+from colorizer.classifiers import class_vectors, classifier
 from colorizer.errors import ClassifierError, EvaluationError, WeightsError
 from colorizer.evaluation import metrics, predictions, runs, test_sets
 from colorizer.evaluation.runs import FIGURE5, NONE, OWN_L, TEST_LISTS
@@ -159,7 +159,7 @@ class _Bench:
         }
         if trained.method.uses_vector:
             seen_by = self._classifier(run)
-            vectors = {p.name: classifier.vectors_of(seen_by, p.store) for p in self.pictures}
+            vectors = {p.name: class_vectors.of(seen_by, p.store) for p in self.pictures}
 
         def predict(ask, rgb_u8, rows, of):
             return ask(rgb_u8, vectors[of][rows], size=SIDE, batch_size=BATCH)
@@ -172,7 +172,7 @@ class _Bench:
         return {s: {p.name: partial(predict, ask, of=p.name) for p in self.pictures} for s, ask in asks.items()}
 
     def _classifier(self, run):
-        spec = run.config["classifier"]
+        spec = classifier.spec_of(run.config)
         if spec not in self.classifiers:
             self.classifiers[spec] = classifier.load(spec)
         found, trained_with = self.classifiers[spec], run.config["classifier_sha256"]

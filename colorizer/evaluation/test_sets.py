@@ -106,6 +106,6 @@ def _open(name, folder, limit):
     if limit is not None:
         names = [names[i] for i in sorted(np.random.default_rng(42).permutation(len(names))[:limit])]
     extra = [n for test_list, n in figure5() if test_list == name and n in set(data.test) - set(names)]
-    pixels = pixel_store.build(data.root, [*names, *extra], SIDE, keep_grey=True)
+    pixels = pixel_store.build(data.root, [*names, *extra], SIDE, keep_gray=True)
     names, extra = ([n for n in part if n not in pixels.dropped] for part in (names, extra))
     return Pictures(name, [*names, *extra], len(names), data.split_source, pixels, pixels.select([*names, *extra]))
