@@ -48,7 +48,7 @@ def test_a_tone_moves_luminance_between_black_and_white_and_no_colour(pictures):
     moved = (l_norm - plain[0][0]).mean((1, 2, 3))
     assert moved.min() < -0.02 and moved.max() > 0.02, "some darker, some lighter"
     ends = np.array([-1 - 1e-7, -1, 1], np.float32)
-    np.testing.assert_allclose(batches.toned(ends, 0.5), [-1, -1, 1], atol=1e-6)
+    np.testing.assert_allclose(batches.with_gamma(ends, 0.5), [-1, -1, 1], atol=1e-6)
 
 
 def test_mean_colour_is_the_mean_over_pixels(pictures):

@@ -1,16 +1,11 @@
-"""Finding, splitting and judging data sets."""
+"""Finding, joining and splitting data sets."""
 
-import re
 import shutil
 
-import cv2
-import numpy as np
 import pytest
-from conftest import draw_picture
 
-from colorizer import color
 from colorizer.data import datasets
-from colorizer.data.datasets import Dataset, find, inspect, limited
+from colorizer.data.datasets import Dataset, find, limited
 from colorizer.errors import DataError
 
 
@@ -146,78 +141,3 @@ def test_limited_keeps_the_test_list_and_grows_monotonously(tmp_path):
     assert set(small.train) < set(larger.train) < set(dataset.train)
     assert list(larger.train) == sorted(larger.train) and small == limited(dataset, 4)
     assert limited(dataset, None) is dataset
-
-
-def test_sample_is_made_offline_and_split_by_photograph(own_cache):
-    dataset = find("sample")
-    assert dataset.root == own_cache / "data" / "sample" and dataset.split_source == "lists"
-    assert [len(part) for part in parts(dataset)] == [54, 9, 9]
-    photographs = [{re.sub(r"_\d\.png$", "", name) for name in part} for part in parts(dataset)]
-    assert photographs[2] == {"chelsea"} and not set.intersection(*photographs)
-    crop = cv2.imread(str(dataset.root / dataset.test[0]))
-    assert crop.shape == (256, 256, 3)
-    assert len(datasets.pictures(dataset.root)) == 72
-    assert find("sample") == dataset
-
-
-def test_a_sample_that_breaks_off_is_made_again(own_cache, monkeypatch):
-    crops, calls = datasets._crops, []
-
-    def breaking(file, folder):
-        calls.append(file)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return crops(file, folder)
-
-    monkeypatch.setattr(datasets, "_crops", breaking)
-    with pytest.raises(KeyboardInterrupt):
-        find("sample")
-    assert not (own_cache / "data" / "sample").exists()
-    assert len(find("sample").train) == 54
-
-
-def tinted(rgb, a, b):
-    """The same light in one tint."""
-    light = color.rgb_to_lab(rgb)[..., 0]
-    return color.merge(light, np.broadcast_to(np.float32([a, b]) / 128, (*light.shape, 2)))
-
-
-def sepia(rgb):
-    """The sepia filter of CSS and of most photo editors."""
-    matrix = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
-    return np.clip(rgb @ matrix.T, 0, 255).astype(np.uint8)
-
-
-@pytest.mark.parametrize("index", range(8))
-def test_inspect_tells_colour_from_none(index):
-    rgb = draw_picture(index, 200, 300)
-    grey = color.grey(color.rgb_to_lab(rgb)[..., 0])
-    assert inspect(rgb) is None
-    assert inspect(grey) == "grey"
-    assert inspect(cv2.imdecode(cv2.imencode(".jpg", grey)[1], cv2.IMREAD_COLOR)) == "grey"
-    assert inspect(sepia(rgb)) == "toned"
-    assert inspect(tinted(grey, 4, 12)) == "toned" and inspect(tinted(grey, -5, -9)) == "toned"
-    assert inspect(rgb[:63]) == "tiny" and inspect(rgb[:, :63]) == "tiny" and inspect(rgb[:64]) is None
-
-
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (90, 120, 200)])
-def test_inspect_of_one_flat_colour(colour):
-    assert inspect(np.full((80, 80, 3), colour, np.uint8)) == ("toned" if colour[0] == 90 else "grey")
-
-
-@pytest.mark.data
-def test_no_picture_of_the_real_test_lists_is_objected_to(real_data):
-    found = {name: find(name, real_data / name) for name in ("coco", "paintings", "ood")}
-    assert [len(f.test) for f in found.values()] == [250, 122, 46]
-    objections = {
-        f.root / name: inspect(datasets.photos.read(f.root / name).rgb) for f in found.values() for name in f.test
-    }
-    assert not {path: reason for path, reason in objections.items() if reason}
-
-
-@pytest.mark.data
-def test_hardly_a_real_training_picture_is_objected_to(real_data):
-    for name in ("coco", "paintings"):
-        some = limited(find(name, real_data / name), 300)
-        reasons = [inspect(datasets.photos.read(some.root / n).rgb) for n in some.train]
-        assert sum(r is not None for r in reasons) <= 2

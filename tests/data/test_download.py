@@ -54,7 +54,7 @@ def test_giving_up_keeps_the_part_and_says_how_to_go_on(server, tmp_path):
         server.url,
         "HTTP 500",
         "150,000 of 300,000 bytes",
-        "goes on from there",
+        "next run continues there",
         md5(server.body),
         "--data-dir",
     ):
