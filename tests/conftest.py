@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest_plugins = ["badserver"]  # its fixtures
+pytest_plugins = ["badserver", "torch_files"]  # its fixtures
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

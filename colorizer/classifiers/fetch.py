@@ -142,7 +142,7 @@ def check_scores(model: keras.Model, name: str) -> None:
     Raises:
         ClassifierError: a score differs.
     """
-    reference = json.loads(resources.files(__package__).joinpath("reference_scores.json").read_text("utf-8"))[name]
+    reference = stored_scores(name)
     photos = np.stack([_center(photo, model.input_shape[1]) for photo in reference])
     for photo, scores, stored in zip(reference, model.predict(photos, verbose=0), reference.values(), strict=True):
         difference = max(abs(float(scores[int(index)]) - score) for index, score in stored.items())
@@ -151,6 +151,11 @@ def check_scores(model: keras.Model, name: str) -> None:
                 f"{name} gives other scores here than its original. Received: a difference of {difference:.2g} for "
                 f"{photo} of scikit-image. Report this with the versions of keras and of its backend."
             )
+
+
+def stored_scores(name: str) -> dict[str, dict[str, float]]:
+    """The five highest scores of the original implementation: photo of scikit-image -> class number -> score."""
+    return json.loads(resources.files(__package__).joinpath("reference_scores.json").read_text("utf-8"))[name]
 
 
 def _center(photo: str, size: int) -> np.ndarray:

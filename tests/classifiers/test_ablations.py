@@ -6,6 +6,7 @@ import pytest
 from skimage import data
 from small_classifiers import small_classifier
 
+from colorizer import images
 from colorizer.classifiers import class_vectors, classifier
 from colorizer.data import pixel_store
 from colorizer.errors import ClassifierError
@@ -13,7 +14,7 @@ from colorizer.errors import ClassifierError
 
 @pytest.fixture(scope="module")
 def two_photographs():
-    return np.stack([pixel_store.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
+    return np.stack([images.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
 
 
 def test_logits_are_what_the_softmax_is_taken_of(tmp_path, two_photographs):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from skimage import data
 
+from colorizer import images
 from colorizer.classifiers import classifier, efficientnet_b4
-from colorizer.data import pixel_store
 from colorizer.errors import ClassifierError
 
 SHARPENED = 1e4
@@ -32,7 +32,7 @@ def b4_file(b4, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two_photographs():
-    return np.stack([pixel_store.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
+    return np.stack([images.resize_square(photo, 256) for photo in (data.chelsea(), data.coffee())])
 
 
 def test_efficientnet_b4_is_the_papers(b4):

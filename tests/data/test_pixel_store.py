@@ -131,6 +131,20 @@ def test_bad_pictures_are_dropped_counted_and_listed(mixed_folder, tmp_path, cap
     assert not built.pixels[:5].any() and built.pixels[5:].any((1, 2, 3)).all()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names here are Unicode")
+def test_a_dropped_picture_whose_name_is_not_utf8(picture_folder, tmp_path, caplog):
+    gray, text = os.fsdecode(b"gr\xe9y.png"), os.fsdecode(b"t\xe9xt.jpg")
+    cv2.imwrite(str(picture_folder / "gray.png"), np.full((80, 80, 3), 90, np.uint8))
+    (picture_folder / "gray.png").rename(picture_folder / gray)
+    (picture_folder / text).write_text("no picture")
+    built = build(picture_folder, tmp_path)
+    assert built.dropped[gray] == "gray" and built.dropped[text].startswith("corrupt") and len(built) == 24
+    assert "2 of 26 pictures dropped" in caplog.text
+    listed = (built.path / "dropped.csv").read_text("utf-8")
+    assert "gr\\udce9y.png,gray" in listed
+    assert build(picture_folder, tmp_path).dropped == built.dropped, "read again"
+
+
 def test_a_test_list_keeps_everything_that_can_be_read(mixed_folder, tmp_path):
     built = build(mixed_folder, tmp_path, keep_gray=True)
     assert list(built.dropped) == ["d_text.jpg", "e_cut.png"] and len(built) == 13

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import REPOSITORY, draw_picture
-from test_classifier import small_classifier
+from small_classifiers import small_classifier
 
 from colorizer import color, images, methods, weights
 from colorizer.classifiers import classifier
