@@ -109,16 +109,22 @@ def theirs(flags, folder: Path, watch) -> None:
 def ours(flags, folder: Path, watch) -> None:
     """`train.py`'s loop, without validation and record, which the other side has not either."""
     from colorizer import config
-    from colorizer.classifiers import classifier
+    from colorizer.classifiers import class_vectors
     from colorizer.data import batches, pixel_store
     from colorizer.training import callbacks
 
     names = [path.name for path in sorted(folder.iterdir())]
     pictures = pixel_store.build(folder, names, flags.image_size, cache=folder.parent)
-    vectors = classifier.vectors_of(classifier_of(flags), pictures)
+    vectors = class_vectors.of(classifier_of(flags), pictures)
     generator = batches.generator_of(config.TrainConfig(dataset="benchmark"))
     train = batches.Batches(
-        pictures, pictures.rows, vectors, batch_size=flags.batch_size, generator=generator, shuffle=True, workers=2
+        pictures,
+        pictures.rows,
+        vectors=vectors,
+        batch_size=flags.batch_size,
+        generator=generator,
+        shuffle=True,
+        workers=2,
     )
     clock = callbacks.EpochClock(train)
     network_of(flags).fit(train, epochs=flags.epochs, shuffle=False, verbose=0, callbacks=[clock, watch])

@@ -61,7 +61,7 @@ def ours(store, vectors, workers: int = 0):
     made = batches.Batches(
         store,
         store.rows,
-        vectors,
+        vectors=vectors,
         batch_size=BATCH_SIZE,
         generator=batches.generator_of(TrainConfig(dataset="benchmark")),
         shuffle=True,

@@ -35,7 +35,7 @@ def main(argv=None) -> int:
     squares = [images.resize_square(photograph, 256) for photograph in photographs()]
     rgb_u8 = np.stack([squares[i % len(squares)] for i in range(flags.images)])
     size = seen.model.input_shape[1]
-    batch = np.stack([classifier.grey_input(picture, size) for picture in rgb_u8[: flags.batch_size]])
+    batch = np.stack([classifier.gray_input(picture, size) for picture in rgb_u8[: flags.batch_size]])
     steps = -(-flags.images // flags.batch_size)
     bare, ours = by_turns(
         lambda: [seen.model.predict_on_batch(batch) for _ in range(steps)],

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 SCHEDULES = ("plateau", "one_cycle")
 INITIALIZERS = ("he_normal", "glorot_uniform")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+CLASSES = 1000  # ImageNet's: the length of a class vector
 STRATEGIES = ("none", "mirrored", "jax")
 
 

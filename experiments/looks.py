@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 from keras import ops
 
-from colorizer import color, images, weights
-from colorizer.data import batches, datasets, pixel_store
+from colorizer import color, config, images, weights
+from colorizer.data import datasets, pixel_store
 from colorizer.evaluation import metrics
 from colorizer.methods import transfer_unet
 from colorizer.methods.colorful import BINS
@@ -51,7 +51,7 @@ def logits_of(trained: weights.Trained, rgb_u8: np.ndarray) -> tuple[np.ndarray,
     """(n, h, w, 313) float32 of pictures, at the run's own size, and their `l_norm` (n, S, S, 1)."""
     side = trained.config["image_size"]
     l_norm = np.stack([color.split(color.rgb_to_lab(images.resize_square(rgb, side)))[0] for rgb in rgb_u8])
-    vector = np.zeros((1, batches.CLASSES), np.float32)
+    vector = np.zeros((1, config.CLASSES), np.float32)
     return np.concatenate([trained.network.predict_on_batch([one[None], vector]) for one in l_norm]), l_norm
 
 

@@ -18,7 +18,8 @@ import ray.train
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from colorizer.cluster import colorize
-from colorizer.errors import RecordError
+from colorizer.data import datasets
+from colorizer.errors import DataError, RecordError
 
 
 def rank(settings: dict) -> None:
@@ -62,6 +63,7 @@ def main(flags, prog: str) -> int:
     given["strategy"] = "jax"
     try:
         chosen = train.configuration(given, resume)
+        dataset = datasets.absolute(chosen.dataset)  # ranks begin in another folder
         if chosen.batch_size % flags.ranks:
             raise ValueError(
                 f"--batch-size is that of all ranks together: a multiple of --ranks {flags.ranks}. "
@@ -69,11 +71,11 @@ def main(flags, prog: str) -> int:
             )
         if not resume:
             run_record.Record(chosen.run).refuse_another()
-    except (ValueError, RecordError) as error:
+    except (ValueError, RecordError, DataError) as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 2
-    settings = asdict(chosen) | {"run": str(Path(chosen.run).resolve())}
-    for name in ("dataset", "data_dir", "classifier", "labels", "init_weights"):  # ranks begin in another folder
+    settings = asdict(chosen) | {"run": str(Path(chosen.run).resolve()), "dataset": dataset}
+    for name in ("data_dir", "classifier", "labels", "init_weights"):  # ranks begin in another folder
         if settings.get(name) and Path(settings[name]).exists():
             settings[name] = str(Path(settings[name]).resolve())
     colorize.connect()

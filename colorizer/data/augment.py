@@ -1,8 +1,8 @@
-"""Keras' ImageDataGenerator, three ways kinder: its warp is OpenCV's, its draws are
-repeatable whatever the number of threads, and it leaves the global random state alone.
+"""Keras' ImageDataGenerator with three changes: OpenCV computes its warp, its draws are
+repeatable for any number of threads, and it does not touch the global random state.
 
-The paper's "flip, zoom, etc." moves the picture before it is split, so L and ab can
-never part: all three channels of one uint8 image go through one transform.
+The paper's "flip, zoom, etc." transforms the picture before it is split, so L and ab stay
+aligned: all three channels of one uint8 image go through one transform.
 """
 
 from __future__ import annotations
@@ -49,8 +49,6 @@ def draw_seed(seed: int, epoch: int, index: int) -> int:
 
     Returns:
         An int in 0..2^32 - 1; the same for the same three numbers, on every machine.
-
-    Source: ours.
     """
     return int(np.random.SeedSequence((seed, epoch, index)).generate_state(1)[0])
 
@@ -73,9 +71,7 @@ class ImageDataGenerator(_Stock):
             seed: int, or None to draw from NumPy's global generator as the stock class does.
 
         Returns:
-            The stock class's dictionary of parameters.
-
-        Source: Keras' draws in Keras' order, from a generator of our own instead of a reseeded global one.
+            The stock class's dictionary of parameters; the same values that Keras draws for `seed`.
         """
         rng = np.random
         if seed is not None:
@@ -108,7 +104,7 @@ class ImageDataGenerator(_Stock):
             return 0
         try:
             shift = rng.choice(shift_range) * rng.choice([-1, 1])
-        except ValueError:  # a float: Keras tells the two apart in the same way
+        except ValueError:  # a float: Keras distinguishes the two in the same way
             shift = rng.uniform(-shift_range, shift_range)
         return shift * length if np.max(shift_range) < 1 else shift
 
@@ -121,8 +117,6 @@ class ImageDataGenerator(_Stock):
 
         Returns:
             (H, W, C) of the same dtype.
-
-        Source: the stock class; the warp by OpenCV is ours.
         """
         if self.interpolation_order not in _INTERPOLATIONS:  # splines OpenCV does not have
             return super().apply_transform(x, transform_parameters)
@@ -138,7 +132,7 @@ class ImageDataGenerator(_Stock):
         return np.ascontiguousarray(x)
 
     def _warp(self, x, mirror, upside_down, theta, tx, ty, shear, zx, zy):
-        """Keras' rotation, shift, shear and zoom about the centre, then its flips, all in one sampling by OpenCV."""
+        """Keras' rotation, shift, shear and zoom about the center, then its flips, all in one sampling by OpenCV."""
         height, width = x.shape[:2]
         sin, cos = np.sin(np.deg2rad(theta)), np.cos(np.deg2rad(theta))
         sin_shear, cos_shear = np.sin(np.deg2rad(shear)), np.cos(np.deg2rad(shear))
@@ -146,17 +140,17 @@ class ImageDataGenerator(_Stock):
         offset = matrix @ (tx, ty)
         matrix = matrix @ [[1, -sin_shear], [0, cos_shear]] @ np.diag([zx, zy])
         # TRICKY: Keras takes the height for x here, which only shows on pictures that are not square.
-        centre = np.array([height / 2 - 0.5, width / 2 - 0.5])
+        center = np.array([height / 2 - 0.5, width / 2 - 0.5])
         # (x, y) of the output -> (x, y) of the input, which is Keras' matrix before it swaps the axes.
-        affine = np.column_stack([matrix, offset + centre - matrix @ centre])
+        affine = np.column_stack([matrix, offset + center - matrix @ center])
         if mirror:
             affine = affine @ [[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]]
         if upside_down:
             affine = affine @ [[1, 0, 0], [0, -1, height - 1], [0, 0, 1]]
         # Four channels go through OpenCV's vector units in half the time that three take.
-        coloured = x.shape[2] == 3
+        has_color = x.shape[2] == 3
         warped = cv2.warpAffine(
-            cv2.cvtColor(x, cv2.COLOR_RGB2RGBA) if coloured else x,
+            cv2.cvtColor(x, cv2.COLOR_RGB2RGBA) if has_color else x,
             affine,
             (width, height),
             flags=_INTERPOLATIONS[self.interpolation_order] | cv2.WARP_INVERSE_MAP,
@@ -164,4 +158,4 @@ class ImageDataGenerator(_Stock):
             borderValue=(self.cval,) * 4,
         )
         # OpenCV drops a last axis of one.
-        return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB) if coloured else warped.reshape(x.shape)
+        return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB) if has_color else warped.reshape(x.shape)

@@ -1,9 +1,9 @@
 """Batches for `fit`: `((l_norm, vector), ab_norm)`, the same for every method.
 
-Pixels stay uint8 on disk until a batch is made: rows of the store are warped, turned
+Pixels stay uint8 on disk until a batch is made: rows of the store are transformed, converted
 to Lab and split. Whatever the number of threads, a picture's transform depends only on
-(seed, epoch, its row), and the order only on (seed, epoch): a killed run that
-starts an epoch again sees what it saw before.
+(seed, epoch, its row), and the order only on (seed, epoch). A resumed run therefore sees
+the batches that the uninterrupted run would have seen.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import keras
 import numpy as np
 
 from colorizer import color
-from colorizer.config import TrainConfig
+from colorizer.config import CLASSES, TrainConfig
 from colorizer.data.augment import ImageDataGenerator, draw_seed
 
-CLASSES = 1000  # ImageNet's: the length of a class vector
+REPEATS = 2**31  # stands for an epoch's number in the seed of a repeated picture; no run has as many epochs
 
 
 def generator_of(config: TrainConfig) -> ImageDataGenerator:
-    """The paper's augmentation with a run's ranges; see `TrainConfig` for their sources."""
+    """The paper's augmentation with the ranges of a run; `TrainConfig` names their sources."""
     return ImageDataGenerator(
         horizontal_flip=config.horizontal_flip,
         zoom_range=config.zoom_range,
@@ -31,34 +31,34 @@ def generator_of(config: TrainConfig) -> ImageDataGenerator:
     )
 
 
-def toned(l_norm: np.ndarray, stops: float) -> np.ndarray:
-    """A picture as another exposure or print shows it: black and white stay, what lies between is moved.
+def with_gamma(l_norm: np.ndarray, stops: float) -> np.ndarray:
+    """Luminance of another exposure or print of a picture: black and white stay, the tones between change.
 
     Args:
         l_norm: float32 in -1..1.
-        stops: the exponent of L/100 is 2 to this; above 0 darker, below lighter, 0 as it was.
+        stops: the exponent of L/100 is 2 to this; above 0 darker, below lighter, 0 unchanged.
 
     Returns:
         As `l_norm`.
-
-    Source: ours.
     """
-    return 2 * np.maximum((l_norm + 1) / 2, 0) ** np.float32(2**stops) - 1  # rounding may lie below black
+    return 2 * np.maximum((l_norm + 1) / 2, 0) ** np.float32(2**stops) - 1  # rounding may give less than black
 
 
 class Batches(keras.utils.PyDataset):
     """A data set as `fit` takes it.
 
     Args:
-        pictures: a `store.Store`; a batch's pixels are copied out of it, so that memory does not
+        pictures: a `pixel_store.Store`; a batch's pixels are copied out of it, so that memory does not
             grow with the data set.
         rows: which rows of `pictures` and `vectors` to use.
+        draws: (len(rows),) how often an epoch draws each row, above 0; None: each once. A fraction is the
+            share of these rows that an epoch draws once more, a new choice every epoch.
         vectors: (rows, 1000) float32 class vectors, or None for zeros.
         labels: (rows,) class numbers, or None; with them, item i's target is `(ab_norm, labels)`.
         classes: how many classes there are.
         batch_size: images in a batch; the last one may be smaller.
         generator: the augmentation, or None for none.
-        tone_range: the most stops that `toned` changes a picture's gamma by; 0 leaves luminance as it is.
+        tone_range: the most stops that `with_gamma` changes a picture by; 0 leaves luminance unchanged.
         shuffle: a new order every epoch; else that of `rows`.
         seed: of the order and the augmentation.
         workers: threads that make batches ahead of time (OpenCV releases the lock while it
@@ -66,16 +66,19 @@ class Batches(keras.utils.PyDataset):
         part: (rank, ranks, devices), see `strategy.Group`: of every batch this rank's share. So that each
             device has the same share, the last batch leaves out up to devices - 1 images.
 
+    Attributes:
+        rows: the rows of one epoch, each as often as it is drawn; their number is the same in every epoch.
+
     Item i is `((l_norm, vector), ab_norm)`: (B, S, S, 1) float32 in -1..1, (B, 1000)
     float32, (B, S, S, 2) float32 = ab/128.
-
-    Source: DESIGN, data flow.
     """
 
     def __init__(
         self,
         pictures,
         rows,
+        *,
+        draws=None,
         vectors=None,
         labels=None,
         classes=0,
@@ -90,7 +93,8 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self.part, self.tone_range = part, tone_range
         self.labels, self.classes = labels, classes
-        self.pictures, self.rows, self.vectors = pictures, np.asarray(rows), vectors
+        self.pictures, self.vectors = pictures, vectors
+        self._single_rows, self._draws = np.asarray(rows), None if draws is None else np.asarray(draws, float)
         self.batch_size, self.generator, self.shuffle, self.seed = batch_size, generator, shuffle, seed
         # TRICKY: Keras' own threads (`PyDataset(workers=)`) serve what they drained from a peek at
         # the first batches before anything else, so a resumed run would begin with stale ones.
@@ -104,21 +108,36 @@ class Batches(keras.utils.PyDataset):
     def start_epoch(self, epoch: int) -> None:
         """Fixes the order and the transforms of epoch `epoch`, counted from 0.
 
-        Called by `callbacks.EpochClock` and not by Keras' own hook, which fires only at
+        Called by `callbacks.EpochClock` and not by Keras' own hook, which runs only at
         the end of an epoch and so does not know where a resumed run begins.
         """
-        order = self.rows
+        rows, repeats = self._drawn(epoch)
+        order = np.arange(len(rows))
         if self.shuffle:
-            order = np.random.default_rng((self.seed, epoch)).permutation(self.rows)
+            order = np.random.default_rng((self.seed, epoch)).permutation(len(rows))
         with self._lock:
             for future in self._made.values():
                 future.cancel()
             self._made.clear()
-            self._epoch, self._order = epoch, order
+            self.rows = rows
+            self._epoch, self._order = epoch, np.column_stack([rows[order], repeats[order]])
+
+    def _drawn(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of one epoch, and for each how many times the epoch had drawn it before."""
+        rows = self._single_rows
+        if self._draws is None:
+            return rows, np.zeros(len(rows), int)
+        counts = self._draws.astype(int)
+        for draw in np.unique(self._draws % 1):
+            alike = np.flatnonzero(self._draws % 1 == draw)
+            rng = np.random.default_rng((self.seed, epoch, len(rows)))
+            counts[rng.permutation(alike)[: round(draw * len(alike))]] += 1
+        repeats = np.concatenate([np.arange(count) for count in counts])
+        return np.repeat(rows, counts), repeats
 
     def __len__(self):
-        whole, rest = divmod(len(self.rows), self.batch_size)
-        return whole + (rest >= self.part[2])
+        full, rest = divmod(len(self.rows), self.batch_size)
+        return full + (rest >= self.part[2])
 
     def __getitem__(self, index):
         if self._pool is None:
@@ -132,28 +151,31 @@ class Batches(keras.utils.PyDataset):
         return batch.result()
 
     def _make(self, epoch, order, index):
-        """One batch of one epoch, from the rows of the store on."""
-        rows = order[index * self.batch_size : (index + 1) * self.batch_size]
+        """One batch of one epoch, from the rows of the store."""
+        batch = order[index * self.batch_size : (index + 1) * self.batch_size]
         rank, ranks, devices = self.part
-        share = len(rows) // devices * devices // ranks
-        rows = rows[rank * share : (rank + 1) * share]
+        share = len(batch) // devices * devices // ranks
+        batch = batch[rank * share : (rank + 1) * share]
+        rows = batch[:, 0]
         rgb_u8 = self.pictures.read(rows)
         l_norm = np.empty((*rgb_u8.shape[:3], 1), np.float32)
         ab_norm = np.empty((*rgb_u8.shape[:3], 2), np.float32)
-        for i, row in enumerate(rows):
-            color.rgb_to_l_ab(self._moved(rgb_u8[i], epoch, row), out=(l_norm[i], ab_norm[i]))
+        for i, (row, repeat) in enumerate(batch.tolist()):
+            # A picture that is drawn again in one epoch gets another transform.
+            seed = self.seed if not repeat else draw_seed(self.seed, REPEATS, repeat)
+            color.rgb_to_l_ab(self._transformed(rgb_u8[i], seed, epoch, row), out=(l_norm[i], ab_norm[i]))
             if self.tone_range:
-                rng = np.random.default_rng((self.seed, epoch, int(row)))
-                l_norm[i] = toned(l_norm[i], rng.uniform(-self.tone_range, self.tone_range))
+                rng = np.random.default_rng((seed, epoch, row))
+                l_norm[i] = with_gamma(l_norm[i], rng.uniform(-self.tone_range, self.tone_range))
         target = ab_norm if self.labels is None else (ab_norm, self.labels[rows])
         return (l_norm, self.vectors_of(rows)), target
 
-    def _moved(self, rgb_u8, epoch, row):
-        """One picture, (S, S, 3) uint8, as that epoch moves it."""
+    def _transformed(self, rgb_u8, seed, epoch, row):
+        """One picture, (S, S, 3) uint8, after the augmentation of an epoch."""
         if self.generator is None:
             return rgb_u8
-        seed = draw_seed(self.seed, epoch, int(row))
-        return self.generator.apply_transform(rgb_u8, self.generator.get_random_transform(rgb_u8.shape, seed))
+        draw = self.generator.get_random_transform(rgb_u8.shape, draw_seed(seed, epoch, row))
+        return self.generator.apply_transform(rgb_u8, draw)
 
     def vectors_of(self, rows):
         """The class vectors of some rows: (B, 1000) float32; zeros without a classifier."""
@@ -163,16 +185,14 @@ class Batches(keras.utils.PyDataset):
 
 
 def mean_ab_norm(pictures, rows: np.ndarray) -> list[float]:
-    """The mean colour of a training set.
+    """The mean color of a training set, which the baseline mean color predicts everywhere.
 
     Args:
-        pictures: a `store.Store`.
+        pictures: a `pixel_store.Store`.
         rows: the training rows.
 
     Returns:
         Two floats, the mean a/128 and b/128 over all pixels.
-
-    Source: BASELINES §3, the row "data-set mean".
     """
     total = np.zeros(2)
     for row in rows:

@@ -1,7 +1,7 @@
-"""The user's cache: where it lies, and folders in it that are whole or absent.
+"""The user's cache: its folder, locks, and folders that are complete or absent.
 
-Data sets and stores live here. Whatever is half made has another name or lacks its
-last file, and two processes that want the same thing wait for each other.
+Data sets, pixel stores and fetched classifiers live here. An unfinished file or folder has
+another name. Two processes that want the same thing wait for each other.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import errno
 import logging
 import os
 import shutil
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import filelock
+import platformdirs
 
 from colorizer.errors import DataError
 
@@ -22,64 +23,43 @@ logger = logging.getLogger(__name__)
 
 
 def cache_dir() -> Path:
-    """The folder for what can be made again: $COLORIZER_CACHE, else the platform's cache. Source: ours."""
+    """The folder for what can be made again: $COLORIZER_CACHE, else `colorizer` in the platform's cache."""
     if own := os.environ.get("COLORIZER_CACHE"):
         return Path(own).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "colorizer"
+    return platformdirs.user_cache_path("colorizer", appauthor=False, opinion=False)
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds the lock file `path`; waits, and says so, while another process holds it.
+    """Holds the lock file `path`; waits, with a log line, while another process holds it.
 
-    The operating system releases the lock with the process, however that ends.
-
-    Source: ours.
+    The operating system releases the lock when the process ends, however it ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+b") as file:
-        told = False
-        while not _try_lock(file):
-            if not told:
-                logger.warning("Another process is at work here; waiting until it is done (lock: %s)", path)
-            told = True
-            time.sleep(0.2)
-        yield
-
-
-def _try_lock(file) -> bool:
+    lock = filelock.FileLock(path, poll_interval=0.2)
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        logger.warning("Another process is at work here; waiting until it is done (lock: %s)", path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """Makes `folder` unless it is there: `make` fills an empty sibling, which is then renamed.
+    """Makes `folder` unless it exists: `make` fills an empty sibling, which is then renamed.
 
     Args:
-        folder: the final name; exists only when complete.
-        make: called with the empty folder `.<name>.unfinished`.
+        folder: the final name; it exists only when complete.
+        make: is called with the empty folder `.<name>.unfinished`.
 
     Returns:
         `folder`.
 
-    Source: ours.
+    Raises:
+        DataError: the disk is full.
     """
     with locked(folder.with_name(f".{folder.name}.lock")):
         if not folder.is_dir():
@@ -97,7 +77,7 @@ def once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 @contextlib.contextmanager
 def disk_full_explained(folder: Path) -> Iterator[None]:
-    """Turns a full disk into a DataError that says what to do. Source: ours."""
+    """Turns the operating system's error for a full disk into a DataError that says what to do."""
     try:
         yield
     except OSError as error:
@@ -109,17 +89,17 @@ def disk_full_explained(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def require_space(folder: Path, needed: int, what: str) -> None:
-    """Says how much disk `what` takes, and raises DataError if `folder` (existing) has less. Source: ours."""
+def require_space(folder: Path, needed: int, purpose: str) -> None:
+    """Raises DataError if the existing `folder` has fewer free bytes than `needed`; logs both numbers."""
     free = shutil.disk_usage(folder).free
-    logger.info("%s needs %s of disk in %s (free: %s)", what, gigabytes(needed), folder, gigabytes(free))
+    logger.info("%s needs %s of disk in %s (free: %s)", purpose, gigabytes(needed), folder, gigabytes(free))
     if free < needed:
         raise DataError(
-            f"{what} needs {gigabytes(needed)} of disk in {folder}. Received: {gigabytes(free)} free. "
+            f"{purpose} needs {gigabytes(needed)} of disk in {folder}. Received: {gigabytes(free)} free. "
             "Make room, or set COLORIZER_CACHE to a folder on a larger disk."
         )
 
 
 def gigabytes(size: int) -> str:
-    """A number of bytes for people: 815585330 -> "0.82 GB"."""
+    """A number of bytes as text: 815585330 -> "0.82 GB"."""
     return f"{size / 1e9:,.2f} GB"

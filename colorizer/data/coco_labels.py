@@ -1,7 +1,7 @@
-"""Class labels of COCO pictures, for the method that learns them beside the colours.
+"""Class labels of COCO pictures, for the method that learns them beside the colors.
 
-COCO marks many things in a picture; "Let there be Color!" wants one class of the whole. The
-category of the largest marked thing stands for it (BASELINES §1.1).
+COCO marks many objects in a picture; "Let there be Color!" needs one class for the whole picture. The
+category of the largest marked object is used (docs/reproduction_notes.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from colorizer.errors import LabelsError
 
-UNLABELLED = -1  # a picture the annotations say nothing of
+UNLABELLED = -1  # a picture without annotations
 
 
 def read(path: str | Path, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
@@ -29,15 +29,13 @@ def read(path: str | Path, names: Sequence[str]) -> tuple[np.ndarray, list[str]]
         in the order of their ids, 80 for COCO.
 
     Raises:
-        LabelsError: the file is no such annotation file, or knows none of the pictures.
-
-    Source: the largest instance: BASELINES §1.1, "No class labels", 4.
+        LabelsError: the file is no such annotation file, or has none of the pictures.
     """
     try:
-        told = json.loads(Path(path).read_text(encoding="utf-8"))
-        categories = sorted((category["id"], category["name"]) for category in told["categories"])
-        images = {image["id"]: PurePosixPath(image["file_name"]).name for image in told["images"]}
-        instances = [(one["image_id"], one["area"], one["category_id"]) for one in told["annotations"]]
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        categories = sorted((category["id"], category["name"]) for category in content["categories"])
+        images = {image["id"]: PurePosixPath(image["file_name"]).name for image in content["images"]}
+        instances = [(one["image_id"], one["area"], one["category_id"]) for one in content["annotations"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LabelsError(
             f"--labels is an instances_*.json file of COCO with categories, images and annotations. "
@@ -50,5 +48,7 @@ def read(path: str | Path, names: Sequence[str]) -> tuple[np.ndarray, list[str]]
         largest[name] = max(largest.get(name, (-1.0, UNLABELLED)), (area, index[category]))
     labels = [largest.get(PurePosixPath(name).name, (0.0, UNLABELLED))[1] for name in names]
     if names and max(labels) == UNLABELLED:
-        raise LabelsError(f"--labels must be of the pictures that are trained on. Received: {path}, which has none")
+        raise LabelsError(
+            f"--labels must name the pictures that are trained on. Received: {path}, which has none of them"
+        )
     return np.array(labels, np.int32), [name for _, name in categories]

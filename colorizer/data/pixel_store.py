@@ -1,7 +1,7 @@
 """A data set's pictures as 256x256 pixels in one memory-mapped file.
 
-Made once, by all cores, and safe to kill at any moment: a row counts only when
-`progress.csv` says so, which is written after the row's pixels, and a store only when
+Made once, by all cores, and safe to kill at any moment: a row counts only when it is in
+`progress.csv`, which is written after the row's pixels. A store counts only when
 `store.json` is there. The folder, in the user's cache:
 
     pixels.npy     (rows, S, S, 3) uint8 sRGB, a row per listed picture; rows of dropped ones are zero
@@ -29,7 +29,7 @@ import numpy as np
 from tqdm import tqdm
 
 from colorizer import atomic_files, images, photos
-from colorizer.data import datasets
+from colorizer.data import filters
 from colorizer.data.cache import cache_dir, disk_full_explained, locked, require_space
 from colorizer.errors import DataError, PhotoError
 
@@ -73,8 +73,6 @@ class Store:
 
         Raises:
             KeyError: a name that the store was not built from.
-
-        Source: ours.
         """
         return np.array([self._row_of[n] for n in names if n not in self.dropped], np.int64)
 
@@ -89,15 +87,15 @@ class Store:
 
         Returns:
             (len(rows), S, S, 3) uint8 sRGB.
-
-        Source: ours.
         """
         out = np.empty((len(rows), *self.pixels.shape[1:]), np.uint8)
         with open(self.path / "pixels.npy", "rb", buffering=0) as file:
             for picture, row in zip(out, rows, strict=True):
                 file.seek(self.pixels.offset + int(row) * picture.nbytes)
                 if file.readinto(memoryview(picture).cast("B")) != picture.nbytes:
-                    raise DataError(f"{file.name} ends early, in row {row}. Delete {self.path}; it is made anew.")
+                    raise DataError(
+                        f"{file.name} ends early, in row {row}. Delete {self.path}; the next run makes it again."
+                    )
         return out
 
 
@@ -105,7 +103,7 @@ def build(
     root: str | Path,
     names: Sequence[str],
     image_size: int = 256,
-    keep_grey: bool = False,
+    keep_gray: bool = False,
     cache: Path | None = None,
     workers: int | None = None,
 ) -> Store:
@@ -115,7 +113,7 @@ def build(
         root: the folder of the pictures.
         names: files relative to it.
         image_size: side of the square.
-        keep_grey: for test lists: drops only what cannot be read, not what `datasets.inspect` objects to.
+        keep_gray: for test lists: drops only files that cannot be read, no picture with a `filters.defect`.
         cache: where stores lie (default: the user's cache).
         workers: threads (default: one per core).
 
@@ -124,25 +122,23 @@ def build(
 
     Raises:
         DataError: no names, a file is missing, or the disk is too small.
-
-    Source: DESIGN, "store.py".
     """
     root, names = Path(root).resolve(), list(dict.fromkeys(names))
     if not names:
         raise DataError(f"A store needs pictures. Received: none from {root}")
-    key = _fingerprint(root, names, image_size, keep_grey)
+    key = _fingerprint(root, names, image_size, keep_gray)
     folder = Path(cache or cache_dir()) / "stores" / f"{root.name}-{image_size}-{key}"
     if not (folder / "store.json").exists():
         with locked(folder / "lock"):
             if not (folder / "store.json").exists():  # nobody else made it while this process waited
-                prepare = functools.partial(_prepare, root, image_size, keep_grey)
+                prepare = functools.partial(_prepare, root, image_size, keep_gray)
                 _fill(folder, names, image_size, prepare, workers or os.cpu_count() or 1)
     return Store(folder)
 
 
-def _fingerprint(root: Path, names: Sequence[str], image_size: int, keep_grey: bool) -> str:
+def _fingerprint(root: Path, names: Sequence[str], image_size: int, keep_gray: bool) -> str:
     """12 hexadecimal digits that change with anything that can change the store's bytes."""
-    digest = hashlib.sha256(json.dumps([FORMAT, str(root), image_size, keep_grey]).encode())
+    digest = hashlib.sha256(json.dumps([FORMAT, str(root), image_size, keep_gray]).encode())
     for name in names:
         try:
             stat = (root / name).stat()
@@ -152,15 +148,15 @@ def _fingerprint(root: Path, names: Sequence[str], image_size: int, keep_grey: b
     return digest.hexdigest()[:12]
 
 
-def _prepare(root: Path, image_size: int, keep_grey: bool, name: str) -> tuple[np.ndarray | None, str]:
+def _prepare(root: Path, image_size: int, keep_gray: bool, name: str) -> tuple[np.ndarray | None, str]:
     """One picture at its size and "kept", or None and the reason."""
     try:
         rgb = photos.read(root / name).rgb
     except PhotoError as error:
-        return None, f"corrupt: {error.reason}"
+        return None, f"corrupt: {_as_text(error.reason)}"
     rgb_u8 = (rgb >> 8).astype(np.uint8) if rgb.dtype == np.uint16 else rgb
     square = images.resize_square(rgb_u8, image_size)
-    reason = None if keep_grey else datasets.inspect(rgb_u8, square)
+    reason = None if keep_gray else filters.defect(rgb_u8, square)
     return (None, reason) if reason else (square, KEPT)
 
 
@@ -213,13 +209,13 @@ def _allocate(folder: Path, shape: tuple[int, ...]) -> None:
     """Makes pixels.npy at its full length (sparse: no disk is taken yet) unless it is there."""
     if (folder / "pixels.npy").exists():
         return
-    (folder / "progress.csv").unlink(missing_ok=True)  # it would speak of rows that are gone
+    (folder / "progress.csv").unlink(missing_ok=True)  # its rows are gone
     with atomic_files.replacing(folder / "pixels.npy") as part:
         np.lib.format.open_memmap(part, "w+", np.uint8, shape)
 
 
 def _resume(progress: Path, rows: int) -> dict[int, str]:
-    """row -> status of an earlier attempt; the line that a kill cut short is taken off the file."""
+    """row -> status from an earlier attempt; a last line that a kill cut short is removed from the file."""
     if not progress.exists():
         return {}
     whole, _, cut = progress.read_bytes().rpartition(b"\n")
@@ -229,14 +225,19 @@ def _resume(progress: Path, rows: int) -> dict[int, str]:
     return {int(row): status for row, status in lines if int(row) < rows}
 
 
+def _as_text(name: str) -> str:
+    """A file name as UTF-8 can hold it: a byte that is not UTF-8 is escaped."""
+    return name.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
 def _finish(folder: Path, names: list[str], status: dict[int, str]) -> None:
-    """Writes dropped.csv, then store.json, and says how many pictures were dropped and why."""
+    """Writes dropped.csv, then store.json; logs how many pictures were dropped and why."""
     dropped = {name: status[row] for row, name in enumerate(names) if status[row] != KEPT}
     with (
         atomic_files.replacing(folder / "dropped.csv") as part,
         open(part, "w", newline="", encoding="utf-8") as file,
     ):
-        csv.writer(file).writerows([("file", "reason"), *dropped.items()])
+        csv.writer(file).writerows([("file", "reason"), *((_as_text(n), reason) for n, reason in dropped.items())])
     if dropped:
         counts = Counter(reason.partition(":")[0] for reason in dropped.values())
         summary = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())

@@ -17,7 +17,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from colorizer import methods, weights
-from colorizer.classifiers import classifier
+from colorizer.classifiers import class_vectors, classifier
 from colorizer.errors import ClassifierError, EvaluationError, WeightsError
 from colorizer.evaluation import metrics, predictions, runs, test_sets
 from colorizer.evaluation import scores as score_table
@@ -134,7 +134,7 @@ class _Classifiers:
         Raises:
             ClassifierError: neither is that classifier.
         """
-        spec, fingerprint = run.config["classifier"], run.config["classifier_sha256"]
+        spec, fingerprint = classifier.spec_of(run.config), run.config["classifier_sha256"]
         if self.given and self.given.fingerprint == fingerprint:
             return self.given
         other = f"--classifier {self.spec} is not the classifier of its training, {run.classifier} ({fingerprint})"
@@ -205,7 +205,7 @@ class _Scorer:
         vectors = {p.name: np.broadcast_to(np.float32(0), (len(p.store.pixels), classifier.CLASSES)) for p in lists}
         if trained.method.uses_vector:
             seen_by = self.classifiers.of(run)
-            vectors = {p.name: classifier.vectors_of(seen_by, p.store) for p in lists}
+            vectors = {p.name: class_vectors.of(seen_by, p.store) for p in lists}
 
         def predict(ask, rgb_u8, rows, of):
             return ask(rgb_u8, vectors[of][rows], size=SIDE, batch_size=BATCH)

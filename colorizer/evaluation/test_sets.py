@@ -114,11 +114,11 @@ def _of_list(name, folder, limit, runs):
     extra = [n for test_list, n in figure5() if test_list == name and n in set(data.test) - set(names)]
     # scikit-image's photographs are in `ood` and, as crops, in `sample`.
     allowed = frozenset(r.name for r in runs if r.trained_on != SAMPLE) if name == "ood" else None
-    return _pictures(name, data.root, names, extra, data.split_source, keep_grey=True, runs=allowed)
+    return _pictures(name, data.root, names, extra, data.split_source, keep_gray=True, runs=allowed)
 
 
-def _pictures(name, root, names, extra, split_source, keep_grey, runs=None):
-    pixels = pixel_store.build(root, [*names, *extra], SIDE, keep_grey=keep_grey)
+def _pictures(name, root, names, extra, split_source, keep_gray, runs=None):
+    pixels = pixel_store.build(root, [*names, *extra], SIDE, keep_gray=keep_gray)
     names, extra = ([n for n in part if n not in pixels.dropped] for part in (names, extra))
     return Pictures(name, [*names, *extra], len(names), split_source, pixels, pixels.select([*names, *extra]), runs)
 
@@ -151,7 +151,7 @@ def _own(runs, data_dir, limit) -> tuple[list[Pictures], list[str]]:
             continue
         try:
             of_runs = frozenset(named | {run.name for run in sharing})
-            pictures = _pictures(name, root, _some(here, limit), [], source, keep_grey=False, runs=of_runs)
+            pictures = _pictures(name, root, _some(here, limit), [], source, keep_gray=False, runs=of_runs)
         except DataError as error:
             notes.append(f"{name}: {root} cannot be used: {error}")
             continue

@@ -72,9 +72,9 @@ def pictures(folder: str | Path | None = None, count: int = PICTURES, size: int 
     import numpy as np
 
     from colorizer import images, photos
-    from colorizer.data import datasets
+    from colorizer.data import sample
 
-    folder = Path(folder) if folder else datasets.sample()
+    folder = Path(folder) if folder else sample.make()
     found = sorted(path for path in folder.iterdir() if photos.is_photo_name(path)) if folder.is_dir() else []
     if not found:
         raise ValueError(f"--photos is a folder with {', '.join(photos.EXTENSIONS)} files. Received: {folder}")

@@ -24,7 +24,7 @@ from colorizer.inference.colorizer import Colorizer
 
 
 class GreyPicture(keras.layers.Layer):
-    """Luminance -> the picture a classifier sees: `classifier.grey_input` in tensor operations.
+    """Luminance -> the picture a classifier sees: `classifier.gray_input` in tensor operations.
 
     Args:
         side: of the luminance.

@@ -191,7 +191,7 @@ def _classifier_of(loaded: weights.Trained, spec: str | None) -> classifiers.Cla
     recorded = loaded.config["classifier"]
     name, fingerprint = loaded.config.get("classifier_name", recorded), loaded.config.get("classifier_sha256", "")
     try:
-        classifier = classifiers.load(recorded if spec is None else spec)
+        classifier = classifiers.load(classifiers.spec_of(loaded.config) if spec is None else spec)
     except ClassifierError as error:
         if spec is not None:
             raise

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from colorizer import environment, methods, weights
-from colorizer.classifiers import classifier
+from colorizer.classifiers import class_vectors, classifier
 from colorizer.config import TrainConfig, flag_of
 from colorizer.data import batches, coco_labels, datasets, pixel_store
 from colorizer.errors import DataError, LabelsError, RecordError, TrainingError
@@ -44,6 +44,7 @@ class Data:
     val_rows: np.ndarray
     labels: np.ndarray | None = None  # (rows,) class numbers
     classes: int = 0
+    draws: np.ndarray | None = None  # (len(train_rows),) how often an epoch draws each training picture
 
     def labelled_batches(self, rows, config, **kwargs) -> batches.Batches:
         """Batches as `fit` gets them: with the classes in the target where the run has labels."""
@@ -51,7 +52,9 @@ class Data:
 
     def batches(self, rows, config, **kwargs) -> batches.Batches:
         """Batches of some rows with the run's batch size and seed."""
-        return batches.Batches(self.store, rows, self.vectors, batch_size=config.batch_size, seed=config.seed, **kwargs)
+        return batches.Batches(
+            self.store, rows, vectors=self.vectors, batch_size=config.batch_size, seed=config.seed, **kwargs
+        )
 
 
 def prepare(config: TrainConfig, method) -> Data:
@@ -94,7 +97,9 @@ def prepare(config: TrainConfig, method) -> Data:
     # The same list of names gives the same rows.
     small = asked.model is not None and config.image_size < TrainConfig.image_size
     shown = pixel_store.build(dataset.root, [*dataset.train, *dataset.val]) if small else pictures
-    data = Data(dataset, pictures, seen, classifier.vectors_of(asked, shown), train_rows, val_rows)
+    draws = [draw for name, draw in zip(dataset.train, dataset.draws, strict=False) if name not in pictures.dropped]
+    data = Data(dataset, pictures, seen, class_vectors.of(asked, shown), train_rows, val_rows)
+    data = replace(data, draws=np.array(draws) if draws else None)
     if not config.labels:
         return data
     of_pictures, categories = coco_labels.read(config.labels, pictures.names)
@@ -145,6 +150,12 @@ def _run(config, resume, group, watch) -> dict:
     begun = _check_same_run(record, config) if resume else record.refuse_another() or {}
     data = prepare(config, method)
     group.require(len(data.train_rows), len(data.val_rows))
+    if begun.get("classifier_sha256", data.classifier.fingerprint) != data.classifier.fingerprint:
+        raise RecordError(
+            f"{record.folder} was trained with the classifier {begun['classifier_name']} "
+            f"({begun['classifier_sha256']}). Received: {data.classifier.name} ({data.classifier.fingerprint}). "
+            "Name the right file with --classifier."
+        )
     described = _describe(config, method, data, group)
     if not begun.get("commit", described["commit"]).endswith(described["commit"]):  # trained by several
         described["commit"] = f"{begun['commit']}, then {described['commit']}"
@@ -157,6 +168,7 @@ def _run(config, resume, group, watch) -> dict:
     train = data.labelled_batches(
         data.train_rows,
         config,
+        draws=data.draws,
         generator=batches.generator_of(config),
         tone_range=config.tone_range,
         shuffle=True,
@@ -202,7 +214,7 @@ def _fit(trainer, network, config, data, train, record, state, group, watch):
     # A schedule sets the rate itself; the plateau's callback then only has to be remembered, as in every run.
     slower = [plateau] if config.schedule == "plateau" else []
     checkpoint = BestWeights(network, record.candidate, group)
-    keeper = StateKeeper(record, state, plateau, checkpoint, len(data.train_rows), config.max_minutes, group)
+    keeper = StateKeeper(record, state, plateau, checkpoint, len(train.rows), config.max_minutes, group)
     if epochs_done >= config.epochs or keeper.out_of_time():
         return keeper.history, False
     clock, others = EpochClock(train), [] if group.rank else [Progress(config.epochs, epochs_done, train)]
@@ -229,7 +241,10 @@ def _check_same_run(record, config) -> dict:
         raise RecordError(f"There is no run to go on with in {record.folder}. Leave --resume out to begin one.")
     for name, value in asdict(config).items():
         # A run from before there was a setting was trained with what is now its default.
-        if name not in _FREE_ON_RESUME and begun.get(name, getattr(TrainConfig, name)) != value:
+        before = begun.get(name, getattr(TrainConfig, name))
+        if name == "classifier":  # its file may be elsewhere now; its sha256 is compared when it is loaded
+            before, value = classifier.name_of(before), classifier.name_of(value)
+        if name not in _FREE_ON_RESUME and before != value:
             raise RecordError(
                 f"{record.folder} was begun with {flag_of(name)} {begun.get(name)}; a resumed run keeps its settings. "
                 f"Received: {value}"
@@ -240,6 +255,7 @@ def _check_same_run(record, config) -> dict:
 def _describe(config, method, data, group):
     """What `config.json` holds: every setting and everything that can change a result."""
     return asdict(config) | {
+        "classifier": classifier.name_of(config.classifier),
         "method_title": method.title,
         "departures": {
             name: {"value": default.value, "source": default.reason}

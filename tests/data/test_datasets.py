@@ -1,16 +1,15 @@
-"""Finding, splitting and judging data sets."""
+"""Finding, joining and splitting data sets."""
 
-import re
+import os
 import shutil
+import subprocess
+import sys
 
-import cv2
-import numpy as np
 import pytest
-from conftest import draw_picture
+from conftest import REPOSITORY
 
-from colorizer import color
 from colorizer.data import datasets
-from colorizer.data.datasets import Dataset, find, inspect, limited
+from colorizer.data.datasets import Dataset, find, limited
 from colorizer.errors import DataError
 
 
@@ -148,76 +147,150 @@ def test_limited_keeps_the_test_list_and_grows_monotonously(tmp_path):
     assert limited(dataset, None) is dataset
 
 
-def test_sample_is_made_offline_and_split_by_photograph(own_cache):
-    dataset = find("sample")
-    assert dataset.root == own_cache / "data" / "sample" and dataset.split_source == "lists"
-    assert [len(part) for part in parts(dataset)] == [54, 9, 9]
-    photographs = [{re.sub(r"_\d\.png$", "", name) for name in part} for part in parts(dataset)]
-    assert photographs[2] == {"chelsea"} and not set.intersection(*photographs)
-    crop = cv2.imread(str(dataset.root / dataset.test[0]))
-    assert crop.shape == (256, 256, 3)
-    assert len(datasets.pictures(dataset.root)) == 72
-    assert find("sample") == dataset
+# -- several sets as one
 
 
-def test_a_sample_that_breaks_off_is_made_again(own_cache, monkeypatch):
-    crops, calls = datasets._crops, []
-
-    def breaking(file, folder):
-        calls.append(file)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return crops(file, folder)
-
-    monkeypatch.setattr(datasets, "_crops", breaking)
-    with pytest.raises(KeyboardInterrupt):
-        find("sample")
-    assert not (own_cache / "data" / "sample").exists()
-    assert len(find("sample").train) == 54
+@pytest.fixture
+def two_sets(picture_folder, monkeypatch):
+    """Ten pictures of coco with lists, and a folder `photos` with fourteen."""
+    root = picture_folder.parent
+    (root / "coco").mkdir()
+    (root / "other" / "my photos").mkdir(parents=True)
+    for index, path in enumerate(sorted(picture_folder.iterdir())):
+        path.rename((root / "coco" if index < 10 else root / "other" / "my photos") / path.name)
+    names = datasets.pictures(root / "coco")
+    write_lists(root, "coco", train=names[2:], val=names[1:2], test=names[:1])
+    monkeypatch.setenv("COLORIZER_DATA", str(root))
+    return root
 
 
-def tinted(rgb, a, b):
-    """The same light in one tint."""
-    light = color.rgb_to_lab(rgb)[..., 0]
-    return color.merge(light, np.broadcast_to(np.float32([a, b]) / 128, (*light.shape, 2)))
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("coco", [("coco", 1)]),
+        ("coco+paintings+photos:2", [("coco", 1), ("paintings", 1), ("photos", 2)]),
+        ("coco:0.5+path/to/photos:3", [("coco", 0.5), ("path/to/photos", 3)]),
+        ("C:\\photos", [("C:\\photos", 1)]),
+        ("coco:", [("coco:", 1)]),
+    ],
+)
+def test_parts_of_a_name(name, expected):
+    assert datasets.parts_of(name) == expected
 
 
-def sepia(rgb):
-    """The sepia filter of CSS and of most photo editors."""
-    matrix = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
-    return np.clip(rgb @ matrix.T, 0, 255).astype(np.uint8)
+def test_a_folder_that_is_named_like_a_joined_set_is_one_folder(picture_folder, monkeypatch):
+    monkeypatch.chdir(picture_folder.parent)
+    picture_folder.rename(picture_folder.with_name("a+b:2"))
+    assert datasets.parts_of("a+b:2") == [("a+b:2", 1)]
+    assert find("a+b:2").draws == () and len(find("a+b:2").train) == 22
 
 
-@pytest.mark.parametrize("index", range(8))
-def test_inspect_tells_colour_from_none(index):
-    rgb = draw_picture(index, 200, 300)
-    grey = color.grey(color.rgb_to_lab(rgb)[..., 0])
-    assert inspect(rgb) is None
-    assert inspect(grey) == "grey"
-    assert inspect(cv2.imdecode(cv2.imencode(".jpg", grey)[1], cv2.IMREAD_COLOR)) == "grey"
-    assert inspect(sepia(rgb)) == "toned"
-    assert inspect(tinted(grey, 4, 12)) == "toned" and inspect(tinted(grey, -5, -9)) == "toned"
-    assert inspect(rgb[:63]) == "tiny" and inspect(rgb[:, :63]) == "tiny" and inspect(rgb[:64]) is None
+def test_a_named_set_and_a_folder_are_joined_with_weights(two_sets):
+    folder = two_sets / "other" / "my photos"
+    dataset = find(f"coco+{folder}:2.5")
+    alone = find("coco"), find(str(folder))
+    assert dataset.root == two_sets and dataset.name == "coco+my photos"
+    assert len(dataset.train) == len(alone[0].train) + len(alone[1].train) == len(dataset.draws)
+    assert dataset.draws == (1,) * len(alone[0].train) + (2.5,) * len(alone[1].train)
+    assert dataset.train[0] == "coco/picture_02.png" and dataset.train[-1].startswith("other/my photos/picture_")
+    assert all((dataset.root / name).is_file() for part in parts(dataset) for name in part)
+    assert dataset.split_source == "lists + 90/5/5, seed 42"
+    assert find(f"coco+{folder}").draws == ()
 
 
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (90, 120, 200)])
-def test_inspect_of_one_flat_colour(colour):
-    assert inspect(np.full((80, 80, 3), colour, np.uint8)) == ("toned" if colour[0] == 90 else "grey")
+def test_a_limit_keeps_each_pictures_weight(two_sets):
+    dataset = find(f"coco+{two_sets / 'other' / 'my photos'}:2")
+    small = limited(dataset, 5)
+    assert len(small.train) == 5 == len(small.draws) and set(small.draws) == {1, 2}
+    assert small.draws == tuple(2 if name.startswith("other") else 1 for name in small.train)
 
 
-@pytest.mark.data
-def test_no_picture_of_the_real_test_lists_is_objected_to(real_data):
-    found = {name: find(name, real_data / name) for name in ("coco", "paintings", "ood")}
-    assert [len(f.test) for f in found.values()] == [250, 122, 46]
-    objections = {
-        f.root / name: inspect(datasets.photos.read(f.root / name).rgb) for f in found.values() for name in f.test
-    }
-    assert not {path: reason for path, reason in objections.items() if reason}
+def test_any_folder_below_the_data_root_has_a_name(two_sets):
+    (two_sets / "other" / "my photos").rename(two_sets / "photos")
+    assert find("coco+photos:2").name == "coco+photos" and find("photos").root == two_sets / "photos"
+    assert find("photos", data_dir=two_sets).root == two_sets / "photos"
+    assert find("coco+photos", data_dir=two_sets).train == find("coco+photos").train
 
 
-@pytest.mark.data
-def test_hardly_a_real_training_picture_is_objected_to(real_data):
-    for name in ("coco", "paintings"):
-        some = limited(find(name, real_data / name), 300)
-        reasons = [inspect(datasets.photos.read(some.root / n).rgb) for n in some.train]
-        assert sum(r is not None for r in reasons) <= 2
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("coco+nowhere", "A data set is one of.*Received: nowhere"),
+        ("coco+photos:0", "above 0.*Received: photos:0"),
+        ("coco+coco", "must not share pictures.*10 in two sets, such as .*coco/picture"),
+        ("coco+{root}", "must not share pictures"),
+        ("coco+ood", "ood cannot be downloaded"),
+    ],
+)
+def test_sets_that_cannot_be_joined(two_sets, name, message):
+    name = name.format(root=two_sets)
+    for function in (find, datasets.check):
+        with pytest.raises(DataError, match=message):
+            function(name)
+
+
+def test_a_data_dir_must_hold_every_joined_set(two_sets, tmp_path):
+    with pytest.raises(DataError, match="Received: no paintings in"):
+        find("coco+paintings", data_dir=two_sets)
+
+
+def test_absolute_names_are_found_from_another_folder(two_sets, monkeypatch):
+    monkeypatch.chdir(two_sets / "other")
+    name = datasets.absolute("coco+my photos:2")
+    expected = find("coco+my photos:2")
+    monkeypatch.chdir("/")
+    assert find(name) == expected and name.endswith("my photos:2") and name.startswith("coco+")
+
+
+# -- without the backend
+
+
+CHECK = """
+import sys
+from colorizer.classifiers import classifier
+from colorizer.data import datasets
+from colorizer.errors import ColorizerError
+messages = []
+for check, arguments in (
+    (datasets.check, ("no/such/folder",)),
+    (datasets.check, ("coco", "no/such/folder")),
+    (datasets.check, ("coco+photo:2",)),
+    (datasets.find, ("ood",)),
+    (classifier.check, ("no_such_classifier",)),
+    (classifier.check, ("efficientnet_lite2",)),
+):
+    try:
+        check(*arguments)
+    except ColorizerError as error:
+        messages.append(str(error))
+assert len(messages) == 6 and all("Received" in message for message in messages), messages
+classifier.check("none"), datasets.check("coco_train")
+heavy = {"keras", "tensorflow", "jax", "torch", "pandas", "matplotlib", "skimage"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_wrong_names_are_found_without_the_backend(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", CHECK], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_check_finds_what_find_would(two_sets):
+    datasets.check("coco")
+    write_lists(two_sets, "coco", train=["gone.png"])
+    with pytest.raises(DataError, match=r"no gone\.png"):
+        datasets.check("coco")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names here are Unicode")
+def test_a_list_with_a_name_that_is_not_utf8(picture_folder):
+    name = os.fsdecode(b"gr\xe9y.png")
+    (picture_folder / "picture_00.png").rename(picture_folder / name)
+    names = datasets.pictures(picture_folder)
+    assert name in names
+    (picture_folder.parent / "splits").mkdir()
+    for part, chosen in (("train", names), ("val", names[:1]), ("test", names[:1])):
+        path = picture_folder.parent / "splits" / f"pictures_{part}.txt"
+        path.write_bytes(b"".join(os.fsencode(n) + b"\n" for n in chosen))
+    assert find(str(picture_folder)).train == tuple(names)

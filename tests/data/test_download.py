@@ -1,8 +1,10 @@
 """Downloads from a local server that breaks off, fails and lies: no half file is taken for a whole one."""
 
+import errno
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -54,7 +56,7 @@ def test_giving_up_keeps_the_part_and_says_how_to_go_on(server, tmp_path):
         server.url,
         "HTTP 500",
         "150,000 of 300,000 bytes",
-        "goes on from there",
+        "next run continues there",
         md5(server.body),
         "--data-dir",
     ):
@@ -75,6 +77,43 @@ def test_no_server_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     with pytest.raises(DownloadError, match=r"could not be downloaded.*refused"):
         fetch("http://127.0.0.1:9/file.zip", tmp_path / "file.zip", 10, md5(b""))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(-2, "Name or service not known"),
+        socket.gaierror(-3, "Temporary failure in name resolution"),
+        OSError(errno.ENETUNREACH, "Network is unreachable"),
+    ],
+)
+def test_without_a_network_there_is_one_attempt(tmp_path, monkeypatch, error):
+    attempts = []
+
+    def connect(*arguments, **options):
+        attempts.append(arguments)
+        raise error
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setenv("no_proxy", "*")
+    with pytest.raises(DownloadError, match=r"there is no network.*By hand: download http://nowhere\.invalid"):
+        fetch("http://nowhere.invalid/file.zip", tmp_path / "file.zip", 10, md5(b""))
+    assert len(attempts) == 1
+
+
+def test_a_network_that_goes_away_for_a_moment_is_waited_for(server, tmp_path, monkeypatch):
+    connect, connections = socket.create_connection, []
+
+    def sometimes(*arguments, **options):
+        connections.append(arguments)
+        if len(connections) in (2, 3):
+            raise socket.gaierror(-3, "Temporary failure in name resolution")
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(socket, "create_connection", sometimes)
+    server.plan = ["cut"]
+    assert get(server, tmp_path / "file.zip").read_bytes() == server.body
+    assert len(connections) == 4
 
 
 def test_not_found_is_not_tried_again(server, tmp_path):

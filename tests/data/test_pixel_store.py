@@ -103,9 +103,9 @@ def mixed_folder(picture_folder):
         (picture_folder / f"picture_{index}.png").unlink()
     rgb = draw_picture(3)
     lab = color.rgb_to_lab(rgb)
-    grey = color.grey(lab[..., 0])
+    gray = color.grey(lab[..., 0])
     toned = color.merge(lab[..., 0], np.broadcast_to(np.float32([0.04, 0.1]), (*lab.shape[:2], 2)))
-    for name, bad in (("a_grey", grey), ("b_toned", toned), ("c_tiny", rgb[:40])):
+    for name, bad in (("a_gray", gray), ("b_toned", toned), ("c_tiny", rgb[:40])):
         cv2.imwrite(str(picture_folder / f"{name}.png"), bad[..., ::-1])
     (picture_folder / "d_text.jpg").write_text("I am no picture")
     whole = (picture_folder / "picture_00.png").read_bytes()
@@ -117,7 +117,7 @@ def test_bad_pictures_are_dropped_counted_and_listed(mixed_folder, tmp_path, cap
     built = build(mixed_folder, tmp_path)
     reasons = {name: reason.partition(":")[0] for name, reason in built.dropped.items()}
     assert reasons == {
-        "a_grey.png": "grey",
+        "a_gray.png": "gray",
         "b_toned.png": "toned",
         "c_tiny.png": "tiny",
         "d_text.jpg": "corrupt",
@@ -126,13 +126,27 @@ def test_bad_pictures_are_dropped_counted_and_listed(mixed_folder, tmp_path, cap
     with open(built.path / "dropped.csv", newline="") as file:
         listed = list(csv.reader(file))
     assert listed == [["file", "reason"], *map(list, built.dropped.items())]
-    assert "5 of 15 pictures dropped (2 corrupt, 1 grey, 1 toned, 1 tiny)" in caplog.text
-    assert len(built) == 10 and built.select(["a_grey.png", "picture_00.png"]).tolist() == [5]
+    assert "5 of 15 pictures dropped (2 corrupt, 1 gray, 1 toned, 1 tiny)" in caplog.text
+    assert len(built) == 10 and built.select(["a_gray.png", "picture_00.png"]).tolist() == [5]
     assert not built.pixels[:5].any() and built.pixels[5:].any((1, 2, 3)).all()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names here are Unicode")
+def test_a_dropped_picture_whose_name_is_not_utf8(picture_folder, tmp_path, caplog):
+    gray, text = os.fsdecode(b"gr\xe9y.png"), os.fsdecode(b"t\xe9xt.jpg")
+    cv2.imwrite(str(picture_folder / "gray.png"), np.full((80, 80, 3), 90, np.uint8))
+    (picture_folder / "gray.png").rename(picture_folder / gray)
+    (picture_folder / text).write_text("no picture")
+    built = build(picture_folder, tmp_path)
+    assert built.dropped[gray] == "gray" and built.dropped[text].startswith("corrupt") and len(built) == 24
+    assert "2 of 26 pictures dropped" in caplog.text
+    listed = (built.path / "dropped.csv").read_text("utf-8")
+    assert "gr\\udce9y.png,gray" in listed
+    assert build(picture_folder, tmp_path).dropped == built.dropped, "read again"
+
+
 def test_a_test_list_keeps_everything_that_can_be_read(mixed_folder, tmp_path):
-    built = build(mixed_folder, tmp_path, keep_grey=True)
+    built = build(mixed_folder, tmp_path, keep_gray=True)
     assert list(built.dropped) == ["d_text.jpg", "e_cut.png"] and len(built) == 13
 
 
@@ -245,5 +259,5 @@ def test_too_small_a_disk_and_missing_pictures_are_said_first(picture_folder, tm
 @pytest.mark.data
 def test_the_real_test_lists_are_kept_whole(real_data, tmp_path):
     dataset = datasets.find("ood", real_data / "ood")
-    built = pixel_store.build(dataset.root, dataset.test, keep_grey=True, cache=tmp_path)
+    built = pixel_store.build(dataset.root, dataset.test, keep_gray=True, cache=tmp_path)
     assert built.names == list(dataset.test) and built.pixels.shape == (46, 256, 256, 3)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import REPOSITORY, draw_picture
-from test_classifier import small_classifier
+from small_classifiers import small_classifier
 
 from colorizer import color, images, methods, weights
 from colorizer.classifiers import classifier
@@ -51,7 +51,7 @@ def test_the_grey_picture_is_the_one_the_classifier_sees_elsewhere(size):
     pictures = squares(4, SIDE)
     l_norm = color.split(np.stack([color.rgb_to_lab(rgb) for rgb in pictures]))[0]
     ours = keras.ops.convert_to_numpy(graph.GreyPicture(SIDE, size)(l_norm))
-    theirs = np.stack([classifier.grey_input(rgb, size) for rgb in pictures])
+    theirs = np.stack([classifier.gray_input(rgb, size) for rgb in pictures])
     assert ours.shape == theirs.shape
     assert np.abs(ours - theirs).max() <= 1
     assert np.mean(ours != theirs) < 0.01  # roundings of float32 that fall just the other way

