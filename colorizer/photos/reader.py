@@ -44,7 +44,6 @@ _OPENERS = (
     (b"II*\0", tiff.File),
     (b"MM\0*", tiff.File),
     (b"II+\0", tiff.File),  # over 4 GiB
-    (b"MM\0+", tiff.File),
     (b"BM", BmpImagePlugin.BmpImageFile),
     (b"GIF8", GifImagePlugin.GifImageFile),
     (b"\0\0\0\x0cjP  \r\n\x87\n", Jpeg2KImagePlugin.Jpeg2KImageFile),
@@ -77,6 +76,8 @@ def open_header(file, name: str) -> Image.Image:
     opener = next((opener for signature, opener in _OPENERS if prefix.startswith(signature)), None)
     if opener is None and prefix[4:8] == b"ftyp":
         opener = _opener_of_boxes(prefix[8:12], prefix[16 : min(int.from_bytes(prefix[:4], "big"), 256)])
+    if prefix.startswith(b"MM\0+"):
+        raise Refused("a BigTIFF with the high byte first, which Pillow does not read: save it as TIFF or PNG")
     if opener is None:
         raise Refused(f"not a {KINDS} picture")
     file.seek(0)
@@ -202,7 +203,7 @@ def _load(image: Image.Image, path) -> Image.Image:
         whole = jpeg.without_end(path) if path is not None and image.format in ("JPEG", "MPO") else None
         if whole is None:
             raise
-        image.im = whole.im
+        return whole
     return image
 
 

@@ -162,6 +162,30 @@ def test_alpha_is_kept_apart(tmp_path, suffix, mode):
     assert photo.grey is (mode == "LA")
 
 
+@pytest.mark.parametrize(
+    "suffix, depth",
+    [(".png", np.uint8), (".png", np.uint16), (".tif", np.uint8), (".tif", np.uint16), (".webp", np.uint8)],
+)
+def test_what_is_hidden_under_full_transparency_does_not_matter(tmp_path, suffix, depth):
+    """Two files that look the same are read the same, and written the same."""
+    mask, scale = np.where(ALPHA < 128, 0, 255).astype(depth), depth(np.iinfo(depth).max // 255)
+    seen = []
+    for hidden in (RGB, 255 - RGB):
+        rgb = np.where(mask[..., None] > 0, RGB, hidden).astype(depth) * scale
+        path = tmp_path / f"a{suffix}"
+        if depth == np.uint16 or suffix == ".tif":
+            photos.write(path, rgb, mask * scale)
+        else:
+            Image.fromarray(np.dstack([rgb, mask])).save(path, lossless=True, exact=True)
+        photo = photos.read(path)
+        assert (photo.rgb[mask == 0] == np.iinfo(photo.rgb.dtype).max).all()
+        photo.save(tmp_path / "b.jpg")
+        seen.append((photo.rgb, photos.read(tmp_path / "b.jpg").rgb))
+    for one, other in zip(*seen, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert seen[0][1][:, :25].min() > 250  # the background of the JPEG is white
+
+
 @pytest.mark.parametrize("transparent", [None, 3, bytes(range(0, 256, 16))])
 def test_palette(tmp_path, transparent):
     image = Image.fromarray(RGB).quantize(16)

@@ -39,6 +39,25 @@ def test_of_several_pages_the_first_is_read_and_that_is_said(tmp_path, caplog):
     assert "a.tif: it has several pages; the first is read" in caplog.text
 
 
+def test_of_several_pictures_in_a_jpeg_the_first_is_read_and_that_is_said(tmp_path, caplog):
+    FRAMES[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=FRAMES[1:], quality=95)
+    photo = photos.read(tmp_path / "a.jpg")
+    assert np.abs(photo.rgb.astype(int) - RGB).mean() < 8
+    assert photo.notes == ["it has several pictures; the first is read"]
+    assert "a.jpg: it has several pictures; the first is read" in caplog.text
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not read AVIF")
+@pytest.mark.parametrize("brand", [b"avif", b"mif1"])
+def test_avif_is_told_from_heic_by_all_its_brands(tmp_path, brand):
+    Image.fromarray(RGB).save(tmp_path / "a.avif", quality=95)
+    content = (tmp_path / "a.avif").read_bytes()
+    assert content[4:12] == b"ftypavif" and b"mif1" in content[16:40]
+    (tmp_path / "a.avif").write_bytes(content[:8] + brand + content[12:])
+    assert np.abs(photos.read(tmp_path / "a.avif").rgb.astype(int) - RGB).mean() < 4
+    assert photos.read(tmp_path / "a.avif").metadata["format"] == "AVIF"
+
+
 @pytest.mark.parametrize("tag, value", [(50706, b"\x01\x04\0\0"), (254, 1)])
 def test_raw_files_of_cameras_are_not_taken_for_their_preview(tmp_path, tag, value):
     directory = TiffImagePlugin.ImageFileDirectory_v2()
