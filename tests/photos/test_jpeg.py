@@ -36,7 +36,7 @@ def test_a_jpeg_that_lacks_only_the_mark_of_its_end_is_read(tmp_path, kind, miss
     (tmp_path / "a.jpg").write_bytes(content[:-missing])
     photo = photos.read(tmp_path / "a.jpg")
     np.testing.assert_array_equal(photo.rgb, whole.rgb)
-    assert photo.grey == whole.grey and photo.metadata == whole.metadata
+    assert photo.gray == whole.gray and photo.metadata == whole.metadata
 
 
 @pytest.mark.parametrize("kind", KINDS)

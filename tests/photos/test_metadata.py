@@ -116,7 +116,7 @@ def test_what_is_too_long_for_a_jpeg_is_left_out_with_a_note(tmp_path, caplog):
         assert f"a.jpg: {part}" in caplog.text
 
 
-def test_the_grey_preview_in_exif_is_left_out(tmp_path):
+def test_the_gray_preview_in_exif_is_left_out(tmp_path):
     exif = exif_block(1)
     preview = io.BytesIO()
     Image.fromarray(RGB[::2, ::2]).save(preview, "JPEG")
@@ -159,7 +159,7 @@ def test_a_picture_of_pillow_becomes_a_photo_and_back(tmp_path):
     assert_kept(photo)
     image = photo.to_image()
     assert image.size == (RGB.shape[1], RGB.shape[0]) and image.info["exif"] == photo.metadata["exif"]
-    with pytest.raises(ValueError, match="8 or 16 bits of grey or RGB. Received: mode F"):
+    with pytest.raises(ValueError, match="8 or 16 bits of gray or RGB. Received: mode F"):
         photos.from_image(Image.new("F", (4, 4)))
 
 

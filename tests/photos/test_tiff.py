@@ -225,7 +225,7 @@ def test_16_bit_tiff_of_every_layout_and_compression(tmp_path, kind, compression
     (tmp_path / "a.tif").write_bytes(packed("<", directory, strips, places))
     photo = photos.read(tmp_path / "a.tif")
     expected = np.dstack([DEEP[..., 0]] * 3) if kind.startswith("gray") else DEEP
-    assert photo.rgb.dtype == np.dtype(np.uint16) and photo.grey == kind.startswith("gray")
+    assert photo.rgb.dtype == np.dtype(np.uint16) and photo.gray == kind.startswith("gray")
     np.testing.assert_array_equal(photo.rgb, expected if photo.alpha is None else hidden_white(expected, ALPHA))
     assert (photo.alpha is not None) == (channels in (2, 4))
     if photo.alpha is not None:
