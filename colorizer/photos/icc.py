@@ -52,7 +52,6 @@ def converter(icc: bytes | None, mode: str) -> Converter | None:
 
     Raises:
         ValueError: the profile is damaged or describes other pixels.
-
     """
     if is_srgb(icc):
         return None

@@ -166,7 +166,7 @@ def _decode(fields: dict[int, int], strips: list[bytes], order: str = "<") -> np
 
     Args:
         fields: the numbers of its directory.
-        strips: their bytes.
+        strips: their bytes; the list is empty afterwards.
         order: of the bytes in a number, "<" or ">".
     """
     lengths = [len(strip) for strip in strips]
@@ -176,8 +176,9 @@ def _decode(fields: dict[int, int], strips: list[bytes], order: str = "<") -> np
         values = {tag: [value] for tag, value in fields.items()} | {OFFSETS: offsets, LENGTHS: lengths, SAMPLES: [1]}
         return exif.pack(order, {tag: exif.numbers(order, value) for tag, value in values.items()})
 
-    head = directory(0)
-    with File(io.BytesIO(directory(len(head)) + b"".join(strips))) as image:
+    content = b"".join([directory(len(directory(0))), *strips])
+    strips.clear()  # a large picture may lie in one strip: it need not be in memory twice
+    with File(io.BytesIO(content)) as image:
         image.load()
         return np.array(image)
 
@@ -221,7 +222,7 @@ def _deep_block(data, shape, rows: int, tags, order: str) -> np.ndarray:
         block = np.frombuffer(b"".join(data), f"{order}u2")
         if block.size < np.prod(shape):
             raise Damaged("fewer pixels than its size needs")
-        return block[: np.prod(shape)].reshape(shape)
+        return block[: np.prod(shape)].reshape(shape).astype(np.uint16)
     if predictor not in (1, 2):
         raise Damaged(f"an unknown predictor ({predictor})")
     fields = {WIDTH: shape[1] * shape[2], HEIGHT: shape[0], BITS: 16, COMPRESSION: compression, POLARITY: 1}

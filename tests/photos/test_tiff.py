@@ -242,7 +242,9 @@ def test_16_bit_tiff_without_compression_that_is_cut_is_refused(tmp_path):
     for length, is_whole in ((DEEP.nbytes, True), (DEEP.nbytes - 2, False)):
         (tmp_path / "a.tif").write_bytes(packed("<", directory, [DEEP.tobytes()[:length]]))
         if is_whole:
-            np.testing.assert_array_equal(photos.read(tmp_path / "a.tif").rgb, DEEP)
+            photo = photos.read(tmp_path / "a.tif")
+            np.testing.assert_array_equal(photo.rgb, DEEP)
+            assert photo.rgb.flags.writeable
         else:
             with pytest.raises(PhotoError, match="truncated or damaged: fewer pixels"):
                 photos.read(tmp_path / "a.tif")
