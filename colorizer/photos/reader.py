@@ -130,7 +130,7 @@ def need(image: Image.Image) -> int:
     if is_deep(image) or image.mode.startswith("I"):
         tags = image.tag_v2 if image.format == "TIFF" else {}
         is_packed = tags.get(tiff.COMPRESSION, 1) != 1
-        # A strip of a TIFF is in memory compressed, decoded by libtiff, and as a picture of Pillow: much if it is large.
+        # A strip of a TIFF is in memory compressed, decoded by libtiff, and once more in Pillow: much if it is large.
         return pixels * (27 if is_packed and tags.get(tiff.ROWS, image.height) > image.height // 2 else 16)
     return pixels * (13 if image.info.get("progressive") else 11)  # libjpeg keeps all coefficients until the last scan
 
