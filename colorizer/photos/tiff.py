@@ -15,7 +15,7 @@ import threading
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from colorizer.photos import exif
 
@@ -110,7 +110,8 @@ def check_whole(image: Image.Image) -> None:
     tags = image.tag_v2
     compression = tags.get(COMPRESSION, _RAW)
     if compression == _OLD_JPEG:
-        _check_jpeg(_read(image.fp, tags.get(_OLD_JPEG_OFFSET, 0), tags.get(_OLD_JPEG_LENGTH, 0)), *image.size)
+        stream = _read(image.fp, tags.get(_OLD_JPEG_OFFSET, 0), tags.get(_OLD_JPEG_LENGTH) or -1)  # to the file's end
+        _check_jpeg(stream, tags[WIDTH], tags[HEIGHT])
     if compression != _JPEG and compression not in _FAX:
         return
     layout = parts(tags)
@@ -130,7 +131,11 @@ def _read(file, offset: int, length: int) -> bytes:
 
 
 def _check_jpeg(data: bytes, width: int, rows: int) -> None:
-    with Image.open(io.BytesIO(data), formats=["JPEG"]) as jpeg:
+    try:
+        jpeg = Image.open(io.BytesIO(data), formats=["JPEG"])
+    except UnidentifiedImageError:
+        raise Damaged("no JPEG where one should be") from None
+    with jpeg:
         if jpeg.width != width or jpeg.height < rows:
             raise Damaged(f"a JPEG of {jpeg.width} x {jpeg.height} pixels where {width} x {rows} should be")
         jpeg.load()  # raises where it is truncated

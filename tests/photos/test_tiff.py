@@ -164,6 +164,30 @@ def test_a_jpeg_in_a_tiff_that_is_too_small_is_refused(tmp_path, first_line_only
         photos.read(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("has_length", [False, True])
+def test_old_style_jpeg_in_a_tiff_is_read_if_whole(tmp_path, first_line_only, has_length):
+    file = io.BytesIO()
+    Image.fromarray(NOISE).save(file, "JPEG", quality=95, subsampling=0)
+    directory = fields(WIDTH=304, HEIGHT=96, BITS=(8, 8, 8), COMPRESSION=6, SAMPLES=3, ROWS=96, POLARITY=6)
+    for content, is_whole in ((file.getvalue(), True), (file.getvalue()[:6000], False)):
+        more = {513: 0} | ({514: len(content)} if has_length else {})
+        directory |= {tag: exif.numbers("<", [number]) for tag, number in more.items()}
+        directory[513] = exif.numbers("<", [len(packed("<", directory, [content])) - len(content)])
+        (tmp_path / "a.tif").write_bytes(packed("<", directory, [content]))
+        pixels = read_twice(tmp_path / "a.tif")
+        assert (pixels is not None) == is_whole
+        if is_whole:
+            with Image.open(file) as image:
+                assert np.abs(np.asarray(image).astype(int) - pixels).mean() < 2
+
+
+def test_what_is_no_jpeg_in_a_tiff_is_refused(tmp_path):
+    directory = fields(WIDTH=304, HEIGHT=96, BITS=(8, 8, 8), COMPRESSION=7, SAMPLES=3, ROWS=96, POLARITY=2)
+    (tmp_path / "a.tif").write_bytes(packed("<", directory, [b"anything else"]))
+    with pytest.raises(PhotoError, match="truncated or damaged: no JPEG where one should be"):
+        photos.read(tmp_path / "a.tif")
+
+
 def test_tiles_that_are_cut_are_refused(tmp_path, first_line_only):
     order, _, (strip,) = unpacked(compressed("1", "group4"))
     directory = fields(WIDTH=500, HEIGHT=90, BITS=1, COMPRESSION=4, POLARITY=1, SAMPLES=1)
