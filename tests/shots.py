@@ -7,21 +7,21 @@ import numpy as np
 from conftest import draw_picture
 
 RGB = draw_picture(7, 80, 120)[::2, ::2].copy()
-GREY = RGB[..., 1]
+GRAY = RGB[..., 1]
 DEEP = RGB.astype(np.uint16) * 257 - (np.arange(60, dtype=np.uint16)[:, None] % 200) * (RGB > 100)
 ALPHA = np.tile(np.linspace(0, 255, 60).astype(np.uint8), (40, 1))
 LOSSLESS = (".png", ".tif", ".bmp")
 
 
-def png16(array, colour_type, chunks=()):
-    """The bytes of a 16-bit PNG of any colour type; Pillow and OpenCV do not write grey with alpha."""
+def png16(array, color_type, chunks=()):
+    """The bytes of a 16-bit PNG of any color type; Pillow and OpenCV do not write gray with alpha."""
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     height, width = array.shape[:2]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)), *chunks]
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)), *chunks]
     parts += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 

@@ -223,7 +223,7 @@ def _encode(target: Path, photo: photos.Photo, ab_norm_hat: np.ndarray, strength
     error = None
     try:
         rgb = full_size.merge(photo.rgb, ab_norm_hat, strength, out=photo.rgb)  # in place, to save memory
-        photos.write(target, photos.coloured(photo, rgb), quality=quality)
+        photos.write(target, photos.with_pixels(photo, rgb), quality=quality)
     except PhotoError as problem:
         error = str(problem)
     except Exception as problem:

@@ -1,4 +1,4 @@
-"""Colour profiles (ICC): pixels of any profile become sRGB, at their own depth.
+"""Color profiles (ICC): pixels of any profile become sRGB, at their own depth.
 
 LittleCMS, by way of Pillow, converts 8 bits. It is given no 16-bit pixels by Pillow, so profiles
 made of curves and a matrix, which cameras and scanners use, are computed here for those.
@@ -22,7 +22,7 @@ _NOT_A_PROFILE = (ImageCms.PyCMSError, OSError, TypeError, ValueError, struct.er
 
 @functools.cache
 def srgb() -> bytes:
-    """The sRGB profile that written files carry; always the same bytes. Source: ours, made by LittleCMS."""
+    """The sRGB profile that written files carry; always the same bytes, made by LittleCMS."""
     icc = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     icc[24:36] = struct.pack(">6H", 2020, 1, 1, 0, 0, 0)  # the time of its making would differ from run to run
     return bytes(icc)
@@ -41,31 +41,29 @@ def _open(icc: bytes) -> ImageCms.ImageCmsProfile:
 
 
 def converter(icc: bytes | None, mode: str) -> Converter | None:
-    """What turns 8-bit pictures of a profile into sRGB.
+    """Returns a function that turns 8-bit pictures of a profile into sRGB.
 
     Args:
         icc: the profile, or None.
         mode: Pillow's mode of the pictures, without alpha.
 
     Returns:
-        picture -> picture of mode RGB; None where nothing is to be converted.
+        picture -> picture of mode RGB, by LittleCMS with perceptual intent; None where nothing is to be converted.
 
     Raises:
         ValueError: the profile is damaged or describes other pixels.
-
-    Source: ours; LittleCMS with perceptual intent.
     """
     if is_srgb(icc):
         return None
     try:
         shape = _shape(icc) if mode == "L" else None
-        if shape:  # LittleCMS is off by ten levels in the shadows of linear grey
+        if shape:  # LittleCMS is off by ten levels in the shadows of linear gray
             levels = np.tile(np.arange(256, dtype=np.uint16)[:, None, None] * 257, 3)
             table = ((_by_shape(levels, *shape)[:, 0, 1].astype(int) + 128) // 257).tolist()
             return lambda picture: Image.merge("RGB", [picture.point(table)] * 3)
         profile = _open(icc)
         space = profile.profile.xcolor_space.strip()
-        # A profile of RGB also lies in grey and palette files.
+        # A profile of RGB also lies in gray and palette files.
         source = "RGB" if space == "RGB" else mode
         transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), source, "RGB")
     except _NOT_A_PROFILE as error:
@@ -73,7 +71,7 @@ def converter(icc: bytes | None, mode: str) -> Converter | None:
 
     def convert(picture: Image.Image) -> Image.Image:
         converted = transform.apply(picture if picture.mode == source else picture.convert(source))
-        # Grey stays grey: rounding sets the three channels apart by a level.
+        # Gray stays gray: rounding sets the three channels apart by a level.
         return Image.merge("RGB", [converted.getchannel("G")] * 3) if mode == "L" else converted
 
     return convert
@@ -83,7 +81,7 @@ def convert_deep(rgb: np.ndarray, icc: bytes | None, rows: int) -> None:
     """Turns 16-bit pixels of a profile into sRGB, in place.
 
     Args:
-        rgb: (H, W, 3) uint16; of grey pictures three equal channels.
+        rgb: (H, W, 3) uint16; of gray pictures three equal channels.
         icc: their profile, or None.
         rows: how many rows to work on at once.
 
@@ -110,7 +108,7 @@ def convert_deep(rgb: np.ndarray, icc: bytes | None, rows: int) -> None:
 
 
 def _by_shape(band, curves, matrix):
-    """Curves, then a matrix (None for grey), then sRGB's curve."""
+    """Curves, then a matrix (None for gray), then sRGB's curve."""
     linear = np.dstack([np.take(curve, band[..., i]) for i, curve in enumerate(curves)])
     linear = linear if matrix is None else cv2.transform(linear, matrix)
     np.clip(linear, 0, 1, out=linear)
@@ -118,11 +116,11 @@ def _by_shape(band, curves, matrix):
     return np.rint(encoded * 65535).astype(np.uint16)
 
 
-def _by_eight_bits(band, convert, grey):
+def _by_eight_bits(band, convert, gray):
     """The upper 8 bits by LittleCMS; what they leave out is added again."""
     upper = cv2.convertScaleAbs(band, alpha=1 / 257).reshape(band.shape)
     rest = band.astype(np.int32) - upper.astype(np.int32) * 257
-    converted = np.asarray(convert(Image.fromarray(upper[..., 0] if grey else upper)))
+    converted = np.asarray(convert(Image.fromarray(upper[..., 0] if gray else upper)))
     return np.clip(converted.astype(np.int32) * 257 + rest, 0, 65535).astype(np.uint16)
 
 

@@ -31,14 +31,14 @@ def open_any(picture: Picture) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]
     """
     if isinstance(picture, np.ndarray):
         rgb = np.repeat(picture[..., None], 3, axis=-1) if picture.ndim == 2 else picture
-        return images.require_photo(rgb), lambda coloured: coloured
+        return images.require_photo(rgb), lambda pixels: pixels
     if isinstance(picture, Image.Image):
         photo = photos.from_image(picture)
-        return photo.rgb, lambda coloured: photos.coloured(photo, coloured).to_image()
+        return photo.rgb, lambda pixels: photos.with_pixels(photo, pixels).to_image()
     if isinstance(picture, (str, os.PathLike)):
         picture = photos.read(picture)
     if isinstance(picture, photos.Photo):
-        return images.require_photo(picture.rgb), lambda coloured: photos.coloured(picture, coloured)
+        return images.require_photo(picture.rgb), lambda pixels: photos.with_pixels(picture, pixels)
     raise ValueError(
         f"A photo is an array, a picture of Pillow, a file's path or a photos.Photo. Received: {type(picture).__name__}"
     )

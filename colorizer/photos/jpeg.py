@@ -10,9 +10,10 @@ from PIL import Image
 
 _END, _START_OF_SCAN, _RESTARTS = b"\xff\xd9", 0xDA, range(0xD0, 0xD8)
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-# What may follow: a decoder that still needs bits would take them from here, and each of these gives other pixels.
-# The marks 0 and 4 of a restart are there because after a restart was expected, other bytes are passed over.
-_TAILS = (bytes(512), b"\xaa" * 512, b"\xff\xd0" + b"\x55" * 512, b"\xff\xd4" + bytes(512))
+# What may follow: a decoder that still needs bits takes them from here, and gives other pixels with each of these.
+# Where it waits for a restart, it passes over anything but its mark, or one that is 3 to 5 ahead of it (modulo 8):
+# of the marks 0, 2 and 4, one always is.
+_TAILS = (bytes(512), b"\xaa" * 512, *(bytes((0xFF, mark)) + b"\x55" * 512 for mark in (0xD0, 0xD2, 0xD4)))
 
 
 def without_end(path) -> Image.Image | None:

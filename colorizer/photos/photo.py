@@ -1,8 +1,10 @@
-"""Photographs in files: read upright as sRGB, written whole or not at all, with all their files said.
+"""Reads and writes photographs: orientation applied, sRGB, metadata kept, atomic writes.
 
-JPEG, PNG, WebP, TIFF, BMP, AVIF, and for reading also GIF, JPEG 2000 and HEIC (with pillow-heif), told
-apart by their first bytes and not by their names. Whatever is wrong with a file, the answer is one
-`PhotoError` of one line.
+JPEG, PNG, WebP, TIFF, BMP, AVIF, and for reading also GIF, JPEG 2000 and HEIC (with pillow-heif). The first bytes
+of a file decide what it is, not its name. Whatever is wrong with a file, the answer is one `PhotoError` of one line.
+
+Transparency: pixels that are fully transparent are read as white, whatever color the file hides there. PNG, TIFF,
+WebP and AVIF keep the alpha channel; in a JPEG or BMP the picture lies on white.
 """
 
 from __future__ import annotations
@@ -25,8 +27,7 @@ from colorizer.photos.writer import FORMATS
 __all__ = [
     "FORMATS",
     "Photo",
-    "PhotoError",
-    "coloured",
+    "with_pixels",
     "from_image",
     "is_photo_name",
     "probe",
@@ -41,18 +42,18 @@ MAX_PIXELS = 200_000_000  # 600 MB as 8-bit RGB: what a small machine can still 
 MAX_SIDE = 100_000  # a JPEG's longest is 65,535; one row of 200 megapixels cannot be worked on in bands
 JPEG_QUALITY = 95
 EXTENSIONS = tuple(FORMATS)  # readable and writable, lower case
-# Readable only, and what their copies in colour are written as: the nearest that loses no more.
+# Readable only, and what their copies in color are written as: the nearest that loses no more.
 ONLY_READ = {".gif": ".png", ".jp2": ".png", ".j2k": ".png", ".heic": ".jpg", ".heif": ".jpg"}
 
 
-@dataclass
+@dataclass(repr=False)
 class Photo:
-    """A photograph as pixels, and what its file said besides.
+    """A photograph as pixels, and the metadata of its file.
 
     Attributes:
-        rgb: (H, W, 3) uint8 or uint16, upright sRGB.
+        rgb: (H, W, 3) uint8 or uint16, upright sRGB; white where it is fully transparent.
         alpha: (H, W) of the same dtype, or None where the file has no transparency.
-        grey: whether the file had a single channel of colour; the three of `rgb` are then equal.
+        gray: whether the file had a single channel of color; the three of `rgb` are then equal.
         metadata: `format` (str), `exif` (bytes, orientation reset, may be empty), `icc` (the profile
             of the file), `xmp` and `iptc` (bytes or None), `xmp_extension` (of a JPEG, a tuple of bytes), `dpi`
             (tuple or None), `comments` (a tuple of bytes), `text` (dict, of a PNG).
@@ -61,36 +62,41 @@ class Photo:
 
     rgb: np.ndarray
     alpha: np.ndarray | None = None
-    grey: bool = False
+    gray: bool = False
     metadata: dict = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        height, width = self.rgb.shape[:2]
+        form, alpha = self.metadata.get("format"), self.alpha is not None
+        return f"Photo({width} x {height}, {self.rgb.dtype}, format={form}, gray={self.gray}, alpha={alpha})"
+
     def save(self, path: str | Path, quality: int = JPEG_QUALITY) -> None:
-        """Writes it with everything its file said; see `write`. Source: ours."""
+        """Writes it with its metadata; see `write`."""
         write(path, self, quality=quality)
 
     def to_image(self) -> Image.Image:
-        """It as Pillow's RGB or RGBA picture, 8 bits, with sRGB, EXIF, XMP and resolution in `info`. Source: ours."""
+        """Returns it as a picture of Pillow: RGB or RGBA, 8 bits, with sRGB, EXIF, XMP and resolution in `info`."""
         image = writer.picture(self.rgb, self.alpha)
         image.info["icc_profile"] = icc.srgb()
         image.info.update({key: self.metadata[key] for key in ("exif", "xmp", "dpi") if self.metadata.get(key)})
         return image
 
 
-def is_photo_name(path) -> bool:
-    """Whether the name of a file ends like a photograph's. Names that begin with a dot do not count."""
+def is_photo_name(path: str | Path) -> bool:
+    """Whether a file name ends like that of a photograph. Names that begin with a dot do not count."""
     path = Path(path)
     suffix = path.suffix.lower()
     return (suffix in FORMATS or suffix in ONLY_READ) and not path.name.startswith(".")
 
 
-def written_suffix(path) -> str:
-    """The ending that a photograph's copy in colour gets: its own, where that format can be written. Source: ours."""
+def written_suffix(path: str | Path) -> str:
+    """The suffix of the copy in color: that of the photograph, where its format can be written."""
     suffix = Path(path).suffix
     return suffix if suffix.lower() in FORMATS else ONLY_READ.get(suffix.lower(), ".png")
 
 
-def read(path, max_pixels: int = MAX_PIXELS) -> Photo:
+def read(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
     """Reads a photograph, upright and in sRGB.
 
     Args:
@@ -99,7 +105,7 @@ def read(path, max_pixels: int = MAX_PIXELS) -> Photo:
         max_pixels: larger pictures are refused before they are decoded.
 
     Returns:
-        A `Photo`; uint16 for 16-bit grey and RGB, uint8 for everything else. Its notes are logged.
+        A `Photo`; uint16 for 16-bit gray and RGB, uint8 for everything else. Its notes are logged.
 
     Raises:
         PhotoError: it is not there, not a picture, empty, truncated, damaged, animated or too large.
@@ -107,8 +113,8 @@ def read(path, max_pixels: int = MAX_PIXELS) -> Photo:
     return _guarded(path, max_pixels, _photo)
 
 
-def probe(path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """What reading, colorizing and writing a photograph will take, from its first bytes.
+def probe(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Tells from the first bytes what reading, colorizing and writing a photograph will take.
 
     Args:
         path: see `read`.
@@ -162,12 +168,12 @@ def from_image(image: Image.Image) -> Photo:
     try:
         return _photo(image, None)
     except reader.Refused as error:
-        raise ValueError(f"A picture has 8 or 16 bits of grey or RGB. Received: mode {image.mode}: {error}") from error
+        raise ValueError(f"A picture has 8 or 16 bits of gray or RGB. Received: mode {image.mode}: {error}") from error
 
 
 def _photo(image, path) -> Photo:
     """Decodes an opened picture."""
-    grey = reader.is_gray(image)
+    gray = reader.is_gray(image)
     rgb, alpha, notes = reader.pixels(image, path)
     # Of a TIFF, Pillow and OpenCV have turned it while decoding.
     turn = 1 if image.format == "TIFF" else metadata.orientation(image)
@@ -180,7 +186,7 @@ def _photo(image, path) -> Photo:
     if alpha is not None:
         rgb[alpha == 0] = np.iinfo(rgb.dtype).max
         alpha = reader.upright(alpha, turn)
-    return Photo(reader.upright(rgb, turn), alpha, grey, entries, notes)
+    return Photo(reader.upright(rgb, turn), alpha, gray, entries, notes)
 
 
 def write(path, photo: Photo | np.ndarray, alpha: np.ndarray | None = None, quality: int = JPEG_QUALITY) -> None:
@@ -198,7 +204,7 @@ def write(path, photo: Photo | np.ndarray, alpha: np.ndarray | None = None, qual
     Raises:
         PhotoError: the suffix is unknown, or the file cannot be written.
 
-    Source: ours; quality 95 without chroma subsampling, because colour is what this program adds.
+    The default quality is 95, without chroma subsampling: color is what this program adds.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
@@ -215,6 +221,6 @@ def write(path, photo: Photo | np.ndarray, alpha: np.ndarray | None = None, qual
         logger.warning("%s: %s", path, note)
 
 
-def coloured(photo: Photo, rgb: np.ndarray) -> Photo:
-    """The same photograph with other pixels. Source: ours."""
-    return replace(photo, rgb=rgb, grey=False)
+def with_pixels(photo: Photo, rgb: np.ndarray) -> Photo:
+    """The same photograph, in color, with other pixels: (H, W, 3) uint8 or uint16 sRGB."""
+    return replace(photo, rgb=rgb, gray=False)

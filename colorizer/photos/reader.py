@@ -44,7 +44,6 @@ _OPENERS = (
     (b"II*\0", tiff.File),
     (b"MM\0*", tiff.File),
     (b"II+\0", tiff.File),  # over 4 GiB
-    (b"MM\0+", tiff.File),
     (b"BM", BmpImagePlugin.BmpImageFile),
     (b"GIF8", GifImagePlugin.GifImageFile),
     (b"\0\0\0\x0cjP  \r\n\x87\n", Jpeg2KImagePlugin.Jpeg2KImageFile),
@@ -77,6 +76,8 @@ def open_header(file, name: str) -> Image.Image:
     opener = next((opener for signature, opener in _OPENERS if prefix.startswith(signature)), None)
     if opener is None and prefix[4:8] == b"ftyp":
         opener = _opener_of_boxes(prefix[8:12], prefix[16 : min(int.from_bytes(prefix[:4], "big"), 256)])
+    if prefix.startswith(b"MM\0+"):
+        raise Refused("a BigTIFF with the high byte first, which Pillow does not read: save it as TIFF or PNG")
     if opener is None:
         raise Refused(f"not a {KINDS} picture")
     file.seek(0)
@@ -124,10 +125,13 @@ def _refuse_other_media(image) -> None:
 
 
 def need(image: Image.Image) -> int:
-    """How many bytes it takes at most to decode, colorize and encode an opened picture. Source: ours, measured."""
+    """How many bytes it takes at most to decode, colorize and encode an opened picture."""
     pixels = image.width * image.height
     if is_deep(image) or image.mode.startswith("I"):
-        return pixels * 16
+        tags = image.tag_v2 if image.format == "TIFF" else {}
+        is_packed = tags.get(tiff.COMPRESSION, 1) != 1
+        # A strip of a TIFF is in memory compressed, decoded by libtiff, and once more in Pillow: much if it is large.
+        return pixels * (27 if is_packed and tags.get(tiff.ROWS, image.height) > image.height // 2 else 16)
     return pixels * (13 if image.info.get("progressive") else 11)  # libjpeg keeps all coefficients until the last scan
 
 
@@ -164,22 +168,21 @@ def pixels(image: Image.Image, path=None) -> tuple[np.ndarray, np.ndarray | None
     gray = is_gray(image)
     tags = image.tag_v2 if image.format == "TIFF" else {}
     notes = []
-    if image.format in ("TIFF", "MPO", "HEIF") and getattr(image, "n_frames", 1) > 1:
+    if image.format in ("TIFF", "MPO", "HEIF") and getattr(image, "is_animated", False):
         notes.append(f"it has several {'pages' if tags else 'pictures'}; the first is read")
     bits, turn = (tags.get(tiff.BITS) or (16,))[0], tags.get(tiff.ORIENTATION, 1)
+    image = image if deep and tags else _load(image, path)
     icc = image.info.get("icc_profile")
     if deep and tags:
         rgb, alpha = _deep_tiff(image, turn)
+    elif image.mode.startswith("I"):
+        rgb, alpha = _deep_gray(image, tags.get(tiff.POLARITY) == 0, bits)
+    elif deep:
+        image.im = Image.core.new("L", (1, 1))  # Pillow's 8 bits have shown that the file is whole: enough of them
+        rgb, alpha = _deep_png(path)
     else:
-        image = _load(image, path)
-        if image.mode.startswith("I"):
-            rgb, alpha = _deep_gray(image, tags.get(tiff.POLARITY) == 0, bits)
-        elif deep:
-            image.im = Image.core.new("L", (1, 1))  # Pillow's 8 bits have shown that the file is whole: enough of them
-            rgb, alpha = _deep_png(path)
-        else:
-            rgb, alpha, more = _eight_bit(image, icc)
-            return rgb, alpha, notes + more
+        rgb, alpha, more = _eight_bit(image, icc)
+        return rgb, alpha, notes + more
     try:
         profiles.convert_deep(rgb, icc, _rows(image.width))
     except ValueError as error:
@@ -202,7 +205,7 @@ def _load(image: Image.Image, path) -> Image.Image:
         whole = jpeg.without_end(path) if path is not None and image.format in ("JPEG", "MPO") else None
         if whole is None:
             raise
-        image.im = whole.im
+        return whole
     return image
 
 

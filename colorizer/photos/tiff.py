@@ -15,7 +15,7 @@ import threading
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from colorizer.photos import exif
 
@@ -110,7 +110,8 @@ def check_whole(image: Image.Image) -> None:
     tags = image.tag_v2
     compression = tags.get(COMPRESSION, _RAW)
     if compression == _OLD_JPEG:
-        _check_jpeg(_read(image.fp, tags.get(_OLD_JPEG_OFFSET, 0), tags.get(_OLD_JPEG_LENGTH, 0)), *image.size)
+        stream = _read(image.fp, tags.get(_OLD_JPEG_OFFSET, 0), tags.get(_OLD_JPEG_LENGTH) or -1)  # to the file's end
+        _check_jpeg(stream, tags[WIDTH], tags[HEIGHT])
     if compression != _JPEG and compression not in _FAX:
         return
     layout = parts(tags)
@@ -130,7 +131,11 @@ def _read(file, offset: int, length: int) -> bytes:
 
 
 def _check_jpeg(data: bytes, width: int, rows: int) -> None:
-    with Image.open(io.BytesIO(data), formats=["JPEG"]) as jpeg:
+    try:
+        jpeg = Image.open(io.BytesIO(data), formats=["JPEG"])
+    except UnidentifiedImageError:
+        raise Damaged("no JPEG where one should be") from None
+    with jpeg:
         if jpeg.width != width or jpeg.height < rows:
             raise Damaged(f"a JPEG of {jpeg.width} x {jpeg.height} pixels where {width} x {rows} should be")
         jpeg.load()  # raises where it is truncated
@@ -166,7 +171,7 @@ def _decode(fields: dict[int, int], strips: list[bytes], order: str = "<") -> np
 
     Args:
         fields: the numbers of its directory.
-        strips: their bytes.
+        strips: their bytes; the list is empty afterwards.
         order: of the bytes in a number, "<" or ">".
     """
     lengths = [len(strip) for strip in strips]
@@ -176,8 +181,9 @@ def _decode(fields: dict[int, int], strips: list[bytes], order: str = "<") -> np
         values = {tag: [value] for tag, value in fields.items()} | {OFFSETS: offsets, LENGTHS: lengths, SAMPLES: [1]}
         return exif.pack(order, {tag: exif.numbers(order, value) for tag, value in values.items()})
 
-    head = directory(0)
-    with File(io.BytesIO(directory(len(head)) + b"".join(strips))) as image:
+    content = b"".join([directory(len(directory(0))), *strips])
+    strips.clear()  # a large picture may lie in one strip: it need not be in memory twice
+    with File(io.BytesIO(content)) as image:
         image.load()
         return np.array(image)
 
@@ -221,7 +227,7 @@ def _deep_block(data, shape, rows: int, tags, order: str) -> np.ndarray:
         block = np.frombuffer(b"".join(data), f"{order}u2")
         if block.size < np.prod(shape):
             raise Damaged("fewer pixels than its size needs")
-        return block[: np.prod(shape)].reshape(shape)
+        return block[: np.prod(shape)].reshape(shape).astype(np.uint16)
     if predictor not in (1, 2):
         raise Damaged(f"an unknown predictor ({predictor})")
     fields = {WIDTH: shape[1] * shape[2], HEIGHT: shape[0], BITS: 16, COMPRESSION: compression, POLARITY: 1}

@@ -68,7 +68,7 @@ def encode(file, form: str, rgb: np.ndarray, alpha: np.ndarray | None, metadata:
 
 
 def picture(rgb: np.ndarray, alpha: np.ndarray | None) -> Image.Image:
-    """The pixels as Pillow's picture of mode RGB or RGBA, in 8 bits. Source: ours."""
+    """The pixels as Pillow's picture of mode RGB or RGBA, in 8 bits."""
     image = Image.fromarray(to_uint8(rgb))
     if alpha is not None:
         image.putalpha(Image.fromarray(to_uint8(alpha)))

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from shots import DEEP, GREY, RGB, png16
+from shots import DEEP, GRAY, RGB, png16
 from test_photo import linear_profile
 
 from colorizer import photos
@@ -87,20 +87,20 @@ def test_8_bits_are_converted_in_bands_as_in_one_piece(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_profiles_of_grey(tmp_path, deep):
+def test_profiles_of_gray(tmp_path, deep):
     icc = of_parts(b"GRAY", {b"kTRC": gamma(1.0)})
-    stored = GREY.astype(np.uint16) * 257 if deep else GREY
+    stored = GRAY.astype(np.uint16) * 257 if deep else GRAY
     Image.fromarray(stored).save(tmp_path / "a.png", icc_profile=icc)
     photo = photos.read(tmp_path / "a.png")
-    linear = GREY / 255
+    linear = GRAY / 255
     expected = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear) * 255
-    assert photo.grey and not photo.notes and np.ptp(photo.rgb, axis=-1).max() == 0
+    assert photo.gray and not photo.notes and np.ptp(photo.rgb, axis=-1).max() == 0
     assert np.abs(photo.rgb[..., 0] / (257 if deep else 1) - expected).max() < 1.6
     photo.save(tmp_path / "b.png")
     np.testing.assert_array_equal(photos.read(tmp_path / "b.png").rgb, photo.rgb)  # not converted twice
 
 
-def test_16_bits_of_grey_in_a_profile_of_rgb_stay_grey(tmp_path):
+def test_16_bits_of_gray_in_a_profile_of_rgb_stay_gray(tmp_path):
     Image.fromarray(DEEP[..., 0]).save(tmp_path / "a.png", icc_profile=linear_profile())
     photo = photos.read(tmp_path / "a.png")
     assert np.ptp(photo.rgb.astype(int), axis=-1).max() == 0 and photo.rgb.mean() > DEEP[..., 0].mean() + 2000

@@ -116,7 +116,7 @@ def test_what_is_too_long_for_a_jpeg_is_left_out_with_a_note(tmp_path, caplog):
         assert f"a.jpg: {part}" in caplog.text
 
 
-def test_the_grey_preview_in_exif_is_left_out(tmp_path):
+def test_the_gray_preview_in_exif_is_left_out(tmp_path):
     exif = exif_block(1)
     preview = io.BytesIO()
     Image.fromarray(RGB[::2, ::2]).save(preview, "JPEG")
@@ -159,5 +159,105 @@ def test_a_picture_of_pillow_becomes_a_photo_and_back(tmp_path):
     assert_kept(photo)
     image = photo.to_image()
     assert image.size == (RGB.shape[1], RGB.shape[0]) and image.info["exif"] == photo.metadata["exif"]
-    with pytest.raises(ValueError, match="8 or 16 bits of grey or RGB. Received: mode F"):
+    with pytest.raises(ValueError, match="8 or 16 bits of gray or RGB. Received: mode F"):
         photos.from_image(Image.new("F", (4, 4)))
+
+
+def hexadecimal(name: str, content: bytes) -> str:
+    """A block as ImageMagick puts it into a PNG's text."""
+    return f"\n{name}\n{len(content):8}\n" + "\n".join(
+        content.hex()[i : i + 72] for i in range(0, 2 * len(content), 72)
+    )
+
+
+XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"
+NAMES = XMP.replace(b"boat", "bâteau".encode()) % 6
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize(
+    "key, text",
+    [
+        ("XML:com.adobe.xmp", NAMES.decode("latin-1")),
+        ("Raw profile type xmp", hexadecimal("xmp", NAMES)),
+        ("Raw profile type APP1", hexadecimal("generic profile", XMP_MARK + NAMES)),
+    ],
+)
+def test_xmp_in_the_older_texts_of_a_png_is_read(tmp_path, key, text, zipped):
+    info = PngImagePlugin.PngInfo()
+    info.add_text(key, text, zip=zipped)
+    Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=info)
+    photo = photos.read(tmp_path / "a.png")
+    assert photo.metadata["xmp"] == NAMES.replace(b'Orientation="6"', b'Orientation="1"')
+    for target in KEEPING:
+        if target in photos.FORMATS:
+            photo.save(tmp_path / f"b{target}")
+            assert photos.read(tmp_path / f"b{target}").metadata["xmp"] == photo.metadata["xmp"]
+
+
+@pytest.mark.parametrize("key", ["Raw profile type exif", "Raw profile type APP1"])
+def test_exif_in_the_texts_of_a_png_is_read_and_sets_it_upright(tmp_path, key):
+    info = PngImagePlugin.PngInfo()
+    info.add_text(key, hexadecimal("exif", exif_block(6).tobytes()), zip=True)
+    Image.fromarray(oriented(RGB, 6)).save(tmp_path / "a.png", pnginfo=info)
+    photo = photos.read(tmp_path / "a.png")
+    np.testing.assert_array_equal(photo.rgb, RGB)
+    kept = Image.Exif()
+    kept.load(photo.metadata["exif"])
+    assert kept[0x8298] == "somebody" and kept.get_ifd(ExifTags.IFD.Exif)[0x9003] == TAKEN and 0x0112 not in kept
+
+
+@pytest.mark.parametrize("name", [b"", b"odd", b"even"])
+def test_iptc_in_the_photoshop_block_of_a_tiff_is_read(tmp_path, name):
+    tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
+    named = bytes([len(name)]) + name
+    other = b"8BIM\x03\xed" + named + b"\0" * (len(named) % 2) + struct.pack(">I", 3) + b"abc\0"
+    content = other + metadata.photoshop(IPTC)
+    tags = [(34377, "B", len(content), content, True)]
+    tifffile.imwrite(tmp_path / "a.tif", RGB, photometric="rgb", extratags=tags, metadata=None)
+    assert photos.read(tmp_path / "a.tif").metadata["iptc"] == IPTC
+
+
+def segments_of(content: bytes) -> bytes:
+    """A JPEG with these segments behind its first two bytes."""
+    file = io.BytesIO()
+    Image.fromarray(RGB).save(file, "JPEG")
+    return file.getvalue()[:2] + content + file.getvalue()[2:]
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes((0xFF, marker)) + struct.pack(">H", len(content) + 2) + content
+
+
+def test_every_comment_of_a_jpeg_is_kept(tmp_path, caplog):
+    comments = (b"from a box", "Zürich".encode("latin-1"), b"")
+    (tmp_path / "a.jpg").write_bytes(segments_of(b"".join(segment(0xFE, text) for text in comments)))
+    photo = photos.read(tmp_path / "a.jpg")
+    assert photo.metadata["comments"] == comments
+    photo.save(tmp_path / "b.jpg")
+    assert photos.read(tmp_path / "b.jpg").metadata["comments"] == comments
+    photo.save(tmp_path / "c.webp")
+    assert "c.webp: WEBP holds no comment; it is left out" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".jp2"])
+def test_the_comment_of_a_gif_and_of_a_jpeg_2000_becomes_a_text_of_the_png(tmp_path, suffix):
+    if not photos.is_photo_name(f"a{suffix}"):
+        pytest.skip("this Pillow does not read it")
+    Image.fromarray(RGB[..., 0]).save(tmp_path / f"a{suffix}", comment="Zürich".encode())
+    photo = photos.read(tmp_path / f"a{suffix}")
+    assert photo.metadata["comments"] == ("Zürich".encode(),)
+    photo.save(tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.text["Comment"] == "Zürich"
+
+
+def test_extended_xmp_is_kept(tmp_path, caplog):
+    parts = [metadata.XMP_EXTENSION_MARK + b"A" * 32 + struct.pack(">II", 90_000, at) + bytes(45_000) for at in (0, 1)]
+    content = segment(0xE1, XMP_MARK + XMP % 1) + b"".join(segment(0xE1, part) for part in parts)
+    (tmp_path / "a.jpg").write_bytes(segments_of(content))
+    photos.read(tmp_path / "a.jpg").save(tmp_path / "b.jpg")
+    again = photos.read(tmp_path / "b.jpg")
+    assert again.metadata["xmp_extension"] == tuple(parts) and again.metadata["xmp"] == XMP % 1
+    again.save(tmp_path / "c.png")
+    assert "c.png: PNG holds no extended XMP" in caplog.text

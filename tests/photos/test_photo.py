@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from shots import ALPHA, DEEP, GREY, LOSSLESS, RGB, hidden_white, oriented, png16
+from shots import ALPHA, DEEP, GRAY, LOSSLESS, RGB, hidden_white, oriented, png16
 
 from colorizer import photos
 
@@ -18,7 +18,7 @@ def test_lossless_files_are_read_exactly(tmp_path, suffix):
     Image.fromarray(RGB).save(path)
     photo = photos.read(path)
     np.testing.assert_array_equal(photo.rgb, RGB)
-    assert photo.rgb.dtype == np.uint8 and photo.alpha is None and photo.grey is False
+    assert photo.rgb.dtype == np.uint8 and photo.alpha is None and photo.gray is False
     assert photo.metadata["format"] == photos.FORMATS[suffix]
 
 
@@ -49,7 +49,7 @@ def test_orientation_is_applied_and_reset(tmp_path, suffix, orientation):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_orientation_of_16_bit_colour_is_applied(tmp_path, suffix, alpha, orientation):
+def test_orientation_of_16_bit_color_is_applied(tmp_path, suffix, alpha, orientation):
     upright = np.dstack([DEEP, ALPHA * np.uint16(257)]) if alpha else DEEP
     stored = oriented(upright, orientation)
     path = tmp_path / f"a{suffix}"
@@ -71,31 +71,31 @@ def test_orientation_of_16_bit_colour_is_applied(tmp_path, suffix, alpha, orient
 @pytest.mark.parametrize(
     "mode, suffix", [("L", ".png"), ("L", ".tif"), ("L", ".bmp"), ("1", ".png"), ("1", ".tif"), ("1", ".bmp")]
 )
-def test_grey_and_one_bit(tmp_path, mode, suffix):
+def test_gray_and_one_bit(tmp_path, mode, suffix):
     path = tmp_path / f"a{suffix}"
-    pixels = GREY if mode == "L" else np.where(GREY > 127, 255, 0).astype(np.uint8)
+    pixels = GRAY if mode == "L" else np.where(GRAY > 127, 255, 0).astype(np.uint8)
     Image.fromarray(pixels).convert(mode).save(path)
     photo = photos.read(path)
-    assert photo.grey is True
+    assert photo.gray is True
     np.testing.assert_array_equal(photo.rgb, np.dstack([pixels] * 3))
 
 
-def test_grey_jpeg_is_marked_grey(tmp_path):
-    Image.fromarray(GREY).save(tmp_path / "a.jpg")
+def test_gray_jpeg_is_marked_gray(tmp_path):
+    Image.fromarray(GRAY).save(tmp_path / "a.jpg")
     photo = photos.read(tmp_path / "a.jpg")
-    assert photo.grey is True and photo.rgb.shape == RGB.shape and np.ptp(photo.rgb, axis=-1).max() == 0
+    assert photo.gray is True and photo.rgb.shape == RGB.shape and np.ptp(photo.rgb, axis=-1).max() == 0
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_16_bit_grey(tmp_path, suffix):
+def test_16_bit_gray(tmp_path, suffix):
     Image.fromarray(DEEP[..., 0]).save(tmp_path / f"a{suffix}")
     photo = photos.read(tmp_path / f"a{suffix}")
-    assert photo.grey is True and photo.rgb.dtype == np.uint16
+    assert photo.gray is True and photo.rgb.dtype == np.uint16
     np.testing.assert_array_equal(photo.rgb, np.dstack([DEEP[..., 0]] * 3))
 
 
 @pytest.mark.parametrize("first, order", [("black", "<"), ("black", ">"), ("white", "<")])
-def test_16_bit_grey_tiff_of_either_polarity_and_byte_order(tmp_path, first, order):
+def test_16_bit_gray_tiff_of_either_polarity_and_byte_order(tmp_path, first, order):
     tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
     stored = DEEP[..., 0] if first == "black" else 65535 - DEEP[..., 0]
     tifffile.imwrite(tmp_path / "a.tif", stored, photometric=f"minis{first}", byteorder=order)
@@ -104,22 +104,22 @@ def test_16_bit_grey_tiff_of_either_polarity_and_byte_order(tmp_path, first, ord
     np.testing.assert_array_equal(photo.rgb[..., 2], DEEP[..., 0])
 
 
-def test_16_bit_png_with_grey_and_alpha(tmp_path):
+def test_16_bit_png_with_gray_and_alpha(tmp_path):
     (tmp_path / "a.png").write_bytes(png16(np.dstack([DEEP[..., 0], ALPHA * np.uint16(257)]), 4))
     photo = photos.read(tmp_path / "a.png")
-    assert photo.grey is True
+    assert photo.gray is True
     np.testing.assert_array_equal(photo.rgb, hidden_white(np.dstack([DEEP[..., 0]] * 3), ALPHA))
     np.testing.assert_array_equal(photo.alpha, ALPHA * np.uint16(257))
 
 
-def test_16_bit_png_with_a_transparent_colour(tmp_path):
+def test_16_bit_png_with_a_transparent_color(tmp_path):
     key = DEEP[3, 4]
     (tmp_path / "a.png").write_bytes(png16(DEEP, 2, [(b"tRNS", struct.pack(">HHH", *map(int, key)))]))
     (tmp_path / "b.png").write_bytes(png16(DEEP[..., 0], 0, [(b"tRNS", struct.pack(">H", int(key[0])))]))
-    colour, grey = photos.read(tmp_path / "a.png"), photos.read(tmp_path / "b.png")
-    np.testing.assert_array_equal(colour.rgb, hidden_white(DEEP, ~(key == DEEP).all(-1)))
-    np.testing.assert_array_equal(colour.alpha == 0, (key == DEEP).all(-1))
-    np.testing.assert_array_equal(grey.alpha == 0, DEEP[..., 0] == key[0])
+    color, gray = photos.read(tmp_path / "a.png"), photos.read(tmp_path / "b.png")
+    np.testing.assert_array_equal(color.rgb, hidden_white(DEEP, ~(key == DEEP).all(-1)))
+    np.testing.assert_array_equal(color.alpha == 0, (key == DEEP).all(-1))
+    np.testing.assert_array_equal(gray.alpha == 0, DEEP[..., 0] == key[0])
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -152,14 +152,38 @@ def test_16_bit_tiff_multiplied_by_its_alpha_is_divided_by_it(tmp_path):
     "mode, suffix", [("LA", ".png"), ("LA", ".tif"), ("RGBA", ".png"), ("RGBA", ".tif"), ("RGBA", ".webp")]
 )
 def test_alpha_is_kept_apart(tmp_path, suffix, mode):
-    image = Image.fromarray(RGB if mode == "RGBA" else GREY)
+    image = Image.fromarray(RGB if mode == "RGBA" else GRAY)
     image.putalpha(Image.fromarray(ALPHA))
     assert image.mode == mode
     image.save(tmp_path / f"a{suffix}", **({"lossless": True, "exact": True} if suffix == ".webp" else {}))
     photo = photos.read(tmp_path / f"a{suffix}")
-    np.testing.assert_array_equal(photo.rgb, hidden_white(RGB if mode == "RGBA" else np.dstack([GREY] * 3), ALPHA))
+    np.testing.assert_array_equal(photo.rgb, hidden_white(RGB if mode == "RGBA" else np.dstack([GRAY] * 3), ALPHA))
     np.testing.assert_array_equal(photo.alpha, ALPHA)
-    assert photo.grey is (mode == "LA")
+    assert photo.gray is (mode == "LA")
+
+
+@pytest.mark.parametrize(
+    "suffix, depth",
+    [(".png", np.uint8), (".png", np.uint16), (".tif", np.uint8), (".tif", np.uint16), (".webp", np.uint8)],
+)
+def test_what_is_hidden_under_full_transparency_does_not_matter(tmp_path, suffix, depth):
+    """Two files that look the same are read the same, and written the same."""
+    mask, scale = np.where(ALPHA < 128, 0, 255).astype(depth), depth(np.iinfo(depth).max // 255)
+    seen = []
+    for hidden in (RGB, 255 - RGB):
+        rgb = np.where(mask[..., None] > 0, RGB, hidden).astype(depth) * scale
+        path = tmp_path / f"a{suffix}"
+        if depth == np.uint16 or suffix == ".tif":
+            photos.write(path, rgb, mask * scale)
+        else:
+            Image.fromarray(np.dstack([rgb, mask])).save(path, lossless=True, exact=True)
+        photo = photos.read(path)
+        assert (photo.rgb[mask == 0] == np.iinfo(photo.rgb.dtype).max).all()
+        photo.save(tmp_path / "b.jpg")
+        seen.append((photo.rgb, photos.read(tmp_path / "b.jpg").rgb))
+    for one, other in zip(*seen, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert seen[0][1][:, :25].min() > 250  # the background of the JPEG is white
 
 
 @pytest.mark.parametrize("transparent", [None, 3, bytes(range(0, 256, 16))])
@@ -181,12 +205,12 @@ def test_palette(tmp_path, transparent):
 def test_cmyk(tmp_path, suffix):
     Image.fromarray(RGB).convert("CMYK").save(tmp_path / f"a{suffix}", quality=100)
     photo = photos.read(tmp_path / f"a{suffix}")
-    assert np.abs(photo.rgb.astype(int) - RGB).mean() < 3 and photo.grey is False
+    assert np.abs(photo.rgb.astype(int) - RGB).mean() < 3 and photo.gray is False
 
 
 @functools.cache  # LittleCMS writes the time into it
 def linear_profile():
-    """An ICC profile of sRGB's colours without its curve, as bytes: unlike sRGB, to be seen at once."""
+    """An ICC profile of sRGB's colors without its curve, as bytes: unlike sRGB, to be seen at once."""
     icc = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     count = struct.unpack(">I", icc[128:132])[0]
     for i in range(count):
@@ -198,7 +222,7 @@ def linear_profile():
     return bytes(icc)
 
 
-def test_colour_profile_is_converted_to_srgb(tmp_path):
+def test_color_profile_is_converted_to_srgb(tmp_path):
     Image.fromarray(RGB).save(tmp_path / "a.png", icc_profile=linear_profile())
     photo = photos.read(tmp_path / "a.png")
     linear = RGB / 255

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, TiffImagePlugin, features
-from shots import GREY, RGB
+from shots import GRAY, RGB
 
 from colorizer import photos
 from colorizer.errors import PhotoError
@@ -27,8 +27,8 @@ def test_animations_are_refused_with_the_reason(tmp_path, form):
 
 
 def test_a_gif_that_stands_still_is_read(tmp_path):
-    Image.fromarray(GREY).save(tmp_path / "a.gif")
-    np.testing.assert_array_equal(photos.read(tmp_path / "a.gif").rgb, np.dstack([GREY] * 3))
+    Image.fromarray(GRAY).save(tmp_path / "a.gif")
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.gif").rgb, np.dstack([GRAY] * 3))
 
 
 def test_of_several_pages_the_first_is_read_and_that_is_said(tmp_path, caplog):
@@ -37,6 +37,25 @@ def test_of_several_pages_the_first_is_read_and_that_is_said(tmp_path, caplog):
     np.testing.assert_array_equal(photo.rgb, RGB)
     assert photo.notes == ["it has several pages; the first is read"]
     assert "a.tif: it has several pages; the first is read" in caplog.text
+
+
+def test_of_several_pictures_in_a_jpeg_the_first_is_read_and_that_is_said(tmp_path, caplog):
+    FRAMES[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=FRAMES[1:], quality=95)
+    photo = photos.read(tmp_path / "a.jpg")
+    assert np.abs(photo.rgb.astype(int) - RGB).mean() < 8
+    assert photo.notes == ["it has several pictures; the first is read"]
+    assert "a.jpg: it has several pictures; the first is read" in caplog.text
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not read AVIF")
+@pytest.mark.parametrize("brand", [b"avif", b"mif1"])
+def test_avif_is_told_from_heic_by_all_its_brands(tmp_path, brand):
+    Image.fromarray(RGB).save(tmp_path / "a.avif", quality=95)
+    content = (tmp_path / "a.avif").read_bytes()
+    assert content[4:12] == b"ftypavif" and b"mif1" in content[16:40]
+    (tmp_path / "a.avif").write_bytes(content[:8] + brand + content[12:])
+    assert np.abs(photos.read(tmp_path / "a.avif").rgb.astype(int) - RGB).mean() < 4
+    assert photos.read(tmp_path / "a.avif").metadata["format"] == "AVIF"
 
 
 @pytest.mark.parametrize("tag, value", [(50706, b"\x01\x04\0\0"), (254, 1)])
@@ -72,13 +91,13 @@ def test_heic_with_its_package_is_read(tmp_path):
     heif = pillow_heif.from_pillow(Image.fromarray(np.ascontiguousarray(np.rot90(RGB))))
     heif.save(tmp_path / "a.heic", quality=95, exif=exif.tobytes())
     photo = photos.read(tmp_path / "a.heic")
-    assert photo.rgb.shape == RGB.shape and np.abs(photo.rgb.astype(int) - RGB).mean() < 6  # its colours are halved
+    assert photo.rgb.shape == RGB.shape and np.abs(photo.rgb.astype(int) - RGB).mean() < 6  # its colors are halved
     kept = Image.Exif()
     kept.load(photo.metadata["exif"])
     assert kept[0x010F] == "a phone" and kept.get(0x0112, 1) == 1
 
 
-def test_12_bits_of_grey_reach_white(tmp_path):
+def test_12_bits_of_gray_reach_white(tmp_path):
     steps = np.tile(np.linspace(0, 4095, 60).astype(np.uint16), (40, 1))
     tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
     packed = np.stack([steps[:, ::2] >> 4, (steps[:, ::2] & 15) << 4 | steps[:, 1::2] >> 8, steps[:, 1::2] & 255], -1)

@@ -9,7 +9,7 @@ import numpy as np
 import PIL
 import pytest
 from PIL import Image
-from shots import GREY, RGB, png16
+from shots import GRAY, RGB, png16
 
 from colorizer import photos
 from colorizer.errors import PhotoError
@@ -97,7 +97,7 @@ def test_decompression_bombs_are_refused_before_they_go_off(tmp_path):
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".bmp", ".gif", ".webp"])
 def test_pillows_own_limit_neither_speaks_nor_refuses(tmp_path, suffix, monkeypatch):
     """As if these were pictures of 180 megapixels, from which on Pillow refuses what Image.open opens."""
-    Image.fromarray(GREY).save(tmp_path / f"a{suffix}")
+    Image.fromarray(GRAY).save(tmp_path / f"a{suffix}")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     monkeypatch.setattr(reader, "BAND_PIXELS", 60)
     if suffix == ".webp" and int(PIL.__version__.partition(".")[0]) >= 13:  # its only door; a WebP can have 268
@@ -111,7 +111,7 @@ def test_pillows_own_limit_neither_speaks_nor_refuses(tmp_path, suffix, monkeypa
 def test_pixels_that_cannot_be_shown_faithfully_are_refused(tmp_path, kind):
     tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, (GREY / 255).astype(kind) if kind == "float32" else GREY.astype(kind) << 20)
+    tifffile.imwrite(path, (GRAY / 255).astype(kind) if kind == "float32" else GRAY.astype(kind) << 20)
     with pytest.raises(PhotoError, match={"float32": "floating-point", "uint32": "32-bit integer"}[kind]):
         photos.read(path)
 

@@ -164,6 +164,30 @@ def test_a_jpeg_in_a_tiff_that_is_too_small_is_refused(tmp_path, first_line_only
         photos.read(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("has_length", [False, True])
+def test_old_style_jpeg_in_a_tiff_is_read_if_whole(tmp_path, first_line_only, has_length):
+    file = io.BytesIO()
+    Image.fromarray(NOISE).save(file, "JPEG", quality=95, subsampling=0)
+    directory = fields(WIDTH=304, HEIGHT=96, BITS=(8, 8, 8), COMPRESSION=6, SAMPLES=3, ROWS=96, POLARITY=6)
+    for content, is_whole in ((file.getvalue(), True), (file.getvalue()[:6000], False)):
+        more = {513: 0} | ({514: len(content)} if has_length else {})
+        directory |= {tag: exif.numbers("<", [number]) for tag, number in more.items()}
+        directory[513] = exif.numbers("<", [len(packed("<", directory, [content])) - len(content)])
+        (tmp_path / "a.tif").write_bytes(packed("<", directory, [content]))
+        pixels = read_twice(tmp_path / "a.tif")
+        assert (pixels is not None) == is_whole
+        if is_whole:
+            with Image.open(file) as image:
+                assert np.abs(np.asarray(image).astype(int) - pixels).mean() < 2
+
+
+def test_what_is_no_jpeg_in_a_tiff_is_refused(tmp_path):
+    directory = fields(WIDTH=304, HEIGHT=96, BITS=(8, 8, 8), COMPRESSION=7, SAMPLES=3, ROWS=96, POLARITY=2)
+    (tmp_path / "a.tif").write_bytes(packed("<", directory, [b"anything else"]))
+    with pytest.raises(PhotoError, match="truncated or damaged: no JPEG where one should be"):
+        photos.read(tmp_path / "a.tif")
+
+
 def test_tiles_that_are_cut_are_refused(tmp_path, first_line_only):
     order, _, (strip,) = unpacked(compressed("1", "group4"))
     directory = fields(WIDTH=500, HEIGHT=90, BITS=1, COMPRESSION=4, POLARITY=1, SAMPLES=1)
@@ -225,7 +249,7 @@ def test_16_bit_tiff_of_every_layout_and_compression(tmp_path, kind, compression
     (tmp_path / "a.tif").write_bytes(packed("<", directory, strips, places))
     photo = photos.read(tmp_path / "a.tif")
     expected = np.dstack([DEEP[..., 0]] * 3) if kind.startswith("gray") else DEEP
-    assert photo.rgb.dtype == np.dtype(np.uint16) and photo.grey == kind.startswith("gray")
+    assert photo.rgb.dtype == np.dtype(np.uint16) and photo.gray == kind.startswith("gray")
     np.testing.assert_array_equal(photo.rgb, expected if photo.alpha is None else hidden_white(expected, ALPHA))
     assert (photo.alpha is not None) == (channels in (2, 4))
     if photo.alpha is not None:
@@ -242,7 +266,9 @@ def test_16_bit_tiff_without_compression_that_is_cut_is_refused(tmp_path):
     for length, is_whole in ((DEEP.nbytes, True), (DEEP.nbytes - 2, False)):
         (tmp_path / "a.tif").write_bytes(packed("<", directory, [DEEP.tobytes()[:length]]))
         if is_whole:
-            np.testing.assert_array_equal(photos.read(tmp_path / "a.tif").rgb, DEEP)
+            photo = photos.read(tmp_path / "a.tif")
+            np.testing.assert_array_equal(photo.rgb, DEEP)
+            assert photo.rgb.flags.writeable
         else:
             with pytest.raises(PhotoError, match="truncated or damaged: fewer pixels"):
                 photos.read(tmp_path / "a.tif")

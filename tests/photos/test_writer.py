@@ -60,7 +60,7 @@ def test_where_a_format_has_no_transparency_the_picture_is_laid_on_white_with_a_
     assert photo.alpha is None and (difference.max() <= 1 if suffix == ".bmp" else difference.mean() < 3)
 
 
-def test_jpeg_keeps_its_colours_at_full_resolution(tmp_path):
+def test_jpeg_keeps_its_colors_at_full_resolution(tmp_path):
     photos.write(tmp_path / "a.jpg", RGB)
     Image.fromarray(RGB).save(tmp_path / "95.jpg", quality=95)
     with Image.open(tmp_path / "a.jpg") as image, Image.open(tmp_path / "95.jpg") as reference:
