@@ -28,7 +28,6 @@ import pandas as pd
 from colorizer import atomic_files, environment, weights
 from colorizer.data import datasets
 from colorizer.errors import ColorizerError, DataError, TrainingError
-from colorizer.methods import colorful
 from colorizer.methods.layers import backbone, code_table, hints, token_decoder
 from colorizer.training.kept_features import Features, KeptFeatures, fingerprint
 from colorizer.training.mixture import Mixture, PictureSet
@@ -197,8 +196,9 @@ class LongRun:
         l_norm, ab_norm = (np.stack(parts) for parts in zip(*samples, strict=True))
         views = self.settings.views or 1
         rows = np.array([self.mixture.number(draw) * views + self.mixture.view(draw) % views for draw in draws])
-        mask = hints.draw(len(draws), ab_norm.shape[1:3], np.random.default_rng((self.settings.seed, 2, first)))
-        return rows, l_norm, ab_norm, hints.of(ab_norm, mask)
+        rng = np.random.default_rng((self.settings.seed, 2, first))
+        mask = hints.masks(rng.random((len(draws), hints.DRAWS), np.float32), ab_norm.shape[1:3])
+        return rows, l_norm, ab_norm, keras.ops.convert_to_numpy(hints.of(ab_norm, mask))
 
     def train(
         self, *, samples: int | None = None, minutes: float | None = None, every: float = 5, fall: int = 0, check=None

@@ -45,7 +45,7 @@ class Squares:
         rng = np.random.default_rng(0)
         for picture in mask:
             picture[tuple(rng.integers(side, size=(2, given)))] = 1
-        self.hints = hints.of(self.ab_norm, mask).astype(np.float32)
+        self.hints = ops.convert_to_numpy(hints.of(self.ab_norm, mask))
 
     def score(self, decoder: keras.Model) -> dict[str, float]:
         """Loss and squared error at the logits' size, and the PSNR of the mean color with the true luminance.

@@ -89,7 +89,8 @@ def tokens(encoder: keras.Model, size: int | tuple[int, int], dtype=None) -> ker
     """What an encoder sees in luminance: one interface for classifiers and for the Vision Transformer.
 
     Args:
-        encoder: a classifier as `stages` takes it, or a model of `vision_transformer.build`.
+        encoder: a classifier as `stages` takes it, a model of `vision_transformer.build`, or what this function made
+            of one for another size.
         size: side of the input, or its height and width; multiples of 16, for a classifier a side and a multiple of 32.
         dtype: of a Vision Transformer's products; None for the global policy.
 
@@ -101,6 +102,8 @@ def tokens(encoder: keras.Model, size: int | tuple[int, int], dtype=None) -> ker
         ValueError: it is no such encoder, or the size does not suit.
     """
     height, width = (size, size) if isinstance(size, int) else size
+    if encoder.name == "encoder" and encoder.input_shape[-1] == 1:
+        encoder = next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
     l_norm = keras.Input((height, width, 1), name="l_norm")
     gray = Gray(name="gray", dtype="float32")(l_norm)
     if any(isinstance(layer, vision_transformer.Patches) for layer in encoder.layers):

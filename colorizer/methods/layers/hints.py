@@ -17,34 +17,38 @@ from keras import ops
 MOST = 64  # patches in one picture
 LARGEST = 2  # pixels of the hints' grid from a patch's center to its edge
 RANGE = 0.4  # of ab/128: about 50 Lab units become 1
+DRAWS = 2 + 3 * MOST  # random numbers that decide where a picture's hints are
 
 
-def draw(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def masks(uniform, size: tuple[int, int]):
     """Where hints are given in training: no hint in half of the pictures, else 1 to 64 patches.
 
+    Few patches are as frequent as many: their number's logarithm is uniform.
+
     Args:
-        count: pictures.
+        uniform: (B, `DRAWS`) float32 in 0..1, the random numbers that decide.
         size: height and width of the hints' grid.
-        rng: the source of all draws.
 
     Returns:
-        (count, height, width, 1) float32, 1 in the patches.
+        (B, height, width, 1) float32, 1 in the patches.
     """
-    mask = np.zeros((count, *size, 1), np.float32)
-    for picture in mask:
-        if rng.random() < 0.5:
-            continue
-        # Few are as frequent as many: the number's logarithm is uniform.
-        for _ in range(int(np.exp(rng.uniform(0, np.log(MOST + 1))))):
-            row, column, radius = (int(rng.integers(n)) for n in (*size, LARGEST + 1))
-            picture[max(row - radius, 0) : row + radius + 1, max(column - radius, 0) : column + radius + 1] = 1
-    return mask
+    given = ops.cast(uniform[:, :1] < 0.5, "float32")
+    number = given * ops.floor(ops.exp(uniform[:, 1:2] * np.log(MOST + 1)))
+    drawn = ops.cast(np.arange(MOST), "float32") < number
+    radius = ops.floor(uniform[:, 2 : 2 + MOST] * (LARGEST + 1))
+    places = (uniform[:, 2 + MOST : 2 + 2 * MOST], uniform[:, 2 + 2 * MOST :])
+    rows, columns = (
+        ops.abs(ops.cast(np.arange(n), "float32") - ops.floor(place * n)[..., None]) <= radius[..., None]
+        for n, place in zip(size, places, strict=True)
+    )
+    rows = ops.cast(rows & drawn[..., None], "float32")
+    patches = ops.matmul(ops.transpose(rows, (0, 2, 1)), ops.cast(columns, "float32"))
+    return ops.cast(patches > 0, "float32")[..., None]
 
 
 def of(ab_norm, mask):
-    """Hints of true colors: (B, h, w, 2) ab/128 and (B, h, w, 1) mask -> (B, h, w, 3), as tensors or arrays."""
-    concatenate = np.concatenate if isinstance(ab_norm, np.ndarray) else ops.concatenate
-    return concatenate([ab_norm * mask / RANGE, mask], axis=-1)
+    """Hints of true colors: (B, h, w, 2) ab/128 and (B, h, w, 1) mask -> (B, h, w, 3)."""
+    return ops.concatenate([ab_norm * mask / RANGE, mask], axis=-1)
 
 
 @keras.saving.register_keras_serializable("colorizer")

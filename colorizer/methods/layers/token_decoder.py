@@ -111,7 +111,7 @@ class Loss(keras.losses.Loss):
         self.codes = code_table.Codes(dtype)
 
     def call(self, ab_norm, logits):
-        ab = at_quarter(ab_norm, logits) * color.AB_SCALE
+        ab = averaged_to(ab_norm, logits.shape[1]) * color.AB_SCALE
         codes = ops.cast(self.codes(ab), logits.dtype)
         logs = ops.log_softmax(logits, axis=-1)
         nats = -ops.sum(codes * logs, axis=-1)
@@ -119,13 +119,13 @@ class Loss(keras.losses.Loss):
         return ops.mean(nats + MEAN_WEIGHT * ops.mean(ops.square(error), axis=-1), axis=(1, 2))
 
 
-def at_quarter(ab_norm, logits):
-    """The truth at the size of the logits: means over squares of pixels, unless it is that small already."""
-    factor = ab_norm.shape[1] // logits.shape[1]
-    return ops.average_pool(ab_norm, factor, factor) if factor > 1 else ab_norm
+def averaged_to(ab_norm, side: int):
+    """Means over squares of pixels: (B, S, S, 2) -> (B, side, side, 2); what is that small already stays."""
+    factor = ab_norm.shape[1] // side
+    return ops.average_pool(ab_norm, factor, factor) if factor > 1 else ops.convert_to_tensor(ab_norm)
 
 
 def mse(ab_norm, logits):
     """Mean squared error of the distribution's mean in ab/128, at the size of the logits: (B,)."""
     mean = ops.matmul(ops.softmax(logits, axis=-1), BINS) / color.AB_SCALE
-    return ops.mean(ops.square(mean - at_quarter(ab_norm, logits)), axis=(1, 2, 3))
+    return ops.mean(ops.square(mean - averaged_to(ab_norm, logits.shape[1])), axis=(1, 2, 3))
