@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -38,6 +39,8 @@ AVERAGED_EVERY = 8  # steps between two updates of the weights' moving average
 MOMENTUM = 0.99  # of it: about 800 steps; less at the beginning
 PRIOR_SAMPLES = 512  # pictures that say how often each color occurs
 WEIGHTS = "decoder.weights.h5"
+FORMAT = 1  # of what samples and features are: another number makes kept ones useless
+CHECKED_EVERY = 3  # checkpoints between two validations; the last one is always validated
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,13 @@ class LongRun:
         seeing = backbone.tokens(encoder, size, settings.precision)
         encoder_key = fingerprint(*(np.asarray(w) for w in seeing.get_weights()))
         pictures = fingerprint([[one.name, *one.names] for one in mixture.sets])
-        key = {"encoder": encoder_key, "pictures": pictures, "seed": settings.seed, "views": settings.views}
+        key = {
+            "format": FORMAT,
+            "encoder": encoder_key,
+            "pictures": pictures,
+            "seed": settings.seed,
+            "views": settings.views,
+        }
         key |= {"image_size": size, "precision": settings.precision}
         if keep and settings.views is None:
             raise TrainingError("Kept features need a number of views. Received: none. Give one, or keep nothing.")
@@ -215,7 +224,7 @@ class LongRun:
         Raises:
             TrainingError: the loss is no longer a number.
         """
-        batch, start, first = self.settings.batch_size, time.perf_counter(), self.samples
+        batch, start, first, self._stopped = self.settings.batch_size, time.perf_counter(), self.samples, False
         if fall:
             samples = self.samples + fall
         mark = (self.samples, start)
@@ -233,17 +242,23 @@ class LongRun:
                 self.samples += batch
                 self._update_average()
                 now = time.perf_counter()
-                out_of_time = minutes is not None and now - start > 60 * minutes
-                if now - mark[1] > 60 * every or out_of_time or (samples is not None and self.samples >= samples):
+                out_of_time = self._stopped or (minutes is not None and now - start > 60 * minutes)
+                ends = out_of_time or (samples is not None and self.samples >= samples)
+                if ends or now - mark[1] > 60 * every:
                     if not np.isfinite(logs["loss"]):
                         raise TrainingError(f"The loss is no longer a number. {self.folder} keeps the last state.")
-                    self._checkpoint(logs, mark, now, fall, check)
+                    due = ends or len(self.history) % CHECKED_EVERY == 0
+                    self._checkpoint(logs, mark, now, fall, check if due else None)
                     mark = (self.samples, time.perf_counter())
                     self.decoder.reset_metrics()
                     if out_of_time:
                         break
             for future in ahead.values():
                 future.cancel()
+
+    def stop(self, *arguments) -> None:
+        """Lets `train` save after the step that it is in, and end; a handler of signals."""
+        self._stopped = True
 
     def _rate(self, fallen: float) -> float:
         step = self.samples // self.settings.batch_size
@@ -343,6 +358,8 @@ def _run(flags):
         folder, _, names = flags.validate.partition("@")
         one = picture_set(f"validation={folder}@{names}")
         check = Squares(one, run.features.encoder, settings.image_size).score
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, run.stop)
     log.info("%d pictures, %d samples seen", len(mixture), run.samples)
     run.train(samples=flags.samples, minutes=flags.minutes, every=flags.every, fall=flags.fall, check=check)
 

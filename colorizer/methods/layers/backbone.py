@@ -75,11 +75,11 @@ class Gray(keras.layers.Layer):
     """L/50 - 1 -> the sRGB gray of that L, 0..255, float32."""
 
     def call(self, l_norm):
-        l_norm = ops.cast(l_norm, "float32")
-        # CIE 15: Y = ((L + 16) / 116)^3, and sRGB's 1.055 Y^(1/2.4) - 0.055; the straight ends of both curves differ
-        # from this by less than two of 255 levels.
-        f = ops.maximum((50 * l_norm + 66) / 116, 16 / 116)
-        return 255 * ops.maximum(1.055 * ops.exp(1.25 * ops.log(f)) - 0.055, 0)
+        light = 50 * ops.cast(l_norm, "float32") + 50
+        # CIE 15 and IEC 61966-2-1: both curves are a power, continued to zero by a line.
+        y = ops.where(light > 8, ops.power(ops.maximum(light + 16, 24) / 116, 3), light / 903.3)
+        power = 1.055 * ops.power(ops.maximum(y, 0.0031308), 1 / 2.4) - 0.055
+        return 255 * ops.where(y > 0.0031308, power, 12.92 * y)
 
     def compute_output_shape(self, shape):
         return shape

@@ -32,8 +32,9 @@ def masks(uniform, size: tuple[int, int]):
     Returns:
         (B, height, width, 1) float32, 1 in the patches.
     """
+    uniform = ops.convert_to_tensor(uniform, "float32")
     given = ops.cast(uniform[:, :1] < 0.5, "float32")
-    number = given * ops.floor(ops.exp(uniform[:, 1:2] * np.log(MOST + 1)))
+    number = given * ops.floor(ops.exp(uniform[:, 1:2] * float(np.log(MOST + 1))))
     drawn = ops.cast(np.arange(MOST), "float32") < number
     radius = ops.floor(uniform[:, 2 : 2 + MOST] * (LARGEST + 1))
     places = (uniform[:, 2 + MOST : 2 + 2 * MOST], uniform[:, 2 + 2 * MOST :])
