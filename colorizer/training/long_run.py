@@ -32,6 +32,7 @@ from colorizer.errors import ColorizerError, DataError, TrainingError
 from colorizer.methods.layers import backbone, code_table, hints, token_decoder
 from colorizer.training.kept_features import Features, KeptFeatures, fingerprint
 from colorizer.training.mixture import Mixture, PictureSet
+from colorizer.training.validation_squares import Squares
 
 log = logging.getLogger(__name__)
 
@@ -280,6 +281,8 @@ class LongRun:
         row["learning_rate"] = float(np.asarray(self.decoder.optimizer.learning_rate))
         row["samples_per_second"] = round((self.samples - mark[0]) / (now - mark[1]), 2)
         self.seconds += now - mark[1]
+        if fall:  # at a rate of nothing the last weights are better than a mean that lags behind
+            self.average = [np.array(w) for w in self.decoder.get_weights()]
         row["seconds"] = round(self.seconds, 1)
         if check:
             self.averaged.set_weights(self.average)
@@ -353,8 +356,6 @@ def _run(flags):
     run = LongRun(flags.run, settings, mixture, encoder, keep=flags.keep, described=described)
     check = None
     if flags.validate:
-        from colorizer.training.validation_squares import Squares
-
         folder, _, names = flags.validate.partition("@")
         one = picture_set(f"validation={folder}@{names}")
         check = Squares(one, run.features.encoder, settings.image_size).score

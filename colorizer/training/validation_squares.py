@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.data.pixel_store import resize_square
 from colorizer.evaluation import metrics
+from colorizer.images import resize_square
 from colorizer.methods.colorful import BINS
 from colorizer.methods.layers import hints, token_decoder
 from colorizer.training.mixture import PictureSet
