@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 
 from colorizer import weights
-from colorizer.classifiers import classifier
+from colorizer.classifiers import classifier, encoders
 from colorizer.config import TrainConfig
 from colorizer.errors import WeightsError
 from colorizer.methods import Method
@@ -33,7 +33,7 @@ def classifier_of(config: TrainConfig, method: Method) -> classifier.Classifier:
     """
     begun = _record_of(config) if config.init_weights else None
     if method.uses_vector or (method.uses_encoder and not begun):
-        return classifier.load(config.classifier)
+        return encoders.load(config.classifier) if method.uses_encoder else classifier.load(config.classifier)
     if begun and method.uses_encoder:
         return classifier.Classifier(begun["classifier_name"], begun["classifier_sha256"])
     return classifier.load("none")

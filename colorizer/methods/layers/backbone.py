@@ -1,11 +1,16 @@
-"""What a U-Net has for an encoder: a classifier cut into its scales, or plain convolutions in its place."""
+"""What a network has for an encoder: a classifier cut into its scales, a Vision Transformer, or plain convolutions."""
 
 from __future__ import annotations
 
 import keras
+import numpy as np
+from keras import ops
+
+from colorizer.classifiers import vision_transformer
 
 STRIDES = (4, 8, 16, 32)  # of the scales that are used
 PLAIN = (24, 48, 96, 192, 384)  # channels of `plain`'s five sizes
+PATCH = 16  # pixels of the input to a token of `tokens`
 
 
 def stages(encoder: keras.Model, image_size: int) -> keras.Model:
@@ -63,3 +68,97 @@ def plain() -> keras.Model:
                 filters, 3, strides=stride, padding="same", activation="relu", kernel_initializer="he_normal"
             )(x)
     return keras.Model(rgb, x, name="plain_encoder")
+
+
+@keras.saving.register_keras_serializable("colorizer")
+class Gray(keras.layers.Layer):
+    """L/50 - 1 -> the sRGB gray of that L, 0..255, float32."""
+
+    def call(self, l_norm):
+        light = 50 * ops.cast(l_norm, "float32") + 50
+        # CIE 15 and IEC 61966-2-1: both curves are a power, continued to zero by a line.
+        y = ops.where(light > 8, ops.power(ops.maximum(light + 16, 24) / 116, 3), light / 903.3)
+        power = 1.055 * ops.power(ops.maximum(y, 0.0031308), 1 / 2.4) - 0.055
+        return 255 * ops.where(y > 0.0031308, power, 12.92 * y)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def tokens(encoder: keras.Model, size: int | tuple[int, int], dtype=None) -> keras.Model:
+    """What an encoder sees in luminance: one interface for classifiers and for the Vision Transformer.
+
+    Args:
+        encoder: a classifier as `stages` takes it, a model of `vision_transformer.build`, or what this function made
+            of one for another size.
+        size: side of the input, or its height and width; multiples of 16, for a classifier a side and a multiple of 32.
+        dtype: of a Vision Transformer's products; None for the global policy.
+
+    Returns:
+        A model named "encoder": `l_norm` (B, H, W, 1) -> (B, H/16, W/16, C) float32, every vector normalized. Its
+        weights are copies. A Vision Transformer with patches of 14 pixels sees 14/16 of the size, averaged by area.
+
+    Raises:
+        ValueError: it is no such encoder, or the size does not suit.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    if encoder.name == "encoder" and encoder.input_shape[-1] == 1:
+        encoder = next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
+    l_norm = keras.Input((height, width, 1), name="l_norm")
+    gray = Gray(name="gray", dtype="float32")(l_norm)
+    if any(isinstance(layer, vision_transformer.Patches) for layer in encoder.layers):
+        return keras.Model(l_norm, _gray_transformer(encoder, (height, width), dtype)(gray), name="encoder")
+    if height != width:
+        raise ValueError(f"A classifier as an encoder takes squares. Received: {height} x {width}. Give one side.")
+    rgb = keras.layers.Concatenate(name="rgb")([gray, gray, gray])
+    _, fine, middle, coarse = stages(encoder, height)(rgb)
+    levels = [
+        keras.layers.AveragePooling2D(2, name="fine")(fine),
+        middle,
+        keras.layers.UpSampling2D(2, interpolation="bilinear", name="coarse")(coarse),
+    ]
+    levels = [Normalized(name=f"normalized{i}", dtype="float32")(level) for i, level in enumerate(levels)]
+    return keras.Model(l_norm, keras.layers.Concatenate(name="tokens")(levels), name="encoder")
+
+
+@keras.saving.register_keras_serializable("colorizer")
+class Normalized(keras.layers.Layer):
+    """Every vector with mean 0 and variance 1: (..., C) -> (..., C) float32."""
+
+    def call(self, x):
+        return vision_transformer.normalized(ops.cast(x, "float32"))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def _gray_transformer(encoder, size, dtype) -> keras.Model:
+    """The encoder for one channel and patches of 16 pixels."""
+    blocks = [layer for layer in encoder.layers if isinstance(layer, vision_transformer.Block)]
+    patches = next(layer for layer in encoder.layers if isinstance(layer, vision_transformer.Patches))
+    grid = next(layer for layer in encoder.layers if isinstance(layer, vision_transformer.Grid))
+    names = [tensor._keras_history.operation.name for tensor in grid.input]
+    levels = tuple(index for index, block in enumerate(blocks) if block.name in names)
+    shape = vision_transformer.Shape(patches.width, blocks[0].heads, len(blocks), patches.grid)
+    copy = vision_transformer.build(
+        size, levels, shape, patch=PATCH, channels=1, name="vision_transformer", dtype=dtype
+    )
+    kernel, *others = patches.get_weights()
+    if kernel.shape[2] == 3:
+        kernel = kernel.sum(axis=2, keepdims=True)  # three equal channels
+    if patches.patch != PATCH:
+        # Averaging by area from 16 to 14 pixels never crosses a patch, so it is part of the kernel, exactly.
+        area = _area(PATCH, patches.patch)
+        kernel = np.einsum("ip,jq,ijcd->pqcd", area, area, kernel)
+    copy.get_layer("patches").set_weights([kernel, *others])
+    for block in blocks:
+        copy.get_layer(block.name).set_weights(block.get_weights())
+    return copy
+
+
+def _area(side: int, smaller: int) -> np.ndarray:
+    """(smaller, side) weights that average `side` pixels to `smaller` ones by area."""
+    edges = np.arange(smaller + 1) * side / smaller
+    pixels = np.arange(side)
+    shares = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return np.maximum(shares, 0) * smaller / side

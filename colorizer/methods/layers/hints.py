@@ -1,0 +1,98 @@
+"""Color hints: patches of true color that a network is given beside the luminance, and how training draws them.
+
+    hints (B, h, w, 3): a and b over `RANGE` where there is a hint, and a mask of 0 and 1; zeros are no hint at all
+
+A person's clicks, a reference photograph and the previous frame of a film all come as such hints.
+
+Zhang, Zhu, Isola, Geng, Lin, Yu, Efros: Real-Time User-Guided Image Colorization with Learned Deep Priors,
+SIGGRAPH 2017. Written from the paper; no code of theirs is used.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+MOST = 64  # patches in one picture
+LARGEST = 2  # pixels of the hints' grid from a patch's center to its edge
+RANGE = 0.4  # of ab/128: about 50 Lab units become 1
+DRAWS = 2 + 3 * MOST  # random numbers that decide where a picture's hints are
+
+
+def masks(uniform, size: tuple[int, int]):
+    """Where hints are given in training: no hint in half of the pictures, else 1 to 64 patches.
+
+    Few patches are as frequent as many: their number's logarithm is uniform.
+
+    Args:
+        uniform: (B, `DRAWS`) float32 in 0..1, the random numbers that decide.
+        size: height and width of the hints' grid.
+
+    Returns:
+        (B, height, width, 1) float32, 1 in the patches.
+    """
+    uniform = ops.convert_to_tensor(uniform, "float32")
+    given = ops.cast(uniform[:, :1] < 0.5, "float32")
+    number = given * ops.floor(ops.exp(uniform[:, 1:2] * float(np.log(MOST + 1))))
+    drawn = ops.cast(np.arange(MOST), "float32") < number
+    radius = ops.floor(uniform[:, 2 : 2 + MOST] * (LARGEST + 1))
+    places = (uniform[:, 2 + MOST : 2 + 2 * MOST], uniform[:, 2 + 2 * MOST :])
+    rows, columns = (
+        ops.abs(ops.cast(np.arange(n), "float32") - ops.floor(place * n)[..., None]) <= radius[..., None]
+        for n, place in zip(size, places, strict=True)
+    )
+    rows = ops.cast(rows & drawn[..., None], "float32")
+    patches = ops.matmul(ops.transpose(rows, (0, 2, 1)), ops.cast(columns, "float32"))
+    return ops.cast(patches > 0, "float32")[..., None]
+
+
+def of(ab_norm, mask):
+    """Hints of true colors: (B, h, w, 2) ab/128 and (B, h, w, 1) mask -> (B, h, w, 3)."""
+    return ops.concatenate([ab_norm * mask / RANGE, mask], axis=-1)
+
+
+@keras.saving.register_keras_serializable("colorizer")
+class Averaged(keras.layers.Layer):
+    """Hints on a coarser grid: the mean color of the hints in a cell, and whether there is any.
+
+    Args:
+        factor: how much coarser.
+    """
+
+    def __init__(self, factor: int, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, hints):
+        means = ops.average_pool(hints, self.factor, self.factor)
+        share = means[..., 2:]
+        return ops.concatenate([means[..., :2] / ops.maximum(share, 1e-3), ops.cast(share > 0, means.dtype)], axis=-1)
+
+    def compute_output_shape(self, shape):
+        return shape[0], shape[1] // self.factor, shape[2] // self.factor, shape[3]
+
+    def get_config(self):
+        return super().get_config() | {"factor": self.factor}
+
+
+@keras.saving.register_keras_serializable("colorizer")
+class NoHints(keras.layers.Layer):
+    """Zeros in the shape of hints, for a picture's luminance (B, H, W, 1): (B, H/stride, W/stride, 3).
+
+    Args:
+        stride: pixels of the picture to one of the hints' grid.
+    """
+
+    def __init__(self, stride: int, **kwargs):
+        super().__init__(**kwargs)
+        self.stride = stride
+
+    def call(self, l_norm):
+        return ops.zeros(self.compute_output_shape((ops.shape(l_norm)[0], *l_norm.shape[1:])), self.compute_dtype)
+
+    def compute_output_shape(self, shape):
+        return shape[0], shape[1] // self.stride, shape[2] // self.stride, 3
+
+    def get_config(self):
+        return super().get_config() | {"stride": self.stride}

@@ -1,0 +1,160 @@
+"""A Vision Transformer that was trained without labels sees the picture; a decoder with color hints gives it colors.
+
+The encoder, DINOv2-small or any classifier, knows what the picture shows. It stays frozen: its tokens of three depths
+go into a decoder that also sees the luminance, and out comes, for every fourth pixel, a distribution over 313 colors.
+The decoder can be given hints: true colors of some places. In half of the training there are none.
+
+    l_norm SxSx1 --> encoder (frozen) --> tokens S/16 --> decoder --> logits S/4 x S/4 x 313 --> a look's mean
+           |                                               ^  ^                                      |
+           +------------- stem ----------------------------+  hints or zeros                         |
+           +------------------------- guided filter <------------------------------------------------+
+                                           |
+                                      ab_norm_hat SxSx2
+
+With DINOv2-small 21.7 M parameters of the encoder and 4.3 M of the decoder. At 192x192 the encoder sees the 168x168
+pixels that it was made for: its kernel for 14 pixels is spread over 16, as averaging by area would do. The long
+training keeps the encoder's features on disk (`colorizer.training.long_run`); `train.py` computes them.
+The long training has not ended: no weights of this method are shipped yet.
+
+Encoder: Oquab et al., DINOv2, TMLR 2024. Distribution: Zhang, Isola, Efros, ECCV 2016. Hints: Zhang et al., SIGGRAPH
+2017. Written from the papers; no code of theirs is used.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from colorizer import color
+from colorizer.config import TrainConfig
+from colorizer.methods import colorful
+from colorizer.methods.base import Default, Method
+from colorizer.methods.layers import backbone, guided_filter, hints, optimizers, token_decoder
+from colorizer.methods.transfer_unet import Look, gain, knows, mean_ab
+
+LOOKS = {"accurate": Look(1.0, 0.0), "vivid": Look(0.5, 0.025)}
+WINDOWS = 16  # the picture's side over the smoothing's radius
+EPSILON = 0.003  # variance of luminance in a window that counts as flat
+
+
+class ViTDecoder(Method):
+    """Tokens of a frozen encoder, a decoder that takes hints, a distribution over colors."""
+
+    title = "ViT decoder (ours)"
+    reference = "this project's; encoder: DINOv2 (Oquab 2024), bins: Zhang 2016, hints: Zhang 2017"
+    defaults = {
+        "image_size": Default(192, "the encoder then sees 168x168 pixels, a grid of 12x12 tokens"),
+        "batch_size": Default(16, "the long training's"),
+        "loss": Default("distribution", "see `token_decoder.Loss`"),
+        "schedule": Default("one_cycle", "few epochs fit on a CPU, too few to wait for a plateau"),
+        "weight_decay": Default(0.05, "the long training's"),
+        "encoder_rate": Default(0.0, "the encoder knows more than a short training can teach it"),
+        "tone_range": Default(0.5, "as `transfer_unet`"),
+        "rotation_range": Default(0.0, "photographs are seldom askew"),
+        "shear_range": Default(0.0, "photographs are seldom askew"),
+    }
+    options = frozenset({"schedule", "weight_decay", "encoder_rate", "frozen_epochs"})
+    losses = ("distribution",)
+    uses_encoder = True
+    looks = ("accurate", "vivid")
+
+    def build(
+        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+    ) -> keras.Model:
+        """Builds the network: logits (B, S/4, S/4, 313) over `colorful.BINS`, no hints given; see `Method.build`.
+
+        Its layer "decoder" is the part that takes hints, see `hinted`.
+
+        Args:
+            image_size: side S of the input, a multiple of 32.
+            encoder: see `backbone.tokens`; None for `backbone.plain`.
+            initializer: not an option of this method.
+        """
+        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
+        vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
+        seeing = backbone.tokens(backbone.plain() if encoder is None else encoder, image_size)
+        decoder = token_decoder.build((image_size, image_size), seeing.output_shape[-1])
+        nothing = hints.NoHints(token_decoder.STRIDE, name="no_hints")(l_norm)
+        logits = decoder([l_norm, seeing(l_norm), nothing])
+        return keras.Model([l_norm, vector], logits, name="vit_decoder")
+
+    def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
+        """Compiles AdamW on the distribution's loss, with hints in half of the pictures."""
+        token_decoder.start_from(network.get_layer("decoder"), colorful.prior_of(train))
+        encoder, share, frozen = self.encoder_of(network), config.encoder_rate, config.frozen_epochs
+        if not (config.init_weights or knows(config.classifier)):
+            share, frozen = 1.0, 0  # there is nothing to keep
+        encoder.trainable = share > 0
+        model = HintTrainer(network, config.seed)
+        model.compile(
+            optimizer=optimizers.TwoRates(
+                optimizers.learning_rate(config, len(train)),
+                slow=encoder.trainable_variables,
+                share=share,
+                frozen_steps=frozen * len(train),
+                weight_decay=config.weight_decay,
+                global_clipnorm=1.0,
+            ),
+            # XLA compiles for minutes and makes convolutions on a CPU slower; JAX needs it.
+            jit_compile=False,
+        )
+        return model
+
+    def ab_of(self, output, l_norm, look: str | None = None):
+        """Decodes a look, enlarges it bilinearly and smooths it along the edges of luminance; see `Method.ab_of`."""
+        temperature, added = LOOKS[look or self.looks[0]]
+        mean = mean_ab(output, temperature)
+        ab = gain(output, mean, added) * mean
+        ab_norm_hat = ops.image.resize(ab, l_norm.shape[1:3], interpolation="bilinear") / color.AB_SCALE
+        return ops.clip(guided_filter.smooth(l_norm, ab_norm_hat, l_norm.shape[1] // WINDOWS, EPSILON), -1, 1)
+
+    def encoder_of(self, network: keras.Model) -> keras.Model:
+        """The encoder inside the network; see `Method.encoder_of`."""
+        return network.get_layer("encoder")
+
+
+def hinted(network: keras.Model, l_norm, given):
+    """The output of a network that is given hints.
+
+    Args:
+        network: from `ViTDecoder.build`.
+        l_norm: (B, S, S, 1) float32, -1..1.
+        given: (B, S/4, S/4, 3) float32, see `hints`; zeros give the network's own output.
+
+    Returns:
+        Logits (B, S/4, S/4, 313) float32.
+    """
+    return network.get_layer("decoder")([l_norm, network.get_layer("encoder")(l_norm), given])
+
+
+class HintTrainer(keras.Model):
+    """The network with hints of the truth in training, without any in validation.
+
+    Args:
+        network: from `ViTDecoder.build`.
+        seed: of the hints.
+    """
+
+    def __init__(self, network: keras.Model, seed: int):
+        super().__init__(name="hint_trainer")
+        self.network, self.distribution = network, token_decoder.Loss()
+        self.seeds = keras.random.SeedGenerator(seed)
+        self.mse = keras.metrics.Mean("mse")
+        self.built = True  # the network is; weights can be loaded
+
+    def call(self, inputs, training=None):
+        """The logits; in training nothing of use, since `compute_loss` also knows the truth."""
+        return inputs[0] if training else self.network(inputs, training=False)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The mean over the batch of `token_decoder.Loss`."""
+        logits = y_pred
+        if training:
+            side = self.network.output_shape[1]
+            ab_norm = token_decoder.averaged_to(y, side)
+            uniform = keras.random.uniform((ops.shape(y)[0], hints.DRAWS), seed=self.seeds)
+            given = hints.of(ab_norm, hints.masks(uniform, (side, side)))
+            encoder, decoder = self.network.get_layer("encoder"), self.network.get_layer("decoder")
+            logits = decoder([x[0], encoder(x[0], training=training), given], training=training)
+        self.mse.update_state(token_decoder.mse(y, logits))
+        return ops.mean(self.distribution.call(y, logits))

@@ -1,0 +1,97 @@
+"""What a frozen encoder sees in the pictures of a training: computed when asked for, and kept on disk or not.
+
+    features.npy    (rows, h, w, channels) float16
+    done.npy        (rows,) uint8, 1 where the row is whole
+    key.json        of what: the encoder's fingerprint, the size, the pictures
+
+Features go through float16 either way, so a training is the same whether they are kept or computed each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from colorizer import atomic_files
+from colorizer.data.cache import require_space
+from colorizer.errors import DataError
+
+
+def fingerprint(*parts) -> str:
+    """12 hexadecimal digits of JSON values and arrays: they change with any of them."""
+    digest = hashlib.sha256()
+    for part in parts:
+        array = isinstance(part, np.ndarray)
+        digest.update(np.ascontiguousarray(part).tobytes() if array else json.dumps(part).encode())
+    return digest.hexdigest()[:12]
+
+
+class Features:
+    """An encoder's features of pictures, computed each time.
+
+    Args:
+        encoder: from `backbone.tokens`.
+        batch_size: pictures in one forward pass; smaller batches are filled up, so that one shape is compiled.
+    """
+
+    def __init__(self, encoder: keras.Model, batch_size: int):
+        self.encoder, self.batch_size = encoder, batch_size
+
+    def of(self, rows: np.ndarray, l_norm: np.ndarray) -> np.ndarray:
+        """The features of some pictures.
+
+        Args:
+            rows: (B,) numbers of the pictures, at most `batch_size`.
+            l_norm: (B, S, S, 1) float32, the pictures.
+
+        Returns:
+            (B, S/16, S/16, C) float16.
+        """
+        filled = np.concatenate([l_norm, np.zeros((self.batch_size - len(l_norm), *l_norm.shape[1:]), np.float32)])
+        return self.encoder.predict_on_batch(filled)[: len(rows)].astype(np.float16)
+
+
+class KeptFeatures(Features):
+    """An encoder's features of pictures, each computed once and kept on disk.
+
+    Args:
+        folder: where they are kept; made if it is not there.
+        key: JSON values that say of what they are; another key must have another folder.
+        rows: how many pictures there are.
+        encoder, batch_size: see `Features`.
+
+    Raises:
+        DataError: the folder holds features of something else, or the disk is too small.
+    """
+
+    def __init__(self, folder: str | Path, key: dict, rows: int, encoder: keras.Model, batch_size: int):
+        super().__init__(encoder, batch_size)
+        folder, shape = Path(folder), (rows, *encoder.output_shape[1:])
+        if not (folder / "key.json").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            require_space(folder, 2 * int(np.prod(shape)), f"keeping the features of {rows:,} pictures")
+            for name, size, dtype in (("features", shape, np.float16), ("done", shape[:1], np.uint8)):
+                np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, size).flush()
+            atomic_files.write_json(folder / "key.json", key)
+        kept = json.loads((folder / "key.json").read_text(encoding="utf-8"))
+        if kept != json.loads(json.dumps(key)):
+            raise DataError(f"The features are of another encoder or other pictures. Received: {folder}. Remove it.")
+        self._features = np.load(folder / "features.npy", mmap_mode="r+")
+        self._done = np.load(folder / "done.npy", mmap_mode="r+")
+
+    def of(self, rows: np.ndarray, l_norm: np.ndarray) -> np.ndarray:
+        """As `Features.of`; only those that are not kept yet are computed."""
+        rows = np.asarray(rows)
+        missing = np.flatnonzero(self._done[rows] == 0)
+        out = np.empty((len(rows), *self._features.shape[1:]), np.float16)
+        if len(missing):
+            out[missing] = super().of(rows[missing], l_norm[missing])
+            self._features[rows[missing]] = out[missing]
+            self._done[rows[missing]] = 1  # after the features: a row that a kill cut short is computed again
+        here = np.setdiff1d(np.arange(len(rows)), missing)
+        out[here] = self._features[rows[here]]
+        return out

@@ -1,0 +1,369 @@
+"""Stage one of a long training: a frozen encoder, a decoder, hints, several sets, any number of sessions.
+
+    python -m colorizer.training.long_run --run DIR --encoder FILE.keras --set coco=FOLDER --minutes 60
+
+    mixture --> l_norm --> features (kept or computed) --> decoder --> distribution's loss --> AdamW
+          \\-> ab_norm --> hints, in half of the samples ----^
+
+The run's folder holds config.json, history.csv (a row a checkpoint), decoder.weights.h5 (the weights' moving average,
+kernels in half precision) and last/, from which the same command goes on. A training that has no end yet has no cycle
+for its rate: it rises, then stays. `--fall N` trains a copy for N samples more while the rate falls to nothing, and
+keeps that in DIR/fallen; the run itself stays where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from colorizer import atomic_files, environment, weights
+from colorizer.data import datasets
+from colorizer.errors import ColorizerError, DataError, TrainingError
+from colorizer.methods.layers import backbone, code_table, hints, token_decoder
+from colorizer.training.kept_features import Features, KeptFeatures, fingerprint
+from colorizer.training.mixture import Mixture, PictureSet
+from colorizer.training.validation_squares import Squares
+
+log = logging.getLogger(__name__)
+
+AVERAGED_EVERY = 8  # steps between two updates of the weights' moving average
+MOMENTUM = 0.99  # of it: about 800 steps; less at the beginning
+PRIOR_SAMPLES = 512  # pictures that say how often each color occurs
+WEIGHTS = "decoder.weights.h5"
+FORMAT = 1  # of what samples and features are: another number makes kept ones useless
+CHECKED_EVERY = 3  # checkpoints between two validations; the last one is always validated
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the result of a long training; it is recorded.
+
+    Attributes:
+        image_size: side of the samples, a multiple of 16.
+        batch_size: samples in a step.
+        learning_rate: the highest.
+        warm_up: steps in which it rises.
+        weight_decay: AdamW's, of kernels.
+        precision: of the layers.
+        seed: of everything that is drawn.
+        views: different samples of one picture; None for a new one each time.
+    """
+
+    image_size: int = 192
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    warm_up: int = 300
+    weight_decay: float = 0.05
+    precision: str = "mixed_bfloat16"
+    seed: int = 42
+    views: int | None = 1
+
+
+class LongRun:
+    """A training that goes on until it is told to stop.
+
+    Args:
+        folder: the run's.
+        settings: see `Settings`.
+        mixture: the samples.
+        encoder: from `vision_transformer` or a classifier, see `backbone.tokens`.
+        keep: the folder for kept features, or None to compute them each time.
+        described: what else config.json says.
+
+    Raises:
+        TrainingError: the folder holds a run with other settings or other pictures.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        settings: Settings,
+        mixture: Mixture,
+        encoder: keras.Model,
+        *,
+        keep: str | Path | None = None,
+        described: dict | None = None,
+    ):
+        self.folder, self.settings, self.mixture = Path(folder), settings, mixture
+        size, batch = settings.image_size, settings.batch_size
+        seeing = backbone.tokens(encoder, size, settings.precision)
+        encoder_key = fingerprint(*(np.asarray(w) for w in seeing.get_weights()))
+        pictures = fingerprint([[one.name, *one.names] for one in mixture.sets])
+        key = {
+            "format": FORMAT,
+            "encoder": encoder_key,
+            "pictures": pictures,
+            "seed": settings.seed,
+            "views": settings.views,
+        }
+        key |= {"image_size": size, "precision": settings.precision}
+        if keep and settings.views is None:
+            raise TrainingError("Kept features need a number of views. Received: none. Give one, or keep nothing.")
+        if keep:
+            place = Path(keep) / fingerprint(key)
+            self.features = KeptFeatures(place, key, settings.views * len(mixture), seeing, batch)
+        else:
+            self.features = Features(seeing, batch)
+        self._start_record(asdict(settings) | {"key": key} | (described or {}))
+        keras.utils.set_random_seed(settings.seed)
+        channels = seeing.output_shape[-1]
+        with_precision = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(settings.precision)
+        try:
+            self.decoder = token_decoder.build((size, size), channels)
+        finally:
+            keras.config.set_dtype_policy(with_precision)
+        optimizer = keras.optimizers.AdamW(
+            settings.learning_rate, weight_decay=settings.weight_decay, global_clipnorm=1.0
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        # XLA compiles for minutes on a CPU and gains nothing there; JAX always uses it.
+        self.decoder.compile(optimizer, token_decoder.Loss(), metrics=[token_decoder.mse], jit_compile=False)
+        optimizer.build(self.decoder.trainable_variables)
+        self.samples, self.seconds, self.history = 0, 0.0, []
+        if not self._resume():
+            token_decoder.start_from(self.decoder, self._prior())
+            self.average = [np.array(w) for w in self.decoder.get_weights()]
+        # A second decoder in single precision shows what the moving average is worth.
+        self.averaged = token_decoder.build((size, size), channels)
+
+    def _start_record(self, config):
+        path = self.folder / "config.json"
+        if path.is_file():
+            begun = json.loads(path.read_text(encoding="utf-8"))
+            for name in (*asdict(self.settings), "key"):
+                if begun.get(name) != json.loads(json.dumps(config[name])):
+                    raise TrainingError(
+                        f"{self.folder} was begun with {name} {begun.get(name)}. Received: {config[name]}. "
+                        f"Choose another folder, or the same settings."
+                    )
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config |= {"versions": environment.versions(), "commit": environment.commit(), "device": environment.device()}
+        atomic_files.write_json(path, config)
+
+    def _prior(self) -> np.ndarray:
+        """How often each color occurs in the first samples."""
+        codes = code_table.table()
+        total = np.zeros(codes.shape[1])
+        for number in range(PRIOR_SAMPLES):
+            ab = self.mixture.sample(self.mixture.draw(number)).ab_norm
+            rows = np.asarray(code_table.rows(ab * 128))
+            total += codes[rows.ravel()].mean(axis=0)
+        return total / total.sum()
+
+    def _resume(self) -> bool:
+        state_file = self.folder / "last" / "state.json"
+        if not state_file.is_file():
+            return False
+        state = json.loads(state_file.read_text(encoding="utf-8"))
+        self.samples, self.seconds, self.history = state["samples"], state["seconds"], state["history"]
+        self.decoder.load_weights(state_file.parent / state["weights"])
+        with np.load(state_file.parent / state["average"]) as arrays:
+            self.average = [arrays[f"{i}"] for i in range(len(arrays.files))]
+        return True
+
+    def save(self) -> None:
+        """Makes this moment the one that the run goes on from."""
+        last = self.folder / "last"
+        state = {"samples": self.samples, "seconds": self.seconds, "history": self.history}
+        state |= {"weights": f"{self.samples:09d}.weights.h5", "average": f"{self.samples:09d}.npz"}
+        with atomic_files.replacing(last / state["weights"]) as part:
+            self.decoder.save_weights(part)
+        with atomic_files.replacing(last / state["average"]) as part:
+            np.savez(part, **{f"{i}": w for i, w in enumerate(self.average)})
+        atomic_files.write_json(last / "state.json", state)
+        for old in (*last.glob("*.weights.h5"), *last.glob("*.npz")):
+            if old.name not in (state["weights"], state["average"]):
+                old.unlink()
+        self.export(self.folder)
+        with atomic_files.replacing(self.folder / "history.csv") as part:
+            pd.DataFrame(self.history).to_csv(part, index=False)
+
+    def export(self, folder: Path) -> None:
+        """Writes the moving average as weights in half precision."""
+        self.averaged.set_weights(self.average)
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_files.replacing(folder / ("single." + WEIGHTS)) as part:
+            self.averaged.save_weights(part)
+            weights.halve(part, folder / WEIGHTS)
+        (folder / ("single." + WEIGHTS)).unlink()
+
+    def _batch(self, first: int):
+        """The samples of one step: rows of the features, l_norm, ab_norm, hints."""
+        draws = [self.mixture.draw(first + i) for i in range(self.settings.batch_size)]
+        samples = [self.mixture.sample(draw) for draw in draws]
+        l_norm, ab_norm = (np.stack(parts) for parts in zip(*samples, strict=True))
+        views = self.settings.views or 1
+        rows = np.array([self.mixture.number(draw) * views + self.mixture.view(draw) % views for draw in draws])
+        rng = np.random.default_rng((self.settings.seed, 2, first))
+        mask = hints.masks(rng.random((len(draws), hints.DRAWS), np.float32), ab_norm.shape[1:3])
+        return rows, l_norm, ab_norm, keras.ops.convert_to_numpy(hints.of(ab_norm, mask))
+
+    def train(
+        self, *, samples: int | None = None, minutes: float | None = None, every: float = 5, fall: int = 0, check=None
+    ):
+        """Trains and saves.
+
+        Args:
+            samples: stop when the run has seen this many; None for no such limit.
+            minutes: stop after this many; None for no such limit.
+            every: minutes between two checkpoints.
+            fall: samples over which the rate falls to nothing, from here on; nothing of the run is then changed.
+            check: decoder in single precision -> dict of numbers for the history, at every checkpoint.
+
+        Raises:
+            TrainingError: the loss is no longer a number.
+        """
+        batch, start, first, self._stopped = self.settings.batch_size, time.perf_counter(), self.samples, False
+        if fall:
+            samples = self.samples + fall
+        mark = (self.samples, start)
+        self.decoder.reset_metrics()
+        with ThreadPoolExecutor(2) as pool:
+            ahead: dict[int, Future] = {}
+            while samples is None or self.samples < samples:
+                for number in range(self.samples, self.samples + 4 * batch, batch):
+                    if number not in ahead:
+                        ahead[number] = pool.submit(self._batch, number)
+                rows, l_norm, ab_norm, given = ahead.pop(self.samples).result()
+                tokens = self.features.of(rows, l_norm)
+                self.decoder.optimizer.learning_rate.assign(self._rate(fall and (self.samples - first) / fall))
+                logs = self.decoder.train_on_batch([l_norm, tokens, given], ab_norm, return_dict=True)
+                self.samples += batch
+                self._update_average()
+                now = time.perf_counter()
+                out_of_time = self._stopped or (minutes is not None and now - start > 60 * minutes)
+                ends = out_of_time or (samples is not None and self.samples >= samples)
+                if ends or now - mark[1] > 60 * every:
+                    if not np.isfinite(logs["loss"]):
+                        raise TrainingError(f"The loss is no longer a number. {self.folder} keeps the last state.")
+                    due = ends or len(self.history) % CHECKED_EVERY == 0
+                    self._checkpoint(logs, mark, now, fall, check if due else None)
+                    mark = (self.samples, time.perf_counter())
+                    self.decoder.reset_metrics()
+                    if out_of_time:
+                        break
+            for future in ahead.values():
+                future.cancel()
+
+    def stop(self, *arguments) -> None:
+        """Lets `train` save after the step that it is in, and end; a handler of signals."""
+        self._stopped = True
+
+    def _rate(self, fallen: float) -> float:
+        step = self.samples // self.settings.batch_size
+        return self.settings.learning_rate * min(1.0, (step + 1) / self.settings.warm_up) * (1 - fallen)
+
+    def _update_average(self):
+        step = self.samples // self.settings.batch_size
+        if step % AVERAGED_EVERY:
+            return
+        updates = step // AVERAGED_EVERY
+        momentum = min(MOMENTUM, (1 + updates) / (10 + updates))
+        for mean, new in zip(self.average, self.decoder.weights, strict=True):
+            mean *= momentum
+            mean += (1 - momentum) * np.asarray(new, np.float32)
+
+    def _checkpoint(self, logs, mark, now, fall, check):
+        """Adds a row to the history and saves; while the rate falls, only the result is kept."""
+        row = {"samples": self.samples, **{name: float(value) for name, value in logs.items()}}
+        row["learning_rate"] = float(np.asarray(self.decoder.optimizer.learning_rate))
+        row["samples_per_second"] = round((self.samples - mark[0]) / (now - mark[1]), 2)
+        self.seconds += now - mark[1]
+        if fall:  # at a rate of nothing the last weights are better than a mean that lags behind
+            self.average = [np.array(w) for w in self.decoder.get_weights()]
+        row["seconds"] = round(self.seconds, 1)
+        if check:
+            self.averaged.set_weights(self.average)
+            row |= check(self.averaged)
+        self.history.append(row)
+        log.info("%s", " ".join(f"{name}={value:.6g}" for name, value in row.items()))
+        if fall:
+            self.export(self.folder / "fallen")
+            with atomic_files.replacing(self.folder / "fallen" / "history.csv") as part:
+                pd.DataFrame(self.history).to_csv(part, index=False)
+        else:
+            self.save()
+
+
+def picture_set(text: str) -> PictureSet:
+    """A set from the command line: NAME=FOLDER, NAME=FOLDER@LIST, and either with *WEIGHT; by itself the weight is 1.
+
+    Args:
+        text: LIST is a text file with a name a line; without it all pictures of the folder are taken. A NAME that
+            ends in "_" takes those of the folder's pictures whose names begin with it.
+
+    Returns:
+        A `PictureSet`.
+
+    Raises:
+        DataError: the folder or the list is not there, or the text is not of this form.
+    """
+    name, found, rest = text.partition("=")
+    rest, _, weight = rest.partition("*")
+    folder, _, names = rest.partition("@")
+    try:
+        share = float(weight or 1)
+    except ValueError:
+        found = ""
+    if not found or not Path(folder).is_dir() or (names and not Path(names).is_file()):
+        raise DataError(f"A set is NAME=FOLDER, NAME=FOLDER@LIST, either with *WEIGHT. Received: {text}")
+    listed = Path(names).read_text("utf-8").split("\n") if names else datasets.pictures(Path(folder))
+    chosen = [line.strip() for line in listed if line.strip() and (not name.endswith("_") or line.startswith(name))]
+    return PictureSet(name, Path(folder), tuple(chosen), share)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command; see the module."""
+    parser = argparse.ArgumentParser(prog="python -m colorizer.training.long_run", description=__doc__.split("\n")[0])
+    parser.add_argument("--run", required=True, help="the run's folder; a run that is there goes on")
+    parser.add_argument("--encoder", required=True, help="a saved encoder, .keras")
+    parser.add_argument("--set", action="append", required=True, help="NAME=FOLDER[@LIST][*WEIGHT]; may be repeated")
+    parser.add_argument("--validate", help="FOLDER@LIST: squares of it are scored at every checkpoint")
+    parser.add_argument("--keep", help="folder for kept features (default: they are computed each time)")
+    parser.add_argument("--minutes", type=float, help="stop after this many (default: never)")
+    parser.add_argument("--samples", type=int, help="stop when the run has seen this many (default: never)")
+    parser.add_argument("--every", type=float, default=5, help="minutes between checkpoints (default: 5)")
+    parser.add_argument("--fall", type=int, default=0, help="let the rate fall over this many samples, see the module")
+    for name, value in asdict(Settings()).items():
+        kind = int if name == "views" else type(value)
+        parser.add_argument("--" + name.replace("_", "-"), type=kind, default=value, help=f"(default: {value})")
+    flags = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        _run(flags)
+    except ColorizerError as error:
+        parser.exit(error.exit_status, f"{error}\n")
+
+
+def _run(flags):
+    settings = Settings(**{name: getattr(flags, name) for name in asdict(Settings())})
+    sets = [picture_set(text) for text in flags.set]
+    mixture = Mixture(sets, settings.image_size, settings.seed, settings.views)
+    encoder = keras.saving.load_model(flags.encoder, compile=False)
+    described = {"encoder": Path(flags.encoder).stem, "sets": {s.name: [len(s.names), s.weight] for s in sets}}
+    run = LongRun(flags.run, settings, mixture, encoder, keep=flags.keep, described=described)
+    check = None
+    if flags.validate:
+        folder, _, names = flags.validate.partition("@")
+        one = picture_set(f"validation={folder}@{names}")
+        check = Squares(one, run.features.encoder, settings.image_size).score
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, run.stop)
+    log.info("%d pictures, %d samples seen", len(mixture), run.samples)
+    run.train(samples=flags.samples, minutes=flags.minutes, every=flags.every, fall=flags.fall, check=check)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Several sets of pictures as one endless stream of samples, each set with a weight.
+
+    sets, weights --> draws (set, picture, view) --> crop, flip --> luminance, made old in a third --> l_norm, ab
+
+Which picture is drawn depends on the sample's number and the seed alone, so a stream can go on at any place.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from colorizer import color
+from colorizer.data import degradation
+from colorizer.errors import DataError
+
+BLOCK = 4096  # samples in which every set has its exact share
+OLD_SHARE = 1 / 3  # of the samples whose luminance is made old
+WHOLE_SHARE = 0.25  # of the samples that show the whole picture, squeezed to a square as evaluation does
+SMALLEST_CROP = 0.6  # of the shorter side
+STRETCH = 0.15  # the most that a crop's aspect is changed by, as a logarithm
+STRIDE = 4  # pixels of luminance to one of the colors
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """A set of pictures and how often it is drawn.
+
+    Attributes:
+        name: for records.
+        root: the folder.
+        names: files relative to it.
+        weight: its share of the samples, relative to the other sets' weights.
+    """
+
+    name: str
+    root: Path
+    names: tuple[str, ...]
+    weight: float
+
+
+class Draw(NamedTuple):
+    """One sample: the set's index, the picture's row in the set, and how often the picture was drawn before."""
+
+    set_index: int
+    row: int
+    cycle: int
+
+
+class Sample(NamedTuple):
+    """What a network learns from.
+
+    Attributes:
+        l_norm: (S, S, 1) float32, -1..1, perhaps made old.
+        ab_norm: (S/4, S/4, 2) float32, ab/128, means over squares of pixels.
+    """
+
+    l_norm: np.ndarray
+    ab_norm: np.ndarray
+
+
+class Mixture:
+    """Several sets as one stream.
+
+    Args:
+        sets: not empty, with pictures in each.
+        image_size: side of the samples, a multiple of 16.
+        seed: of the order, the crops and the degradations.
+        views: how many different samples a picture gives; None for another one in every cycle.
+
+    Raises:
+        DataError: a set has no pictures or no weight.
+    """
+
+    def __init__(self, sets: Sequence[PictureSet], image_size: int, seed: int = 42, views: int | None = None):
+        for one in sets:
+            if not one.names or one.weight <= 0:
+                raise DataError(
+                    f"A set needs pictures and a weight above 0. Received: {one.name}, {len(one.names)} pictures, "
+                    f"weight {one.weight}. Leave the set out."
+                )
+        if not sets:
+            raise DataError("A mixture needs sets of pictures. Received: none. Name one.")
+        self.sets, self.image_size, self.seed, self.views = tuple(sets), image_size, seed, views
+        self._starts = np.cumsum([0, *(len(one.names) for one in sets)])
+        shares = np.array([one.weight for one in sets]) / sum(one.weight for one in sets) * BLOCK
+        self._counts = np.floor(shares).astype(int)
+        for index in np.argsort(self._counts - shares)[: BLOCK - self._counts.sum()]:  # the largest rests
+            self._counts[index] += 1
+
+    def __len__(self) -> int:
+        """How many different pictures there are."""
+        return int(self._starts[-1])
+
+    def number(self, draw: Draw) -> int:
+        """The picture's number among all pictures of all sets, from 0."""
+        return int(self._starts[draw.set_index] + draw.row)
+
+    def view(self, draw: Draw) -> int:
+        """Which of its samples a picture gives in this draw."""
+        return draw.cycle if self.views is None else draw.cycle % self.views
+
+    def draw(self, sample: int) -> Draw:
+        """The draw of sample number `sample`, from 0; the same for the same seed and sets."""
+        block, place = divmod(sample, BLOCK)
+        set_index, turn = _block(self.seed, block, tuple(self._counts))[place]
+        pictures = len(self.sets[set_index].names)
+        cycle, position = divmod(block * int(self._counts[set_index]) + int(turn), pictures)
+        return Draw(int(set_index), int(_order(self.seed, int(set_index), cycle, pictures)[position]), cycle)
+
+    def sample(self, draw: Draw) -> Sample:
+        """Reads, crops, flips and perhaps ages a picture.
+
+        Args:
+            draw: from `draw`.
+
+        Returns:
+            A `Sample`; the same for the same draw, seed and number of views.
+
+        Raises:
+            DataError: the picture cannot be read.
+        """
+        one = self.sets[draw.set_index]
+        path = one.root / one.names[draw.row]
+        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if bgr is None:
+            raise DataError(f"A picture cannot be read. Received: {path}. Remove it or repair it.")
+        rng = np.random.default_rng((self.seed, draw.set_index, draw.row, self.view(draw)))
+        rgb = cv2.cvtColor(cropped(bgr, self.image_size, rng), cv2.COLOR_BGR2RGB)
+        l_norm, ab_norm = color.rgb_to_l_ab(rgb)
+        if rng.random() < OLD_SHARE:
+            l_norm, border = degradation.aged(l_norm, rng)
+            ab_norm[border] = 0
+        side = self.image_size // STRIDE
+        return Sample(l_norm, cv2.resize(ab_norm, (side, side), interpolation=cv2.INTER_AREA))
+
+
+@functools.lru_cache(maxsize=4)
+def _block(seed, block, counts):
+    """(set, turn) of every sample of a block, in its order: (BLOCK, 2)."""
+    pairs = np.concatenate([np.column_stack([np.full(n, i), np.arange(n)]) for i, n in enumerate(counts)])
+    return np.random.default_rng((seed, 0, block)).permutation(pairs)
+
+
+@functools.lru_cache(maxsize=64)
+def _order(seed, set_index, cycle, pictures):
+    """The order of a set's pictures in one cycle."""
+    return np.random.default_rng((seed, 1, set_index, cycle)).permutation(pictures)
+
+
+def cropped(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """A random crop as a square, mirrored in half of the cases; in a quarter of them it is the whole picture.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        side: of the result.
+        rng: the source of all draws.
+
+    Returns:
+        (side, side, 3) uint8.
+    """
+    height, width = picture.shape[:2]
+    if rng.random() >= WHOLE_SHARE:
+        crop = min(height, width) * rng.uniform(SMALLEST_CROP, 1)
+        stretch = np.exp(rng.uniform(-STRETCH, STRETCH) / 2)
+        rows, columns = (min(max(int(n), 1), most) for n, most in ((crop * stretch, height), (crop / stretch, width)))
+        top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+        picture = picture[top : top + rows, left : left + columns]
+    shrinks = min(picture.shape[:2]) > side
+    picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.ascontiguousarray(picture[:, ::-1]) if rng.random() < 0.5 else picture

@@ -1,0 +1,74 @@
+"""What an encoder sees in luminance: one interface for classifiers and Vision Transformers."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from colorizer import color
+from colorizer.classifiers import vision_transformer
+from colorizer.classifiers.vision_transformer import Shape
+from colorizer.methods.layers import backbone
+
+SMALL = Shape(width=24, heads=2, blocks=3, grid=5)
+
+
+@pytest.fixture
+def transformer():
+    keras.utils.set_random_seed(0)
+    return vision_transformer.build((70, 70), (0, 2), SMALL)
+
+
+def picture(height=64, width=64):
+    """A gray picture's luminance, (1, H, W, 1) as a network takes it, and the gray levels."""
+    levels = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
+    levels = cv2.GaussianBlur(levels, (0, 0), 3)
+    levels = cv2.normalize(levels, None, 0, 255, cv2.NORM_MINMAX)
+    return color.rgb_to_l_ab(np.repeat(levels[..., None], 3, axis=-1))[0][None], levels
+
+
+def test_gray_is_that_of_srgb():
+    levels = np.arange(256, dtype=np.uint8)[None]
+    l_norm = color.rgb_to_l_ab(np.repeat(levels[..., None], 3, axis=-1))[0][None]
+    gray = keras.ops.convert_to_numpy(backbone.Gray()(l_norm))[0, ..., 0]
+    assert np.abs(gray - levels).max() < 0.1
+
+
+def test_a_transformer_sees_the_picture_averaged_to_its_own_patches(transformer):
+    l_norm, _ = picture(64, 96)
+    gray = keras.ops.convert_to_numpy(backbone.Gray()(l_norm))[0, ..., 0]
+    smaller = cv2.resize(gray, (84, 56), interpolation=cv2.INTER_AREA)
+    exact = vision_transformer.build((56, 84), (0, 2), SMALL)
+    exact.set_weights(transformer.get_weights())
+    expected = exact.predict_on_batch(np.repeat(smaller[None, ..., None], 3, axis=-1))
+    tokens = backbone.tokens(transformer, (64, 96)).predict_on_batch(l_norm)
+    assert tokens.shape == (1, 4, 6, 48)
+    np.testing.assert_allclose(tokens, expected, atol=2e-3)
+
+
+def test_a_classifier_gives_a_grid_of_the_same_size():
+    encoder = backbone.tokens(backbone.plain(), 64)
+    tokens = encoder.predict_on_batch(picture()[0])
+    assert tokens.shape == (1, 4, 4, 96 + 192 + 384)
+    np.testing.assert_allclose(tokens[..., :96].mean(axis=-1), 0, atol=1e-4)
+    with pytest.raises(ValueError, match="takes squares. Received: 64 x 96"):
+        backbone.tokens(backbone.plain(), (64, 96))
+
+
+@pytest.mark.parametrize("kind", ["transformer", "classifier"])
+def test_an_encoder_is_made_again_for_another_size(kind, transformer):
+    encoder = backbone.tokens(transformer if kind == "transformer" else backbone.plain(), 64)
+    copy = keras.models.model_from_json(encoder.to_json())
+    copy.set_weights(encoder.get_weights())
+    larger = backbone.tokens(copy, 96)
+    assert larger.output_shape[1:] == (6, 6, encoder.output_shape[-1])
+    again = backbone.tokens(larger, 64)
+    l_norm = picture()[0]
+    np.testing.assert_allclose(again.predict_on_batch(l_norm), encoder.predict_on_batch(l_norm), atol=1e-5)
+
+
+def test_averaging_by_area_keeps_what_is_constant():
+    area = backbone._area(16, 14)
+    assert area.shape == (14, 16)
+    np.testing.assert_allclose(area.sum(axis=1), 1)
+    np.testing.assert_allclose(area.sum(axis=0), 14 / 16)

@@ -1,0 +1,45 @@
+"""The table of soft codes beside the search for the nearest bins."""
+
+import numpy as np
+from keras import ops
+
+from colorizer import color
+from colorizer.methods import colorful
+from colorizer.methods.layers import code_table
+
+
+def dense(ab):
+    """Soft codes by a search: (n, 2) -> (n, 313)."""
+    indices, shares = map(ops.convert_to_numpy, colorful.encode(ops.convert_to_tensor(ab)))
+    codes = np.zeros((len(ab), len(colorful.BINS)), np.float32)
+    np.put_along_axis(codes, indices, shares, axis=-1)
+    return codes
+
+
+def test_whole_units_have_the_code_of_the_search():
+    rng = np.random.default_rng(0)
+    # Off the grid of bins by less than half a unit there are no ties, in which both may choose another neighbor.
+    ab = rng.integers([-85, -105], [98, 94], (200, 2)).astype(np.float32)
+    codes = ops.convert_to_numpy(code_table.Codes()(ab))
+    np.testing.assert_allclose(codes.sum(axis=-1), 1, atol=1e-5)
+    expected, means = dense(ab), codes @ colorful.BINS
+    np.testing.assert_allclose(means, expected @ colorful.BINS, atol=0.6)
+    same = np.abs(codes - expected).max(axis=-1) < 1e-4
+    assert same.mean() > 0.3
+    np.testing.assert_allclose(np.sort(codes)[:, -3:], np.sort(expected)[:, -3:], atol=1e-4)
+
+
+def test_every_color_of_srgb_is_in_the_table():
+    levels = np.linspace(0, 255, 18).astype(np.uint8)
+    rgb = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 1, 3)
+    ab = color.rgb_to_lab(rgb)[:, 0, 1:]
+    assert (np.round(ab) >= code_table.FIRST).all()
+    assert (np.round(ab) <= code_table.LAST).all()
+    rows = ops.convert_to_numpy(code_table.rows(ab))
+    assert rows.min() >= 0
+    assert rows.max() < len(code_table.table())
+
+
+def test_what_lies_outside_takes_the_nearest_row():
+    rows = ops.convert_to_numpy(code_table.rows(np.float32([[-500, -500], [500, 500]])))
+    assert rows.tolist() == [0, len(code_table.table()) - 1]

@@ -1,0 +1,132 @@
+"""The long training: it learns, goes on as if nothing had happened, and keeps its record."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from colorizer.classifiers import vision_transformer
+from colorizer.errors import DataError, TrainingError
+from colorizer.methods.layers import token_decoder
+from colorizer.training import long_run
+from colorizer.training.long_run import LongRun, Settings
+from colorizer.training.mixture import Mixture, PictureSet
+from colorizer.training.validation_squares import Squares
+
+SETTINGS = Settings(image_size=32, batch_size=4, warm_up=4, precision="float32")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(long_run, "PRIOR_SAMPLES", 8)
+    monkeypatch.setattr(token_decoder, "JOINED", 16)
+    monkeypatch.setattr(token_decoder, "WIDTHS", (16, 12, 8))
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    keras.utils.set_random_seed(0)
+    return vision_transformer.build((28, 28), (0, 1), vision_transformer.Shape(24, 2, 2, 5))
+
+
+@pytest.fixture
+def start(picture_folder, encoder, tmp_path):
+    """(name, keep, settings) -> a run on the drawn pictures."""
+    names = tuple(sorted(path.name for path in picture_folder.iterdir()))
+
+    def begin(name, keep=None, settings=SETTINGS):
+        mixture = Mixture([PictureSet("drawn", picture_folder, names, 1)], 32, settings.seed, settings.views)
+        return LongRun(tmp_path / name, settings, mixture, encoder, keep=keep)
+
+    return begin
+
+
+def assert_same(one: LongRun, other: LongRun):
+    assert one.samples == other.samples
+    pairs = [(one.decoder.get_weights(), other.decoder.get_weights()), (one.average, other.average)]
+    for mine, theirs in pairs:
+        for a, b in zip(mine, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_it_learns_and_goes_on_bit_for_bit(start, tmp_path):
+    whole = start("whole")
+    whole.train(samples=128)
+    start("halved", keep=tmp_path / "features").train(samples=64)
+    halved = start("halved", keep=tmp_path / "features")
+    assert halved.samples == 64
+    halved.train(samples=128)
+    assert_same(whole, halved)
+    history = pd.read_csv(tmp_path / "halved" / "history.csv")
+    assert history.samples.tolist() == [64, 128]
+    assert history.loss[1] < history.loss[0]
+    assert sorted(path.name for path in (tmp_path / "halved" / "last").iterdir()) == [
+        "000000128.npz",
+        "000000128.weights.h5",
+        "state.json",
+    ]
+
+
+def test_a_signal_ends_it_with_a_whole_state(start, tmp_path):
+    run = start("run")
+    update = run._update_average
+
+    def update_and_stop():
+        update()
+        run.stop()
+
+    run._update_average = update_and_stop
+    run.train()
+    assert json.loads((tmp_path / "run" / "last" / "state.json").read_text())["samples"] == 4
+    assert start("run").samples == 4
+
+
+def test_a_falling_rate_leaves_the_run_as_it_was(start, tmp_path):
+    run = start("run")
+    run.train(samples=16)
+    before = (tmp_path / "run" / "last" / "state.json").read_text()
+    run.train(fall=32)
+    assert (tmp_path / "run" / "last" / "state.json").read_text() == before
+    history = pd.read_csv(tmp_path / "run" / "fallen" / "history.csv")
+    assert history.samples.tolist() == [16, 48]
+    assert history.learning_rate[1] < 0.2 * SETTINGS.learning_rate
+    fallen = token_decoder.build((32, 32), 48)
+    fallen.load_weights(tmp_path / "run" / "fallen" / long_run.WEIGHTS)
+    for mine, theirs in zip(fallen.get_weights(), run.decoder.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-3)
+
+
+def test_other_settings_are_another_run(start):
+    start("run")
+    other = Settings(**(SETTINGS.__dict__ | {"learning_rate": 0.5}))
+    with pytest.raises(TrainingError, match="begun with learning_rate 0.001. Received: 0.5"):
+        start("run", settings=other)
+    endless = Settings(**(SETTINGS.__dict__ | {"views": None}))
+    with pytest.raises(TrainingError, match="need a number of views"):
+        start("other", keep="features", settings=endless)
+
+
+def test_hints_help_on_validation_pictures(start, picture_folder):
+    run = start("run")
+    run.train(samples=400)
+    names = tuple(sorted(path.name for path in picture_folder.iterdir()))[:6]
+    pictures = PictureSet("validation", picture_folder, names, 1)
+    run.averaged.set_weights(run.average)
+    without, many = (Squares(pictures, run.features.encoder, 32, n).score(run.averaged) for n in (0, 64))
+    assert set(without) == {"val_loss", "val_mse", "val_psnr"}
+    assert many["val_mse"] < without["val_mse"]
+
+
+def test_a_set_on_the_command_line(picture_folder, tmp_path):
+    everything = long_run.picture_set(f"drawn={picture_folder}")
+    assert (everything.name, len(everything.names), everything.weight) == ("drawn", 24, 1)
+    assert len(long_run.picture_set(f"picture_={picture_folder}*2.5").names) == 24
+    assert not long_run.picture_set(f"other_={picture_folder}").names
+    (tmp_path / "list.txt").write_text("picture_03.png\n\npicture_01.png\n")
+    listed = long_run.picture_set(f"drawn={picture_folder}@{tmp_path / 'list.txt'}*7")
+    assert (listed.names, listed.weight) == (("picture_03.png", "picture_01.png"), 7)
+    for text in ("drawn", f"drawn={tmp_path / 'nowhere'}", f"drawn={picture_folder}*much"):
+        with pytest.raises(DataError, match="A set is NAME=FOLDER"):
+            long_run.picture_set(text)
