@@ -23,6 +23,7 @@ COMMANDS = {
     "app": ("colorizer.app.__main__", "open the web page (extra [app])"),
     "export": ("colorizer.export.convert", "write a network for ONNX Runtime, LiteRT or TensorFlow (extra [export])"),
     "cluster": ("colorizer.cluster.__main__", "colorize archives and train on many machines (extra [ray])"),
+    "fetch": ("colorizer.classifiers.fetch", "get an ImageNet classifier by its name"),
     "reproduce": ("colorizer.cli.reproduce", "run every training of the reproduction"),
     "demo": ("colorizer.cli.demo", "colorize a few photos that come with scikit-image"),
 }
