@@ -19,8 +19,8 @@ import subprocess
 import sys
 import time
 
-# G multiply-adds of one forward pass of one 256x256 picture (BASELINES §0). Let there be Color sees
-# a picture at 256 and at 224, where BASELINES' 11.2 counts 256 alone; a GAN's step runs its
+# G multiply-adds of one forward pass of one 256x256 picture (docs/reproduction_notes.md, 0). Let there be Color sees
+# a picture at 256 and at 224, where the notes' 11.2 counts 256 alone; a GAN's step runs its
 # discriminator (3.3) as well.
 MULTIPLY_ADDS = {"efficientnet": 17.5, "let_there_be_color": 14.6, "colorful": 41.8, "gan": 9.2, "trivial": 0.0}
 

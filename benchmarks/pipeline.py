@@ -26,7 +26,7 @@ IMAGE_SIZE = 256
 
 
 def ancestors(rgb_u8: np.ndarray, vectors: np.ndarray):
-    """The ancestors' chain (BASELINES §2), class vectors at hand: all pictures in memory as floats.
+    """The ancestors' chain (docs/reproduction_notes.md, 2), class vectors at hand: all pictures in memory as floats.
 
     Args:
         rgb_u8: (N, S, S, 3) uint8.

@@ -217,7 +217,7 @@ def split(lab: np.ndarray, out: tuple[np.ndarray, np.ndarray] | None = None) -> 
     Returns:
         `l_norm` (..., 1) float32 in -1..1, `ab_norm` (..., 2) float32 within -0.85..0.77.
 
-    Source: DESIGN data flow; ab/128 from BASELINES §2.1.
+    Source: docs/reproduction_notes.md, 2.1.
     """
     l_norm, ab_norm = out or (np.empty((*lab.shape[:-1], n), np.float32) for n in (1, 2))
     pixels = np.ascontiguousarray(lab, np.float32).reshape(1, -1, 3)
@@ -254,7 +254,7 @@ def merge(l: np.ndarray, ab_norm_hat: np.ndarray, dtype=np.uint8) -> np.ndarray:
     Returns:
         (H, W, 3) sRGB of `dtype`. L* is the input's wherever the colour is inside sRGB.
 
-    Source: BASELINES §0, "Colour merge at full resolution".
+    Source: docs/reproduction_notes.md, 0.
     """
     height, width = l.shape
     ab = ab_norm_hat.astype(np.float32) * AB_SCALE
@@ -272,7 +272,7 @@ def grey(l: np.ndarray) -> np.ndarray:
     Returns:
         (H, W, 3) uint8 sRGB with three equal channels. For a photograph that is grey already, itself.
 
-    Source: ours. L* and not luma, so that training and black-and-white input agree (BASELINES §0).
+    L* and not luma, so that training and black-and-white input agree.
     """
     # One channel three times: rounding alone would set the three apart by a level here and there.
     return np.repeat(merge(l, np.zeros((*l.shape, 2), np.float32))[..., :1], 3, axis=-1)

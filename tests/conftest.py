@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def data_root() -> Path | None:
-    """The folder with coco/, paintings/, ood/: $COLORIZER_DATA, else ../shared/data, else None."""
+    """The folder with coco/, paintings/, ood/: $COLORIZER_DATA, else one beside the checkout, else None."""
     for candidate in (os.environ.get("COLORIZER_DATA"), REPOSITORY.parent / "shared" / "data"):
         if candidate and (Path(candidate) / "coco").is_dir():
             return Path(candidate)

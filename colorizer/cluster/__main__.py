@@ -2,7 +2,7 @@
 
     python -m colorizer cluster colorize album/ -o colored/
     python -m colorizer cluster colorize s3://bucket/scans -o s3://bucket/colored     (pip install s3fs)
-    python -m colorizer cluster train --ranks 2 -- --dataset coco --run /shared/runs/mine --batch-size 40
+    python -m colorizer cluster train --ranks 2 -- --dataset coco --run /mnt/runs/mine --batch-size 40
 
 RAY_ADDRESS names the cluster; without it one starts on this machine and ends with the command. Existing
 results are skipped, so that the same command continues after an interruption. All machines must see a local

@@ -20,7 +20,7 @@ _UNIDENTIFIED = (
     "magnitude only."
 )
 _OURS = "**ours** is the run that has seen most training pictures (epochs x images); other runs have their names."
-_BASELINES = "all-gray predicts no color, mean-color the training set's mean color in every pixel."
+_TRIVIAL = "all-gray predicts no color, mean-color the training set's mean color in every pixel."
 
 
 def _page(title, parts, notes, note):
@@ -77,7 +77,7 @@ def table2(table: pd.DataFrame, comparison: statistics.Comparison, note: str = "
         "Whole test lists: the paper's column is its validation value. " + _INTERVALS,
         MARKED,
         _OURS,
-        _BASELINES,
+        _TRIVIAL,
     ]
     lists = test_set_section.render(_each_once(_ours(table)), comparison, ("mse_ab", "accuracy_argmax_ab"))
     return _page("Table 2. Training results", [markdown.table(header, rows), lists], notes, note)
@@ -146,7 +146,7 @@ def _sources(table):
 
 
 def _pixel_notes(table):
-    notes = [_SETTINGS, MARKED, "Paper, whole test lists: the mean of its eight values.", _OURS, _BASELINES]
+    notes = [_SETTINGS, MARKED, "Paper, whole test lists: the mean of its eight values.", _OURS, _TRIVIAL]
     used = sorted({row.classifier for row in table.itertuples() if row.source == "ours"} - {NONE})
     if used:
         notes.append(f"Class vectors of ours: {', '.join(used)}; the paper's: efficientnet_b4.")
@@ -166,5 +166,5 @@ def headline(table: pd.DataFrame, note: str = "") -> str:
         colorful = f"{r.colourfulness:.1f} ({r.colourfulness_truth:.1f})"
         predictor = [title_of(r.method), r.trained_on, r.classifier]
         rows.append([f"{r.test_set} (n={r.n})", *predictor, *numbers, colorful])
-    lines = [note, _SETTINGS.split(" [low")[0], _BASELINES]
+    lines = [note, _SETTINGS.split(" [low")[0], _TRIVIAL]
     return markdown.table(header, rows) + "\n\n" + markdown.notes(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Every metric against an identity and a number from outside; the floor of BASELINES and DESIGN."""
+"""Every metric against an identity and a number from outside; the floor of the test lists."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from colorizer.evaluation import metrics, test_sets
 
 
 def photo(name):
-    """A scikit-image photograph at 256x256 as BASELINES §6.7 prepares it."""
+    """A scikit-image photograph at 256x256 as docs/reproduction_notes.md, 6, prepares it."""
     return np.rint(resize(getattr(skimage.data, name)(), (256, 256), anti_aliasing=True) * 255).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Colorful Image Colorization: the checks of BASELINES §6.1-6.5, and the same on JAX."""
+"""Colorful Image Colorization: the checks of docs/reproduction_notes.md, 6, and the same on JAX."""
 
 import importlib.util
 import os
@@ -41,7 +41,7 @@ SIZES = [
     19,
     19,
     10,
-]  # bins for each a, BASELINES §1.2
+]  # bins for each a, docs/reproduction_notes.md, 1.2
 
 
 def photograph(size, rgb_u8=None):
@@ -246,7 +246,7 @@ def test_grey_pictures_teach_nothing():
 
 @pytest.mark.slow
 def test_overfits_one_photograph():
-    """BASELINES §6.5: under 1.6 nats a pixel; 32x32, 20 steps with a learning rate of 1e-3, 10 with a tenth of it."""
+    """Under 1.6 nats a pixel; 32x32, 20 steps with a learning rate of 1e-3, 10 with a tenth of it."""
     keras.utils.set_random_seed(0)
     l_norm, ab_norm = photograph(32)
     network = METHOD.build(32)

@@ -1,4 +1,4 @@
-"""The GAN: layers, losses, turns, resuming, and the same on JAX. BASELINES §1.3, §6.1, §6.5."""
+"""The GAN: layers, losses, turns, resuming, and the same on JAX. docs/reproduction_notes.md, 1.3 and 6."""
 
 import keras
 import numpy as np
@@ -191,7 +191,7 @@ def test_its_own_luminance_can_be_scored_too():
 
 @pytest.mark.slow
 def test_overfits_one_photograph():
-    """BASELINES §6.5: an L1 under 0.02; 32x32, 140 steps with a learning rate of 5e-4, 50 with a tenth of it."""
+    """An L1 under 0.02; 32x32, 140 steps with a learning rate of 5e-4, 50 with a tenth of it."""
     keras.utils.set_random_seed(0)
     l_norm, ab_norm = photograph(32)
     network = METHOD.build(32)

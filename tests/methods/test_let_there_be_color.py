@@ -1,4 +1,4 @@
-"""Let there be Color!: layers, both scales, both losses, and the same on JAX. BASELINES §1.1, §6.1, §6.5."""
+"""Let there be Color!: layers, both scales, both losses, and the same on JAX. docs/reproduction_notes.md, 1.1 and 6."""
 
 from types import SimpleNamespace
 
@@ -39,7 +39,7 @@ def test_the_network_has_the_layers_of_the_paper(monkeypatch):
     labelled = ltbc.with_classes(network, 205)
     assert (labelled.count_params(), trainable(labelled)) == (42_380_847, 42_367_343)
     assert [tuple(out.shape[1:]) for out in labelled.outputs] == [(128, 128, 2), (205,)]
-    # The whole picture in the global path has more positions to connect: BASELINES' test of the wiring.
+    # The whole picture in the global path has more positions to connect: a test of the wiring.
     monkeypatch.setattr(ltbc, "global_size", lambda size: size)
     assert METHOD.build().count_params() == 50_060_130
 
@@ -128,7 +128,7 @@ def test_adadelta_has_no_schedule():
 
 @pytest.mark.slow
 def test_overfits_one_photograph():
-    """BASELINES §6.5: a colour loss under 1e-3; 32x32, 30 steps with a learning rate of 1, 15 with a tenth of it.
+    """A color loss under 1e-3; 32x32, 30 steps with a learning rate of 1, 15 with a tenth of it.
 
     The photograph comes with its mirror images: normalization of a fully connected layer over a
     batch of one is zero. The smaller steps at the end let the moving averages catch up.
