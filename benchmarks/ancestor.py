@@ -1,4 +1,4 @@
-"""A whole epoch, against the loop that the paper's ancestors run (docs/reproduction_notes.md, 2), with the same network.
+"""A whole epoch, against the loop that the paper's ancestors run with the same network.
 
     python -m benchmarks.ancestor
     python -m benchmarks.ancestor --image-size 256 --images 300 --classifier path/to/classifier.keras
