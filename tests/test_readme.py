@@ -23,7 +23,7 @@ STANDS_FOR = {
     PAINTINGS: f"{PAINTINGS} {SMALL}",
     f"{PAINTINGS} --method colorful": f"{PAINTINGS} --method colorful {SMALL}",
     "make tables": "python evaluate.py --committed",
-    f"{FINE_TUNING} --image-size 192 --epochs 5 --run runs/mine": f"{FINE_TUNING} {SMALL} --image-size 64 --run runs/mine",
+    f"{FINE_TUNING} --image-size 192 --epochs 5 --run runs/mine": f"{FINE_TUNING} {SMALL} --run runs/mine",
 }
 
 
