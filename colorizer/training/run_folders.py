@@ -5,6 +5,7 @@ Nothing here imports Keras, so that `train.py` refuses a wrong folder at once.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -53,6 +54,40 @@ def newest(folder: str | Path) -> Path:
         there = f"Name one with --run:\n  {names}" if beside else "Leave --resume out to start one."
         raise RecordError(f"There is no run of this method and data set to resume. Received: no {folder}. {there}")
     return max(ages)[-1]
+
+
+def read_config(folder: str | Path) -> dict | None:
+    """The run's `config.json`, or None where no run was started.
+
+    Raises:
+        RecordError: the file is damaged.
+    """
+    return read_json(
+        Path(folder) / RECORD,
+        "It says how the run was trained: without it the run can be neither resumed nor used. Restore the file, "
+        "or train again in another --run.",
+    )
+
+
+def read_json(path: Path, advice: str) -> dict | None:
+    """A JSON object, or None where there is no file.
+
+    Args:
+        path: of the file.
+        advice: what to do where it is damaged.
+
+    Raises:
+        RecordError: the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError(f"a {type(value).__name__}, not an object")
+    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are such
+        raise RecordError(f"{path} is damaged. {advice} Received: {error}") from error
+    return value
 
 
 def refuse_taken(folder: str | Path) -> None:

@@ -16,7 +16,6 @@ anywhere the run resumes from the end of the last epoch it names.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,11 +47,7 @@ class Record:
         Raises:
             RecordError: the file is damaged.
         """
-        return _read_json(
-            self.folder / run_folders.RECORD,
-            "It says how the run was trained: without it the run can be neither resumed nor used. Restore the file, "
-            "or train again in another --run.",
-        )
+        return run_folders.read_config(self.folder)
 
     def has_state(self) -> bool:
         """Whether an epoch was finished, so that the run can be resumed."""
@@ -68,7 +63,7 @@ class Record:
         Raises:
             RecordError: the file is damaged.
         """
-        return _read_json(self.last / STATE, self._advice())
+        return run_folders.read_json(self.last / STATE, self._advice())
 
     def load_state(self, trainer: keras.Model, state: dict) -> None:
         """Gives a trainer the weights, and the optimizer the variables, of a state.
@@ -104,7 +99,7 @@ class Record:
             RecordError: the file is damaged.
         """
         advice = "It says which pictures were held out. Restore the file, or train again in another --run."
-        return _read_json(self.folder / SPLIT, advice) or _read_json(self.last / SPLIT, advice)
+        return run_folders.read_json(self.folder / SPLIT, advice) or run_folders.read_json(self.last / SPLIT, advice)
 
     def start(self, config: dict, resume: bool = False) -> dict | None:
         """Starts a run, or resumes the one that is there.
@@ -187,16 +182,3 @@ class ReadOnly(Record):
         """Nothing; so the others."""
 
     write_history = keep_split = save_best = keep_encoder = finish = save_state
-
-
-def _read_json(path: Path, advice: str) -> dict | None:
-    """A JSON object, or None where there is no file."""
-    if not path.is_file():
-        return None
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(value, dict):
-            raise ValueError(f"a {type(value).__name__}, not an object")
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are such
-        raise RecordError(f"{path} is damaged. {advice} Received: {error}") from error
-    return value
