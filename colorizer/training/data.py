@@ -116,12 +116,12 @@ def _dataset(config, split) -> datasets.Dataset:
     now = {name for part in datasets.PARTS for name in getattr(whole, part)}
     absent = sorted(name for name in listed - now if not (whole.root / name).is_file())
     if absent:
-        log.warning("%s left %s and cannot be used: %s", _pictures(absent), whole.root, _some(absent))
+        log.warning("Missing in %s: %s of this run's split: %s", whole.root, _pictures(absent), _some(absent))
     # With --limit the run's lists leave pictures out, and new ones cannot be told from those.
     if (new := sorted(now - listed)) and config.limit is None:
         log.warning(
-            "%s in %s stay out: a resumed run keeps the split it was started with: %s",
-            *(_pictures(new, "new "), whole.root, _some(new)),
+            "Left out of %s: %s, since a resumed run keeps its split: %s",
+            *(whole.root, _pictures(new, "new "), _some(new)),
         )
     left = {part: tuple(name for name in split[part] if name not in set(absent)) for part in datasets.PARTS}
     return replace(whole, **left)
