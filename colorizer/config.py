@@ -226,7 +226,8 @@ def resolve(given: Mapping[str, Any], method: Declaration | None = None) -> Trai
 
 def default_run(config: TrainConfig) -> str:
     """The folder of a run that names none, while it is free: runs/METHOD-DATASET."""
-    return (Path("runs") / f"{config.method}-{Path(config.dataset).resolve().name or 'pictures'}").as_posix()
+    parts = [Path(part).name or Path(part).resolve().name or "pictures" for part in config.dataset.split("+")]
+    return (Path("runs") / f"{config.method}-{'+'.join(parts)}".replace(":", "-")).as_posix()
 
 
 def _check_options(given, method):

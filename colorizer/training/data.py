@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from colorizer import methods
-from colorizer.classifiers import classifier
+from colorizer.classifiers import class_vectors, classifier
 from colorizer.config import TrainConfig
 from colorizer.data import batches, coco_labels, datasets, pixel_store
 from colorizer.errors import DataError, LabelsError
@@ -32,6 +32,7 @@ class Data:
     val_rows: np.ndarray
     labels: np.ndarray | None = None  # (rows,) class numbers
     classes: int = 0
+    draws: np.ndarray | None = None  # (len(train_rows),) how often an epoch draws each training picture
 
     def labeled_batches(self, rows: np.ndarray, config: TrainConfig, **options) -> batches.Batches:
         """Batches as `fit` gets them: with the classes in the target where the run has labels."""
@@ -48,6 +49,7 @@ class Data:
         return self.labeled_batches(
             self.train_rows,
             config,
+            draws=self.draws,
             generator=batches.generator_of(config),
             tone_range=config.tone_range,
             shuffle=True,
@@ -93,7 +95,9 @@ def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | No
     # The same list of names gives the same rows.
     small = shown_to.model is not None and config.image_size < TrainConfig.image_size
     shown = pixel_store.build(dataset.root, [*dataset.train, *dataset.val]) if small else pictures
-    data = Data(dataset, pictures, loaded, classifier.vectors_of(shown_to, shown), train_rows, val_rows)
+    draws = [draw for name, draw in zip(dataset.train, dataset.draws, strict=False) if name not in pictures.dropped]
+    data = Data(dataset, pictures, loaded, class_vectors.of(shown_to, shown), train_rows, val_rows)
+    data = replace(data, draws=np.array(draws) if draws else None)
     if not config.labels:
         return data
     of_pictures, categories = coco_labels.read(config.labels, pictures.names)
@@ -124,6 +128,9 @@ def _dataset(config, split) -> datasets.Dataset:
             *(whole.root, _pictures(new, "new "), _some(new)),
         )
     left = {part: tuple(name for name in split[part] if name not in set(absent)) for part in datasets.PARTS}
+    if whole.draws:
+        draw_of = dict(zip(whole.train, whole.draws, strict=True))
+        left["draws"] = tuple(draw_of.get(name, 1.0) for name in left["train"])
     return replace(whole, **left)
 
 

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from colorizer import methods
+from colorizer.classifiers import classifier
 from colorizer.config import TrainConfig, flag_of
 from colorizer.errors import RecordError, TrainingError
 from colorizer.training import distribution, initialization, run_folders
@@ -80,6 +81,12 @@ def _run(config, resume, group, watch) -> dict:
         source = before["data"]["split_source"]
         data = replace(data, dataset=replace(data.dataset, split_source=source))
     group.require(len(data.train_rows), len(data.val_rows))
+    if before.get("classifier_sha256", data.classifier.fingerprint) != data.classifier.fingerprint:
+        raise RecordError(
+            f"{record.folder} was trained with the classifier {before['classifier_name']} "
+            f"({before['classifier_sha256']}). Received: {data.classifier.name} ({data.classifier.fingerprint}). "
+            "Name the right file with --classifier."
+        )
     described = describe(config, method, data, group)
     if not before.get("commit", described["commit"]).endswith(described["commit"]):  # trained by several
         described["commit"] = f"{before['commit']}, then {described['commit']}"
@@ -159,7 +166,7 @@ class _Session:
             plateau=plateau,
             best=BestWeights(self.network, self.record),
             check=self.check,
-            images=len(self.data.train_rows),
+            images=len(self.train.rows),
             max_minutes=config.max_minutes,
             group=group,
         )
@@ -265,6 +272,8 @@ def _check_same_run(record, config) -> dict:
     for name, value in asdict(config).items():
         # A run from before there was a setting was trained with what is now its default.
         before = recorded.get(name, getattr(TrainConfig, name))
+        if name == "classifier":  # its file may be elsewhere now; its sha256 is compared when it is loaded
+            before, value = classifier.name_of(before), classifier.name_of(value)
         same = Path(before) == Path(value) if name == "dataset" else before == value
         if name not in _FREE_ON_RESUME and not same:
             raise RecordError(

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from colorizer import environment, weights
+from colorizer.classifiers import classifier
 from colorizer.config import TrainConfig
 from colorizer.data import batches
 from colorizer.evaluation import metrics
@@ -21,6 +22,7 @@ from colorizer.training.distribution import Group
 def describe(config: TrainConfig, method, data: Data, group: Group) -> dict:
     """What `config.json` holds: every setting and everything that can change a result."""
     return asdict(config) | {
+        "classifier": classifier.name_of(config.classifier),
         "method_title": method.title,
         "departures": {
             name: {"value": default.value, "source": default.reason}

@@ -22,6 +22,7 @@ def test_the_default_folder_is_outside_the_records(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert config.resolve({"dataset": "paintings"}).run == "runs/efficientnet-paintings"
     assert config.resolve({"dataset": "coco+paintings"}).run == "runs/efficientnet-coco+paintings"
+    assert config.resolve({"dataset": "coco+my/photos:2"}).run == "runs/efficientnet-coco+photos-2"
     assert config.resolve({"dataset": "my/photos/"}).run == "runs/efficientnet-photos"
     assert config.resolve({"dataset": "."}).run == f"runs/efficientnet-{tmp_path.name}"
 
