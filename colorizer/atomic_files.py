@@ -14,6 +14,7 @@ from pathlib import Path
 
 # In a temporary name: a folder may be shared by machines, and a process's number means something on its own alone.
 _MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
+_TEMPORARY = re.compile(r"\.\d+-\d+-[0-9a-f]{8}-.")  # begins a temporary name, of any machine
 
 
 @contextlib.contextmanager
@@ -67,6 +68,13 @@ def sweep(path: str | Path) -> None:
             path.with_name(name).unlink(missing_ok=True)
 
 
+def sweep_folder(folder: str | Path) -> None:
+    """Removes every temporary file that killed writers left in a folder that nobody writes to now."""
+    for path in Path(folder).iterdir():
+        if _TEMPORARY.match(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def _tail(path: Path) -> str:
     """What a temporary name keeps of the name: all of it and a prefix may be too long together."""
     return os.fsdecode(os.fsencode(path.name)[-200:])
@@ -76,6 +84,14 @@ def write_text(path: str | Path, text: str) -> None:
     """Writes a UTF-8 text file, whole or not at all. Source: ours."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Writes a file of bytes, whole or not at all, and waits until the disk has it: a power cut leaves no half file."""
+    with replacing(path) as part, open(part, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: str | Path, value) -> None:

@@ -8,8 +8,10 @@ A field's name is its flag (`batch_size` is `--batch-size`), its key in a run's
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 SCHEDULES = ("plateau", "one_cycle")
@@ -17,6 +19,10 @@ INITIALIZERS = ("he_normal", "glorot_uniform")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CLASSES = 1000  # ImageNet's: the length of a class vector
 STRATEGIES = ("none", "mirrored", "jax")
+# Four times the paper's side: 16 times its memory and time. A photo keeps its own luminance at full size, and colors
+# need no more pixels.
+LARGEST_IMAGE = 1024
+SEEDS = 2**32  # what NumPy and Keras take
 
 
 METHOD = "options of some methods"  # the group of the fields that a method must have among its `options`
@@ -114,7 +120,7 @@ class TrainConfig:
     frozen_epochs: int = setting(0, "the encoder stays as it is for this many epochs", "ours", int, group=METHOD)
 
     # -- pixels
-    image_size: int = setting(256, "side of the square the network sees, a multiple of 32", "§III.B", int)
+    image_size: int = setting(256, "side of the square the network sees, a multiple of 32, at most 1024", "§III.B", int)
     horizontal_flip: bool = setting(True, "mirror half of the training images", "§III.B", bool)
     zoom_range: float = setting(0.2, "zoom in or out by up to this share", "§III.B; value BASELINES §2.1", float)
     rotation_range: float = setting(20.0, "rotate by up to this many degrees", "BASELINES §2.1", float)
@@ -138,14 +144,27 @@ class TrainConfig:
         None, "train no epoch that would end after this many minutes (default: no limit)", "ours", float
     )
     workers: int = setting(2, "threads that prepare batches", "ours", int)
-    run: str | None = setting(None, "folder of the run's record (default: results/runs/METHOD-DATASET)", "ours")
+    run: str | None = setting(
+        None, "folder of the run (default: runs/METHOD-DATASET, or the next free name: -2, -3, ...)", "ours"
+    )
+    tensorboard: str | None = setting(
+        None, "folder for TensorBoard's curves (needs the package tensorboard; default: none)", "ours"
+    )
 
     def __post_init__(self):
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.metadata["kind"] is float and value is not None and not math.isfinite(value):
+                raise ValueError(f"{flag_of(f.name)} must be a finite number. Received: {value}")
         for name in ("epochs", "batch_size", "learning_rate", "image_size", "workers", "limit", "max_minutes"):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ValueError(f"{flag_of(name)} must be above 0. Received: {getattr(self, name)}")
         if self.image_size % 32:
             raise ValueError(f"--image-size must be a multiple of 32. Received: {self.image_size}")
+        if self.image_size > LARGEST_IMAGE:
+            raise ValueError(f"--image-size must be at most {LARGEST_IMAGE}. Received: {self.image_size}")
+        if not 0 <= self.seed < SEEDS:
+            raise ValueError(f"--seed must be 0 or above and below 2^32. Received: {self.seed}")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"--schedule must be one of {', '.join(SCHEDULES)}. Received: {self.schedule}")
         if self.initializer not in (None, *INITIALIZERS):
@@ -201,9 +220,14 @@ def resolve(given: Mapping[str, Any], method: Declaration | None = None) -> Trai
     own = {name: default.value for name, default in method.defaults.items()} if method else {}
     config = TrainConfig(**(own | dict(given)))
     if config.run is None:
-        name = config.dataset.rstrip("/").rsplit("/", 1)[-1]
-        config = replace(config, run=f"results/runs/{config.method}-{name}")
+        config = replace(config, run=default_run(config))
     return config
+
+
+def default_run(config: TrainConfig) -> str:
+    """The folder of a run that names none, while it is free: runs/METHOD-DATASET."""
+    parts = [Path(part).name or Path(part).resolve().name or "pictures" for part in config.dataset.split("+")]
+    return (Path("runs") / f"{config.method}-{'+'.join(parts)}".replace(":", "-")).as_posix()
 
 
 def _check_options(given, method):

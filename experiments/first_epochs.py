@@ -64,7 +64,7 @@ def measure(name: str, flags: argparse.Namespace):
 
     from colorizer import config, environment, methods
     from colorizer.data import batches
-    from colorizer.training import loop
+    from colorizer.training import loop, summary
 
     method = methods.get(name)
     given = {"method": name} | {f: getattr(flags, f) for f in ("dataset", "data_dir", "limit", "image_size", "epochs")}
@@ -73,7 +73,7 @@ def measure(name: str, flags: argparse.Namespace):
         chosen = config.resolve(given | {"run": folder}, method)
         data = loop.prepare(chosen, method)
     keras.utils.set_random_seed(chosen.seed)
-    train = data.labelled_batches(data.train_rows, chosen, generator=batches.generator_of(chosen), shuffle=True)
+    train = data.labeled_batches(data.train_rows, chosen, generator=batches.generator_of(chosen), shuffle=True)
     with loop.precision(chosen.precision):
         network = method.build(chosen.image_size)
         trainer = method.trainer(network, chosen, train)
@@ -83,9 +83,9 @@ def measure(name: str, flags: argparse.Namespace):
         began = time.perf_counter()
         logs = trainer.fit(train, epochs=1, shuffle=False, verbose=0).history
         seconds = time.perf_counter() - began
-        scores = loop.validate(method, network, validation, mean)
+        scores = summary.validate(method, network, validation, mean)
         kept = network.get_weights()  # a forward pass in training moves the averages
-        own = loop.validate(method, _OwnStatistics(network), validation, mean)
+        own = summary.validate(method, _OwnStatistics(network), validation, mean)
         network.set_weights(kept)
         yield {
             "method": name,

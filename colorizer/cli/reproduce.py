@@ -21,7 +21,8 @@ from colorizer import experiments
 from colorizer.config import TrainConfig, flag_of
 
 PROG = "python -m colorizer reproduce"
-TRAIN = [sys.executable, "-c", "from colorizer.cli.train import run; run()"]
+# As `train.py`, but allowed to write records.
+TRAIN = [sys.executable, "-c", "import sys; from colorizer.cli import train; sys.exit(train.main(records=True))"]
 FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as its base", "needs --mobilenet FILE"
 RETIRED = "cannot be run again: its flags were removed"
 

@@ -1,23 +1,26 @@
-"""Trains a colorization method and keeps its record in results/runs/.
+"""Trains a colorization method and keeps its record in runs/METHOD-DATASET.
 
     %(prog)s --dataset coco
     %(prog)s --dataset paintings --method efficientnet --classifier none
     %(prog)s --dataset path/to/my/photographs --epochs 20
-    %(prog)s --run results/runs/efficientnet-coco --resume
-    %(prog)s --method colorful --help    what that method is, and what it costs
+    %(prog)s --dataset coco --resume        continue the newest run of a method and data set
+    %(prog)s --run runs/NAME --resume       continue this one
+    %(prog)s --method colorful --help       what that method is, and what it costs
 
 Exit status: 0 done; 1 training failed; 2 wrong usage, or data or a classifier that
-cannot be had; 130 stopped by Ctrl-C, to be gone on with by --resume.
+cannot be had; 130 interrupted, continue with --resume.
 """
 
 import argparse
-import json
+import importlib.util
 import logging
-import os
+import shlex
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 from colorizer import cli
-from colorizer.errors import ClassifierError, DataError, LabelsError, RecordError, TrainingError, WeightsError
+from colorizer.errors import ClassifierError, ColorizerError, LabelsError, TrainingError, WeightsError
 
 PROG = "python -m colorizer train"
 
@@ -32,35 +35,90 @@ def parse(argv=None, prog: str = PROG):
         epilog=_methods(argv),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --run, or in its default folder")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue the run in --run, or the newest one of this method and data set under runs/",
+    )
     config.add_flags(parser)
     given = vars(parser.parse_args(argv))
     return given, given.pop("resume")
 
 
-def configuration(given: dict, resume: bool):
-    """What the typed flags ask for; `--run X --resume` needs no other: the record holds them.
+def configuration(given: dict, resume: bool, records: bool = False):
+    """What the typed flags ask for; of a resumed run the record holds the others. Keras is not loaded for it.
 
     Args:
         given: field -> value, of the flags that were typed.
-        resume: whether the run in `given["run"]`, if there is one, is gone on with.
+        resume: whether a run is resumed: that in `given["run"]`, or the newest of its method and data set.
+        records: whether the run may be one of the committed records; only `make results` writes them.
 
     Returns:
-        A `TrainConfig`.
+        A `TrainConfig`, with the folder of the run.
 
     Raises:
         ValueError: a flag is wrong, by itself or for the method.
-
-    Source: ours.
+        RecordError: the folder holds another run, no run, or a committed record.
     """
     from colorizer import config, methods
-    from colorizer.training import run_record
+    from colorizer.training import run_folders
 
-    begun = run_record.Record(given["run"]).config() if resume and "run" in given else None
-    if begun:
-        given = {name: begun[name] for name in config.names() if begun.get(name) is not None} | given
-    method = methods.declared(given.get("method", config.TrainConfig.method))
-    return config.resolve(given, method)
+    if not (resume and "run" in given):
+        chosen = config.resolve(given, methods.declared(given.get("method", config.TrainConfig.method)))
+    if "run" in given:
+        folder = Path(given["run"])
+    else:
+        folder = run_folders.newest(chosen.run) if resume else run_folders.free(chosen.run)
+    if not records:
+        run_folders.refuse_record(folder)
+    if not resume:
+        run_folders.refuse_taken(folder)
+        return replace(chosen, run=str(folder))
+    run_folders.refuse_absent(folder)
+    recorded = run_folders.read_config(folder)
+    # As recorded, None included: a method's default of today is not that of the run. What a record lacks came later,
+    # and the run was trained with its general default.
+    before = {name: recorded.get(name, getattr(config.TrainConfig, name)) for name in config.names()}
+    chosen = config.TrainConfig(**(before | given | {"run": str(folder)}))
+    methods.declared(chosen.method)
+    return chosen
+
+
+def check_inputs(chosen) -> None:
+    """Refuses what is not there before Keras is loaded; a data set that can be downloaded is.
+
+    Args:
+        chosen: a `TrainConfig`.
+
+    Raises:
+        DataError, LabelsError, WeightsError, ClassifierError, TrainingError: what is missing, and what to do.
+    """
+    from colorizer import methods
+    from colorizer.data import datasets
+
+    datasets.find(chosen.dataset, chosen.data_dir, chosen.seed)
+    if chosen.labels and not Path(chosen.labels).is_file():
+        raise LabelsError(f"--labels is a file of COCO annotations. Received: {chosen.labels}, which is not there.")
+    if chosen.init_weights and _is_path(chosen.init_weights) and not Path(chosen.init_weights).exists():
+        raise WeightsError(
+            f"--init-weights is a run's folder, its weights file, or shipped. "
+            f"Received: {chosen.init_weights}, which is not there."
+        )
+    method, classifier = methods.declared(chosen.method), chosen.classifier.rpartition(":")[2]
+    if (method.uses_vector or method.uses_encoder) and _is_path(classifier) and not Path(classifier).is_file():
+        raise ClassifierError(
+            f"--classifier is a name, none, or a saved Keras classifier. "
+            f"Received: {chosen.classifier}, which is not a file here."
+        )
+    if chosen.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise TrainingError(
+            f"--tensorboard needs the package tensorboard: pip install tensorboard. Received: {chosen.tensorboard}"
+        )
+
+
+def _is_path(text: str) -> bool:
+    """Whether a value names a file and not something by its name."""
+    return len(Path(text).parts) > 1 or Path(text).suffix in (".keras", ".h5")
 
 
 def _methods(argv) -> str:
@@ -76,36 +134,44 @@ def _methods(argv) -> str:
     return "\n".join(["methods (--method NAME --help says more):", *lines])
 
 
-def main(argv=None, prog: str = PROG) -> int:
-    """Flags -> configuration -> `training.run`; returns the exit status."""
+def main(argv=None, prog: str = PROG, records: bool = False) -> int:
+    """Flags -> configuration -> `training.loop.run` -> report; returns the exit status.
+
+    Args:
+        argv: the typed words; None takes those of the process.
+        prog: the command's name; it stands in front of messages.
+        records: see `configuration`; of a record no report is made.
+    """
     given, resume = parse(argv, prog)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below it TensorFlow alarms people without a GPU
-
-    from colorizer.training import loop, run_record
-
     try:
-        chosen = configuration(given, resume)
+        chosen = configuration(given, resume, records)
+        check_inputs(chosen)
+    except ColorizerError as error:
+        return _say(prog, error, error.exit_status)
     except ValueError as error:
         return _say(prog, error, 2)
-    kept = run_record.Record(chosen.run)
-    go_on = f"{cli.typed(prog)} --run {chosen.run} --resume"
+
+    from colorizer.training import loop, run_record  # Keras takes seconds to load
+
+    record = run_record.Record(chosen.run)
+    advice = f"Continue with: {cli.typed(prog)} --run {shlex.quote(chosen.run)} --resume"
     try:
         summary = loop.run(chosen, resume)
-    except (
-        *(RecordError, DataError, ClassifierError, LabelsError),
-        WeightsError,
-    ) as error:
-        return _say(prog, error, 2)
-    except TrainingError as error:
-        return _say(prog, error, 1)
+    except ColorizerError as error:
+        return _say(prog, error, error.exit_status)
     except OSError as error:
-        kept_too = f"{error}\nThe epochs that were done are kept; go on with: {go_on}"
-        return _say(prog, kept_too if kept.state() else error, 1)
+        kept = f"{error}\nThe epochs that were done are kept. {advice}"
+        return _say(prog, kept if record.has_state() else error, 1)
     except KeyboardInterrupt:
-        return _say(prog, f"stopped. Go on with: {go_on}" if kept.state() else "stopped before an epoch was done.", 130)
-    print(json.dumps(summary, indent=2))
-    print(f"The record is in {chosen.run}; tables and figures: {cli.typed(prog.replace('train', 'evaluate'))}")
+        stopped = f"interrupted. {advice}" if record.has_state() else "interrupted before an epoch was done."
+        return _say(prog, stopped, 130)
+    if summary:  # of ranks after the first it is empty
+        from colorizer.cli import training_report
+
+        print(training_report.headline(chosen, summary))
+        if not records:
+            print(training_report.write(chosen, summary, cli.typed(prog.replace("train", "colorize"))))
     return 0
 
 

@@ -69,8 +69,6 @@ def main(flags, prog: str) -> int:
                 f"--batch-size is that of all ranks together: a multiple of --ranks {flags.ranks}. "
                 f"Received: {chosen.batch_size}"
             )
-        if not resume:
-            run_record.Record(chosen.run).refuse_another()
     except (ValueError, RecordError, DataError) as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 2

@@ -1,17 +1,20 @@
-"""Keras callbacks of ours: the epoch's clock, the best weights, the state to resume from, the bar."""
+"""Keras callbacks of ours: the epoch's clock, the state to resume from, the best weights, progress."""
 
 from __future__ import annotations
 
+import datetime
 import math
+import sys
 import time
 
 import keras
 from tqdm import tqdm
 
 from colorizer.training.distribution import Group
+from colorizer.training.divergence import PATIENCE, DivergenceCheck
 from colorizer.training.run_record import Record
 
-# What Keras' callbacks remember from epoch to epoch and do not save (ECOSYSTEM §4).
+# What Keras' callbacks remember from epoch to epoch and do not save.
 _REMEMBERED = {"plateau": ("best", "wait", "cooldown_counter"), "checkpoint": ("best",)}
 
 
@@ -30,69 +33,73 @@ class EpochClock(keras.callbacks.Callback):
         self.train.start_epoch(epoch)
 
 
-class BestWeights(keras.callbacks.ModelCheckpoint):
-    """Keras' ModelCheckpoint of the network alone, where `fit` runs a trainer around it.
+class BestWeights:
+    """Keeps the network of the epoch with the lowest validation loss, as Keras' ModelCheckpoint does.
+
+    ModelCheckpoint itself saves before anybody can tell whether the epoch was a good one, and writes to the disk
+    through HDF5 (see `weights.packed`).
 
     Args:
-        network: whose weights are saved.
-        path: where to.
-        group: whose rank 0 saves them.
+        network: whose weights are saved; `fit` may run a trainer around it.
+        record: where to.
+
+    Attributes:
+        best: the lowest validation loss so far.
 
     Source: paper §III.C, "checkpoints are created to monitor the loss and save the best model".
     """
 
-    def __init__(self, network, path, group: Group = Group()):  # noqa: B008 (frozen)
-        super().__init__(path, monitor="val_loss", mode="min", save_best_only=True, save_weights_only=True)
-        self._network, self._group = network, group
+    def __init__(self, network: keras.Model, record: Record):
+        self._network, self._record = network, record
+        self.best = math.inf
 
-    def set_model(self, model):
-        self._trainer = model
-        super().set_model(self._network)
-
-    def on_epoch_end(self, epoch, logs=None):
-        # JAX keeps a training step's results apart until asked; Keras asks the model it knows of.
-        if hasattr(self._trainer, "jax_state_sync"):
-            self._trainer.jax_state_sync()
-        if self._group.rank == 0:
-            with self._group.aside():
-                super().on_epoch_end(epoch, logs)
+    def update(self, val_loss: float) -> None:
+        """Saves the network where its validation loss is the lowest so far."""
+        if val_loss < self.best:
+            self.best = val_loss
+            self._record.save_best(self._network)
 
 
 class StateKeeper(keras.callbacks.Callback):
     """Writes the run's record after every epoch and restores what callbacks forget.
 
-    Stands behind the callbacks it remembers, so that it sees what they did in this epoch.
+    Stands behind the callbacks it remembers, so that it sees what they did in this epoch. An epoch that
+    diverged is not written: the record then ends with the last good one.
 
     Args:
         record: the run's folder.
         state: what `Record.start` gave back, or None.
         plateau: Keras' ReduceLROnPlateau.
-        checkpoint: `BestWeights`.
+        best: saves the best network.
+        check: notices an epoch that blew up.
         images: training images in an epoch.
-        max_minutes: no epoch is begun that would end later than this, or None.
+        max_minutes: no epoch is started that would end later than this, or None.
         group: the ranks that train; all of them decide the same.
 
     Attributes:
         history: the rows of `history.csv` so far.
-        diverged: whether the loss ceased to be a number.
+        not_a_number: whether the loss ceased to be a number, which ended the training.
     """
 
     def __init__(
         self,
+        *,
         record: Record,
         state: dict | None,
-        plateau,
-        checkpoint,
+        plateau: keras.callbacks.ReduceLROnPlateau,
+        best: BestWeights,
+        check: DivergenceCheck,
         images: int,
-        max_minutes=None,
-        group: Group = Group(),  # noqa: B008 (frozen)
+        max_minutes: float | None,
+        group: Group,
     ):
         super().__init__()
         self.record, self.images, self.max_minutes, self.group = record, images, max_minutes, group
         self.history = list(state["history"]) if state else []
-        self._others = {"plateau": plateau, "checkpoint": checkpoint}
+        self.not_a_number = False
+        self._best, self._check = best, check
+        self._others = {"plateau": plateau, "checkpoint": best}
         self._remembered = state["callbacks"] if state else {}
-        self.diverged = False
 
     def on_train_begin(self, logs=None):
         for name, attributes in self._remembered.items():  # ReduceLROnPlateau resets itself just before
@@ -101,31 +108,50 @@ class StateKeeper(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        self._began = time.perf_counter()
+        self._started = time.perf_counter()
 
     def on_test_begin(self, logs=None):
         self._trained = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1} | {name: float(value) for name, value in logs.items() if name != "learning_rate"}
-        if not math.isfinite(row["loss"]):
-            self.diverged = True  # the last good state stays; `training.run` says what happened
+        if not (math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])):
+            self.not_a_number = self.model.stop_training = True
             return
         row["learning_rate"] = self._learning_rate
-        row["images_per_second"] = round(self.images / (self._trained - self._began), 3)
-        self.record.keep_best()
+        row["images_per_second"] = round(self.images / (self._trained - self._started), 3)
+        # JAX keeps a training step's results apart until asked; Keras asks the model it knows of.
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
+        blew_up = self._blew_up()
+        if not blew_up and self.group.rank == 0:
+            with self.group.aside():
+                self._best.update(row["val_loss"])
         if checksum := self.group.checksum(self.model):
             row["weights_sha256"] = checksum
-        row["seconds"] = round(time.perf_counter() - self._began, 3)
+        row["seconds"] = round(time.perf_counter() - self._started, 3)
         self.history.append(row)
+        if not blew_up:
+            self._save(epoch + 1)
+        if self._check.bad_epochs >= PATIENCE or self.out_of_time():
+            self.model.stop_training = True
+
+    def _blew_up(self) -> bool:
+        """What rank 0 finds; the others have no network of their own to try."""
+        with self.group.aside():
+            bad = self._check.blew_up() if self.group.rank == 0 else False
+        bad = self.group.agree(bad)
+        if self.group.rank:
+            self._check.bad_epochs = self._check.bad_epochs + 1 if bad else 0
+        return bad
+
+    def _save(self, epochs_done):
         remembered = {
             name: {attribute: getattr(self._others[name], attribute) for attribute in attributes}
             for name, attributes in _REMEMBERED.items()
         }
         with self.group.aside():
-            self.record.save_state(self.model, epoch + 1, self.history, remembered)
-        if self.out_of_time():
-            self.model.stop_training = True
+            self.record.save_state(self.model, epochs_done, self.history, remembered)
 
     def out_of_time(self) -> bool:
         """Whether one more epoch like the last would end after `max_minutes`, all sessions counted."""
@@ -136,33 +162,61 @@ class StateKeeper(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """One bar over the whole training, in images, with the time left.
+    """A bar an epoch on a terminal, over training and validation images; elsewhere a line an epoch.
 
     Args:
         epochs: in all.
-        epochs_done: before a resume.
-        batches: the training `Batches`.
+        train: the training `Batches`.
+        validation: the validation `Batches`.
     """
 
-    def __init__(self, epochs, epochs_done, batches):
+    def __init__(self, epochs: int, train, validation):
         super().__init__()
-        self.epochs, self.done, self.batches = epochs, epochs_done, batches
-
-    def on_train_begin(self, logs=None):
-        images = len(self.batches.rows)
-        self.bar = tqdm(total=self.epochs * images, initial=self.done * images, unit="image", dynamic_ncols=True)
+        self.epochs, self._train, self._validation = epochs, train, validation
+        self._draws = sys.stderr.isatty()
+        self._prints = not (self._draws and sys.stdout.isatty())  # a log file shows how the loss falls
+        self._bar = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}")
-        self._left = len(self.batches.rows)
+        self._name = f"epoch {epoch + 1}/{self.epochs}"
+        self._started = time.perf_counter()
+        images = len(self._train.rows) + len(self._validation.rows)
+        self._bar = tqdm(total=images, desc=self._name, unit="image", dynamic_ncols=True, disable=not self._draws)
+        self._left = len(self._train.rows)
 
     def on_train_batch_end(self, batch, logs=None):
-        step = min(self.batches.batch_size, self._left)
+        self._step(self._train)
+
+    def on_test_begin(self, logs=None):
+        self._left = len(self._validation.rows)
+        self._bar.set_description(f"{self._name}, validating")
+
+    def on_test_batch_end(self, batch, logs=None):
+        self._step(self._validation)
+
+    def _step(self, batches):
+        step = min(batches.batch_size, self._left)
         self._left -= step
-        self.bar.update(step)
+        self._bar.update(step)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.bar.set_postfix({name: f"{logs[name]:.5f}" for name in ("loss", "val_loss") if name in logs})
+        losses = {name: f"{float(logs[name]):.5f}" for name in ("loss", "val_loss") if name in logs}
+        self._bar.set_description(self._name, refresh=False)
+        self._bar.set_postfix(losses)
+        self.close()
+        if self._prints:
+            seconds = time.perf_counter() - self._started
+            values = "".join(f", {name} {value}" for name, value in losses.items())
+            rest = seconds * (self.epochs - epoch - 1)
+            left = f", about {_duration(rest)} left" if rest else ""
+            print(f"{self._name}{values}, {_duration(seconds)}{left}", flush=True)
 
-    def on_train_end(self, logs=None):
-        self.bar.close()
+    def close(self) -> None:
+        """Leaves the bar as it is; for a training that was interrupted too."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _duration(seconds: float) -> str:
+    """4000 -> "1:06:40"."""
+    return str(datetime.timedelta(seconds=round(seconds)))

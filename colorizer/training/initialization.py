@@ -1,4 +1,4 @@
-"""What a training begins with: random weights, a classifier's, or those of --init-weights.
+"""The weights before the first step: random ones, a classifier's, or those of --init-weights.
 
 config --> classifier_of --> class vectors (`training.prepare`), a record's name of the classifier
        \\-> network_of   --> the network before its first step
@@ -16,26 +16,24 @@ from colorizer.methods import Method
 
 
 def classifier_of(config: TrainConfig, method: Method) -> classifier.Classifier:
-    """Where class vectors, or the encoder, come from.
+    """The classifier that gives class vectors, or becomes the encoder.
 
     Args:
         config: the run's configuration.
         method: from `colorizer.methods.get`.
 
     Returns:
-        A `Classifier`. Where --init-weights bring their own encoder it is not opened, only named: theirs.
+        A `Classifier`. Where --init-weights bring their own encoder it is not opened, only named.
 
     Raises:
         ClassifierError: it cannot be had.
-        WeightsError: the weights to begin with cannot be found or are another method's.
-
-    Source: ours.
+        WeightsError: the weights to start from cannot be found or are another method's.
     """
-    begun = _record_of(config) if config.init_weights else None
-    if method.uses_vector or (method.uses_encoder and not begun):
+    source = _record_of(config) if config.init_weights else None
+    if method.uses_vector or (method.uses_encoder and not source):
         return encoders.load(config.classifier) if method.uses_encoder else classifier.load(config.classifier)
-    if begun and method.uses_encoder:
-        return classifier.Classifier(begun["classifier_name"], begun["classifier_sha256"])
+    if source and method.uses_encoder:
+        return classifier.Classifier(source["classifier_name"], source["classifier_sha256"])
     return classifier.load("none")
 
 
@@ -45,27 +43,36 @@ def network_of(config: TrainConfig, method: Method, encoder: keras.Model | None)
     Args:
         config: the run's configuration.
         method: from `colorizer.methods.get`.
-        encoder: a classifier, for a method that has an encoder; None where it begins untrained or with other weights.
+        encoder: a classifier, for a method that has an encoder; None where it starts untrained or from other weights.
 
     Returns:
         The method's network for `config.image_size`; with --init-weights theirs, whatever size they were trained at.
 
     Raises:
-        WeightsError: the weights to begin with cannot be found, do not fit or are another method's.
-
-    Source: ours.
+        WeightsError: the weights to start from cannot be found, do not fit or are another method's.
     """
     if not config.init_weights:
         return method.build(config.image_size, encoder, config.initializer)
     _record_of(config)
-    begun = weights.load(config.init_weights).network
-    network = method.build(config.image_size, method.encoder_of(begun))
-    network.set_weights(begun.get_weights())
-    return network
+    source = weights.load(config.init_weights).network
+    return copy_of(source, method, config.image_size)
+
+
+def copy_of(network: keras.Model, method: Method, image_size: int) -> keras.Model:
+    """Another network with the same weights.
+
+    Args:
+        network: the method's.
+        method: from `colorizer.methods.get`.
+        image_size: side of the copy's input, a multiple of 32.
+    """
+    copy = method.build(image_size, method.encoder_of(network))
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _record_of(config):
-    """The `config.json` of the weights to begin with."""
+    """The `config.json` of the weights to start from."""
     record = weights.recorded(weights.place(config.init_weights))
     if record["method"] != config.method:
         raise WeightsError(

@@ -194,10 +194,7 @@ class LongRun:
         """Writes the moving average as weights in half precision."""
         self.averaged.set_weights(self.average)
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic_files.replacing(folder / ("single." + WEIGHTS)) as part:
-            self.averaged.save_weights(part)
-            weights.halve(part, folder / WEIGHTS)
-        (folder / ("single." + WEIGHTS)).unlink()
+        atomic_files.write_bytes(folder / WEIGHTS, weights.halved(weights.packed(self.averaged)))
 
     def _batch(self, first: int):
         """The samples of one step: rows of the features, l_norm, ab_norm, hints."""

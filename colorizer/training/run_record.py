@@ -1,25 +1,33 @@
-"""A run's folder: what it was told, what happened, what `--resume` needs.
+"""A run's folder: its settings, its history, and what `--resume` needs.
 
     config.json       every setting, package versions, commit, device, classifier, data
     history.csv       a row an epoch
     best.weights.h5   the network after the epoch with the lowest validation loss, kernels in half precision
     summary.json      written once, when the run is done
+    split.json        which picture trains, validates and tests, where no lists of the data set say so
     encoder.json      the encoder's layers, where it was a classifier's
-    last/             state.json and the weights it names: network and optimizer after the last whole epoch
+    last/             state.json and the weights it names: network and optimizer after the last whole epoch;
+                      split.json where lists of the data set say it
 
 `state.json` is renamed into place last, so there is always one whole state: after a kill
-anywhere the run goes on from the end of the last epoch it names.
+anywhere the run resumes from the end of the last epoch it names.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
+import keras
 import pandas as pd
 
 from colorizer import atomic_files, weights
 from colorizer.errors import RecordError
+from colorizer.training import run_folders
+
+STATE = "state.json"
+SPLIT = "split.json"
 
 
 class Record:
@@ -27,52 +35,96 @@ class Record:
 
     Args:
         folder: made when the first file is written.
-
-    Source: DESIGN, "A run's record".
     """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.last = self.folder / "last"
-        self.candidate = self.last / "candidate.weights.h5"  # ModelCheckpoint's file, until it is halved
 
     def config(self) -> dict | None:
-        """The run's `config.json`, or None where no run has begun."""
-        return _read_json(self.folder / "config.json")
+        """The run's `config.json`, or None where no run has started.
+
+        Raises:
+            RecordError: the file is damaged.
+        """
+        return run_folders.read_config(self.folder)
+
+    def has_state(self) -> bool:
+        """Whether an epoch was finished, so that the run can be resumed."""
+        return (self.last / STATE).is_file()
 
     def state(self) -> dict | None:
         """The state after the last whole epoch, or None where no epoch was finished.
 
         Returns:
-            {"epochs_done", "weights" (a file name in last/), "history" (a list of rows),
+            {"epochs_done", "weights" (a file name in last/), "sha256" (of that file), "history" (a list of rows),
             "callbacks" (name -> attributes)}.
+
+        Raises:
+            RecordError: the file is damaged.
         """
-        return _read_json(self.last / "state.json")
+        return run_folders.read_json(self.last / STATE, self._advice())
 
-    def refuse_another(self) -> None:
-        """Raises RecordError where a run is there already."""
-        if self.config() is not None:
-            raise RecordError(
-                f"{self.folder} already holds a run. Go on with it: --run {self.folder} --resume; "
-                f"or choose another --run, or delete the folder."
-            )
+    def load_state(self, trainer: keras.Model, state: dict) -> None:
+        """Gives a trainer the weights, and the optimizer the variables, of a state.
 
-    def start(self, config: dict) -> dict | None:
-        """Begins a run, or goes on with the one that is there.
+        Args:
+            trainer: compiled, with the optimizer's variables built.
+            state: from `state`.
+
+        Raises:
+            RecordError: the file is absent or damaged; the message says how to train on.
+        """
+        path = self.last / state["weights"]
+        try:
+            # Records of older versions have no checksum.
+            if "sha256" in state and hashlib.sha256(path.read_bytes()).hexdigest() != state["sha256"]:
+                raise ValueError("other bytes than were written")
+            trainer.load_weights(path)
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise RecordError(f"{path} is damaged. {self._advice()} Received: {reason}") from error
+
+    def _advice(self) -> str:
+        """What a person can do where the state to resume from is damaged."""
+        advice = "The run cannot be resumed."
+        if (self.folder / weights.BEST).is_file():
+            return f"{advice} Its best weights are whole: train on from them with --init-weights {self.folder}."
+        return f"{advice} Train again in another --run."
+
+    def split(self) -> dict[str, list[str]] | None:
+        """The run's own lists of pictures, "train", "val" and "test"; None where it kept none.
+
+        Raises:
+            RecordError: the file is damaged.
+        """
+        advice = "It says which pictures were held out. Restore the file, or train again in another --run."
+        return run_folders.read_json(self.folder / SPLIT, advice) or run_folders.read_json(self.last / SPLIT, advice)
+
+    def start(self, config: dict, resume: bool = False) -> dict | None:
+        """Starts a run, or resumes the one that is there.
 
         Args:
             config: what goes into `config.json`.
+            resume: whether a run is there.
 
         Returns:
-            The state to go on from; None to begin at the beginning.
-        """
-        self.last.mkdir(parents=True, exist_ok=True)
-        self.candidate.unlink(missing_ok=True)
-        atomic_files.write_json(self.folder / "config.json", config)
-        return self.state()
+            The state to resume from; None to start at the beginning.
 
-    def save_state(self, trainer, epochs_done: int, history: list[dict], callbacks: dict) -> None:
-        """Makes the end of an epoch the point a resumed run goes on from.
+        Raises:
+            RecordError: a run is there although none is resumed.
+        """
+        if not resume:
+            run_folders.refuse_taken(self.folder)
+        self.last.mkdir(parents=True, exist_ok=True)
+        for folder in (self.folder, self.last):
+            atomic_files.sweep_folder(folder)
+        state = self.state() if resume else None
+        atomic_files.write_json(self.folder / run_folders.RECORD, config)
+        return state
+
+    def save_state(self, trainer: keras.Model, epochs_done: int, history: Sequence[dict], callbacks: dict) -> None:
+        """Makes the end of an epoch the point a resumed run starts from.
 
         Args:
             trainer: the compiled model; its optimizers' state is saved with it.
@@ -81,35 +133,38 @@ class Record:
             callbacks: what the callbacks must remember, JSON values.
         """
         name = f"epoch-{epochs_done:04d}.weights.h5"
-        with atomic_files.replacing(self.last / name) as part:
-            trainer.save_weights(part)
-        state = {"epochs_done": epochs_done, "weights": name, "history": history, "callbacks": callbacks}
-        atomic_files.write_json(self.last / "state.json", state)
+        saved = weights.packed(trainer)
+        atomic_files.write_bytes(self.last / name, saved)
+        state = {
+            "epochs_done": epochs_done,
+            "weights": name,
+            "sha256": hashlib.sha256(saved).hexdigest(),
+            "history": history,
+            "callbacks": callbacks,
+        }
+        atomic_files.write_json(self.last / STATE, state)
         self.write_history(history)
         for old in self.last.glob("epoch-*.weights.h5"):
             if old.name != name:
                 old.unlink()
 
-    def write_history(self, history: list[dict]) -> None:
+    def write_history(self, history: Sequence[dict]) -> None:
         """Writes `history.csv`, whole."""
         with atomic_files.replacing(self.folder / "history.csv") as part:
             pd.DataFrame(history).to_csv(part, index=False)
 
     def keep_split(self, dataset) -> None:
-        """Writes `split.json`: which picture trains, validates and tests, where no lists say so."""
-        atomic_files.write_json(
-            self.folder / "split.json", {name: getattr(dataset, name) for name in ("train", "val", "test")}
-        )
+        """Writes the run's lists, which a resumed run reads: the split belongs to the run."""
+        lists = {name: getattr(dataset, name) for name in ("train", "val", "test")}
+        atomic_files.write_json((self.last if dataset.split_source == "lists" else self.folder) / SPLIT, lists)
 
-    def keep_encoder(self, encoder) -> None:
+    def keep_encoder(self, encoder: keras.Model) -> None:
         """Writes `encoder.json`: the layers of a classifier that became part of the network, without weights."""
         atomic_files.write_text(self.folder / weights.ENCODER, encoder.to_json())
 
-    def keep_best(self) -> None:
-        """Takes the checkpoint that was just written, if one was, as the run's best weights."""
-        if self.candidate.is_file():
-            weights.halve(self.candidate, self.folder / weights.BEST)
-            self.candidate.unlink()
+    def save_best(self, network: keras.Model) -> None:
+        """Writes `best.weights.h5`, the network as it is now."""
+        atomic_files.write_bytes(self.folder / weights.BEST, weights.halved(weights.packed(network)))
 
     def finish(self, summary: dict) -> None:
         """Writes `summary.json`, which says that the run is done."""
@@ -119,15 +174,11 @@ class Record:
 class ReadOnly(Record):
     """The record as those ranks of a training see it that do not write it: everything is left to rank 0."""
 
-    def start(self, config: dict) -> dict | None:
-        """The state to go on from; see `Record.start`."""
-        return self.state()
+    def start(self, config: dict, resume: bool = False) -> dict | None:
+        """The state to resume from; see `Record.start`."""
+        return self.state() if resume else None
 
     def save_state(self, *arguments) -> None:
         """Nothing; so the others."""
 
-    write_history = keep_split = keep_best = keep_encoder = finish = save_state
-
-
-def _read_json(path):
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    write_history = keep_split = save_best = keep_encoder = finish = save_state

@@ -14,9 +14,9 @@ from conftest import REPOSITORY
 
 from colorizer import config, methods, weights
 from colorizer.classifiers import classifier
-from colorizer.data import pixel_store
+from colorizer.data import batches, pixel_store
 from colorizer.errors import DataError, RecordError, TrainingError, WeightsError
-from colorizer.training import loop
+from colorizer.training import callbacks, divergence, loop
 from colorizer.training.run_record import Record
 
 TIMES = ["images_per_second", "seconds"]  # the only columns that may differ between two runs of one seed
@@ -103,9 +103,9 @@ def start_training(request, tmp_path, picture_folder):
 
 def _start(folder, run, tmp_path, *flags):
     command = [sys.executable, "train.py", "--dataset", str(folder), "--run", str(run), "--classifier", "none"]
-    # A high learning rate sets the plateau callback to work within eight epochs.
+    # A high learning rate sets the plateau callback to work within eight epochs; at 1e-2 the network blows up.
     command += ["--image-size", "32", "--batch-size", "4", "--epochs", "8", "--plateau-patience", "1"]
-    command += ["--learning-rate", "1e-2", *flags]
+    command += ["--learning-rate", "2e-3", *flags]
     environment = os.environ | {"COLORIZER_CACHE": str(tmp_path / "cache")}
     return subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -124,17 +124,16 @@ def wait_for_epochs(run, count, process):
 
 
 def test_a_killed_run_resumes_bit_for_bit(tmp_path, start_training):
-    averaged = ("--ema", "0.9")  # the average is a second set of weights that has to survive
-    whole = start_training(tmp_path / "whole", *averaged)
+    whole = start_training(tmp_path / "whole")
     assert whole.wait(timeout=300) == 0, whole.stdout.read()
 
-    killed = start_training(tmp_path / "killed", *averaged)
+    killed = start_training(tmp_path / "killed")
     wait_for_epochs(tmp_path / "killed", 5, killed)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert not (tmp_path / "killed" / "summary.json").exists()
 
-    resumed = start_training(tmp_path / "killed", "--resume", *averaged)
+    resumed = start_training(tmp_path / "killed", "--resume")
     assert resumed.wait(timeout=300) == 0, resumed.stdout.read()
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
     learning_rates = pd.read_csv(tmp_path / "killed" / "history.csv")["learning_rate"]
@@ -147,7 +146,7 @@ def test_ctrl_c_leaves_a_resumable_run_and_says_how(tmp_path, start_training):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 130, output
-    assert f"python train.py --run {tmp_path / 'run'} --resume" in output
+    assert f"Continue with: python train.py --run {tmp_path / 'run'} --resume" in output
     assert "Traceback" not in output
     assert Record(tmp_path / "run").state()["epochs_done"] >= 1
 
@@ -169,10 +168,66 @@ def test_a_test_set_by_name_is_not_trained_on_and_the_way_out_is_named(tmp_path,
         loop.run(settings("ood", tmp_path / "run", data_dir=str(picture_folder)))
 
 
-def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(tmp_path, picture_folder, cache):
-    with pytest.raises(TrainingError, match="--learning-rate"):
-        loop.run(settings(picture_folder, tmp_path / "run", learning_rate=1e30, epochs=3))
-    assert not (tmp_path / "run" / "summary.json").exists()
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(tmp_path, picture_folder, cache, monkeypatch):
+    start_epoch, item = batches.Batches.start_epoch, batches.Batches.__getitem__
+
+    def remember(self, epoch):
+        start_epoch(self, epoch)
+        self.broken = self.shuffle and epoch == 1  # the training's own second epoch
+
+    def broken(self, index):
+        inputs, ab_norm = item(self, index)
+        return inputs, ab_norm * np.nan if self.broken else ab_norm
+
+    monkeypatch.setattr(batches.Batches, "start_epoch", remember)
+    monkeypatch.setattr(batches.Batches, "__getitem__", broken)
+    run = tmp_path / "run"
+    with pytest.raises(TrainingError, match="not a number in epoch 2 of 3.* keeps the epoch before.*--learning-rate"):
+        loop.run(settings(picture_folder, run, method="trivial", epochs=3))
+    assert not (run / "summary.json").exists()
+    assert Record(run).state()["epochs_done"] == 1 and weights.load(run)
+
+
+def test_a_run_that_blew_up_to_a_constant_ends_and_keeps_nothing_of_it(tmp_path, picture_folder, cache):
+    """At this rate the tanh saturates, or the loss becomes no number: processors differ. Both end the run."""
+    run = tmp_path / "run"
+    with pytest.raises(TrainingError, match="lower --learning-rate. Received: --learning-rate 1e\\+30"):
+        loop.run(settings(picture_folder, run, learning_rate=1e30, epochs=20))
+    assert not (run / "summary.json").exists() and not (run / weights.BEST).exists()
+    assert not Record(run).has_state()
+
+
+@pytest.mark.parametrize(("first", "message"), [(2, "epochs 3 to 5 of 9 .* keeps the 2 epochs before"), (8, "epoch 9")])
+def test_epochs_that_blow_up_end_the_run_with_the_good_ones(
+    tmp_path, picture_folder, cache, monkeypatch, first, message
+):
+    """Three in a row end it, and so does one with which the run ends."""
+    on_epoch_begin = callbacks.EpochClock.on_epoch_begin
+
+    def spoil(self, epoch, logs=None):
+        on_epoch_begin(self, epoch, logs)
+        if epoch >= first:
+            self.model.optimizer.learning_rate.assign(10.0)
+
+    monkeypatch.setattr(callbacks.EpochClock, "on_epoch_begin", spoil)
+    run = tmp_path / "run"
+    with pytest.raises(TrainingError, match=message):
+        loop.run(settings(picture_folder, run, method="trivial", epochs=9))
+    assert Record(run).state()["epochs_done"] == len(pd.read_csv(run / "history.csv")) == first
+    assert np.abs(weights.load(run).network.get_weights()[0]).max() < 1
+
+
+def test_one_epoch_that_blows_up_is_made_good_by_the_next(tmp_path, picture_folder, cache, monkeypatch):
+    answers = iter([False, True, True, False])
+
+    def blew_up(self):
+        bad = next(answers)
+        self.bad_epochs = self.bad_epochs + 1 if bad else 0
+        return bad
+
+    monkeypatch.setattr(divergence.DivergenceCheck, "blew_up", blew_up)
+    summary = loop.run(settings(picture_folder, tmp_path / "run", method="trivial", epochs=4))
+    assert summary["epochs_done"] == 4 == Record(tmp_path / "run").state()["epochs_done"]
 
 
 def test_the_trivial_network_reaches_the_mean_colour(tmp_path, picture_folder, cache):

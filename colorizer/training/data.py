@@ -1,0 +1,142 @@
+"""The pictures of a run: found, split, prepared, with class vectors and labels."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from colorizer import methods
+from colorizer.classifiers import class_vectors, classifier
+from colorizer.config import TrainConfig
+from colorizer.data import batches, coco_labels, datasets, pixel_store
+from colorizer.errors import DataError, LabelsError
+from colorizer.training import initialization
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 5  # names in a message
+
+
+@dataclass(frozen=True)
+class Data:
+    """The pictures of a run: where they come from, their pixels, class vectors and labels, which rows train."""
+
+    dataset: datasets.Dataset
+    store: pixel_store.Store
+    classifier: classifier.Classifier
+    vectors: np.ndarray
+    train_rows: np.ndarray
+    val_rows: np.ndarray
+    labels: np.ndarray | None = None  # (rows,) class numbers
+    classes: int = 0
+    draws: np.ndarray | None = None  # (len(train_rows),) how often an epoch draws each training picture
+
+    def labeled_batches(self, rows: np.ndarray, config: TrainConfig, **options) -> batches.Batches:
+        """Batches as `fit` gets them: with the classes in the target where the run has labels."""
+        return self.batches(rows, config, labels=self.labels, classes=self.classes, **options)
+
+    def batches(self, rows: np.ndarray, config: TrainConfig, **options) -> batches.Batches:
+        """Batches of some rows with the run's batch size and seed; `options` are those of `batches.Batches`."""
+        return batches.Batches(
+            self.store, rows, self.vectors, batch_size=config.batch_size, seed=config.seed, **options
+        )
+
+    def training_batches(self, config: TrainConfig, part: tuple[int, int, int] = (0, 1, 1)) -> batches.Batches:
+        """The shuffled and augmented batches that a training sees; `part` is that of `distribution.Group`."""
+        return self.labeled_batches(
+            self.train_rows,
+            config,
+            draws=self.draws,
+            generator=batches.generator_of(config),
+            tone_range=config.tone_range,
+            shuffle=True,
+            workers=config.workers,
+            part=part,
+        )
+
+
+def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | None = None) -> Data:
+    """Finds the pictures, prepares their pixels and class vectors; what is done already is read.
+
+    Args:
+        config: the run's configuration.
+        method: from `colorizer.methods.get`.
+        split: of a run that is resumed, see `Record.split`; None draws it, or reads the lists of the data set.
+
+    Returns:
+        A `Data`.
+
+    Raises:
+        DataError, ClassifierError, LabelsError, WeightsError: with what to do.
+
+    Source: paper §III.B.
+    """
+    if config.labels and not method.uses_labels:
+        learners = ", ".join(name for name in methods.names() if methods.declared(name).uses_labels)
+        raise LabelsError(
+            f"--labels is for a method that learns classes: {learners}. Received: --method {config.method}"
+        )
+    # Before the classifier: who mistypes a folder should not be told that EfficientNet's weights are missing.
+    dataset = _dataset(config, split)
+    loaded = initialization.classifier_of(config, method)
+    pictures = pixel_store.build(dataset.root, [*dataset.train, *dataset.val], config.image_size)
+    train_rows, val_rows = pictures.select(dataset.train), pictures.select(dataset.val)
+    if not len(train_rows) or not len(val_rows):
+        raise DataError(
+            f"Training needs pictures to train on and to validate with. Received: {len(train_rows)} and "
+            f"{len(val_rows)} of {dataset.root}, after {len(pictures.dropped)} were dropped "
+            f"({pictures.path / 'dropped.csv'} says why)."
+        )
+    shown_to = loaded if method.uses_vector else classifier.load("none")
+    # Of pictures at the paper's size, as evaluation shows them, even where the network is trained on smaller ones.
+    # The same list of names gives the same rows.
+    small = shown_to.model is not None and config.image_size < TrainConfig.image_size
+    shown = pixel_store.build(dataset.root, [*dataset.train, *dataset.val]) if small else pictures
+    draws = [draw for name, draw in zip(dataset.train, dataset.draws, strict=False) if name not in pictures.dropped]
+    data = Data(dataset, pictures, loaded, class_vectors.of(shown_to, shown), train_rows, val_rows)
+    data = replace(data, draws=np.array(draws) if draws else None)
+    if not config.labels:
+        return data
+    of_pictures, categories = coco_labels.read(config.labels, pictures.names)
+    of_rows = np.full(len(pictures.pixels), coco_labels.UNLABELLED, np.int32)
+    of_rows[pictures.rows] = of_pictures
+    return replace(data, labels=of_rows, classes=len(categories))
+
+
+def _dataset(config, split) -> datasets.Dataset:
+    """The data set with its lists, those of the run where it has some."""
+    whole = datasets.find(config.dataset, config.data_dir, config.seed)
+    if not whole.train and not split:
+        raise DataError(
+            f"{whole.name} has no picture to train on: {whole.split_source}, {len(whole.test)} of them. "
+            f"To train on these pictures, name their folder. Received: --dataset {config.dataset}"
+        )
+    if not split:
+        return datasets.limited(whole, config.limit)
+    listed = {name for part in datasets.PARTS for name in split[part]}
+    now = {name for part in datasets.PARTS for name in getattr(whole, part)}
+    absent = sorted(name for name in listed - now if not (whole.root / name).is_file())
+    if absent:
+        log.warning("Missing in %s: %s of this run's split: %s", whole.root, _pictures(absent), _some(absent))
+    # With --limit the run's lists leave pictures out, and new ones cannot be told from those.
+    if (new := sorted(now - listed)) and config.limit is None:
+        log.warning(
+            "Left out of %s: %s, since a resumed run keeps its split: %s",
+            *(whole.root, _pictures(new, "new "), _some(new)),
+        )
+    left = {part: tuple(name for name in split[part] if name not in set(absent)) for part in datasets.PARTS}
+    if whole.draws:
+        draw_of = dict(zip(whole.train, whole.draws, strict=True))
+        left["draws"] = tuple(draw_of.get(name, 1.0) for name in left["train"])
+    return replace(whole, **left)
+
+
+def _pictures(names, kind="") -> str:
+    return f"{len(names)} {kind}picture{'s' if len(names) > 1 else ''}"
+
+
+def _some(names) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -1,0 +1,126 @@
+"""Where a run's folder lies: runs/METHOD-DATASET, the next free name, or the newest one to resume.
+
+Nothing here imports Keras, so that `train.py` refuses a wrong folder at once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from colorizer import experiments
+from colorizer.errors import RecordError
+
+RECORD = "config.json"
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def holds_run(folder: str | Path) -> bool:
+    """Whether a run was started in this folder."""
+    return (Path(folder) / RECORD).is_file()
+
+
+def free(folder: str | Path) -> Path:
+    """The folder itself, or the first of FOLDER-2, FOLDER-3, ... that holds no run.
+
+    Args:
+        folder: the default folder of a method and a data set.
+    """
+    folder, number = Path(folder), 1
+    candidate = folder
+    while holds_run(candidate):
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate
+
+
+def newest(folder: str | Path) -> Path:
+    """The run to resume where none is named: of FOLDER, FOLDER-2, ... the one that was started or resumed last.
+
+    Args:
+        folder: the default folder of a method and a data set.
+
+    Raises:
+        RecordError: there is no such run; the message lists the runs beside it.
+    """
+    folder = Path(folder)
+    beside = sorted(path.parent for path in folder.parent.glob(f"*/{RECORD}"))
+    numbered = re.compile(rf"{re.escape(folder.name)}(?:-(\d+))?")
+    runs = [(path, numbered.fullmatch(path.name)) for path in beside]
+    ages = [((path / RECORD).stat().st_mtime_ns, int(name[1] or 1), path) for path, name in runs if name]
+    if not ages:
+        names = "\n  ".join(map(str, beside))
+        there = f"Name one with --run:\n  {names}" if beside else "Leave --resume out to start one."
+        raise RecordError(f"There is no run of this method and data set to resume. Received: no {folder}. {there}")
+    return max(ages)[-1]
+
+
+def read_config(folder: str | Path) -> dict | None:
+    """The run's `config.json`, or None where no run was started.
+
+    Raises:
+        RecordError: the file is damaged.
+    """
+    return read_json(
+        Path(folder) / RECORD,
+        "It says how the run was trained: without it the run can be neither resumed nor used. Restore the file, "
+        "or train again in another --run.",
+    )
+
+
+def read_json(path: Path, advice: str) -> dict | None:
+    """A JSON object, or None where there is no file.
+
+    Args:
+        path: of the file.
+        advice: what to do where it is damaged.
+
+    Raises:
+        RecordError: the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError(f"a {type(value).__name__}, not an object")
+    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are such
+        raise RecordError(f"{path} is damaged. {advice} Received: {error}") from error
+    return value
+
+
+def refuse_taken(folder: str | Path) -> None:
+    """Raises RecordError where a run is there already."""
+    if holds_run(folder):
+        raise RecordError(
+            f"{folder} already holds a run. Continue it with --run {folder} --resume, or choose another --run; "
+            f"without --run a free folder under runs/ is taken."
+        )
+
+
+def refuse_absent(folder: str | Path) -> None:
+    """Raises RecordError where there is no run to resume."""
+    if not holds_run(folder):
+        raise RecordError(f"There is no run to resume in {folder}. Leave --resume out to start one.")
+
+
+def refuse_record(folder: str | Path) -> None:
+    """Raises RecordError for a folder among the committed records, which `make results` alone writes.
+
+    Args:
+        folder: as typed; relative to the current folder.
+    """
+    place = Path(folder).resolve()
+    for kept in sorted({experiments.folder_of(matrix) for matrix in experiments.MATRICES}):
+        if any(place.is_relative_to((root / kept).resolve()) for root in (Path.cwd(), _CHECKOUT)):
+            start = f" To train on from its weights, add --init-weights {folder}." if _has_weights(place) else ""
+            raise RecordError(
+                f"{kept} holds the committed records of the reproduction, and only `make results` writes there. "
+                f"Choose another folder, as in --run runs/{place.name}, or leave --run out.{start} "
+                f"Received: --run {folder}"
+            )
+
+
+def _has_weights(folder: Path) -> bool:
+    return any(folder.glob("best.weights.h5"))

@@ -1,0 +1,271 @@
+"""`train.py`: its errors come before Keras, its folders, resuming as recorded, and its end in words."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import REPOSITORY
+from PIL import Image
+
+from colorizer import config
+from colorizer.cli import train, training_report
+from colorizer.training import callbacks, loop
+from colorizer.training.run_record import Record
+
+# Runs the command; then says what it loaded.
+PROBE = """
+import sys
+from colorizer.cli import train
+status = train.main(sys.argv[1:], prog="train.py")
+print("loaded:", [name for name in ("keras", "tensorflow", "jax", "pandas") if name in sys.modules])
+sys.exit(status)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Every command starts in a folder of its own."""
+    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def start_run(folder, **recorded):
+    """A folder that looks as if a run had been started there."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"method": "efficientnet", "dataset": "pictures"} | recorded))
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (["--dataset", "nowhere"], "or a folder that exists. Received: nowhere"),
+        (["--dataset", "empty"], "A data set needs pictures"),
+        (["--dataset", "pictures", "--data-dir", "nowhere"], "--data-dir must name the folder"),
+        (["--method", "unet"], "There is no such method. Received: unet"),
+        (["--method", "gan", "--frozen-epochs", "1"], "--frozen-epochs is not an option of the method gan"),
+        (["--seed", "-1"], "--seed must be 0 or above and below 2^32. Received: -1"),
+        (["--seed", "4294967296"], "--seed must be 0 or above and below 2^32. Received: 4294967296"),
+        (["--learning-rate", "nan"], "--learning-rate must be a finite number. Received: nan"),
+        (["--max-minutes", "inf"], "--max-minutes must be a finite number. Received: inf"),
+        (["--zoom-range", "nan"], "--zoom-range must be a finite number. Received: nan"),
+        (["--image-size", "8192"], "--image-size must be at most 1024. Received: 8192"),
+        (
+            ["--dataset", "pictures", "--run", "taken"],
+            "taken already holds a run. Continue it with --run taken --resume",
+        ),
+        (["--run", "results/runs/mine"], "only `make results` writes there"),
+        (["--run", str(REPOSITORY / "results/runs/efficientnet-coco"), "--resume"], "only `make results` writes there"),
+        (["--run", "nowhere", "--resume"], "There is no run to resume in nowhere. Leave --resume out"),
+        (["--resume"], "There is no run of this method and data set to resume"),
+        (["--run", "damaged", "--resume"], "damaged/config.json is damaged"),
+        (["--dataset", "pictures", "--classifier", "a/b.keras"], "Received: a/b.keras, which is not a file here"),
+        (["--dataset", "pictures", "--init-weights", "runs/nowhere"], "Received: runs/nowhere, which is not there"),
+        (["--dataset", "pictures", "--labels", "instances.json"], "Received: instances.json, which is not there"),
+    ],
+)
+def test_what_is_wrong_is_said_before_keras_is_loaded(folder, picture_folder, typed, message):
+    (folder / "empty").mkdir()
+    start_run(folder / "taken")
+    start_run(folder / "damaged")
+    (folder / "damaged/config.json").write_text("{")
+    command = [sys.executable, "-c", PROBE, *typed]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and message in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and done.stdout == "loaded: []\n"
+
+
+def test_a_wrong_folder_is_said_before_missing_classifier_weights(monkeypatch, capsys):
+    """The default classifier cannot be downloaded here, and nobody may be told so first."""
+    assert train.main(["--dataset", "nowhere"], prog="train.py") == 2
+    assert "Received: nowhere" in capsys.readouterr().err
+
+
+def test_a_run_without_a_name_takes_the_next_free_folder(folder, picture_folder):
+    given = {"dataset": "pictures"}
+    assert train.configuration(given, resume=False).run == "runs/efficientnet-pictures"
+    start_run(folder / "runs/efficientnet-pictures")
+    assert train.configuration(given, resume=False).run == "runs/efficientnet-pictures-2"
+    start_run(folder / "runs/efficientnet-pictures-2")
+    assert train.configuration(given, resume=True).run == "runs/efficientnet-pictures-2"
+
+
+def test_a_resumed_run_takes_what_was_recorded_none_included(folder, picture_folder):
+    """--initializer None is not the default that the method has today, he_normal; neither is a missing weight."""
+    method_default = config.resolve({"dataset": "pictures"}).initializer
+    start_run(folder / "old", initializer=None, learning_rate=1e-3, epochs=3)
+    resumed = train.configuration({"run": "old", "epochs": 5}, resume=True)
+    assert (resumed.initializer, resumed.learning_rate, resumed.epochs) == (None, 1e-3, 5)
+    assert method_default is None or resumed.initializer != method_default
+    assert resumed.plateau_patience == config.TrainConfig.plateau_patience
+
+
+def test_only_make_results_may_write_records(folder, picture_folder):
+    given = {"dataset": "pictures", "run": "results/runs/a"}
+    assert train.configuration(given, resume=False, records=True).run == "results/runs/a"
+
+
+def typed(*more):
+    return ["--dataset", "pictures", "--method", "trivial", "--image-size", "32", "--batch-size", "4", *more]
+
+
+def test_a_training_ends_in_words_with_a_table_a_sheet_and_the_next_command(folder, picture_folder, capsys):
+    assert train.main(typed("--epochs", "2"), prog="train.py") == 0
+    said = capsys.readouterr().out
+    run = folder / "runs/trivial-pictures"
+    for label in ("this run", "shipped weights", "all gray", "mean color"):
+        values = next(line for line in said.splitlines() if line.strip().startswith(label)).split()[-3:]
+        assert all(np.isfinite(float(value)) for value in values)
+    assert "On 1 picture of the run's own test split" in said  # 5 % of 24
+    assert "python colorize.py old.jpg -o new.png --weights runs/trivial-pictures" in said
+    assert "{" not in said  # no JSON
+    with Image.open(run / training_report.SHEET) as sheet:
+        assert sheet.format == "PNG" and sheet.width > 4 * 150
+    # not on a terminal: a line an epoch, in the order of the epochs
+    lines = [line for line in said.splitlines() if line.startswith("epoch ")]
+    assert [line.split(",")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    losses = pd.read_csv(run / "history.csv")["val_loss"]
+    assert all(f"val_loss {loss:.5f}" in line for line, loss in zip(lines, losses, strict=True))
+
+
+def test_a_report_without_test_pictures_takes_those_of_validation(folder, picture_folder):
+    chosen = config.resolve({"dataset": "pictures", "run": "run", "image_size": 32})
+    names = sorted(path.name for path in picture_folder.iterdir())
+    Record("run").folder.mkdir()
+    (folder / "run/split.json").write_text(json.dumps({"train": names[2:], "val": names[:2], "test": []}))
+    rows = []
+    for mean in ([0.0, 0.0], [0.3, -0.3]):
+        said = training_report.write(chosen, {"mean_ab_norm": mean}, "colorize")
+        assert "On 2 pictures of the validation split, since none is for tests" in said
+        assert "this run: not compared" in said  # it has no weights
+        rows.append({line[:18].strip(): line.split()[-3:] for line in said.splitlines() if line.startswith("  ")})
+    assert rows[0]["mean color"] == rows[0]["all gray"] == rows[1]["all gray"] != rows[1]["mean color"]
+
+
+def test_a_report_that_cannot_be_made_does_not_fail_the_training(folder, picture_folder):
+    chosen = config.resolve({"dataset": "pictures", "run": "run"})
+    Record("run").folder.mkdir()
+    (folder / "run/split.json").write_text(json.dumps({"train": [], "val": [], "test": []}))
+    said = training_report.write(chosen, {"mean_ab_norm": [0, 0]}, "python colorize.py")
+    assert said.startswith("No comparison was made: ") and "python colorize.py old.jpg" in said
+
+
+def test_a_changed_folder_does_not_change_the_split_of_a_resumed_run(folder, picture_folder, caplog):
+    assert train.main(typed("--epochs", "1"), prog="train.py") == 0
+    run = folder / "runs/trivial-pictures"
+    split = json.loads((run / "split.json").read_text())
+    gone, held_out = split["train"][3], (split["val"], split["test"])
+    (picture_folder / gone).rename(picture_folder.parent / gone)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 80, 3), dtype=np.uint8)).save(
+        picture_folder / "a_new_one.png"
+    )
+    with caplog.at_level("INFO"):
+        assert train.main(["--dataset", "pictures", "--method", "trivial", "--resume", "--epochs", "2"]) == 0
+    assert f"Missing in pictures: 1 picture of this run's split: {gone}" in caplog.text
+    assert "1 new picture, since a resumed run keeps its split: a_new_one.png" in caplog.text
+    assert json.loads((run / "split.json").read_text()) == split
+    data = json.loads((run / "config.json").read_text())["data"]
+    assert (data["train"], data["val"]) == (len(split["train"]) - 1, len(held_out[0]))
+
+
+def test_lists_that_change_do_not_change_the_split_of_a_resumed_run(folder, picture_folder):
+    names = sorted(path.name for path in picture_folder.iterdir())
+    lists = folder / "splits"
+    lists.mkdir()
+
+    def write(train_names, val, test):
+        for part, listed in (("train", train_names), ("val", val), ("test", test)):
+            (lists / f"pictures_{part}.txt").write_text("\n".join(listed))
+
+    write(names[:12], names[12:18], names[18:])
+    assert train.main(typed("--epochs", "1"), prog="train.py") == 0
+    write(names[12:], names[:6], names[6:12])
+    assert train.main(["--dataset", "pictures", "--method", "trivial", "--resume", "--epochs", "2"]) == 0
+    run = folder / "runs/trivial-pictures"
+    assert Record(run).split()["train"] == names[:12] and not (run / "split.json").exists()
+    assert json.loads((run / "config.json").read_text())["data"]["train"] == 12
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Pictures:
+    """As many as `Progress` asks of batches."""
+
+    def __init__(self, count):
+        self.rows, self.batch_size = range(count), 4
+
+
+def test_a_bar_goes_on_while_validation_does(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    progress = callbacks.Progress(3, Pictures(10), Pictures(5))
+    progress.on_epoch_begin(1)
+    for batch in range(3):
+        progress.on_train_batch_end(batch)
+    bar = progress._bar
+    assert (bar.n, bar.total) == (10, 15)  # 67 %: validation is to come
+    progress.on_test_begin()
+    assert "validating" in bar.desc
+    progress.on_test_batch_end(0)
+    assert bar.n == 14
+    progress.on_test_batch_end(1)
+    progress.on_epoch_end(1, {"loss": 0.5, "val_loss": 0.25})
+    assert bar.n == 15 and "epoch 2/3" in sys.stderr.getvalue() and "val_loss=0.25000" in sys.stderr.getvalue()
+    assert sys.stdout.getvalue() == ""  # the bar stays: no line beside it
+
+
+def test_a_log_file_gets_lines_and_no_bar(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(time, "perf_counter", iter([0.0, 65.0]).__next__)
+    progress = callbacks.Progress(3, Pictures(10), Pictures(5))
+    progress.on_epoch_begin(0)
+    progress.on_epoch_end(0, {"loss": 0.5, "val_loss": 0.25})
+    assert sys.stdout.getvalue() == "epoch 1/3, loss 0.50000, val_loss 0.25000, 0:01:05, about 0:02:10 left\n"
+    assert sys.stderr.getvalue() == ""
+
+
+def test_tensorboard_gets_the_losses_of_every_epoch(folder, picture_folder, monkeypatch):
+    seen = []
+
+    class Board(loop.keras.callbacks.Callback):
+        def __init__(self, log_dir, write_graph):
+            super().__init__()
+            self.log_dir = log_dir
+
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((self.log_dir, epoch, sorted(logs)))
+
+    monkeypatch.setattr(loop.keras.callbacks, "TensorBoard", Board)
+    loop.run(
+        config.resolve(
+            {
+                "dataset": "pictures",
+                "method": "trivial",
+                "image_size": 32,
+                "epochs": 2,
+                "run": "run",
+                "tensorboard": "b",
+            }
+            | {"classifier": "none", "learning_rate": 1e-3}
+        )
+    )
+    assert [(where, epoch) for where, epoch, _ in seen] == [("b", 0), ("b", 1)]
+    assert {"loss", "val_loss"} <= set(seen[0][2])
+
+
+def test_tensorboard_that_is_not_installed_is_said_with_the_command(folder, picture_folder, monkeypatch, capsys):
+    find_spec = train.importlib.util.find_spec
+    monkeypatch.setattr(
+        train.importlib.util, "find_spec", lambda name: None if name == "tensorboard" else find_spec(name)
+    )
+    assert train.main(typed("--tensorboard", "board"), prog="train.py") != 0
+    assert "pip install tensorboard. Received: board" in capsys.readouterr().err

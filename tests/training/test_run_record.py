@@ -1,0 +1,118 @@
+"""A run's record under force: damaged files, a full disk, what killed trainings leave."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+from conftest import REPOSITORY
+from test_loop import settings
+
+from colorizer import atomic_files, weights
+from colorizer.errors import RecordError
+from colorizer.training import loop
+from colorizer.training.run_record import Record
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
+
+
+def trained(folder, run):
+    loop.run(_chosen(folder, run))
+    return Record(run)
+
+
+def _chosen(folder, run, epochs=1):
+    return settings(folder, run, method="trivial", epochs=epochs)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "absent"])
+def test_damaged_weights_end_with_a_way_to_train_on(tmp_path, picture_folder, damage):
+    run = tmp_path / "run"
+    record = trained(picture_folder, run)
+    path = record.last / record.state()["weights"]
+    data = bytearray(path.read_bytes())
+    if damage == "absent":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    else:
+        data[-1] ^= 1  # nothing that HDF5 would notice
+        path.write_bytes(data)
+    with pytest.raises(RecordError, match=rf"is damaged. The run cannot be resumed.*--init-weights {run}"):
+        loop.run(_chosen(picture_folder, run, 2), resume=True)
+    # the advice works
+    again = settings(picture_folder, tmp_path / "again", method="trivial", epochs=1, init_weights=str(run))
+    assert loop.run(again)["epochs_done"] == 1
+
+
+def test_a_damaged_state_ends_with_a_way_to_train_on(tmp_path, picture_folder):
+    record = trained(picture_folder, tmp_path / "run")
+    (record.last / "state.json").write_text('{"epochs_done": 1,')
+    with pytest.raises(RecordError, match="state.json is damaged.*--init-weights"):
+        loop.run(_chosen(picture_folder, tmp_path / "run", 2), resume=True)
+
+
+def test_a_damaged_split_is_not_drawn_anew(tmp_path, picture_folder):
+    record = trained(picture_folder, tmp_path / "run")
+    (record.folder / "split.json").write_text("")
+    with pytest.raises(RecordError, match="split.json is damaged. It says which pictures were held out"):
+        loop.run(_chosen(picture_folder, tmp_path / "run", 2), resume=True)
+
+
+def test_what_a_killed_training_left_is_swept_at_the_next_start(tmp_path, picture_folder):
+    record = trained(picture_folder, tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt), atomic_files.replacing(record.last / "epoch-0002.weights.h5") as part:
+        part.write_bytes(b"half")
+        left = [part, record.folder / part.name.replace("epoch-0002.weights.h5", "config.json")]
+        raise KeyboardInterrupt
+    for path in left:  # a kill removes nothing
+        path.write_bytes(b"half")
+    (record.folder / ".hidden").touch()
+    loop.run(_chosen(picture_folder, tmp_path / "run", 2), resume=True)
+    assert not any(path.exists() for path in left)
+    assert (record.folder / ".hidden").exists()
+
+
+def test_two_trainings_that_start_at_once_do_not_share_a_folder(tmp_path):
+    Record(tmp_path).start({"method": "a"})
+    with pytest.raises(RecordError, match="already holds a run"):
+        Record(tmp_path).start({"method": "b"})
+    assert Record(tmp_path).config() == {"method": "a"}
+
+
+def test_packed_weights_are_a_weights_file(tmp_path):
+    from colorizer import methods
+
+    network = methods.get("trivial").build(32)
+    (tmp_path / "a.weights.h5").write_bytes(weights.packed(network))
+    network.load_weights(tmp_path / "a.weights.h5")
+
+
+FULL = 20 * 2**20  # bytes in a file; the state of the paper's network takes 56 MB, its best weights 9 MB
+
+
+@pytest.mark.parametrize("limit", [2**20, FULL])
+def test_a_full_disk_ends_a_training_with_its_line(tmp_path, picture_folder, limit):
+    """A limit on files' sizes fails in write(2) as a full disk does, with EFBIG in ENOSPC's place."""
+    command = [sys.executable, "train.py", "--dataset", str(picture_folder), "--run", str(tmp_path / "run")]
+    command += ["--classifier", "none", "--image-size", "32", "--batch-size", "4", "--epochs", "1"]
+    done = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode == 1, done.stderr
+    assert "train.py: [Errno 27] File too large" in done.stderr
+    assert "Traceback" not in done.stderr and "HDF5" not in done.stderr
+    left = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    assert left <= {"config.json", "split.json", "best.weights.h5"}
+    assert json.loads((tmp_path / "run/config.json").read_text())
