@@ -27,10 +27,15 @@ STANDS_FOR = {
 }
 
 
+def blocks(language: str = "") -> list[str]:
+    """README's code blocks in a language."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    return [text for name, text in fenced if name == language]
+
+
 def commands() -> list[str]:
     """The lines of README's code blocks without a language, comments cut off."""
-    blocks = re.findall(r"^```\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-    lines = [line.partition(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    lines = [line.partition(" #")[0].strip() for block in blocks() for line in block.splitlines()]
     return [line for line in lines if line]
 
 
@@ -121,7 +126,7 @@ def test_every_command_of_the_page(clone):
 
 
 def test_the_python_lines_of_the_page(clone):
-    (code,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    (code,) = blocks("python")
     (clone / "lines.py").write_text(code)
     done = _run(clone, "python lines.py")
     (clone / "lines.py").unlink()

@@ -10,7 +10,7 @@ from colorizer import atomic_files, experiments
 from colorizer.evaluation import scores as score_table
 from colorizer.evaluation import statistics, test_sets
 from colorizer.evaluation.evaluator import Evaluation
-from colorizer.reporting import ablation_table, markdown, model_card, run_list, table_pages, tables
+from colorizer.reporting import ablation_table, front_table, markdown, model_card, run_list, table_pages, tables
 from colorizer.reporting.figures import gallery
 from colorizer.reporting.paper import page
 
@@ -91,7 +91,11 @@ def fill_in(result: Evaluation, output: Path) -> list[str]:
     """
     scores, readme, lines = result.scores, output.resolve().parent / "README.md", []
     headline = table_pages.headline(tables.headline(scores, result.runs))
-    pages = ((readme, "results", headline), (output / "README.md", "runs", run_list.render(result.runs)))
+    pages = (
+        (readme, "results", front_table.render(result.runs, scores)),
+        (output / "README.md", "results", headline),
+        (output / "README.md", "runs", run_list.render(result.runs)),
+    )
     for path, name, text in pages:
         if markdown.put_between_markers(path, name, text):
             lines.append(f"{path.name}: table of {name} filled in")

@@ -1,0 +1,67 @@
+"""The small table of README: the paper's network and the shipped weights beside the trivial baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from colorizer import methods, weights
+from colorizer.config import TrainConfig
+from colorizer.evaluation import runs as records
+from colorizer.evaluation.runs import Run
+from colorizer.evaluation.scores import NONE, of
+from colorizer.reporting import markdown
+from colorizer.reporting.paper import published
+
+LIST = "coco"
+_HEADER = ("Method", "Trained on", "Epochs", "PSNR (dB)", "SSIM (%)", "CIEDE2000", "Colorfulness")
+
+
+def render(runs: Iterable[Run], scores: pd.DataFrame) -> str:
+    """Renders the means over the whole COCO test list.
+
+    Args:
+        runs: the finished runs.
+        scores: metrics.csv.
+
+    Returns:
+        Markdown: all-gray, mean color, the paper's printed numbers, our run of its network, the shipped weights.
+    """
+    runs = list(runs)
+    here = of(scores, test_set=LIST)
+    proposed = records.representatives(runs).get((TrainConfig.method, LIST))
+    shipped = next((run for run in runs if run.name == next(iter(weights.SHIPPED))), None)
+    psnr, ssim = published.TABLE3[LIST]
+    rows = [
+        _row(here, "all_grey", NONE, NONE, ""),
+        _row(here, "mean_colour", NONE, LIST, ""),
+        ["the paper's network, as printed", LIST, published.TABLE1["epochs"], f"{np.mean(psnr):.1f}"]
+        + [f"{np.mean(ssim):.1f}", "", ""],
+    ]
+    if proposed:
+        rows.append(_row(here, proposed.method, proposed.name, LIST, _epochs(proposed)))
+    if shipped:
+        for suffix in ("", *records.variants(methods.declared(shipped.method))):
+            rows.append(_row(here, shipped.method + suffix, shipped.name, shipped.trained_on, _epochs(shipped)))
+    rows = [row for row in rows if row]
+    truth = here.colourfulness_truth.mean()
+    return (
+        markdown.table(_HEADER, rows)
+        + f"\n\n{here.image.nunique()} pictures; colorfulness of the truth: {truth:.1f}.\n"
+    )
+
+
+def _epochs(run: Run) -> str:
+    planned, done = run.config["epochs"], run.summary["epochs_done"]
+    return str(done) if done == planned else f"{done} of {planned}"
+
+
+def _row(here: pd.DataFrame, method: str, run: str, trained_on: str, epochs: str) -> list[str]:
+    """One predictor's row; empty where it has no scores."""
+    part = of(here, method=method, run=run, trained_on=trained_on)
+    if part.empty:
+        return []
+    values = [markdown.scaled(m, part[m].mean()) for m in ("psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")]
+    return [markdown.title_of(method), "" if trained_on == NONE else trained_on, epochs, *values]
