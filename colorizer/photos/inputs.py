@@ -1,4 +1,4 @@
-"""Whatever a program holds a photograph in: arrays, Pillow's pictures, files."""
+"""Takes a photograph as an array, a picture of Pillow, a `Photo` or a file, and gives results of the same kind."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Picture = np.ndarray | Image.Image | photos.Photo | str | Path
 
 
 def open_any(picture: Picture) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]:
-    """The pixels of a photograph, and what puts others into the same kind of thing.
+    """Returns the pixels of a photograph, and a function that puts new pixels into the same kind of thing.
 
     Args:
         picture: (H, W, 3) or (H, W) uint8 or uint16 sRGB, a picture of Pillow, a `photos.Photo` or a file.
 
     Returns:
         `rgb` (H, W, 3) uint8 or uint16, and a function from such an array to an array, a picture of
-        Pillow, or (for a file or a `Photo`) a `Photo` with everything the file said.
+        Pillow, or (for a file or a `Photo`) a `Photo` with the metadata of the file.
 
     Raises:
         ValueError: it is none of these.

@@ -6,7 +6,7 @@ import io
 import struct
 
 import numpy as np
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 _END, _START_OF_SCAN, _RESTARTS = b"\xff\xd9", 0xDA, range(0xD0, 0xD8)
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -34,7 +34,7 @@ def without_end(path) -> Image.Image | None:
 
 
 def _decode(content: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(content), formats=["JPEG"])
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(content))  # not Image.open, which has a limit of its own
     image.load()
     return image
 

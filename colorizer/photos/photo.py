@@ -213,7 +213,7 @@ def write(path, photo: Photo | np.ndarray, alpha: np.ndarray | None = None, qual
     form = FORMATS[path.suffix.lower()]
     try:
         with atomic_files.replacing(path) as part, open(part, "wb") as file:
-            notes = writer.encode(file, form, photo.rgb, photo.alpha, photo.metadata, quality)
+            notes = writer.encode(file, form, photo.rgb, photo.alpha, metadata=photo.metadata, quality=quality)
     except Exception as error:  # encoders refuse sizes, metadata and full disks with as many kinds of exception
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise PhotoError(path, f"cannot be written: {reason}") from error

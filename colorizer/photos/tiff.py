@@ -15,7 +15,7 @@ import threading
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, TiffImagePlugin
 
 from colorizer.photos import exif
 
@@ -28,6 +28,7 @@ _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _M_PERTURB = -6  # of glibc's mallopt
 _LOCK, _clearing = threading.Lock(), 0
 GROUP_PIXELS = 2**20  # decoded at once, where strips or tiles are small
+MOST_TILE_PIXELS = 2**24  # of a tile that is larger than its picture
 
 
 class Damaged(ValueError):
@@ -81,15 +82,18 @@ def parts(tags) -> Parts:
     tiled = TILE_OFFSETS in tags
     width, height = (tags[TILE_WIDTH], tags[TILE_HEIGHT]) if tiled else (tags[WIDTH], tags.get(ROWS, tags[HEIGHT]))
     height = height if tiled else min(height, tags[HEIGHT])
-    if min(width, height) < 1:
-        raise Damaged("strips or tiles without pixels")
+    if min(width, height) < 1 or width * height > max(MOST_TILE_PIXELS, 4 * tags[WIDTH] * tags[HEIGHT]):
+        raise Damaged(f"strips or tiles of {width} x {height} pixels")
     across, down = -(-tags[WIDTH] // width), -(-tags[HEIGHT] // height)
     planes = tags.get(SAMPLES, 1) if tags.get(PLANES) == 2 else 1
     offsets, lengths = (_numbers(tags, tag) for tag in ((TILE_OFFSETS, TILE_LENGTHS) if tiled else (OFFSETS, LENGTHS)))
+    full = height * (width * sum(_numbers(tags, BITS) or (1,)) // planes // 8)
     if not lengths and tags.get(COMPRESSION, _RAW) == _RAW:  # old programs leave them out
-        lengths = (height * (width * sum(tags[BITS]) // planes // 8),) * len(offsets)
+        lengths = (full,) * len(offsets)
     if min(len(offsets), len(lengths)) < across * down * planes:
         raise Damaged("fewer strips or tiles than its size needs")
+    # Nothing grows eightfold by compression: a file may not make us read itself once for each of its strips.
+    lengths = tuple(min(length, 8 * full + 2**16) for length in lengths)
     return Parts(width, height, across, down, planes, offsets, lengths)
 
 
@@ -111,7 +115,7 @@ def check_whole(image: Image.Image) -> None:
     compression = tags.get(COMPRESSION, _RAW)
     if compression == _OLD_JPEG:
         stream = _read(image.fp, tags.get(_OLD_JPEG_OFFSET, 0), tags.get(_OLD_JPEG_LENGTH) or -1)  # to the file's end
-        _check_jpeg(stream, tags[WIDTH], tags[HEIGHT])
+        _check_jpeg(stream, tags[WIDTH], range(tags[HEIGHT], tags[HEIGHT] + 1))
     if compression != _JPEG and compression not in _FAX:
         return
     layout = parts(tags)
@@ -120,9 +124,10 @@ def check_whole(image: Image.Image) -> None:
         rows = layout.rows(index, tags[HEIGHT], TILE_OFFSETS in tags)
         if compression == _JPEG:
             tables = tags.get(JPEG_TABLES, b"")
-            _check_jpeg(tables[:-2] + data[2:] if tables else data, layout.width, rows)
+            # The last strip may be as high as the others.
+            _check_jpeg(tables[:-2] + data[2:] if tables else data, layout.width, range(rows, layout.height + 1))
         else:
-            _check_fax(data, layout.width, rows, compression, tags.get(FAX_OPTIONS, 0), tags.get(FILL_ORDER, 1))
+            _check_fax(data, layout.width, rows, tags)
 
 
 def _read(file, offset: int, length: int) -> bytes:
@@ -130,25 +135,26 @@ def _read(file, offset: int, length: int) -> bytes:
     return file.read(length)
 
 
-def _check_jpeg(data: bytes, width: int, rows: int) -> None:
+def _check_jpeg(data: bytes, width: int, heights: range) -> None:
     try:
-        jpeg = Image.open(io.BytesIO(data), formats=["JPEG"])
-    except UnidentifiedImageError:
+        jpeg = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    except SyntaxError:  # Pillow's answer to something else
         raise Damaged("no JPEG where one should be") from None
     with jpeg:
-        if jpeg.width != width or jpeg.height < rows:
-            raise Damaged(f"a JPEG of {jpeg.width} x {jpeg.height} pixels where {width} x {rows} should be")
+        if jpeg.width != width or jpeg.height not in heights:
+            raise Damaged(f"a JPEG of {jpeg.width} x {jpeg.height} pixels where {width} x {heights[0]} should be")
         jpeg.load()  # raises where it is truncated
 
 
-def _check_fax(data: bytes, width: int, rows: int, compression: int, options: int, fill_order: int) -> None:
+def _check_fax(data: bytes, width: int, rows: int, tags) -> None:
     """Decodes a strip after a white and after a black one: rows that the strip lacks stay white, and black."""
+    compression, options, fill_order = tags[COMPRESSION], tags.get(FAX_OPTIONS, 0), tags.get(FILL_ORDER, 1)
     white, black = (_plain_fax(width, rows, shade, compression, options) for shade in (1, 0))
     strips = [white, data, black, data]
     if fill_order == 2:
         strips[::2] = (strip.translate(_REVERSED_BITS) for strip in strips[::2])
-    tags = {WIDTH: width, HEIGHT: 4 * rows, BITS: 1, COMPRESSION: compression, POLARITY: 1, FILL_ORDER: fill_order}
-    pixels = _decode(tags | {FAX_OPTIONS: options, ROWS: rows}, strips)
+    fields = {WIDTH: width, HEIGHT: 4 * rows, BITS: 1, COMPRESSION: compression, POLARITY: 1, FILL_ORDER: fill_order}
+    pixels = _decode(fields | {FAX_OPTIONS: options, ROWS: rows}, strips)
     if not np.array_equal(pixels[rows : 2 * rows], pixels[3 * rows :]):
         raise Damaged("a fax with fewer rows than it should have")
 

@@ -30,7 +30,7 @@ STRIP_PIXELS = 2**18
 _LEVEL = 4  # of zlib: the photographs' noise leaves little for the higher, slower ones
 
 
-def encode(file, form: str, rgb: np.ndarray, alpha: np.ndarray | None, metadata: dict, quality: int) -> list[str]:
+def encode(file, form: str, rgb: np.ndarray, alpha: np.ndarray | None, *, metadata: dict, quality: int) -> list[str]:
     """Writes pixels and metadata into an open file.
 
     Args:

@@ -261,3 +261,12 @@ def test_the_first_bytes_decide_and_not_the_name(tmp_path):
     Image.fromarray(RGB).save(tmp_path / "a.png")
     os.rename(tmp_path / "a.png", tmp_path / "a.jpg")
     np.testing.assert_array_equal(photos.read(tmp_path / "a.jpg").rgb, RGB)
+
+
+def test_a_photo_says_in_one_line_what_it_is(tmp_path):
+    Image.fromarray(np.dstack([RGB, ALPHA])).save(tmp_path / "a.png")
+    assert repr(photos.read(tmp_path / "a.png")) == "Photo(60 x 40, uint8, format=PNG, gray=False, alpha=True)"
+
+
+def test_every_name_of_the_interface_is_there():
+    assert all(hasattr(photos, name) for name in photos.__all__)

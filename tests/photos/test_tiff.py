@@ -153,8 +153,8 @@ def test_a_fax_of_126_bytes_does_not_return_what_memory_holds(tmp_path, first_li
 
 
 @pytest.mark.parametrize("color", ["RGB", "YCbCr"])
-@pytest.mark.parametrize("size", [(304, 40), (303, 96), (16, 16)])
-def test_a_jpeg_in_a_tiff_that_is_too_small_is_refused(tmp_path, first_line_only, size, color):
+@pytest.mark.parametrize("size", [(304, 40), (303, 96), (16, 16), (304, 200)])
+def test_a_jpeg_in_a_tiff_of_another_size_is_refused(tmp_path, first_line_only, size, color):
     file = io.BytesIO()
     Image.fromarray(NOISE).resize(size).save(file, "JPEG")
     directory = fields(WIDTH=304, HEIGHT=96, BITS=(8, 8, 8), COMPRESSION=7, SAMPLES=3, ROWS=96)
@@ -179,6 +179,24 @@ def test_old_style_jpeg_in_a_tiff_is_read_if_whole(tmp_path, first_line_only, ha
         if is_whole:
             with Image.open(file) as image:
                 assert np.abs(np.asarray(image).astype(int) - pixels).mean() < 2
+
+
+@pytest.mark.parametrize("tile", [(2**15, 2**15), (0, 16)])
+def test_tiles_of_absurd_sizes_are_refused(tmp_path, tile):
+    directory = fields(WIDTH=304, HEIGHT=96, BITS=1, COMPRESSION=4, POLARITY=1, SAMPLES=1)
+    directory |= fields(TILE_WIDTH=tile[0], TILE_HEIGHT=tile[1])
+    (tmp_path / "a.tif").write_bytes(packed("<", directory, [b"1234"], (tiff.TILE_OFFSETS, tiff.TILE_LENGTHS)))
+    with pytest.raises(PhotoError, match=f"strips or tiles of {tile[0]} x {tile[1]} pixels"):
+        photos.read(tmp_path / "a.tif")
+
+
+def test_strips_that_all_claim_the_whole_file_are_not_read_whole(tmp_path):
+    rows = 96
+    directory = fields(WIDTH=304, HEIGHT=rows, BITS=(16,) * 3, COMPRESSION=8, POLARITY=2, SAMPLES=3, ROWS=1)
+    directory |= fields(OFFSETS=[8] * rows, LENGTHS=[2**30] * rows)
+    (tmp_path / "a.tif").write_bytes(exif.pack("<", directory))
+    with Image.open(tmp_path / "a.tif") as image:
+        assert sum(tiff.parts(image.tag_v2).lengths) < 96 * 2**17
 
 
 def test_what_is_no_jpeg_in_a_tiff_is_refused(tmp_path):
