@@ -19,6 +19,7 @@ from typing import Any
 
 from colorizer import experiments
 from colorizer.config import TrainConfig, flag_of
+from colorizer.training import run_folders
 
 PROG = "python -m colorizer reproduce"
 # As `train.py`, but allowed to write records.
@@ -26,7 +27,7 @@ TRAIN = [sys.executable, "-c", "import sys; from colorizer.cli import train; sys
 FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as its base", "needs --mobilenet FILE"
 RETIRED = "cannot be run again: its flags were removed"
 
-DESCRIPTION = """Makes every run of the reproduction that is not made yet, and goes on where it was stopped.
+DESCRIPTION = """Makes every run of the reproduction that is missing, and continues where it was stopped.
 
     %(prog)s --matrix gpu                      100 epochs each, as the paper; on one GPU
     %(prog)s --matrix cpu --classifier FILE    the small one, for two cores and about an hour
@@ -81,8 +82,6 @@ def plan(name: str, runs_dir: Path, classifier: str, mobilenet: str | None = Non
 
     Raises:
         ValueError: `only` names no row.
-
-    Source: ours.
     """
     part = experiments.MATRICES[name]
     if unknown := set(only) - {row.name for row in part}:
@@ -106,12 +105,14 @@ def plan(name: str, runs_dir: Path, classifier: str, mobilenet: str | None = Non
     return planned
 
 
-def _state(folder):
-    if (folder / "summary.json").is_file():
-        return FINISHED, json.loads((folder / "summary.json").read_text("utf-8"))["epochs_done"]
-    if (folder / "config.json").is_file():
-        kept = folder / "last" / "state.json"
-        return BEGUN, json.loads(kept.read_text("utf-8"))["epochs_done"] if kept.is_file() else 0
+def _state(folder: Path) -> tuple[str, int]:
+    """How far a row is, and its whole epochs. Raises RecordError for a damaged file."""
+    advice = "Restore it, or move the folder away: the row is then trained again."
+    if summary := run_folders.read_json(folder / "summary.json", advice):
+        return FINISHED, summary["epochs_done"]
+    if run_folders.holds_run(folder):
+        state = run_folders.read_json(folder / "last" / "state.json", advice)
+        return BEGUN, state["epochs_done"] if state else 0
     return TO_DO, 0
 
 
@@ -123,8 +124,6 @@ def command(planned: Planned) -> list[str]:
 
     Returns:
         Flags and values.
-
-    Source: ours.
     """
     typed = ["--run", str(planned.folder)]
     for name, value in planned.flags.items():
@@ -205,8 +204,6 @@ def run(planned: Iterable[Planned], say=print) -> list[str]:
 
     Raises:
         KeyboardInterrupt: passed on; the row that was going goes on next time.
-
-    Source: ours.
     """
     failed = []
     for item in planned:

@@ -41,7 +41,7 @@ class Data:
     def batches(self, rows: np.ndarray, config: TrainConfig, **options) -> batches.Batches:
         """Batches of some rows with the run's batch size and seed; `options` are those of `batches.Batches`."""
         return batches.Batches(
-            self.store, rows, self.vectors, batch_size=config.batch_size, seed=config.seed, **options
+            self.store, rows, vectors=self.vectors, batch_size=config.batch_size, seed=config.seed, **options
         )
 
     def training_batches(self, config: TrainConfig, part: tuple[int, int, int] = (0, 1, 1)) -> batches.Batches:
