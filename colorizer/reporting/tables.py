@@ -45,7 +45,7 @@ def table1(runs: Iterable[Run]) -> pd.DataFrame:
 
     Source: Table 1.
     """
-    left_out = {*published.TABLE1, "data_dir", "run", "workers", "max_minutes"}
+    left_out = {*published.TABLE1, "data_dir", "run", "workers", "max_minutes", "tensorboard"}
     names = [*published.TABLE1, *(f.name for f in fields(TrainConfig) if f.name not in left_out)]
     stated = published.TABLE1 | published.SECTION3 | {"method": PROPOSED, "dataset": "paintings; coco"}
     rows = [(name, "paper", NONE, stated.get(name, "not stated")) for name in names]
@@ -141,7 +141,8 @@ def table4(runs: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
         scores: metrics.csv.
 
     Returns:
-        As `table3`, without PSNR. A method without a run is "not run", with the command that runs it.
+        As `table3`, without PSNR. A method of the paper without a run is "not run", with
+        the command that runs it; other methods stand here once they have one.
 
     Source: Table 4.
     """
@@ -156,7 +157,7 @@ def table4(runs: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
             for variant in of_run.method.unique():  # with its own L, or with another look
                 if variant != method:
                     rows += _measured(of_run[of_run.method == variant], _head(run) | {"method": variant})
-        if not here:
+        if not here and method in published.TABLE4:
             rows.append(_missing("paintings", method))
     return _pixel_table(rows + _floors(scores, "paintings")).drop(columns=[*_ENDS[:3], "identical"])
 
