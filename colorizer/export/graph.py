@@ -97,6 +97,16 @@ class Average(keras.layers.Layer):
         return ops.swapaxes(ops.matmul(across, columns), 1, 2)[..., None]
 
 
+class Evidence(keras.layers.Layer):
+    """Takes colors away where luminance is flat: `inference.forward.evidence` in tensor operations."""
+
+    def call(self, ab_norm_hat, l_norm):
+        """Both (B, S, S, ...) float32 -> (B, S, S, 2) float32."""
+        deviation = ops.std(l_norm, axis=(1, 2, 3), keepdims=True) * color.L_HALF
+        share = (deviation - forward.FLAT_STD) / (forward.PHOTO_STD - forward.FLAT_STD)
+        return ab_norm_hat * ops.clip(share, 0, 1)
+
+
 class NoClasses(keras.layers.Layer):
     """The class vector of "none": zeros (B, 1000) for any `l_norm`. Source: ours."""
 
@@ -153,4 +163,4 @@ def build(colorizer: Colorizer) -> keras.Model:
             f"`ab_of` of a method gives (B, {size}, {size}, 2). "
             f"Received: {ab_norm_hat.shape} from the method {colorizer.method.name}"
         )
-    return keras.Model(given, ab_norm_hat, name="colorizer")
+    return keras.Model(given, Evidence(name="evidence")(ab_norm_hat, l_norm), name="colorizer")
