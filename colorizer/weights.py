@@ -134,7 +134,7 @@ def record_of(path: Path) -> dict:
         if not needed.is_file():
             raise WeightsError(
                 f"--weights is a run's folder or a weights file with its {RECORD} beside it. "
-                f"Received: {path}; there is no {needed} with {content}."
+                f"Received: {path}; {needed} with {content} is not there."
             )
     try:
         config = json.loads(record.read_text(encoding="utf-8"))
