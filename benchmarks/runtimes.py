@@ -54,7 +54,7 @@ def measure(colorizer, pictures, folder: Path) -> dict:
 
     model = graph.build(colorizer)
     run, rows = {"keras": model.predict_on_batch}, {}
-    for format in convert.FORMATS:
+    for format in runtimes.ENDINGS:
         path = folder / f"network{runtimes.ENDINGS[format]}"
         convert.write(colorizer, format, path)
         run[format] = runtimes.open_network(path, THREADS)
