@@ -215,10 +215,10 @@ def _classifier_of(method: Method, config: dict, spec: str | None) -> Classifier
         return _no_classifier()
     from colorizer.classifiers import classifier as classifiers
 
-    recorded = config.get("classifier", "none")
-    name, fingerprint = config.get("classifier_name", recorded), config.get("classifier_sha256", "")
+    config = {"classifier": "none"} | config
+    name, fingerprint = config.get("classifier_name", config["classifier"]), config.get("classifier_sha256", "")
     try:
-        classifier = classifiers.load(classifiers.spec_of(loaded.config) if spec is None else spec)
+        classifier = classifiers.load(classifiers.spec_of(config) if spec is None else spec)
     except ClassifierError as error:
         if spec is not None:
             raise

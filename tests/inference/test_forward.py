@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from canned import canned_run
 from conftest import REPOSITORY, draw_picture
-from test_classifier import small_classifier
+from small_classifiers import small_classifier
 
 from colorizer import color, images, methods, photos, weights
 from colorizer.classifiers import classifier as classifiers
