@@ -21,8 +21,7 @@ def merge(rgb: np.ndarray, ab_norm_hat: np.ndarray, strength: float = 1.0, out: 
         out: (H, W, 3) of the same dtype to write into; may be `rgb` itself. None makes one.
 
     Returns:
-        (H, W, 3) of the same dtype: `color.merge` of the whole photograph, in less memory.
-
+        (H, W, 3) of the same dtype: `color.merge` of the whole photo, in less memory.
     """
     height, width = rgb.shape[:2]
     out = np.empty_like(rgb, order="C") if out is None else out
