@@ -1,6 +1,6 @@
 """The same network in four runtimes: size, agreement with Keras and latency on the CPU.
 
-    python -m benchmarks.runtimes --classifier FILE.keras --photos DIR
+    python -m benchmarks.runtimes                   of the shipped network, which colorize.py uses
     python -m benchmarks.runtimes --readme          the same, and writes the table into docs/export.md
 
 Exports the network in every format, compares each with Keras on 20 pictures and times one picture at
@@ -54,7 +54,7 @@ def measure(colorizer, pictures, folder: Path) -> dict:
 
     model = graph.build(colorizer)
     run, rows = {"keras": model.predict_on_batch}, {}
-    for format in convert.FORMATS:
+    for format in runtimes.ENDINGS:
         path = folder / f"network{runtimes.ENDINGS[format]}"
         convert.write(colorizer, format, path)
         run[format] = runtimes.open_network(path, THREADS)
@@ -84,10 +84,11 @@ def table(record: dict) -> str:
         times = f"{row['median_ms']:.0f}, {row['fastest_ms']:.0f}"
         lines.append(f"| {TITLES[name]} | {size} | {row['worst_ab_norm']:.1e} | {times} |")
     lines.append(
-        f"\n{record['pictures']} pictures; one at a time, classifier ({record['classifier']}) included, "
-        f"{record['threads']} threads. {record['device']}, load {record['load_1_5_15_min'][0]:.1f} when it was "
-        f"measured ({record['date']}, commit {record['commit']}). The difference of Keras itself is that of the "
-        "joined graph to the two networks apart."
+        f"\n{record['method']}, weights `{record['weights']}`, class vector: {record['classifier']}. "
+        f"{record['pictures']} pictures, one at a time, {record['threads']} threads. "
+        f"{record['device']}, load {record['load_1_5_15_min'][0]:.1f} when it was "
+        f"measured ({record['date']}, commit {record['commit']}). "
+        "The difference of Keras itself is that of the joined graph to the steps in Python."
     )
     return "\n".join(lines) + "\n"
 
@@ -112,6 +113,7 @@ def main(argv=None) -> int:
     record = {
         "command": "python -m benchmarks.runtimes",
         "method": colorizer.method.title,
+        "weights": colorizer.weights.parent.name,
         "classifier": colorizer.classifier.name,
         "pictures": len(pictures),
         "threads": THREADS,

@@ -21,7 +21,7 @@ COMMANDS = {
     "train": ("colorizer.cli.train", "train a method and keep its record"),
     "evaluate": ("colorizer.cli.evaluate", "score trained runs, write tables and figures"),
     "app": ("colorizer.app.__main__", "open the web page (extra [app])"),
-    "export": ("colorizer.export.convert", "write a network for ONNX Runtime, LiteRT or TensorFlow (extra [export])"),
+    "export": ("colorizer.export.__main__", "write a network for ONNX Runtime, LiteRT or TensorFlow (extra [export])"),
     "cluster": ("colorizer.cluster.__main__", "colorize archives and train on many machines (extra [ray])"),
     "fetch": ("colorizer.classifiers.fetch", "get an ImageNet classifier by its name"),
     "reproduce": ("colorizer.cli.reproduce", "run every training of the reproduction"),

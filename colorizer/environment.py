@@ -23,6 +23,7 @@ _LOG_LINE = re.compile(
     rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWEF] "
     rb"|WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR"
     rb"|To enable the following instructions: "
+    rb"|INFO: Created TensorFlow Lite "
 )
 
 
@@ -46,7 +47,7 @@ class QuietImports:
             load = spec.loader.exec_module
 
             def exec_module(module):
-                with _quiet():
+                with quiet():
                     load(module)
 
             spec.loader.exec_module = exec_module
@@ -65,8 +66,8 @@ _redirection = threading.Lock()
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Redirects file descriptor 2 while a backend is loaded, then prints what is not from its log."""
+def quiet() -> Iterator[None]:
+    """Redirects file descriptor 2 while a backend is loaded or asked, then prints what is not from its log."""
     if os.environ.setdefault(_LOG_LEVEL, "3") == "0" or not _redirection.acquire(blocking=False):
         yield
         return

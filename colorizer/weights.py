@@ -1,8 +1,8 @@
-"""Trained weights: how they are kept, and how a name or a file becomes a network again.
+"""Trained weights on disk, and how a name or a file becomes a network again.
 
-A run's `best.weights.h5` is an ordinary Keras weights file whose kernels are stored in
-half precision: 9.4 MB instead of 18.8 for the paper's network. Vectors (biases, batch
-statistics) stay in single precision, where half would underflow.
+A run's `best.weights.h5` is an ordinary Keras weights file. Its kernels are stored in half precision: 9.4 MB instead
+of 18.8 for the paper's network. Vectors (biases, batch statistics) stay in single precision, where half would
+underflow. Names, files and records are checked before Keras is imported.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import json
 import os
 import warnings
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,18 +22,21 @@ import numpy as np
 from colorizer import methods
 from colorizer.errors import WeightsError
 
-if TYPE_CHECKING:  # finding and checking weights must not wait for the backend
+if TYPE_CHECKING:
     import keras
+
+    from colorizer.methods import Method
 
 BEST = "best.weights.h5"
 RECORD = "config.json"
 ENCODER = "encoder.json"
-PLACE = "COLORIZER_WEIGHTS"  # names other weights for whoever gives none
-DEFAULT = "shipped"  # what colorize.py uses when it is told nothing: the first of SHIPPED
+PLACE = "COLORIZER_WEIGHTS"  # environment variable: other weights for whoever names none
+DEFAULT = "shipped"  # what is used if nothing is named: the first of SHIPPED
 # Weights that come with the package: a folder like a run's, and the sha256 of its weights file.
 SHIPPED = {
     "transfer_unet-coco+paintings": "94f74ae0fde0ce401595470aa7719fa5d959775b54535197572dad6a41e1d014",
 }
+OTHERS = f"Name other weights, or leave --weights out for those that come with the package ({DEFAULT})."
 
 
 @dataclass(frozen=True)
@@ -46,46 +50,56 @@ class Trained:
         path: the weights file.
     """
 
-    method: methods.Method
+    method: Method
     network: keras.Model
     config: dict
     path: Path
+
+    def __repr__(self) -> str:
+        return (
+            f"<Trained {self.config['method']}, {self.config['image_size']} pixels, "
+            f"{self.network.count_params():,} parameters, {self.path}>"
+        )
 
 
 def load(weights: str | Path) -> Trained:
     """Loads a trained network.
 
     Args:
-        weights: a run's folder, or its weights file (`config.json` is looked for beside it), or a name of
-            `SHIPPED`; for `DEFAULT`, what $COLORIZER_WEIGHTS names counts before it.
+        weights: a run's folder, or its weights file with `config.json` beside it, or a name of `SHIPPED`.
+            `DEFAULT` is what $COLORIZER_WEIGHTS names, else the first of `SHIPPED`.
 
     Returns:
         A `Trained`.
 
     Raises:
-        WeightsError: no weights or no record are there, or they do not fit the network.
-
-    Source: ours.
+        WeightsError: weights or record are missing, damaged, do not fit the network, or hold NaN.
     """
     path = place(weights)
-    config = recorded(path)
+    config = record_of(path)
     method = methods.get(config["method"])
-    network = _built(method, config["image_size"], path.parent / ENCODER)
+    network = _network(method, config, path.parent)
     try:
         with warnings.catch_warnings():
-            # Keras only warns of some parts that a file lacks, and leaves them random: colours would be noise.
+            # Keras only warns of some parts that a file lacks, and leaves them random: colors would be noise.
             warnings.simplefilter("error", UserWarning)
             network.load_weights(path)
-    except (ValueError, OSError, KeyError, UserWarning) as error:
+    except (OSError, zipfile.BadZipFile) as error:
         raise WeightsError(
-            f"{path} does not fit the network {config['method']!r} that {path.parent / RECORD} names: "
-            f"{str(error).splitlines()[0]}"
+            f"{path} cannot be read as Keras weights: it is cut short, damaged, or another kind of file. "
+            f"Copy it again. Received: {_first_line(error)}"
         ) from error
+    except (ValueError, KeyError, UserWarning) as error:
+        raise WeightsError(
+            f"{path} does not fit the network {config['method']!r} that {path.parent / RECORD} names. "
+            f"Received: {_first_line(error)}"
+        ) from error
+    _require_numbers(network, path)
     return Trained(method, network, config, path)
 
 
 def place(weights: str | Path) -> Path:
-    """Where a weights file is, or would be; see `load`.
+    """Finds out where a weights file is, or would be. Needs no Keras.
 
     Args:
         weights: what `load` takes.
@@ -95,8 +109,6 @@ def place(weights: str | Path) -> Path:
 
     Raises:
         WeightsError: it names shipped weights that are absent or changed.
-
-    Source: ours.
     """
     named = os.environ.get(PLACE) or weights if weights == DEFAULT else weights
     path = Path(named)
@@ -105,35 +117,39 @@ def place(weights: str | Path) -> Path:
     return path / BEST if path.is_dir() else path
 
 
-def recorded(path: Path) -> dict:
-    """The record of the run that a weights file is from.
+def record_of(path: Path) -> dict:
+    """Reads the record of the run that a weights file is from, and checks it. Needs no Keras.
 
     Args:
         path: of the file, see `place`.
 
     Returns:
-        Its `config.json`.
+        Its `config.json`, with at least `method` and `image_size`.
 
     Raises:
-        WeightsError: the file or the record is not there.
-
-    Source: ours.
+        WeightsError: the file or the record is missing, or the record is damaged.
     """
     record = path.parent / RECORD
-    for needed, what in ((path, "weights"), (record, f"the record of their training run ({RECORD})")):
+    for needed, content in ((path, "weights"), (record, f"the record of their training run ({RECORD})")):
         if not needed.is_file():
             raise WeightsError(
                 f"--weights is a run's folder or a weights file with its {RECORD} beside it. "
-                f"Received: {path}; {needed} with {what} is not there."
+                f"Received: {path}; {needed} with {content} is not there."
             )
     try:
-        return json.loads(record.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsError(f"{record} is damaged: {error}. Restore it from a copy, or choose other weights.") from error
+        config = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(record, _first_line(error)) from error
+    method, size = (config.get("method"), config.get("image_size")) if isinstance(config, dict) else (None, None)
+    if method not in methods.names():
+        raise _damaged(record, f"method {method!r}, which is none of {', '.join(methods.names())}")
+    if not isinstance(size, int) or size <= 0 or size % 32:
+        raise _damaged(record, f"image_size {size!r}, which is no multiple of 32")
+    return config
 
 
 def shipped(name: str) -> Path:
-    """The folder of weights that come with the package, after a look at their checksum.
+    """Finds the folder of weights that come with the package, and checks their checksum. Needs no Keras.
 
     Args:
         name: one of `SHIPPED`, or `DEFAULT` for the first of them.
@@ -143,8 +159,6 @@ def shipped(name: str) -> Path:
 
     Raises:
         WeightsError: the file is absent or is not the one that was shipped.
-
-    Source: ours.
     """
     name = next(iter(SHIPPED)) if name == DEFAULT else name
     folder = Path(__file__).resolve().parent / "shipped" / name
@@ -153,7 +167,7 @@ def shipped(name: str) -> Path:
             received = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(
-            f"the weights {name} should have come with the package; install it again. "
+            f"The weights {name} should have come with the package; install it again. "
             f"Received: {error.strerror or error}, {folder / BEST}"
         ) from error
     if received != SHIPPED[name]:
@@ -165,24 +179,60 @@ def shipped(name: str) -> Path:
 
 
 def of_run(folder: Path) -> Path | None:
-    """Where a run's weights are: in its folder, or among the shipped ones under its name; None where nowhere."""
+    """Finds a run's weights: in its folder, or among the shipped ones under its name; None where nowhere."""
     if (folder / BEST).is_file():
         return folder
     return shipped(folder.name) if folder.name in SHIPPED else None
 
 
-def _built(method, image_size, encoder: Path) -> keras.Model:
-    """A method's network; with the recorded encoder where the method has one and the record names it."""
-    if not method.uses_encoder:
-        return method.build(image_size)
-    if not encoder.is_file():
+def _network(method: Method, config: dict, folder: Path) -> keras.Model:
+    """Builds a method's network, with the recorded encoder where the method has one."""
+    encoder = None
+    if method.uses_encoder:
+        import keras
+
+        file = folder / ENCODER
+        if not file.is_file():
+            raise WeightsError(
+                f"Weights of {config['method']} need {ENCODER} beside them: the layers of the classifier "
+                f"they were trained with. Received: {folder} without it."
+            )
+        try:
+            encoder = keras.models.model_from_json(file.read_text(encoding="utf-8"))
+            if not isinstance(encoder, keras.Model):
+                raise ValueError("no model")
+        except Exception as error:  # Keras raises what a damaged configuration makes it stumble over
+            raise _damaged(file, _first_line(error)) from error
+    try:
+        return method.build(config["image_size"], encoder=encoder)
+    except ValueError as error:
         raise WeightsError(
-            f"weights of {method.name} need {ENCODER} beside them: the layers of the classifier "
-            f"they were trained with. Received: {encoder.parent} without it."
-        )
+            f"The network {config['method']!r} cannot be built as {folder / RECORD} says. "
+            f"Received: image_size {config['image_size']}; {_first_line(error)}"
+        ) from error
+
+
+def _require_numbers(network: keras.Model, path: Path) -> None:
+    """Refuses weights with NaN or infinite values: every picture would become black."""
     import keras
 
-    return method.build(image_size, keras.models.model_from_json(encoder.read_text(encoding="utf-8")))
+    for variable in network.weights:
+        if not np.isfinite(np.asarray(keras.ops.convert_to_numpy(variable), np.float32)).all():
+            raise WeightsError(
+                f"{path} holds weights that are no numbers (NaN or infinite): its training failed, or the file is "
+                f"damaged. Train again with a lower --learning-rate. {OTHERS} Received: {variable.path}"
+            )
+
+
+def _damaged(file: Path, received: str) -> WeightsError:
+    return WeightsError(
+        f"{file} is damaged or not from this program; copy it again from where the weights are from. "
+        f"Received: {received}"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 class _Memory(io.BytesIO):

@@ -58,7 +58,7 @@ def test_jax_loads_quietly_too():
 def test_commands_show_their_own_words_only(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), draw_picture(0))
     status, shown = on_a_terminal("colorize.py", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png"))
-    assert status == 0 and "1 of 1" in shown and not NOISE.search(shown)
+    assert status == 0 and "1 done" in shown and not NOISE.search(shown)
     (tmp_path / "pictures").mkdir()
     words = ("--dataset", str(tmp_path / "pictures"), "--classifier", "none", "--run", str(tmp_path / "run"))
     status, shown = on_a_terminal("train.py", *words, COLORIZER_CACHE=str(tmp_path / "cache"))

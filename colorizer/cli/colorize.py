@@ -83,7 +83,7 @@ def check_files(flags: argparse.Namespace) -> None:
 
     if flags.format == "avif" and ".avif" not in photos.FORMATS:
         raise UsageError("--format avif: this Pillow does not write AVIF: pip install --upgrade pillow")
-    weights.recorded(weights.place(flags.weights or weights.DEFAULT))
+    weights.record_of(weights.place(flags.weights or weights.DEFAULT))
     file = Path((flags.classifier or "").rpartition(":")[2])
     if file.suffix in (".keras", ".h5") and not file.is_file():
         raise ClassifierError(

@@ -1,7 +1,83 @@
-"""`python -m colorizer export`: see `colorizer.export.convert`."""
+"""Writes a trained network for other runtimes: one file (or folder) that needs no Keras.
 
+    python -m colorizer export --format onnx -o colorizer.onnx
+    python -m colorizer export --format litert --weights results/runs/NAME --classifier FILE.keras
+    python -m colorizer export --format saved_model --look accurate -o colorizer_saved_model
+
+Input: `l_norm` (1, P, P, 1) float32, L*/50 - 1 of the photo resized to a square. P is 256, or the network's size S
+if that is more. Output: ab/128, (1, S, S, 2) float32. The file holds the whole way between them: the reduction to the
+network's size, the classifier that makes the class vector, the network and its look. Before it gets its name, its own
+runtime opens it, and 20 pictures are compared with Keras.
+Exit status: 0 written and equal; 1 it differs by 1e-3 or more, and is deleted; 2 wrong usage, or a package, weights
+or a classifier are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
 import sys
+from pathlib import Path
 
-from colorizer.export.convert import main
+from colorizer.errors import ColorizerError, ExportError
 
-sys.exit(main())
+PROG = "python -m colorizer export"
+FORMATS = ("onnx", "litert", "saved_model")
+
+
+def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace:
+    """Reads the typed flags; exits with 2 if one of them is wrong."""
+    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--format", required=True, choices=FORMATS)
+    parser.add_argument("-o", "--output", metavar="OUT", help="default: colorizer.onnx, .tflite or _saved_model")
+    parser.add_argument("--weights", metavar="NAME|FILE", help="a run's folder or file (default: the shipped weights)")
+    parser.add_argument("--classifier", metavar="FILE", help="source of the class vector (default: as trained)")
+    parser.add_argument("--look", choices=("accurate", "vivid"), help="if the network has both (default: vivid)")
+    parser.add_argument("--photos", metavar="DIR", help="pictures to compare on (default: scikit-image's photos)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file or folder")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None, prog: str = PROG) -> int:
+    """Exports, compares, then gives the file its name; returns the exit status."""
+    flags = parse(argv, prog)
+    try:
+        return _export(flags, prog)
+    except ColorizerError as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return error.exit_status
+    except (ValueError, OSError) as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return 2
+
+
+def _export(flags: argparse.Namespace, prog: str) -> int:
+    from colorizer import weights
+    from colorizer.export import convert, runtimes
+    from colorizer.inference.colorizer import Colorizer
+
+    output = Path(flags.output or f"colorizer{runtimes.ENDINGS[flags.format] or '_saved_model'}")
+    runtimes.require(flags.format)
+    runtimes.require_ending(flags.format, output)
+    if output.exists() and not flags.overwrite:
+        raise ExportError(f"The output exists already: choose another -o, or --overwrite. Received: {output}")
+    pictures = convert.pictures(flags.photos)
+    colorizer = Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier, flags.look)
+    part = output.with_name(f"unchecked-{os.getpid()}{output.suffix}")
+    try:
+        convert.write(colorizer, flags.format, part)
+        worst = convert.disagreement(colorizer, runtimes.open_network(part), pictures)
+        difference = f"largest difference to Keras over {len(pictures)} pictures: {worst:.1e} of ab/128"
+        if not worst < convert.TOLERANCE:  # a NaN is not below it either
+            print(f"{prog}: {difference}; a file with {convert.TOLERANCE} or more is deleted", file=sys.stderr)
+            return 1
+        convert.remove(output)
+        os.replace(part, output)
+    finally:
+        convert.remove(part)
+    print(f"{output}: {convert.size_of(output) / 1e6:.1f} MB, {difference}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The whole path from luminance to colour as one Keras model, for runtimes without Keras.
+"""The whole way from luminance to color as one Keras model, for runtimes without Keras.
 
     l_norm (1, P, P, 1) --+--> averaged to (1, S, S, 1) --> network --> decoding --> ab_norm_hat (1, S, S, 2)
                           +--> gray picture --> classifier ----^
@@ -23,7 +23,7 @@ from colorizer.inference import forward
 from colorizer.inference.colorizer import Colorizer
 
 
-class GreyPicture(keras.layers.Layer):
+class GrayPicture(keras.layers.Layer):
     """Luminance -> the picture a classifier sees: `classifier.gray_input` in tensor operations.
 
     Args:
@@ -34,12 +34,12 @@ class GreyPicture(keras.layers.Layer):
     """
 
     def __init__(self, side: int, size: int):
-        super().__init__(name="grey_picture")
+        super().__init__(name="gray_picture")
         self.side, self.size = side, size
         # Resizing is linear and separable: OpenCV's, applied to the unit matrix, is the matrix that does the same.
-        way = cv2.INTER_AREA if size < side else cv2.INTER_LINEAR
-        self.rows = cv2.resize(np.eye(side, dtype=np.float32), (side, size), interpolation=way)
-        # The published matrix and white point give a neutral colour a red that is not quite its Y, and `color.grey`
+        filter = cv2.INTER_AREA if size < side else cv2.INTER_LINEAR
+        self.rows = cv2.resize(np.eye(side, dtype=np.float32), (side, size), interpolation=filter)
+        # The published matrix and white point give a neutral color a red that is not quite its Y, and `color.grey`
         # is that red. TRICKY: without it one pixel in 2,500 is a level off, and a classifier notices.
         encoded = float(color.lab_to_rgb(np.array([[[color.L_HALF, 0, 0]]]), np.float32)[0, 0, 0])
         self.red = ((encoded + 0.055) / 1.055) ** 2.4 / ((color.L_HALF + 16) / 116) ** 3
@@ -97,8 +97,18 @@ class Average(keras.layers.Layer):
         return ops.swapaxes(ops.matmul(across, columns), 1, 2)[..., None]
 
 
+class Evidence(keras.layers.Layer):
+    """Takes colors away where luminance is flat: `inference.forward.evidence` in tensor operations."""
+
+    def call(self, ab_norm_hat, l_norm):
+        """Both (B, S, S, ...) float32 -> (B, S, S, 2) float32."""
+        deviation = ops.std(l_norm, axis=(1, 2, 3), keepdims=True) * color.L_HALF
+        share = (deviation - forward.FLAT_STD) / (forward.PHOTO_STD - forward.FLAT_STD)
+        return ab_norm_hat * ops.clip(share, 0, 1)
+
+
 class NoClasses(keras.layers.Layer):
-    """The class vector of "none": zeros (B, 1000) for any `l_norm`. Source: ours."""
+    """The class vector of "none": zeros (B, 1000) for any `l_norm`."""
 
     def call(self, l_norm):
         """(B, S, S, 1) -> (B, 1000)."""
@@ -106,12 +116,10 @@ class NoClasses(keras.layers.Layer):
 
 
 class Decoding(keras.layers.Layer):
-    """A method's way from what its network puts out to `ab_norm_hat`; see `colorizer.methods`.
+    """A method's decoding, from the network's output to `ab_norm_hat`; see `methods.base.Method.ab_of`.
 
     Args:
-        ab_of: the method's function; of a method with looks, with its look.
-
-    Source: ours.
+        ab_of: the method's function, with its look.
     """
 
     def __init__(self, ab_of):
@@ -124,7 +132,7 @@ class Decoding(keras.layers.Layer):
 
 
 def build(colorizer: Colorizer) -> keras.Model:
-    """Joins grey picture, classifier, network and decoding.
+    """Joins gray picture, classifier, network and decoding.
 
     Args:
         colorizer: a loaded `Colorizer`; its weights are shared, not copied.
@@ -135,8 +143,6 @@ def build(colorizer: Colorizer) -> keras.Model:
 
     Raises:
         ValueError: the network's output is not ab and its method does not say how to decode it.
-
-    Source: DESIGN, "The class vector"; BASELINES §2.4.
     """
     size, seen = colorizer.image_size, colorizer.classifier.model
     side = forward.square_side(size)
@@ -145,7 +151,7 @@ def build(colorizer: Colorizer) -> keras.Model:
     if seen is None:
         vector = NoClasses(name="no_classes")(l_norm)
     else:
-        vector = seen(GreyPicture(side, seen.input_shape[1])(given), training=False)
+        vector = seen(GrayPicture(side, seen.input_shape[1])(given), training=False)
     output = colorizer.network([l_norm, vector], training=False)
     ab_norm_hat = Decoding(partial(colorizer.method.ab_of, look=colorizer.look))(output, l_norm)
     if ab_norm_hat.shape[1:] != (size, size, 2):
@@ -153,4 +159,4 @@ def build(colorizer: Colorizer) -> keras.Model:
             f"`ab_of` of a method gives (B, {size}, {size}, 2). "
             f"Received: {ab_norm_hat.shape} from the method {colorizer.method.name}"
         )
-    return keras.Model(given, ab_norm_hat, name="colorizer")
+    return keras.Model(given, Evidence(name="evidence")(ab_norm_hat, l_norm), name="colorizer")

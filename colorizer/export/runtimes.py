@@ -1,6 +1,6 @@
-"""Exported networks as functions, each run by its own runtime: ONNX Runtime, LiteRT, TensorFlow.
+"""Opens exported networks as functions, each in its own runtime: ONNX Runtime, LiteRT or TensorFlow.
 
-None of the three needs this package; it opens them to check and to time what it exported.
+None of the three needs this package. It opens them to check and to time what it exported.
 """
 
 from __future__ import annotations
@@ -11,35 +11,46 @@ from pathlib import Path
 
 import numpy as np
 
+from colorizer import environment
 from colorizer.errors import ExportError
 
 ENDINGS = {"onnx": ".onnx", "litert": ".tflite", "saved_model": ""}  # of a SavedModel, which is a folder, none
 _PACKAGES = {"onnx": "onnxruntime", "litert": "ai_edge_litert", "saved_model": "keras"}
 _WRITERS = {"onnx": "tf2onnx", "litert": "tensorflow", "saved_model": "tensorflow"}
-INSTALL = 'pip install "colorizer[export]"'
+INSTALL = 'pip install -e ".[export]" -c constraints.txt'
 
 
 def require(format: str) -> None:
-    """Asks whether a format can be written and read here, before any work.
+    """Checks that a format can be written and read here.
 
     Args:
         format: a key of `ENDINGS`.
 
     Raises:
         ExportError: a package is missing; the message has the command that installs it.
-
-    Source: ours.
     """
     for package in (_WRITERS[format], _PACKAGES[format]):
         if importlib.util.find_spec(package) is None:
             raise ExportError(
-                f"--format {format} needs the package {package}, which is not installed. In a clone of this repository:"
-                f'\n    pip install -e ".[export]" -c constraints.txt\nelsewhere:\n    {INSTALL}'
+                f"--format {format} needs the package {package}, which is not installed. "
+                f"In a clone of this repository:\n    {INSTALL}"
             )
 
 
+def require_ending(format: str, path: Path) -> None:
+    """Checks that a name suits a format.
+
+    Raises:
+        ExportError: it ends in something else.
+    """
+    ending = ENDINGS[format]
+    if path.suffix.lower() != ending:
+        wanted = f"a name that ends in {ending}" if ending else "a folder's name, without an ending"
+        raise ExportError(f"--format {format} writes {wanted}. Received: {path}")
+
+
 def format_of(path: str | Path) -> str:
-    """The format of an exported network, by its name.
+    """Finds out the format of an exported network by its name.
 
     Args:
         path: a file, or a SavedModel's folder.
@@ -49,8 +60,6 @@ def format_of(path: str | Path) -> str:
 
     Raises:
         ExportError: it is none of them.
-
-    Source: ours.
     """
     path = Path(path)
     for format, ending in ENDINGS.items():
@@ -71,15 +80,13 @@ def open_network(path: str | Path, threads: int | None = None) -> Callable[[np.n
 
     Raises:
         ExportError: it is no such file, or its runtime is not installed.
-
-    Source: ours.
     """
     format = format_of(path)
     require(format)
     return {"onnx": _onnx, "litert": _litert, "saved_model": _saved_model}[format](str(path), threads)
 
 
-def _onnx(path, threads):
+def _onnx(path: str, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -89,11 +96,12 @@ def _onnx(path, threads):
     return lambda l_norm: session.run(None, {name: l_norm})[0]
 
 
-def _litert(path, threads):
+def _litert(path: str, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(path, num_threads=threads)
-    interpreter.allocate_tensors()
+    with environment.quiet():  # it announces a delegate
+        interpreter = Interpreter(path, num_threads=threads)
+        interpreter.allocate_tensors()
     given, taken = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
     def run(l_norm):
@@ -104,7 +112,7 @@ def _litert(path, threads):
     return run
 
 
-def _saved_model(path, threads):
+def _saved_model(path: str, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
     import keras
 
     layer = keras.layers.TFSMLayer(path, call_endpoint="serve")

@@ -1,7 +1,7 @@
-"""Frames of scans: where the paper's or the film's edge ends and the photograph begins.
+"""Finds the frame of a scan: the edge of the paper or the film around the photo.
 
-A white or black margin is no part of the picture: it makes the network see less of it, and colour
-on it is the first thing a person notices.
+A white or black margin is no part of the picture. With it the network sees less of the picture, and color on it is the
+first thing a person notices.
 """
 
 from __future__ import annotations
@@ -23,17 +23,15 @@ _ALIKE = 8.0  # the four sides' L* differ by less
 
 
 def find(rgb: np.ndarray) -> Box:
-    """The photograph inside its frame.
+    """Finds the photo inside its frame.
 
-    Only a frame on all four sides, flat, of one tone, light or dark, counts: a pale sky is none.
+    A frame is flat, of one light or dark tone, and on all four sides: a pale sky is none.
 
     Args:
         rgb: (H, W, 3) uint8 or uint16 sRGB.
 
     Returns:
-        Rows and columns of the photograph; all of them where there is no frame.
-
-    Source: ours.
+        Rows and columns of the photo; all of them where there is no frame.
     """
     height, width = rgb.shape[:2]
     whole = (slice(0, height), slice(0, width))

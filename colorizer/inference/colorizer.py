@@ -1,7 +1,7 @@
-"""A photo in, a photo out, at full size: what colorize.py, notebooks and evaluation use.
+"""The library's class: a photo in, the photo in color out, at its full size.
 
-The network sees a small square (`image_size`) and gives a and b; the photograph keeps its own L*
-at its own size. Its own colours, if it has any, are never looked at.
+The network sees a small square and predicts a and b. The photo keeps its own L*, at its own size. If it has colors,
+they are never looked at. Names and files are checked before Keras is imported.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
-import keras
 import numpy as np
+from PIL import Image
 
-from colorizer import images, photos, weights
-from colorizer.classifiers import classifier as classifiers
+from colorizer import images, methods, photos, weights
 from colorizer.errors import ClassifierError
 from colorizer.inference import batch_files, borders, forward, full_size
 from colorizer.inference.batch_files import Outcome
@@ -23,139 +23,166 @@ from colorizer.methods import Method
 from colorizer.photos import inputs
 from colorizer.photos.inputs import Picture
 
+if TYPE_CHECKING:
+    import keras
+
+    from colorizer.classifiers.classifier import Classifier
+
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 8
-LOOK = "vivid"  # people want colours; who wants numbers says accurate
+LOOK = "vivid"  # the default where a method has it: most people want colors more than small errors
+
+ColorPicture = np.ndarray | Image.Image | photos.Photo
 
 
 class Colorizer:
-    """Colorizes photographs with a trained network. One may be used by several threads.
+    """Colorizes photos with a trained network. Several threads may use one.
 
     Args:
-        network: a run's folder or its weights file; or a trained network, and `method` with it.
+        network: a run's folder, its weights file or a name of `weights.SHIPPED`; or a trained network with its
+            `method`.
         method: from `colorizer.methods.get`, for a network.
-        classifier: for weights a name or a file, see `load`; for a network what
-            `colorizer.classifier.load` gives. None: the recorded one; for a network, zeros.
-        image_size: side of the square the network sees; for weights the recorded one counts.
-        look: "accurate" or "vivid", where the method has both; None: the default, vivid.
+        classifier: for weights "efficientnet_b4", "none" or a saved classifier's file; None takes the recorded one.
+            For a network what `colorizer.classifiers.classifier.load` gives; None gives zeros.
+        image_size: side of the network's input in pixels. For weights the recorded one counts.
+        look: "accurate" or "vivid", if the method has both; None takes vivid.
 
     Raises:
         ValueError: the method has no such look.
-        WeightsError: the weights cannot be found or do not fit.
-        ClassifierError: the classifier cannot be had.
-
-    Source: ours; BASELINES §0, "Colour merge at full resolution".
+        WeightsError: the weights are missing, damaged or do not fit.
+        ClassifierError: the classifier is missing; the message names it and the choices.
     """
 
     def __init__(
         self,
         network: keras.Model | str | Path = weights.DEFAULT,
         method: Method | None = None,
-        classifier: classifiers.Classifier | str | None = None,
+        classifier: Classifier | str | None = None,
         image_size: int = 256,
         look: str | None = None,
     ):
+        self.weights: Path | None = None
         if method is None:
+            self.weights = weights.place(network)
+            config = weights.record_of(self.weights)
+            look = _look_of(methods.declared(config["method"]), look)
+            method = methods.get(config["method"])
+            classifier = _classifier_of(method, config, classifier)
             loaded = weights.load(network)
-            network, method, image_size = loaded.network, loaded.method, loaded.config["image_size"]
-            classifier = _classifier_of(loaded, classifier)
+            network, image_size = loaded.network, config["image_size"]
         self.network = network
         self.method = method
         self.look = _look_of(method, look)
-        self.classifier = classifier or classifiers.load("none")
+        self.classifier = classifier or _no_classifier()
         self.image_size = image_size
         self.forward = forward.Forward(network, method, image_size, self.classifier, self.look)
-        self._one_at_a_time = threading.Lock()  # Keras promises nothing about threads
+        self._one_at_a_time = threading.Lock()  # Keras does not promise that threads may share a network
+
+    def __repr__(self) -> str:
+        parts = [getattr(self.method, "title", type(self.method).__name__), f"{self.image_size} pixels"]
+        parts += [f"look {self.look}"] if self.look else []
+        parts += [f"classifier {self.classifier.name}"] if getattr(self.method, "uses_vector", False) else []
+        parts += [f"weights {self.weights}"] if self.weights else []
+        return f"<Colorizer {', '.join(parts)}>"
 
     @classmethod
     def load(
         cls, trained: str | Path = weights.DEFAULT, classifier: str | None = None, look: str | None = None
     ) -> Colorizer:
-        """A colorizer with trained weights and the classifier they were trained with.
+        """Loads trained weights and the classifier they were trained with.
 
         Args:
-            trained: a run's folder or its weights file.
-            classifier: "efficientnet_b4", "none" or a saved classifier; None takes the recorded one.
-            look: see the class.
-
-        Returns:
-            A `Colorizer`.
+            trained: a run's folder, its weights file or a name of `weights.SHIPPED`.
+            classifier: "efficientnet_b4", "none" or a saved classifier's file; None takes the recorded one.
+            look: "accurate" or "vivid", if the method has both; None takes vivid.
 
         Raises:
-            WeightsError: the weights cannot be found or do not fit.
-            ClassifierError: the classifier cannot be had; the message names it and the choices.
-
-        Source: ours.
+            ValueError, WeightsError, ClassifierError: see the class.
         """
         return cls(trained, classifier=classifier, look=look)
 
     def predict_ab(self, rgbs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The colours of some photographs, all in one forward pass.
+        """Predicts the colors of some photos in one forward pass.
 
         Args:
-            rgbs: of each (H, W, 3) uint8 or uint16 sRGB, only L* is used.
+            rgbs: of each (H, W, 3) uint8 or uint16 sRGB; only L* is used.
 
         Returns:
-            Of each `ab_norm_hat` (S, S, 2) float32, ab/128, of what lies inside its frame.
+            Of each `ab_norm_hat` (S, S, 2) float32, ab/128, of the part inside its frame.
 
-        Source: ours.
+        Raises:
+            ValueError: not such a photo.
+            WeightsError: the network gives something that is no number.
         """
         if not rgbs:
             return []
-        # Squares at once: a batch of large photographs without their frames would take their memory twice.
+        # One photo after the other: the parts inside the frames of several large ones would take their memory twice.
         squares = [forward.squares([_inside(images.require_photo(rgb))], self.image_size)[0] for rgb in rgbs]
         with self._one_at_a_time:
             return list(self.forward.ab_norm(squares))
 
-    def colorize(self, photo: Picture | Sequence[Picture], strength: float = 1.0):
-        """Gives a photograph, or several, the colours the network predicts.
+    @overload
+    def colorize(self, photo: np.ndarray, strength: float = 1.0) -> np.ndarray: ...
+
+    @overload
+    def colorize(self, photo: Image.Image, strength: float = 1.0) -> Image.Image: ...
+
+    @overload
+    def colorize(self, photo: str | Path | photos.Photo, strength: float = 1.0) -> photos.Photo: ...
+
+    @overload
+    def colorize(self, photo: Sequence[Picture], strength: float = 1.0) -> list[ColorPicture]: ...
+
+    def colorize(self, photo: Picture | Sequence[Picture], strength: float = 1.0) -> ColorPicture | list[ColorPicture]:
+        """Gives one photo, or a list of photos, the colors that the network predicts.
 
         Args:
             photo: (H, W, 3) or (H, W) uint8 or uint16 sRGB, a picture of Pillow, a file, a
                 `photos.Photo`, or a list of them.
-            strength: 0 leaves it grey, 1 is what the network says.
+            strength: factor of the colors, from 0 (gray) to 1 (as predicted).
 
         Returns:
-            What was given, in colour: for an array (H, W, 3) of its dtype; for a picture of Pillow
+            The same kind of thing in color: for an array (H, W, 3) of its dtype; for a picture of Pillow
             another, RGB or RGBA; for a file or a `Photo` a `Photo`, whose `save(path)` keeps EXIF,
-            depth and alpha; for a list a list. L* is the photo's own wherever the colour is inside sRGB.
+            depth and alpha; for a list a list. L* is the photo's own wherever the color is inside sRGB.
 
         Raises:
-            ValueError: not such a photograph, or `strength` outside 0..1.
+            ValueError: not such a photo, or `strength` outside 0..1.
             PhotoError: a file cannot be read.
-
-        Source: ours.
+            WeightsError: the network gives something that is no number.
         """
         if isinstance(photo, (list, tuple)):
             return self.colorize_batch(photo, strength)
         return self.colorize_batch([photo], strength)[0]
 
-    def colorize_batch(self, photos: Iterable[Picture], strength: float = 1.0, batch_size: int = BATCH_SIZE) -> list:
-        """Colorizes many photographs, several in one forward pass.
+    def colorize_batch(
+        self, photos: Iterable[Picture], strength: float = 1.0, batch_size: int = BATCH_SIZE
+    ) -> list[ColorPicture]:
+        """Colorizes many photos, several in one forward pass.
 
         Args:
-            photos: of any kinds that `colorize` takes, mixed as you like.
-            strength: see `colorize`.
-            batch_size: photographs in one forward pass, and opened at once.
+            photos: of any kinds that `colorize` takes, also mixed.
+            strength: factor of the colors, 0..1.
+            batch_size: photos in one forward pass, and open at once.
 
         Returns:
-            A list of what `colorize` returns for each.
+            What `colorize` returns for each, in order.
 
         Raises:
-            ValueError, PhotoError: see `colorize`.
-
-        Source: ours.
+            ValueError, PhotoError, WeightsError: see `colorize`.
         """
         if not 0 <= strength <= 1:
             raise ValueError(f"strength lies between 0 and 1. Received: {strength}")
-        done = []
-        waiting = list(photos)
-        for start in range(0, len(waiting), batch_size):
-            opened = [inputs.open_any(photo) for photo in waiting[start : start + batch_size]]
-            colours = self.predict_ab([rgb for rgb, _ in opened])
-            done += [give(full_size.merge(rgb, ab, strength)) for (rgb, give), ab in zip(opened, colours, strict=True)]
-        return done
+        if batch_size < 1:
+            raise ValueError(f"batch_size is 1 or more. Received: {batch_size}")
+        pictures = list(photos)
+        results: list[ColorPicture] = []
+        for start in range(0, len(pictures), batch_size):
+            batch = [inputs.open_any(picture) for picture in pictures[start : start + batch_size]]
+            colors = self.predict_ab([rgb for rgb, _ in batch])
+            results += [like(full_size.merge(rgb, ab, strength)) for (rgb, like), ab in zip(batch, colors, strict=True)]
+        return results
 
     def colorize_files(
         self,
@@ -165,33 +192,33 @@ class Colorizer:
         overwrite: bool = False,
         quality: int = photos.JPEG_QUALITY,
     ) -> Iterator[Outcome]:
-        """Colorizes files; while the network works on some, threads decode the next and encode the last.
+        """Colorizes files. While the network works on some, threads decode the next and encode the last.
 
         Args:
-            pairs: source and target of each; a target's folder is made.
+            pairs: source and target of each photo; missing folders of targets are created.
             batch_size: photos in one forward pass.
-            strength: see `colorize`.
-            overwrite: otherwise targets that are there are left alone and yield `skipped`.
+            strength: factor of the colors, 0..1.
+            overwrite: False leaves existing targets alone and yields `skipped` for them.
             quality: of JPEG, WebP and AVIF, see `photos.write`.
 
         Yields:
-            An `Outcome` for each pair, in order; a photo that fails does not stop the others.
-
-        Source: ours.
+            An `Outcome` for each pair, in order. A photo that fails does not stop the others.
         """
         yield from batch_files.run(
             self.predict_ab, pairs, batch_size=batch_size, strength=strength, overwrite=overwrite, quality=quality
         )
 
 
-def _classifier_of(loaded: weights.Trained, spec: str | None) -> classifiers.Classifier:
-    """The classifier asked for, else the one the weights were trained with."""
-    if not loaded.method.uses_vector:
-        return classifiers.load("none")
-    recorded = loaded.config["classifier"]
-    name, fingerprint = loaded.config.get("classifier_name", recorded), loaded.config.get("classifier_sha256", "")
+def _classifier_of(method: Method, config: dict, spec: str | None) -> Classifier:
+    """Loads the classifier that is asked for, else the one the weights were trained with."""
+    if not method.uses_vector:
+        return _no_classifier()
+    from colorizer.classifiers import classifier as classifiers
+
+    config = {"classifier": "none"} | config
+    name, fingerprint = config.get("classifier_name", config["classifier"]), config.get("classifier_sha256", "")
     try:
-        classifier = classifiers.load(classifiers.spec_of(loaded.config) if spec is None else spec)
+        classifier = classifiers.load(classifiers.spec_of(config) if spec is None else spec)
     except ClassifierError as error:
         if spec is not None:
             raise
@@ -202,21 +229,28 @@ def _classifier_of(loaded: weights.Trained, spec: str | None) -> classifiers.Cla
         ) from error
     if fingerprint and classifier.fingerprint != fingerprint:
         logger.warning(
-            "the weights were trained with the classifier %s (%s), not with %s (%s): expect other colours",
+            "the weights were trained with the classifier %s (%s), not with %s (%s): expect other colors",
             *(name, fingerprint, classifier.name, classifier.fingerprint or "zeros"),
         )
     return classifier
 
 
+def _no_classifier() -> Classifier:
+    """Returns the source of zeros."""
+    from colorizer.classifiers import classifier as classifiers
+
+    return classifiers.load("none")
+
+
 def _look_of(method: Method, look: str | None) -> str | None:
-    """The look to predict with; None for a method that has one only."""
-    looks = method.looks
+    """Chooses the look to predict with; None for a method that has one only."""
+    looks = getattr(method, "looks", ())
     if look is not None and look not in looks:
-        has = f"has the looks {', '.join(looks)}" if looks else "has one look only"
-        raise ValueError(f"{method.title} {has}. Received: {look}")
+        choices = f"has the looks {', '.join(looks)}" if looks else "has one look only"
+        raise ValueError(f"{method.title} {choices}. Received: {look}")
     return look or (LOOK if LOOK in looks else None)
 
 
 def _inside(rgb: np.ndarray) -> np.ndarray:
-    """A photograph without its frame."""
+    """Cuts off a photo's frame, as `borders.find` sees it."""
     return np.ascontiguousarray(rgb[borders.find(rgb)])

@@ -1,4 +1,4 @@
-"""A photograph's own luminance and the network's colours, joined at full size in bands of rows."""
+"""Joins a photo's own luminance and the network's colors at full size, in bands of rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BAND_PIXELS = 2**20  # 12 MB an array, not 2.4 GB for 200 megapixels
 
 
 def merge(rgb: np.ndarray, ab_norm_hat: np.ndarray, strength: float = 1.0, out: np.ndarray | None = None) -> np.ndarray:
-    """A photograph with its own L* and the given colours; a frame around it stays without colour.
+    """Gives a photo the predicted colors and keeps its L*; a frame around it stays without color.
 
     Args:
         rgb: (H, W, 3) uint8 or uint16 sRGB.
@@ -21,9 +21,7 @@ def merge(rgb: np.ndarray, ab_norm_hat: np.ndarray, strength: float = 1.0, out: 
         out: (H, W, 3) of the same dtype to write into; may be `rgb` itself. None makes one.
 
     Returns:
-        (H, W, 3) of the same dtype: `color.merge` of the whole photograph, in less memory.
-
-    Source: ours; DESIGN data flow, "ab enlarged bilinearly".
+        (H, W, 3) of the same dtype: `color.merge` of the whole photo, in less memory.
     """
     height, width = rgb.shape[:2]
     out = np.empty_like(rgb, order="C") if out is None else out
@@ -44,8 +42,8 @@ def merge(rgb: np.ndarray, ab_norm_hat: np.ndarray, strength: float = 1.0, out: 
     return out
 
 
-def _lines(wide, first: int, last: int, inside: slice):
-    """Lines first..last of `wide` enlarged to the photograph's height, as `cv2.resize` would make them."""
+def _lines(wide: np.ndarray, first: int, last: int, inside: slice) -> np.ndarray:
+    """Makes lines first..last of `wide` enlarged to the photo's height, as `cv2.resize` makes them."""
     scale = len(wide) / (inside.stop - inside.start)
     at = ((np.arange(first, last) + 0.5) * scale - 0.5).clip(0, len(wide) - 1)
     upper = np.floor(at).astype(int)

@@ -1,4 +1,4 @@
-"""How much memory there is, so that a large photograph is refused in words before the system kills the program."""
+"""Asks how much memory is free, so that a large photo is refused before the system kills the program."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ SPARE = 2**28  # bytes left to everything else
 
 
 def available(root: str | Path = "/") -> int | None:
-    """Memory that can still be had without swapping.
+    """Returns the memory that is free without swapping.
 
     Args:
-        root: where `proc` and `sys` lie; tests have their own.
+        root: the folder of `proc` and `sys`; tests have their own.
 
     Returns:
         Bytes, of the machine or of the container's limit, whichever is less; None where the
@@ -50,7 +50,7 @@ def _cache(groups: Path, used: str) -> int:
 
 
 def shortage(need: int) -> str | None:
-    """One line if `need` bytes are not to be had, else None. Source: ours."""
+    """Returns one line if `need` bytes are not free, else None."""
     free = available()
     if free is None or need + SPARE <= free:
         return None

@@ -73,7 +73,7 @@ def copy_of(network: keras.Model, method: Method, image_size: int) -> keras.Mode
 
 def _record_of(config):
     """The `config.json` of the weights to start from."""
-    record = weights.recorded(weights.place(config.init_weights))
+    record = weights.record_of(weights.place(config.init_weights))
     if record["method"] != config.method:
         raise WeightsError(
             f"--init-weights must be of the method that is trained, {config.method}. "

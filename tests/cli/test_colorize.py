@@ -134,7 +134,9 @@ def test_failures_are_named_with_their_reason_and_stop_nothing(colorize, tmp_pat
 
 
 def test_strength(colorize, tmp_path):
-    Image.new("L", (40, 40), 128).save(tmp_path / "a.png")
+    picture = np.full((40, 40), 128, np.uint8)
+    picture[:, 20:] = 60  # one flat tone would get no color
+    Image.fromarray(picture).save(tmp_path / "a.png")
     for strength in ("0", "0.5", "1"):
         assert colorize("a.png", "-o", f"{strength}.png", "--strength", strength)[0] == 0
     spread = [np.ptp(photos.read(tmp_path / f"{s}.png").rgb[0, 0].astype(int)) for s in ("0", "0.5", "1")]

@@ -1,13 +1,10 @@
-"""Exported networks give Keras' colours: on real weights and photographs where they are, on small ones everywhere."""
+"""Exported networks give the colors of the forward pass, on small networks and on the shipped weights."""
 
-import importlib.util
-import subprocess
-import sys
-
+import cv2
 import keras
 import numpy as np
 import pytest
-from conftest import REPOSITORY, draw_picture
+from conftest import draw_picture
 from small_classifiers import small_classifier
 
 from colorizer import color, images, methods, weights
@@ -15,6 +12,7 @@ from colorizer.classifiers import classifier
 from colorizer.errors import ExportError
 from colorizer.export import convert, graph, runtimes
 from colorizer.inference import colorizer as inference
+from colorizer.inference import forward
 
 SIDE = 64
 # Third-party deprecations inside the converters.
@@ -50,7 +48,7 @@ def needs(format):
 def test_the_grey_picture_is_the_one_the_classifier_sees_elsewhere(size):
     pictures = squares(4, SIDE)
     l_norm = color.split(np.stack([color.rgb_to_lab(rgb) for rgb in pictures]))[0]
-    ours = keras.ops.convert_to_numpy(graph.GreyPicture(SIDE, size)(l_norm))
+    ours = keras.ops.convert_to_numpy(graph.GrayPicture(SIDE, size)(l_norm))
     theirs = np.stack([classifier.gray_input(rgb, size) for rgb in pictures])
     assert ours.shape == theirs.shape
     assert np.abs(ours - theirs).max() <= 1
@@ -74,8 +72,8 @@ def test_a_method_that_does_not_say_how_to_decode_is_refused(monkeypatch):
         graph.build(colorizer)
 
 
-@pytest.mark.parametrize("format", convert.FORMATS)
-def test_an_exported_network_gives_keras_colours_in_its_own_runtime(format, seen, tmp_path):
+@pytest.mark.parametrize("format", list(runtimes.ENDINGS))
+def test_an_exported_network_gives_keras_colors_in_its_own_runtime(format, seen, tmp_path):
     needs(format)
     colorizer = small_colorizer("efficientnet", seen)
     path = tmp_path / f"network{runtimes.ENDINGS[format]}"
@@ -91,38 +89,32 @@ def test_the_shipped_weights_agree_over_real_photographs(real_data, real_classif
     assert convert.disagreement(colorizer, graph.build(colorizer).predict_on_batch, compared) < convert.TOLERANCE
 
 
-def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, capsys):
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if "onnx" in name else found(name))
-    assert convert.main(["--format", "onnx"]) == 2
-    said = capsys.readouterr().err
-    assert "tf2onnx, which is not installed" in said and 'pip install -e ".[export]" -c constraints.txt' in said
+def test_flat_luminance_gets_no_colors_in_the_exported_graph_either():
+    colorizer = small_colorizer("trivial")
+    colorizer.network.set_weights([np.array([0.3, -0.2], np.float32)])
+    model = graph.build(colorizer)
+    ramp = np.linspace(40, 60, 256)[None, :, None].repeat(256, 0).repeat(3, 2).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(100, 156, (256, 256, 1)).repeat(3, 2).astype(np.uint8)
+    pictures = np.stack([np.full((256, 256, 3), 128, np.uint8), ramp, noise, draw_picture(1, 256, 256)])
+    chroma = [np.abs(colorizer.forward.ab_norm([rgb])).max() for rgb in pictures]
+    assert chroma[0] == 0 and 0 < chroma[2] < 0.3 and chroma[3] == pytest.approx(0.3)
+    assert convert.disagreement(colorizer, model.predict_on_batch, pictures) < 1e-5
 
 
-def test_wrong_usage_has_status_2_and_touches_nothing(tmp_path, capsys):
-    there = tmp_path / "there"
-    there.mkdir()
-    words = ["--format", "saved_model", "--classifier", "none", "-o"]
-    assert convert.main([*words, str(there)]) == 2 and "is there already" in capsys.readouterr().err
-    assert convert.main([*words, str(tmp_path / "new.onnx")]) == 2 and "a folder's name" in capsys.readouterr().err
-    assert convert.main([*words, str(tmp_path / "new"), "--weights", str(there)]) == 2
-    assert "weights" in capsys.readouterr().err
-    assert convert.main([*words, str(tmp_path / "new"), "--photos", str(there)]) == 2
-    assert "--photos is a folder" in capsys.readouterr().err
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["there"] and not list(there.iterdir())
+def test_the_disagreement_of_a_network_with_nan_is_nan():
+    colorizer = small_colorizer("trivial")
+    assert np.isnan(convert.disagreement(colorizer, lambda l_norm: np.full((1, 64, 64, 2), np.nan), squares(2)))
 
 
-def test_a_network_that_differs_is_not_kept(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(convert, "disagreement", lambda *_: float("nan"))
-    monkeypatch.setattr(convert, "write", lambda colorizer, format, path: path.mkdir())
-    monkeypatch.setattr(runtimes, "open_network", lambda path: None)
-    words = ["--format", "saved_model", "--classifier", "none", "-o", str(tmp_path / "new")]
-    assert convert.main(words) == 1
-    assert "not kept" in capsys.readouterr().err and not list(tmp_path.iterdir())
+def test_pictures_are_read_from_a_folder_or_a_folder_without_any_is_named(tmp_path):
+    with pytest.raises(ExportError, match=r"--photos is a folder with \.jpg.*Received: .*empty"):
+        convert.pictures(tmp_path / "empty")
+    cv2.imwrite(str(tmp_path / "a.png"), draw_picture(0))
+    assert convert.pictures(tmp_path).shape == (1, 256, 256, 3)
 
 
-def test_help_is_quick():
-    code = "import sys\nfrom colorizer.export import convert\ntry: convert.main(['--help'])\nexcept SystemExit: pass\n"
-    code += "print(sorted({'keras', 'tensorflow', 'numpy', 'cv2'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+@pytest.mark.parametrize("side", [64, 192, 256])
+def test_the_graph_averages_luminance_as_the_forward_pass_does(side):
+    rgb_u8 = forward.squares([draw_picture(i) for i in range(2)], side)
+    ours = keras.ops.convert_to_numpy(graph.Average(256, side)(forward.luminance(rgb_u8, 256)))
+    np.testing.assert_allclose(ours, forward.luminance(rgb_u8, side), atol=1e-5)

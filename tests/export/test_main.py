@@ -1,0 +1,65 @@
+"""`python -m colorizer export`: wrong usage comes first and touches nothing; what differs is not kept."""
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+from conftest import REPOSITORY
+
+from colorizer.export import __main__ as export
+from colorizer.export import convert, runtimes
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, capsys):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if "onnx" in name else found(name))
+    assert export.main(["--format", "onnx"]) == 2
+    said = capsys.readouterr().err
+    assert "tf2onnx, which is not installed" in said and 'pip install -e ".[export]" -c constraints.txt' in said
+
+
+def test_wrong_usage_has_status_2_and_touches_nothing(tmp_path, capsys):
+    there = tmp_path / "there"
+    there.mkdir()
+    words = ["--format", "saved_model", "--classifier", "none", "-o"]
+    assert export.main([*words, str(there)]) == 2 and "exists already" in capsys.readouterr().err
+    assert export.main([*words, str(tmp_path / "new.onnx")]) == 2 and "a folder's name" in capsys.readouterr().err
+    assert export.main([*words, str(tmp_path / "new"), "--weights", str(there)]) == 2
+    assert "weights" in capsys.readouterr().err
+    assert export.main([*words, str(tmp_path / "new"), "--photos", str(there)]) == 2
+    assert "--photos is a folder" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["there"] and not list(there.iterdir())
+
+
+def test_a_network_that_differs_is_not_kept(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(convert, "disagreement", lambda *_: float("nan"))
+    monkeypatch.setattr(convert, "write", lambda colorizer, format, path: path.mkdir())
+    monkeypatch.setattr(runtimes, "open_network", lambda path: None)
+    words = ["--format", "saved_model", "--classifier", "none", "-o", str(tmp_path / "new")]
+    assert export.main(words) == 1
+    assert "is deleted" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+WRONG = [
+    (["--photos", "absent"], "--photos is a folder"),
+    (["--weights", "absent"], "--weights is a run's folder"),
+    (["-o", "x.png"], "a folder's name"),
+]
+
+
+@pytest.mark.parametrize("words, message", WRONG)
+def test_wrong_usage_is_refused_before_keras(words, message, tmp_path):
+    code = "import sys\nfrom colorizer.export.__main__ import main\n"
+    code += "status = main(sys.argv[1:])\nassert not {'keras', 'tensorflow'} & set(sys.modules)\nsys.exit(status)"
+    command = [sys.executable, "-c", code, "--format", "saved_model", "-o", str(tmp_path / "new"), *words]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 2 and message in done.stderr and done.stderr.startswith("python -m colorizer export: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_is_quick():
+    code = "import sys\nfrom colorizer.export.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    code += "print(sorted({'keras', 'tensorflow', 'numpy', 'cv2'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

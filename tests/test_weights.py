@@ -1,0 +1,108 @@
+"""Weights that are missing, damaged or no numbers are named, and the cheap errors come before Keras."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+
+from colorizer import methods, weights
+from colorizer.errors import WeightsError
+
+RECORD = {"method": "trivial", "image_size": 32, "classifier": "none"}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run's folder with a network that says one color."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    network = methods.get("trivial").build(32)
+    network.set_weights([np.array([0.1, 0.2], np.float32)])
+    network.save_weights(folder / weights.BEST)
+    network.save(folder / "whole.keras")
+    (folder / weights.RECORD).write_text(json.dumps(RECORD))
+    return folder
+
+
+def test_a_trained_network_says_what_it_is(run):
+    trained = weights.load(run)
+    assert repr(trained) == f"<Trained trivial, 32 pixels, 2 parameters, {run / weights.BEST}>"
+    np.testing.assert_allclose(weights.load(run / "whole.keras").network.get_weights()[0], [0.1, 0.2])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_numbers_are_refused_when_they_are_loaded(run, value):
+    network = methods.get("trivial").build(32)
+    network.set_weights([np.array([0.1, value], np.float32)])
+    network.save_weights(run / weights.BEST)
+    with pytest.raises(WeightsError, match=r"no numbers \(NaN or infinite\).*Train again.*Received: .*ab_norm"):
+        weights.load(run)
+
+
+@pytest.mark.parametrize("name", [weights.BEST, "whole.keras"])
+@pytest.mark.parametrize("share", [0, 0.5, 0.9])
+def test_a_file_that_is_cut_short_is_called_that(run, name, share):
+    whole = (run / name).read_bytes()
+    (run / name).write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(WeightsError, match="cut short, damaged, or another kind of file. Copy it again"):
+        weights.load(run / name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe\x00",
+        b"{}",
+        json.dumps(RECORD | {"method": "nobody"}).encode(),
+        json.dumps(RECORD | {"method": ["trivial"]}).encode(),
+        json.dumps(RECORD | {"image_size": "large"}).encode(),
+        json.dumps(RECORD | {"image_size": 33}).encode(),
+        json.dumps(RECORD | {"image_size": 0}).encode(),
+    ],
+)
+def test_a_damaged_record_is_named(run, content):
+    (run / weights.RECORD).write_bytes(content)
+    with pytest.raises(WeightsError, match=r"config.json is damaged or not from this program.*Received: .+"):
+        weights.load(run)
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"class_name": "Nothing"}'])
+def test_a_damaged_encoder_is_named(tmp_path, content):
+    folder = shutil.copytree(weights.shipped(weights.DEFAULT), tmp_path / "run")
+    (folder / weights.ENCODER).write_text(content)
+    with pytest.raises(WeightsError, match=r"encoder.json is damaged or not from this program.*Received: .+"):
+        weights.load(folder)
+
+
+def test_weights_of_another_network_do_not_fit(run):
+    (run / weights.RECORD).write_text(json.dumps(RECORD | {"method": "efficientnet"}))
+    with pytest.raises(WeightsError, match="does not fit the network 'efficientnet'"):
+        weights.load(run)
+
+
+BEFORE_KERAS = """
+import sys
+from colorizer import Colorizer
+from colorizer.errors import ColorizerError
+for arguments in ({"network": "absent"}, {"network": sys.argv[1]}, {"look": "pale"}):
+    try:
+        Colorizer(**arguments)
+    except (ColorizerError, ValueError) as error:
+        print(error)
+print(sorted({"keras", "tensorflow"} & set(sys.modules)))
+"""
+
+
+def test_cheap_errors_come_before_keras(run):
+    (run / weights.RECORD).write_text("{")
+    command = [sys.executable, "-c", BEFORE_KERAS, str(run)]
+    lines = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(lines) == 4 and lines[-1] == "[]"
+    assert "absent" in lines[0] and "is damaged" in lines[1] and "Received: pale" in lines[2]
