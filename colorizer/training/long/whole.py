@@ -7,12 +7,11 @@ from pathlib import Path
 
 import keras
 
-from colorizer import atomic_files, methods, weights
-from colorizer.classifiers import encoders
+from colorizer import atomic_files, weights
+from colorizer.classifiers.encoders import saved
 from colorizer.errors import ClassifierError, WeightsError
+from colorizer.methods.vit_decoder import ViTDecoder
 from colorizer.training.long.run import WEIGHTS
-
-METHOD = "vit_decoder"
 
 
 def network(decoder: str | Path, encoder: keras.Model, image_size: int) -> keras.Model:
@@ -24,12 +23,12 @@ def network(decoder: str | Path, encoder: keras.Model, image_size: int) -> keras
         image_size: side of the input, a multiple of 32.
 
     Returns:
-        The network of the method `vit_decoder`.
+        The network of `ViTDecoder`.
 
     Raises:
         WeightsError: the file is absent or does not fit.
     """
-    whole = methods.get(METHOD).build(image_size, encoder)
+    whole = ViTDecoder().build(image_size, encoder)
     try:
         whole.get_layer("decoder").load_weights(decoder)
     except (OSError, ValueError, KeyError) as error:
@@ -55,7 +54,7 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
     record = next((path for path in (run / weights.RECORD, run.parent / weights.RECORD) if path.is_file()), None)
     if record is None:
         raise WeightsError(f"A long training has a {weights.RECORD}. Received: {run}. Give its folder.")
-    config, seen = json.loads(record.read_text(encoding="utf-8")), encoders.load(str(encoder))
+    config, seen = json.loads(record.read_text(encoding="utf-8")), saved.load(str(encoder))
     if seen.model is None:
         raise ClassifierError(f"The network needs its encoder. Received: {encoder}. Give the saved encoder.")
     whole = network(run / WEIGHTS, seen.model, config["image_size"])
@@ -64,8 +63,8 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
         whole.save_weights(part)
         weights.halve(part, folder / weights.BEST)
     (folder / ("single." + weights.BEST)).unlink()
-    atomic_files.write_text(folder / weights.ENCODER, methods.get(METHOD).encoder_of(whole).to_json())
+    atomic_files.write_text(folder / weights.ENCODER, ViTDecoder().encoder_of(whole).to_json())
     atomic_files.write_text(folder / "history.csv", (run / "history.csv").read_text(encoding="utf-8"))
-    config |= {"method": METHOD, "classifier": seen.name, "classifier_name": seen.name}
+    config |= {"method": ViTDecoder().name, "classifier": seen.name, "classifier_name": seen.name}
     config |= {"classifier_sha256": seen.fingerprint}
     atomic_files.write_json(folder / weights.RECORD, config)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from colorizer import weights
-from colorizer.classifiers import vision_transformer
+from colorizer.classifiers.encoders import vision_transformer
 from colorizer.errors import DataError, TrainingError, WeightsError
 from colorizer.methods.layers import token_decoder
 from colorizer.training.long import __main__ as command
