@@ -13,7 +13,7 @@ The decoder can be given hints: true colors of some places. In half of the train
 
 With DINOv2-small 21.7 M parameters of the encoder and 4.3 M of the decoder. At 192x192 the encoder sees the 168x168
 pixels that it was made for: its kernel for 14 pixels is spread over 16, as averaging by area would do. The long
-training keeps the encoder's features on disk (`colorizer.training.long_run`); `train.py` computes them.
+training keeps the encoder's features on disk (`colorizer.training.long`); `train.py` computes them.
 The long training has not ended: no weights of this method are shipped yet.
 
 Encoder: Oquab et al., DINOv2, TMLR 2024. Distribution: Zhang, Isola, Efros, ECCV 2016. Hints: Zhang et al., SIGGRAPH

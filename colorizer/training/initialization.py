@@ -9,7 +9,8 @@ from __future__ import annotations
 import keras
 
 from colorizer import weights
-from colorizer.classifiers import classifier, encoders
+from colorizer.classifiers import classifier
+from colorizer.classifiers.encoders import saved
 from colorizer.config import TrainConfig
 from colorizer.errors import WeightsError
 from colorizer.methods import Method
@@ -31,7 +32,7 @@ def classifier_of(config: TrainConfig, method: Method) -> classifier.Classifier:
     """
     source = _record_of(config) if config.init_weights else None
     if method.uses_vector or (method.uses_encoder and not source):
-        return encoders.load(config.classifier) if method.uses_encoder else classifier.load(config.classifier)
+        return saved.load(config.classifier) if method.uses_encoder else classifier.load(config.classifier)
     if source and method.uses_encoder:
         return classifier.Classifier(source["classifier_name"], source["classifier_sha256"])
     return classifier.load("none")

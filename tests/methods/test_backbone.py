@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from colorizer import color
-from colorizer.classifiers import vision_transformer
-from colorizer.classifiers.vision_transformer import Shape
+from colorizer.classifiers.encoders import vision_transformer
+from colorizer.classifiers.encoders.vision_transformer import Shape
 from colorizer.methods.layers import backbone
 
 SMALL = Shape(width=24, heads=2, blocks=3, grid=5)

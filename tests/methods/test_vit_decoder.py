@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from colorizer import color, methods, weights
-from colorizer.classifiers import vision_transformer
+from colorizer.classifiers.encoders import vision_transformer
 from colorizer.config import resolve
 from colorizer.methods.colorful import BINS
 from colorizer.methods.layers import token_decoder

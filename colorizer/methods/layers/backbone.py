@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from colorizer.classifiers import vision_transformer
+from colorizer.classifiers.encoders import vision_transformer
 
 STRIDES = (4, 8, 16, 32)  # of the scales that are used
 PLAIN = (24, 48, 96, 192, 384)  # channels of `plain`'s five sizes

@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from colorizer.classifiers import vision_transformer
-from colorizer.errors import DataError, TrainingError
+from colorizer import weights
+from colorizer.classifiers.encoders import vision_transformer
+from colorizer.errors import DataError, TrainingError, WeightsError
 from colorizer.methods.layers import token_decoder
-from colorizer.training import long_run
-from colorizer.training.long_run import LongRun, Settings
-from colorizer.training.mixture import Mixture, PictureSet
-from colorizer.training.validation_squares import Squares
+from colorizer.training.long import __main__ as command
+from colorizer.training.long import run as long_run
+from colorizer.training.long import whole
+from colorizer.training.long.mixture import Mixture, PictureSet
+from colorizer.training.long.run import LongRun, Settings
+from colorizer.training.long.validation_squares import Squares
 
 SETTINGS = Settings(image_size=32, batch_size=4, warm_up=4, precision="float32")
 
@@ -120,13 +123,29 @@ def test_hints_help_on_validation_pictures(start, picture_folder):
 
 
 def test_a_set_on_the_command_line(picture_folder, tmp_path):
-    everything = long_run.picture_set(f"drawn={picture_folder}")
+    everything = command.picture_set(f"drawn={picture_folder}")
     assert (everything.name, len(everything.names), everything.weight) == ("drawn", 24, 1)
-    assert len(long_run.picture_set(f"picture_={picture_folder}*2.5").names) == 24
-    assert not long_run.picture_set(f"other_={picture_folder}").names
+    assert len(command.picture_set(f"picture_={picture_folder}*2.5").names) == 24
+    assert not command.picture_set(f"other_={picture_folder}").names
     (tmp_path / "list.txt").write_text("picture_03.png\n\npicture_01.png\n")
-    listed = long_run.picture_set(f"drawn={picture_folder}@{tmp_path / 'list.txt'}*7")
+    listed = command.picture_set(f"drawn={picture_folder}@{tmp_path / 'list.txt'}*7")
     assert (listed.names, listed.weight) == (("picture_03.png", "picture_01.png"), 7)
     for text in ("drawn", f"drawn={tmp_path / 'nowhere'}", f"drawn={picture_folder}*much"):
         with pytest.raises(DataError, match="A set is NAME=FOLDER"):
-            long_run.picture_set(text)
+            command.picture_set(text)
+
+
+def test_the_whole_network_is_written_and_loaded(start, encoder, tmp_path):
+    run = start("run")
+    run.train(samples=16)
+    encoder.save(tmp_path / "small.keras")
+    command.main(["--run", str(tmp_path / "run"), "--encoder", str(tmp_path / "small.keras"), "--whole", str(tmp_path)])
+    loaded = weights.load(tmp_path)
+    l_norm = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 1)).astype(np.float32)
+    tokens = run.features.encoder.predict_on_batch(l_norm)
+    run.averaged.set_weights(run.average)
+    expected = run.averaged.predict_on_batch([l_norm, tokens, np.zeros((2, 8, 8, 3), np.float32)])
+    logits = loaded.network.predict_on_batch([l_norm, np.zeros((2, 1000), np.float32)])
+    np.testing.assert_allclose(logits, expected, atol=0.05)  # half precision
+    with pytest.raises(WeightsError, match="A long training has a config.json. Received: nowhere"):
+        whole.write("nowhere", tmp_path / "small.keras", tmp_path)

@@ -12,7 +12,7 @@ from colorizer.evaluation import metrics
 from colorizer.images import resize_square
 from colorizer.methods.colorful import BINS
 from colorizer.methods.layers import hints, token_decoder
-from colorizer.training.mixture import PictureSet
+from colorizer.training.long.mixture import PictureSet
 
 SIDE = 256  # of the squares that are scored
 BATCH = 10

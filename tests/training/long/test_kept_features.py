@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from colorizer.errors import DataError
-from colorizer.training.kept_features import Features, KeptFeatures, fingerprint
+from colorizer.training.long.kept_features import Features, KeptFeatures, fingerprint
 
 
 class Counting:

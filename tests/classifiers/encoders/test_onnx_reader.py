@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from colorizer.classifiers import onnx_reader
+from colorizer.classifiers.encoders import onnx_reader
 from colorizer.errors import ClassifierError
 
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from colorizer.classifiers import vision_transformer
-from colorizer.classifiers.vision_transformer import Shape
+from colorizer.classifiers.encoders import vision_transformer
+from colorizer.classifiers.encoders.vision_transformer import Shape
 
 SMALL = Shape(width=24, heads=2, blocks=3, grid=5)
 

@@ -1,4 +1,4 @@
-"""Encoders for networks that are built on one: any classifier, or a saved Vision Transformer."""
+"""What a network can be built on: any classifier, or a saved Vision Transformer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import keras
 
-from colorizer.classifiers import classifier, vision_transformer
+from colorizer.classifiers import catalog, classifier
+from colorizer.classifiers.encoders import vision_transformer
 from colorizer.errors import ClassifierError
 
 
@@ -17,7 +18,8 @@ def load(spec: str) -> classifier.Classifier:
     """Loads what a network can be built on.
 
     Args:
-        spec: what `classifier.load` takes, or a `.keras` file of a model from `vision_transformer.build`.
+        spec: what `classifier.load` takes, or a `.keras` file of a model from `vision_transformer.build`, or the
+            name of such a file in the user's cache.
 
     Returns:
         A `Classifier`; the model of a Vision Transformer gives tokens and no scores.
@@ -25,7 +27,7 @@ def load(spec: str) -> classifier.Classifier:
     Raises:
         ClassifierError: it cannot be found or used; the message names the choices.
     """
-    path = Path(spec)
+    path = Path(spec) if Path(spec).is_file() else catalog.find(spec) or Path(spec)
     if not _is_transformer(path):
         return classifier.load(spec)
     with open(path, "rb") as file:

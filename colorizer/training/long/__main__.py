@@ -1,0 +1,107 @@
+"""Trains a decoder on a frozen encoder's features of several sets of pictures, in any number of sessions.
+
+    python -m colorizer.training.long --run DIR --encoder FILE.keras --set coco=FOLDER --minutes 60
+
+    mixture --> l_norm --> features (kept or computed) --> decoder --> distribution's loss --> AdamW
+          \\-> ab_norm --> hints, in half of the samples ----^
+
+The run's folder holds config.json, history.csv (a row a checkpoint), decoder.weights.h5 (the weights' moving average,
+kernels in half precision) and last/, from which the same command goes on. A training that has no end yet has no cycle
+for its rate: it rises, then stays. `--fall N` trains a copy for N samples more while the rate falls to nothing, and
+keeps that in DIR/fallen; the run itself stays where it was. `--whole` only joins encoder and decoder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+
+from colorizer.data import datasets
+from colorizer.errors import ColorizerError, DataError
+from colorizer.training.long import whole
+from colorizer.training.long.mixture import Mixture, PictureSet
+from colorizer.training.long.run import LongRun, Settings
+from colorizer.training.long.validation_squares import Squares
+
+log = logging.getLogger(__name__)
+
+
+def picture_set(text: str) -> PictureSet:
+    """A set from the command line: NAME=FOLDER, NAME=FOLDER@LIST, and either with *WEIGHT; by itself the weight is 1.
+
+    Args:
+        text: LIST is a text file with a name a line; without it all pictures of the folder are taken. A NAME that
+            ends in "_" takes those of the folder's pictures whose names begin with it.
+
+    Returns:
+        A `PictureSet`.
+
+    Raises:
+        DataError: the folder or the list is not there, or the text is not of this form.
+    """
+    name, found, rest = text.partition("=")
+    rest, _, weight = rest.partition("*")
+    folder, _, names = rest.partition("@")
+    try:
+        share = float(weight or 1)
+    except ValueError:
+        found = ""
+    if not found or not Path(folder).is_dir() or (names and not Path(names).is_file()):
+        raise DataError(f"A set is NAME=FOLDER, NAME=FOLDER@LIST, either with *WEIGHT. Received: {text}")
+    listed = Path(names).read_text("utf-8").split("\n") if names else datasets.pictures(Path(folder))
+    chosen = [line.strip() for line in listed if line.strip() and (not name.endswith("_") or line.startswith(name))]
+    return PictureSet(name, Path(folder), tuple(chosen), share)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command; see the module."""
+    parser = argparse.ArgumentParser(prog="python -m colorizer.training.long", description=__doc__.split("\n")[0])
+    parser.add_argument("--run", required=True, help="the run's folder; a run that is there goes on")
+    parser.add_argument("--encoder", required=True, help="a saved encoder, .keras")
+    parser.add_argument("--set", action="append", default=[], help="NAME=FOLDER[@LIST][*WEIGHT]; may be repeated")
+    parser.add_argument("--validate", help="FOLDER@LIST: squares of it are scored at every checkpoint")
+    parser.add_argument("--whole", metavar="DIR", help="train nothing; write the whole network's record to DIR")
+    parser.add_argument("--keep", help="folder for kept features (default: they are computed each time)")
+    parser.add_argument("--minutes", type=float, help="stop after this many (default: never)")
+    parser.add_argument("--samples", type=int, help="stop when the run has seen this many (default: never)")
+    parser.add_argument("--every", type=float, default=5, help="minutes between checkpoints (default: 5)")
+    parser.add_argument("--fall", type=int, default=0, help="let the rate fall over this many samples, see the module")
+    for name, value in asdict(Settings()).items():
+        kind = int if name == "views" else type(value)
+        parser.add_argument("--" + name.replace("_", "-"), type=kind, default=value, help=f"(default: {value})")
+    flags = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        if flags.whole:
+            whole.write(flags.run, flags.encoder, flags.whole)
+        else:
+            _run(flags)
+    except ColorizerError as error:
+        parser.exit(error.exit_status, f"{error}\n")
+
+
+def _run(flags):
+    settings = Settings(**{name: getattr(flags, name) for name in asdict(Settings())})
+    sets = [picture_set(text) for text in flags.set]
+    mixture = Mixture(sets, settings.image_size, settings.seed, settings.views)
+    encoder = keras.saving.load_model(flags.encoder, compile=False)
+    described = {"encoder": Path(flags.encoder).stem, "sets": {s.name: [len(s.names), s.weight] for s in sets}}
+    run = LongRun(flags.run, settings, mixture, encoder, keep=flags.keep, described=described)
+    check = None
+    if flags.validate:
+        folder, _, names = flags.validate.partition("@")
+        one = picture_set(f"validation={folder}@{names}")
+        check = Squares(one, run.features.encoder, settings.image_size).score
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, run.stop)
+    log.info("%d pictures, %d samples seen", len(mixture), run.samples)
+    run.train(samples=flags.samples, minutes=flags.minutes, every=flags.every, fall=flags.fall, check=check)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Encoder and decoder as one network with a record, as all weights have it: for colorizing and for evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+
+from colorizer import atomic_files, weights
+from colorizer.classifiers.encoders import saved
+from colorizer.errors import ClassifierError, WeightsError
+from colorizer.methods.vit_decoder import ViTDecoder
+from colorizer.training.long.run import WEIGHTS
+
+
+def network(decoder: str | Path, encoder: keras.Model, image_size: int) -> keras.Model:
+    """Joins an encoder and a trained decoder.
+
+    Args:
+        decoder: the decoder's weights file.
+        encoder: what the decoder was trained with.
+        image_size: side of the input, a multiple of 32.
+
+    Returns:
+        The network of `ViTDecoder`.
+
+    Raises:
+        WeightsError: the file is absent or does not fit.
+    """
+    whole = ViTDecoder().build(image_size, encoder)
+    try:
+        whole.get_layer("decoder").load_weights(decoder)
+    except (OSError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"The decoder's weights do not fit or are not there. Received: {decoder} ({str(error).splitlines()[0]}). "
+            f"Give the run that was trained with this encoder."
+        ) from error
+    return whole
+
+
+def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
+    """Writes a long training's whole network, so that its folder can be given as weights.
+
+    Args:
+        run: the long training's folder, or one in it with its own decoder weights.
+        encoder: the saved encoder that it was trained with.
+        folder: gets config.json, encoder.json, history.csv and best.weights.h5, kernels in half precision.
+
+    Raises:
+        WeightsError, ClassifierError: what is missing or does not fit.
+    """
+    run, folder = Path(run), Path(folder)
+    record = next((path for path in (run / weights.RECORD, run.parent / weights.RECORD) if path.is_file()), None)
+    if record is None:
+        raise WeightsError(f"A long training has a {weights.RECORD}. Received: {run}. Give its folder.")
+    config, seen = json.loads(record.read_text(encoding="utf-8")), saved.load(str(encoder))
+    if seen.model is None:
+        raise ClassifierError(f"The network needs its encoder. Received: {encoder}. Give the saved encoder.")
+    whole = network(run / WEIGHTS, seen.model, config["image_size"])
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_files.replacing(folder / ("single." + weights.BEST)) as part:
+        whole.save_weights(part)
+        weights.halve(part, folder / weights.BEST)
+    (folder / ("single." + weights.BEST)).unlink()
+    atomic_files.write_text(folder / weights.ENCODER, ViTDecoder().encoder_of(whole).to_json())
+    atomic_files.write_text(folder / "history.csv", (run / "history.csv").read_text(encoding="utf-8"))
+    config |= {"method": ViTDecoder().name, "classifier": seen.name, "classifier_name": seen.name}
+    config |= {"classifier_sha256": seen.fingerprint}
+    atomic_files.write_json(folder / weights.RECORD, config)
