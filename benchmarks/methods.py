@@ -19,11 +19,6 @@ import subprocess
 import sys
 import time
 
-# G multiply-adds of one forward pass of one 256x256 picture (docs/reproduction_notes.md, 0). Let there be Color sees
-# a picture at 256 and at 224, where the notes' 11.2 counts 256 alone; a GAN's step runs its
-# discriminator (3.3) as well.
-MULTIPLY_ADDS = {"efficientnet": 17.5, "let_there_be_color": 14.6, "colorful": 41.8, "gan": 9.2, "trivial": 0.0}
-
 
 def parse(argv=None) -> argparse.Namespace:
     """The typed flags. `--measure` is how a process of its own is told which method is its."""
@@ -58,6 +53,9 @@ def noise(batch_size: int, image_size: int, steps: int):
 
         def __getitem__(self, index):
             return batch
+
+        def unaugmented(self, most):
+            return self
 
     return Noise()
 
@@ -117,7 +115,7 @@ def measure(flags: argparse.Namespace) -> dict:
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,  # Linux counts in KiB
         "gpu_memory_mib": gpu_memory_mib(),
         "parameters": network.count_params(),
-        "multiply_adds_g_at_256": MULTIPLY_ADDS.get(flags.measure),
+        "multiply_adds_g_at_256": method.multiply_adds or None,
         "backend": keras.backend.backend(),
         "compiled_by_xla": trainer.jit_compile,
         "device": environment.device(),

@@ -19,7 +19,6 @@ import time
 from pathlib import Path
 
 from benchmarks.measuring import folder_of, multiply_adds_g_per_second, result, say, seconds
-from benchmarks.methods import MULTIPLY_ADDS
 
 REST = 0.08  # of an epoch, at most
 
@@ -94,6 +93,8 @@ def bare(flags, steps: int) -> float:
 
 def main(argv=None) -> int:
     """Prints the two lines."""
+    from colorizer import methods
+
     flags = parse(argv)
     with tempfile.TemporaryDirectory() as temporary:
         folder = folder_of(flags.images, Path(temporary, "pictures"), 256)
@@ -102,7 +103,7 @@ def main(argv=None) -> int:
         after = bare(flags, steps=5)
     ours = max(row["images_per_second"] for row in history[1:])
     step = max(before, after)
-    operations = 3 * MULTIPLY_ADDS["efficientnet"] * (flags.image_size / 256) ** 2
+    operations = 3 * methods.declared("efficientnet").multiply_adds * (flags.image_size / 256) ** 2
     ceiling = multiply_adds_g_per_second()
     settings = {"image_size": flags.image_size, "batch_size": flags.batch_size, "precision": flags.precision}
     say(

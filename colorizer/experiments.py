@@ -17,9 +17,6 @@ from typing import Any
 CLASSIFIER = "{classifier}"  # in a row: the classifier that the matrix is run with
 MOBILENET = "{mobilenet}"  # in a row: the file of MobileNetEdgeTPU, which has to be named
 
-# G multiply-adds of one picture at 256x256, forward; a training step takes about three times as
-# much. docs/reproduction_notes.md, 0.
-COST = {"efficientnet": 17.5, "let_there_be_color": 11.2, "colorful": 41.8, "gan": 12.5, "transfer_unet": 3.4}
 # Training pictures where no record says how many: 90 % of the lists.
 PICTURES = {"coco": 4500, "paintings": 2200}
 

@@ -26,7 +26,8 @@ from colorizer.config import TrainConfig, names
 from colorizer.data import batches
 from colorizer.evaluation import statistics
 from colorizer.methods import gan, transfer_unet
-from colorizer.methods.colorful import STRIDE
+from colorizer.methods.layers import color_bins
+from colorizer.methods.layers.color_bins import STRIDE
 from colorizer.training import initialization, loop
 
 SHARES = (0.0, 0.1, 0.5)  # of the discriminator's judgement in nats, beside the network's own loss of about 3.5
@@ -53,7 +54,7 @@ class Judged(gan.Adversaries):
         if not training:
             return own
         l_norm = x[0]
-        colours = self.shown(transfer_unet.mean_ab(y_pred, 0.7) / color.AB_SCALE, l_norm)
+        colours = self.shown(color_bins.annealed_mean(y_pred, 0.7) / color.AB_SCALE, l_norm)
         if self.turn == self.generator.name:
             deceived = gan.adversarial(self.discriminator([l_norm, colours], training=True), 1.0)
             return own + self.share * deceived

@@ -23,8 +23,8 @@ from colorizer import color, config, images, weights
 from colorizer.data import datasets, pixel_store
 from colorizer.evaluation import metrics
 from colorizer.methods import transfer_unet
-from colorizer.methods.colorful import BINS
 from colorizer.methods.layers import guided_filter
+from colorizer.methods.layers.color_bins import BINS
 
 TEMPERATURES = (1.0, 0.7, 0.5)
 GAINS = (0.9, 1.0, 1.25, 1.6, 2.0, 2.5)  # the same for all pictures

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from colorizer import experiments
+from colorizer import experiments, methods
 from colorizer.config import TrainConfig, flag_of
 from colorizer.training import run_folders
 
@@ -144,15 +144,14 @@ def work(flags: Mapping[str, Any], method: str, pictures: int | None = None, epo
         epochs: None: those of `flags`.
 
     Returns:
-        G multiply-adds; what a training step costs beside is the same factor for all.
-
-    Source: BASELINES §0; a convolution's cost goes with its pixels.
+        G multiply-adds, in proportion to the pixels. A training step costs about the same multiple for all methods.
     """
     size = flags.get("image_size", TrainConfig.image_size)
     whole = experiments.PICTURES.get(flags.get("dataset", TrainConfig.dataset), 0)
     pictures = pictures or min(flags.get("limit") or whole, whole)
     epochs = flags.get("epochs", TrainConfig.epochs) if epochs is None else epochs
-    return experiments.COST.get(method, 0) * (size / TrainConfig.image_size) ** 2 * pictures * epochs
+    cost = methods.declared(method).multiply_adds if method in methods.names() else 0
+    return cost * (size / TrainConfig.image_size) ** 2 * pictures * epochs
 
 
 def hours_left(planned: Iterable[Planned], runs_dir: Path, device: str) -> tuple[float | None, list[str]]:

@@ -1,11 +1,11 @@
 """Trains a colorization method and keeps its record in runs/METHOD-DATASET.
 
     %(prog)s --dataset coco
-    %(prog)s --dataset paintings --method efficientnet --classifier none
+    %(prog)s --dataset paintings --classifier none
     %(prog)s --dataset path/to/my/photographs --epochs 20
-    %(prog)s --dataset coco --resume        continue the newest run of a method and data set
-    %(prog)s --run runs/NAME --resume       continue this one
-    %(prog)s --method colorful --help       what that method is, and what it costs
+    %(prog)s --dataset coco --resume     continue the newest run of a method and data set
+    %(prog)s --run runs/NAME --resume    continue this one
+    %(prog)s --method colorful --help    what that method is, what it costs, its defaults
 
 Exit status: 0 done; 1 training failed; 2 wrong usage, or data or a classifier that
 cannot be had; 130 interrupted, continue with --resume.
@@ -16,36 +16,57 @@ import importlib.util
 import logging
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-from colorizer import cli
+from colorizer import cli, config, methods
 from colorizer.errors import ClassifierError, ColorizerError, LabelsError, TrainingError, WeightsError
 
 PROG = "python -m colorizer train"
 
 
-def parse(argv=None, prog: str = PROG):
-    """The typed flags: ({field: value} of those that were typed, whether to resume)."""
-    from colorizer import config
+def parse(argv: list[str] | None = None, prog: str = PROG) -> tuple[dict[str, Any], bool]:
+    """Reads the flags, and answers `--help` and `--help-all`.
 
+    Args:
+        argv: the typed words; None takes those of the process.
+        prog: the command's name.
+
+    Returns:
+        Field of `TrainConfig` -> value, for the flags that were typed; and whether to resume.
+
+    Raises:
+        SystemExit: help was asked for (0), or a flag is wrong (2).
+    """
+    asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    asked.add_argument("--method", default=config.TrainConfig.method)
+    asked.add_argument("--help-all", action="store_true")
+    first, _ = asked.parse_known_args(argv)
+    try:
+        method = methods.declared(first.method)
+    except ValueError as error:
+        argparse.ArgumentParser(cli.typed(prog), add_help=False, usage=argparse.SUPPRESS).error(str(error))
     parser = argparse.ArgumentParser(
         cli.typed(prog),
+        usage="%(prog)s [flags]",
         description=__doc__,
-        epilog=_methods(argv),
+        epilog=_about(method, named=_names_method(argv)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "--resume",
         action="store_true",
         help="continue the run in --run, or the newest one of this method and data set under runs/",
     )
-    config.add_flags(parser)
+    parser.add_argument("--help-all", action="help", help="also show expert flags, and where defaults come from")
+    config.add_flags(parser, method, everything=first.help_all)
     given = vars(parser.parse_args(argv))
     return given, given.pop("resume")
 
 
-def configuration(given: dict, resume: bool, records: bool = False):
+def configuration(given: dict[str, Any], resume: bool, records: bool = False) -> config.TrainConfig:
     """What the typed flags ask for; of a resumed run the record holds the others. Keras is not loaded for it.
 
     Args:
@@ -57,10 +78,9 @@ def configuration(given: dict, resume: bool, records: bool = False):
         A `TrainConfig`, with the folder of the run.
 
     Raises:
-        ValueError: a flag is wrong, by itself or for the method.
+        ValueError: a flag is wrong, by itself or for the method; or the run used a setting that was removed.
         RecordError: the folder holds another run, no run, or a committed record.
     """
-    from colorizer import config, methods
     from colorizer.training import run_folders
 
     if not (resume and "run" in given):
@@ -78,7 +98,7 @@ def configuration(given: dict, resume: bool, records: bool = False):
     recorded = run_folders.read_config(folder)
     # As recorded, None included: a method's default of today is not that of the run. What a record lacks came later,
     # and the run was trained with its general default.
-    before = {name: recorded.get(name, getattr(config.TrainConfig, name)) for name in config.names()}
+    before = asdict(config.TrainConfig()) | config.of_record(recorded)
     chosen = config.TrainConfig(**(before | given | {"run": str(folder)}))
     methods.declared(chosen.method)
     return chosen
@@ -93,7 +113,6 @@ def check_inputs(chosen) -> None:
     Raises:
         DataError, LabelsError, WeightsError, ClassifierError, TrainingError: what is missing, and what to do.
     """
-    from colorizer import methods
     from colorizer.data import datasets
 
     datasets.find(chosen.dataset, chosen.data_dir, chosen.seed)
@@ -121,17 +140,18 @@ def _is_path(text: str) -> bool:
     return len(Path(text).parts) > 1 or Path(text).suffix in (".keras", ".h5")
 
 
-def _methods(argv) -> str:
-    """What stands under the flags: the method that was typed, at length; else a line about each."""
-    from colorizer import methods
+def _names_method(argv: list[str] | None) -> bool:
+    words = sys.argv[1:] if argv is None else argv
+    return any(word == "--method" or word.startswith("--method=") for word in words)
 
-    asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    asked.add_argument("--method")
-    name = asked.parse_known_args(argv)[0].method
-    if name in methods.names():
-        return f"method {name}:\n\n{methods.describe(name)}"
+
+def _about(method: methods.Method, named: bool) -> str:
+    """The end of the help: the method at length if it was named, else a line about each."""
+    defaults = f"The defaults above are those of --method {method.name}."
+    if named:
+        return f"{defaults}\n\n{methods.describe(method.name)}"
     lines = (f"  {name:20}{methods.describe(name).splitlines()[0]}" for name in methods.names())
-    return "\n".join(["methods (--method NAME --help says more):", *lines])
+    return "\n".join([f"{defaults} Methods:", *lines])
 
 
 def main(argv=None, prog: str = PROG, records: bool = False) -> int:

@@ -105,6 +105,11 @@ class Batches(keras.utils.PyDataset):
         self._lock = threading.Lock()
         self.start_epoch(0)
 
+    def unaugmented(self, most: int) -> Batches:
+        """The same pictures without augmentation, in the order of their rows; at most `most`, evenly spaced."""
+        rows = self.rows[:: max(1, -(-len(self.rows) // most))]
+        return Batches(self.pictures, rows, batch_size=self.batch_size)
+
     def start_epoch(self, epoch: int) -> None:
         """Fixes the order and the transforms of epoch `epoch`, counted from 0.
 

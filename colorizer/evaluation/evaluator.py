@@ -165,10 +165,10 @@ class _Scorer:
 
     def trivial_rows(self):
         """Adds all-gray once, and mean-color for every training set that has a run."""
-        self._trivial("all_grey", NONE, lambda rgb_u8, rows: trivial.all_grey(rgb_u8))
+        self._trivial("all_grey", NONE, lambda rgb_u8, rows: trivial.all_gray(rgb_u8))
         for trained_on, run in runs.mean_colors(self.result.runs).items():
             mean = run.summary["mean_ab_norm"]
-            self._trivial("mean_colour", trained_on, lambda rgb_u8, rows, c=mean: trivial.mean_colour(rgb_u8, c))
+            self._trivial("mean_colour", trained_on, lambda rgb_u8, rows, c=mean: trivial.mean_color(rgb_u8, c))
 
     def _trivial(self, method, trained_on, predict):
         key = {"run": NONE, "method": method, "trained_on": trained_on, "classifier": NONE}

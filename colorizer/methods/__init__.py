@@ -1,6 +1,9 @@
 """The colorization methods: one module each, with one subclass of `base.Method`.
 
 A new method is one new file in this folder. `names()` lists the folder, and the tests run over all of it.
+
+`keras.saving.load_model` opens a network that was saved as a .keras file after `get(name)`, which registers the
+method's layers and losses with Keras.
 """
 
 from __future__ import annotations

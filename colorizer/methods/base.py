@@ -51,6 +51,7 @@ class Method:
             classifier's architecture, so that weights load without the classifier.
         looks: names of the ways to decode the network's output, the default one first; empty if there is one way.
         predicts_luminance: whether the network predicts L too. Evaluation then also scores `predict_lab`.
+        multiply_adds: cost of one 256x256 picture, forward, in 10^9; of all networks that a training step runs.
     """
 
     title: str
@@ -64,6 +65,7 @@ class Method:
     uses_encoder: bool = False
     looks: tuple[str, ...] = ()
     predicts_luminance: bool = False
+    multiply_adds: float = 0.0
 
     @property
     def name(self) -> str:
@@ -95,7 +97,8 @@ class Method:
         Args:
             network: from `build`; `fit` changes its weights.
             config: the run's configuration.
-            train: the training batches; what a method estimates from data comes from them.
+            train: the training batches, see `colorizer.data.batches.Batches`. What a method estimates from data comes
+                from `train.unaugmented(count)`.
 
         Returns:
             A compiled model; it may be `network` itself. Its logs hold `loss`, and a lower `val_loss`

@@ -1,22 +1,22 @@
-"""Colorful Image Colorization: every pixel's colour is one of 313 classes, rare ones weighing more.
+"""Colorful Image Colorization: a class of 313 for each pixel, rare classes weighing more.
 
-The network of Zhang, Isola and Efros (ECCV 2016) puts a distribution over 313 colours on every
-fourth pixel. The truth is spread over its ten nearest colours, the cross entropy is weighted
-against the frequency of colours in the training set, and a prediction is decoded half-way
-between the mean and the mode of its distribution. Because of the weights it is not the squared
-error that is minimized: the method prefers a vivid colour that may be wrong to a safe brown.
+Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016. The network predicts a distribution over 313 colors for
+every fourth pixel. The true color is spread over its ten nearest classes; the cross entropy is weighted against each
+class's frequency in the training set; a prediction is decoded between the mean and the mode of its distribution. The
+squared error is not minimized: the method prefers a vivid color that may be wrong to a safe brown.
 
     l_norm SxSx1 -> conv1..conv8, dilated in the middle -> logits S/4 x S/4 x 313 -> annealed mean -> ab
 
-32,235,385 parameters, 41.8 G multiply-adds at 256x256: the dearest of the four. 100 epochs of
-2,200 pictures are 28 P multiply-adds, forward and back: six days at 50 G a second, as two CPU
-cores may do. benchmarks/methods.py measures.
+32,235,385 parameters and 41.8 G multiply-adds at 256x256. 100 epochs of 2,200 pictures are 28 P multiply-adds,
+forward and back: six days on two CPU cores at 50 G a second. benchmarks/methods.py measures.
 
-Written from the paper and from BASELINES §1.2; no code of the authors' (BSD-2-Clause) is used.
-Departures from them are in `settings`.
+Written from the paper and docs/reproduction_notes.md, 1.2; no code of the authors' (BSD-2-Clause) is used. `departures`
+lists what differs from the paper.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,32 +24,24 @@ from keras import ops
 
 from colorizer import color
 from colorizer.config import TrainConfig
-from colorizer.data.batches import Batches
 from colorizer.methods.base import Default, Method
+from colorizer.methods.layers.color_bins import BINS, annealed_mean, encode, prior_of, subsample
+from colorizer.methods.layers.inputs import inputs
 
-# The colours that occur in sRGB on a grid of 10 Lab units: for each a, the first and the last b.
-# A list and no computation of ours: no rule for "in gamut" gives exactly these (BASELINES §1.2).
-_ROWS = (
-    (-90, 50, 90), (-80, 20, 90), (-70, 0, 90), (-60, -20, 90), (-50, -30, 100),
-    (-40, -40, 100), (-30, -50, 100), (-20, -50, 100), (-10, -60, 100), (0, -70, 100),
-    (10, -80, 90), (20, -80, 90), (30, -90, 90), (40, -100, 90), (50, -100, 80),
-    (60, -110, 80), (70, -110, 80), (80, -110, 70), (90, -110, 70), (100, -90, 0),
-)  # fmt: skip
-BINS = np.array([(a, b) for a, first, last in _ROWS for b in range(first, last + 1, 10)], np.float32)  # (313, 2), Lab
-
-STRIDE = 4  # the network's output is a quarter of its input; targets are every fourth pixel, not means
-NEIGHBOURS = 10  # the authors' code; the paper's 5 is a misprint (richzhang/colorization#59)
-SIGMA = 5.0  # Lab units, of the Gaussian over the neighbours; §2.2 of the paper
-MIXTURE = 0.5  # lambda: how much of the prior is replaced by a uniform one; §2.2
-TEMPERATURE = 0.38  # of the annealed mean: 1 is the mean, 0 the mode; §2.3
-GREY = 5.0  # Lab units: a picture without an |a| or |b| above is grey and teaches nothing (authors' code)
-PRIOR_PICTURES = 2500  # enough for the prior: 10 M pixels; more would only take time (ours)
+MIXTURE = 0.5  # lambda: the share of the prior that a uniform one replaces; section 2.2
+TEMPERATURE = 0.38  # of the annealed mean, 1 is the mean and 0 the mode; section 2.3
+GRAY = 5.0  # Lab units: a picture without an |a| or |b| above this is gray and has no loss; the authors' code
+# Caffe's: Keras' 1e-3 would damp channels that seldom fire.
+EPSILON = 1e-5
+# Of the batch statistics. Keras' 0.99 needs some hundred steps to forget its start, more than a short run has.
+MOMENTUM = 0.9
 
 
 def _conv(x, name, filters, stride=1, dilation=1):
-    """3x3 convolution and ReLU, aligned as in Caffe: TRICKY, "same" with stride 2 would pad one side only."""
+    """3x3 convolution and ReLU, aligned as in Caffe."""
     padding = "same"
     if stride == 2:
+        # TRICKY: "same" with stride 2 pads right and bottom only; three such layers shift the output by 7 pixels.
         x, padding = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x), "valid"
     return keras.layers.Conv2D(
         filters,
@@ -64,77 +56,24 @@ def _conv(x, name, filters, stride=1, dilation=1):
 
 
 def _block(x, number, convolutions, filters, last_stride=1, dilation=1):
-    """conv1 to conv7: some convolutions, then batch normalization, behind the ReLU and without scale and shift."""
+    """conv1 to conv7: some convolutions, then batch normalization after the ReLU, as in the authors' network."""
     for i in range(1, convolutions + 1):
         x = _conv(x, f"conv{number}_{i}", filters, last_stride if i == convolutions else 1, dilation)
-    # 1e-5 is Caffe's; Keras' 1e-3 would damp channels that seldom fire.
+    # Caffe's batch normalization has neither scale nor shift.
     return keras.layers.BatchNormalization(
-        center=False, scale=False, momentum=0.9, epsilon=1e-5, name=f"conv{number}_norm"
+        center=False, scale=False, momentum=MOMENTUM, epsilon=EPSILON, name=f"conv{number}_norm"
     )(x)
 
 
-def subsample(ab_norm):
-    """Every fourth pixel of ab/128 (B, S, S, 2), in Lab units: (B, S/4, S/4, 2). Source: authors' code."""
-    return ab_norm[:, ::STRIDE, ::STRIDE] * color.AB_SCALE
-
-
-def encode(ab):
-    """Spreads colours over their nearest bins.
-
-    Args:
-        ab: (..., 2) float32, Lab units.
-
-    Returns:
-        `indices` (..., 10) into `BINS`, nearest first, and `shares` (..., 10) float32 that sum to 1.
-
-    Source: §2.2 of the paper; BASELINES §1.2.
-    """
-    # Differences and no matrix product: a GPU would round the product's 20,000 to three digits (TF32).
-    squared = ops.square(ab[..., :1] - BINS[:, 0]) + ops.square(ab[..., 1:] - BINS[:, 1])
-    negative, indices = ops.top_k(-squared, NEIGHBOURS)
-    return indices, ops.softmax(negative / (2 * SIGMA**2), axis=-1)  # a Gaussian that sums to 1
-
-
-def decode(logits):
-    """The annealed mean of a distribution over `BINS`: (..., 313) -> (..., 2), Lab units. Source: §2.3."""
-    return ops.matmul(ops.softmax(logits / TEMPERATURE, axis=-1), BINS)
-
-
-def prior_of(train) -> np.ndarray:
-    """How often each of the 313 colours occurs: the mean of the soft-encoded pixels of a training set.
-
-    Args:
-        train: training batches. Of `Batches` the pictures are taken as they are, unmoved and in the
-            order of their rows; where there are more than `PRIOR_PICTURES`, that many evenly spaced
-            ones. It is computed again on a resume, and gives the same.
-
-    Returns:
-        (313,) float64 that sum to 1.
-
-    Source: BASELINES §1.2, "Class rebalancing".
-    """
-    if isinstance(train, Batches):
-        rows = train.rows[:: -(-len(train.rows) // PRIOR_PICTURES)]
-        train = Batches(train.pictures, rows, batch_size=train.batch_size)
-    counts = np.zeros(len(BINS))
-    for index in range(len(train)):
-        _, ab_norm = train[index]
-        indices, shares = (ops.convert_to_numpy(part).ravel() for part in encode(subsample(ab_norm)))
-        counts += np.bincount(indices, shares, minlength=len(BINS))
-    return counts / counts.sum()
-
-
 def rebalance(prior: np.ndarray) -> np.ndarray:
-    """How much a pixel of each colour weighs in the loss.
+    """How much a pixel of each color weighs in the loss (section 2.2).
 
     Args:
         prior: (313,) float, sums to 1.
 
     Returns:
-        (313,) float32, large for rare colours; the prior's mean of it is 1. A colour the prior lacks
-        weighs as much as the rarest.
-
-    Source: §2.2 of the paper; empty bins: BASELINES §1.2.
+        (313,) float32, large for rare colors; their mean under the prior is 1. A color that the prior lacks
+        weighs as much as the rarest one.
     """
     occurs = prior > 0
     weights = 1 / ((1 - MIXTURE) * prior + MIXTURE * occurs / occurs.sum() + (~occurs))
@@ -143,36 +82,42 @@ def rebalance(prior: np.ndarray) -> np.ndarray:
 
 
 def _pixel_losses(ab, logits):
-    """Cross entropy with the soft encoding: ((B, h, w) float32 nats, (B, h, w) the nearest bin)."""
+    """Cross entropy with the soft code: ((B, h, w) float32 nats, (B, h, w) the nearest bin)."""
     indices, shares = encode(ab)
     # Only ten of 313 terms differ from zero, and the shares sum to 1: the dense target is never made.
     chosen = ops.sum(shares * ops.take_along_axis(logits, indices, axis=-1), axis=-1)
     return ops.logsumexp(logits, axis=-1) - chosen, indices[..., 0]
 
 
-def cross_entropy(ab_norm, logits):
-    """The loss without weights, (B,) nats a pixel: ln 313 = 5.75 knowing nothing, about 1.43 at best."""
+@keras.saving.register_keras_serializable("colorizer")
+def cross_entropy(ab_norm: Any, logits: Any) -> Any:
+    """The loss without weights, (B,) nats per pixel: ln 313 = 5.75 for a uniform output, about 1.43 at best."""
     return ops.mean(_pixel_losses(subsample(ab_norm), logits)[0], axis=(1, 2))
 
 
+@keras.saving.register_keras_serializable("colorizer")
 class RebalancedCrossEntropy(keras.losses.Loss):
-    """Mean over pixels of the cross entropy, each weighted by how rare its true colour is; 0 for grey pictures.
+    """Mean over pixels of the cross entropy, each weighted by how rare its true color is; 0 for gray pictures.
 
     Args:
-        weights: (313,) float32, from `rebalance`.
-
-    Source: §2.2 of the paper; the mask: authors' code.
+        weights: (313,) float32, from `rebalance` (section 2.2).
+        name: of the loss.
     """
 
-    def __init__(self, weights):
-        super().__init__(name="rebalanced_cross_entropy")
-        self.weights = weights
+    def __init__(self, weights: np.ndarray, name: str = "rebalanced_cross_entropy"):
+        super().__init__(name=name)
+        self.weights = np.asarray(weights, np.float32)
 
-    def call(self, ab_norm, logits):
+    def call(self, ab_norm: Any, logits: Any) -> Any:
+        """(B, S, S, 2) ab/128 and (B, S/4, S/4, 313) -> (B,) float32."""
         ab = subsample(ab_norm)
         nats, nearest = _pixel_losses(ab, logits)
-        coloured = ops.cast(ops.any(ops.abs(ab) > GREY, axis=(1, 2, 3)), nats.dtype)
-        return coloured * ops.mean(ops.take(self.weights, nearest) * nats, axis=(1, 2))
+        colored = ops.cast(ops.any(ops.abs(ab) > GRAY, axis=(1, 2, 3)), nats.dtype)
+        return colored * ops.mean(ops.take(self.weights, nearest) * nats, axis=(1, 2))
+
+    def get_config(self) -> dict[str, Any]:
+        """The weights as a list, so that a saved network can be loaded."""
+        return {"weights": self.weights.tolist(), "name": self.name}
 
 
 class Colorful(Method):
@@ -180,30 +125,31 @@ class Colorful(Method):
 
     title = "Colorful Image Colorization"
     reference = "Zhang, Isola, Efros, Colorful Image Colorization, ECCV 2016"
+    multiply_adds = 41.8
     defaults = {
         "classifier": Default("none", "Zhang 2016: the network sees the luminance alone"),
-        "learning_rate": Default(1e-4, "for about 2,000 pictures, docs/reproduction_notes.md; Zhang 2016: 3e-5"),
+        "learning_rate": Default(1e-4, "for about 2,000 pictures; Zhang 2016: 3e-5 for ImageNet"),
         "plateau_factor": Default(0.1, "Zhang 2016: a tenth, there after 225k steps"),
-        "plateau_patience": Default(10, "a tenth is a large step: wait 10 epochs, as for the GAN"),
+        "plateau_patience": Default(10, "a tenth is a large step, so 10 epochs are waited for, as for the GAN"),
         "plateau_min_lr": Default(1e-6, "a hundredth of the first rate, as in Zhang's schedule"),
         "zoom_range": Default(0.0, "Zhang 2016 only mirrors and crops"),
         "rotation_range": Default(0.0, "Zhang 2016 only mirrors and crops"),
         "shear_range": Default(0.0, "Zhang 2016 only mirrors and crops"),
     }
     departures = {
-        "crop": Default("none", "the whole 256x256; Zhang 2016: random 176x176"),
-        "weight_decay": Default(0.0, "negligible beside a mean over pixels; Zhang 2016: 1e-3 beside a sum"),
+        "crop": Default("none", "the whole 256x256, as every method here; Zhang 2016: random 176x176"),
+        "weight_decay": Default(0.0, "Zhang's 1e-3 belongs to a sum over pixels; beside a mean it would dominate"),
         "initialization": Default("He normal", "Zhang 2016: data-dependent k-means"),
         "batch_norm_momentum": Default(0.9, "for short runs"),
-        "prior": Default("training split", "estimated again, since the pictures are not ImageNet's"),
+        "prior": Default("training split", "estimated anew, since the pictures are not ImageNet's"),
     }
-    options = frozenset({"weight_decay"})
 
-    def build(self, image_size: int = 256, encoder=None, initializer: str | None = None) -> keras.Model:
+    def build(
+        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+    ) -> keras.Model:
         """Builds the network: logits (B, S/4, S/4, 313) over `BINS`; see `Method.build`."""
-        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-        vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
-        x = keras.layers.Rescaling(color.L_HALF, name="l_minus_50")(l_norm)
+        l_norm, vector = inputs(image_size)
+        x = keras.layers.Rescaling(color.L_HALF, name="l_minus_50")(l_norm)  # L - 50, the authors' input
         x = _block(x, 1, 2, 64, last_stride=2)
         x = _block(x, 2, 2, 128, last_stride=2)
         x = _block(x, 3, 3, 256, last_stride=2)
@@ -224,15 +170,13 @@ class Colorful(Method):
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
         """Compiles Adam on the rebalanced cross entropy; logs the unweighted one beside it."""
         network.compile(
-            # beta_2: the authors' solver
-            optimizer=keras.optimizers.Adam(
-                config.learning_rate, beta_2=0.99, weight_decay=config.weight_decay or None
-            ),
+            optimizer=keras.optimizers.Adam(config.learning_rate, beta_2=0.99),  # beta_2: the authors' solver
             loss=RebalancedCrossEntropy(rebalance(prior_of(train))),
             metrics=[cross_entropy],
         )
         return network
 
-    def ab_of(self, output, l_norm, look: str | None = None):
+    def ab_of(self, output: Any, l_norm: Any, look: str | None = None) -> Any:
         """Takes the annealed mean and enlarges it bilinearly; see `Method.ab_of`."""
-        return ops.image.resize(decode(output), l_norm.shape[1:3], interpolation="bilinear") / color.AB_SCALE
+        ab = annealed_mean(output, TEMPERATURE)
+        return ops.image.resize(ab, l_norm.shape[1:3], interpolation="bilinear") / color.AB_SCALE

@@ -1,41 +1,48 @@
-"""The paper's network: an encoder-decoder that is told what EfficientNet-B4 sees.
+"""The paper's method: an encoder-decoder that also gets the class scores of EfficientNet-B4.
 
-The paper states the two paths, pooling in the encoder, the merge of the class
-vector with the bottleneck, upsampling in the decoder, ReLU and tanh. It states
-neither layer counts, nor filters, nor kernels: those are the ones of its probable
-ancestor (BASELINES §2.3), marked "ours" below.
+Beniwal, Neelisetty, Pakanati, "Image Colorization Enhancement using Transfer Learning". A frozen ImageNet classifier
+says what the picture shows; its 1000 scores are repeated over the bottleneck and mixed with it. The loss is the mean
+squared error of ab.
 
     l_norm 256x256x1 -> encoder -> bottleneck 32x32x256 --+
                                                           concat -> 1x1 fusion -> decoder -> ab 256x256x2
     vector 1000 -> repeated over 32x32 -------------------+
 
-4,696,098 parameters, 17.5 G multiply-adds at 256x256; the classifier is frozen and apart. 100 epochs
-of 2,200 pictures are 12 P, forward and back: under three days at 50 G a second, as two CPU cores may
-do. benchmarks/methods.py measures.
+The paper states the two paths, pooling in the encoder, the fusion, upsampling in the decoder, ReLU and tanh (section
+III.A, Table 1). It states no number of layers, filters or kernels; those here are its probable ancestor's
+(docs/reproduction_notes.md, 2.3).
 
-Written from the paper and from BASELINES §2.3; no code of its authors or ancestors is used.
+4,696,098 parameters and 17.5 G multiply-adds at 256x256, without the classifier. 100 epochs of 2,200 pictures are
+12 P multiply-adds, forward and back: under three days on two CPU cores at 50 G a second. benchmarks/methods.py
+measures.
+
+Written from the paper; no code of its authors or ancestors is used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import keras
 
-from colorizer.config import TrainConfig
+from colorizer.config import CLASSES, TrainConfig
 from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import optimizers
+from colorizer.methods.layers.inputs import inputs
 
-CLASSES = 1000  # ImageNet's; the vector is the classifier's softmax over them
 
-
-def _conv(filters, kernel=3, activation="relu", **kwargs):
-    # "same" with an even kernel shifts by half a pixel; kept, as the ancestor has it (BASELINES §2.3).
+def _conv(filters, kernel=3, activation="relu", **kwargs) -> keras.layers.Conv2D:
+    # "same" with an even kernel shifts the picture by half a pixel; the ancestor does so too.
     return keras.layers.Conv2D(filters, kernel, padding="same", activation=activation, **kwargs)
 
 
-def encode(l_norm, conv=_conv):
-    """Luminance (B, S, S, 1) -> bottleneck (B, S/8, S/8, 256). Pooling: §III.A; filters, kernels: ours."""
+def encode(l_norm: keras.KerasTensor, conv: Callable = _conv) -> keras.KerasTensor:
+    """Luminance (B, S, S, 1) -> bottleneck (B, S/8, S/8, 256).
+
+    Pooling is the paper's (section III.A). Filters and the 4x4 kernels are the ancestor's: 128 at full and half size,
+    256 at a quarter and an eighth.
+    """
     x = conv(128, name="e1")(l_norm)
     x = keras.layers.MaxPooling2D(2, padding="same", name="p1")(x)
     x = conv(128, 4, name="e2")(x)
@@ -49,8 +56,11 @@ def encode(l_norm, conv=_conv):
     return conv(256, name="e8")(x)
 
 
-def fuse(bottleneck, vector, conv=_conv):
-    """Sets the class vector beside every position of the bottleneck and mixes both with a 1x1 convolution.
+def fuse(bottleneck: keras.KerasTensor, vector: keras.KerasTensor, conv: Callable = _conv) -> keras.KerasTensor:
+    """Repeats the class vector over the bottleneck and mixes both with a 1x1 convolution.
+
+    "Merged with the output of the encoder" is all that the paper says (section III.A). Repeating the vector is
+    Wallner's way, whom the paper cites (docs/reproduction_notes.md, 2.1).
 
     Args:
         bottleneck: (B, h, w, 256).
@@ -59,8 +69,6 @@ def fuse(bottleneck, vector, conv=_conv):
 
     Returns:
         (B, h, w, 256).
-
-    Source: §III.A, "merged with the output of the encoder"; repeat and 1x1 convolution: BASELINES §2.1.
     """
     _, height, width, _ = bottleneck.shape
     repeated = keras.layers.RepeatVector(height * width, name="repeat")(vector)
@@ -69,8 +77,8 @@ def fuse(bottleneck, vector, conv=_conv):
     return conv(256, 1, name="fusion")(x)
 
 
-def decode(x, conv=_conv):
-    """Fused features (B, h, w, 256) -> `ab_norm_hat` (B, 8h, 8w, 2) in -1..1. Upsampling, tanh: §III.A, Table 1."""
+def decode(x: keras.KerasTensor, conv: Callable = _conv) -> keras.KerasTensor:
+    """Fused features (B, h, w, 256) -> `ab_norm_hat` (B, 8h, 8w, 2) in -1..1. Upsampling, tanh: III.A, Table 1."""
     x = conv(128, name="d1")(x)
     x = conv(64, name="d2")(x)
     x = keras.layers.UpSampling2D(2, name="u1")(x)
@@ -81,7 +89,8 @@ def decode(x, conv=_conv):
     x = conv(32, 2, name="d6")(x)
     # float32 also under mixed precision: bfloat16 would round ab to half a Lab unit.
     x = _conv(2, activation="tanh", dtype="float32", name="d7")(x)
-    return keras.layers.UpSampling2D(2, dtype="float32", name="u3")(x)  # nearest, after the tanh (BASELINES §2.1)
+    # Nearest neighbor, and after the tanh: both as in the ancestor.
+    return keras.layers.UpSampling2D(2, dtype="float32", name="u3")(x)
 
 
 class EfficientNet(Method):
@@ -89,33 +98,33 @@ class EfficientNet(Method):
 
     title = "EfficientNet-B4 (proposed)"
     reference = "Beniwal, Neelisetty, Pakanati, Image Colorization Enhancement using Transfer Learning"
+    multiply_adds = 17.5
     defaults = {
-        "initializer": Default(
-            "he_normal",
-            "not stated; Keras' Glorot makes the encoder's units die: results/experiments/alive.jsonl",
-        ),
-        "learning_rate": Default(
-            3e-4,
-            "not stated; at 1e-3 most units of the last layer die: results/experiments/alive.jsonl",
-        ),
+        # Keras' Glorot halves the variance in each of fifteen layers. After some hundred steps of Adam the biases
+        # exceed what is left: the encoder puts out zeros, and each picture gets one tint, by its class vector.
+        "initializer": Default("he_normal", "not stated; with Glorot it dies, results/experiments/alive.jsonl"),
+        # At Keras' 1e-3 the first steps push most units of the encoder's last layer below zero for good.
+        "learning_rate": Default(3e-4, "not stated; at 1e-3 the last layer dies, results/experiments/alive.jsonl"),
     }
     options = frozenset({"initializer", "schedule"})
     losses = ("mse", "mae")
     uses_vector = True
 
-    def build(self, image_size: int = 256, encoder=None, initializer: str | None = None) -> keras.Model:
+    def build(
+        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+    ) -> keras.Model:
         """Builds the network of Figure 4: `ab_norm_hat` (B, S, S, 2) in -1..1; see `Method.build`."""
         conv = partial(_conv, kernel_initializer=initializer or self.defaults["initializer"].value)
-        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-        vector = keras.Input((CLASSES,), name="vector")
+        l_norm, vector = inputs(image_size)
         ab_norm_hat = decode(fuse(encode(l_norm, conv), vector, conv), conv)
         return keras.Model([l_norm, vector], ab_norm_hat, name="efficientnet")
 
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
-        """Compiles Adam on the mean squared (Table 1) or absolute error of ab/128, over both channels (§III.C).
+        """Compiles Adam on the mean squared error of ab/128 (Table 1), or the absolute error.
 
-        The metric is what Keras makes of the paper's `metrics=["accuracy"]` on two channels: the share of pixels
-        where the larger of a and b is the same one in prediction and truth.
+        The mean over both channels and all pixels is the paper's formula (section III.C). The metric is what Keras
+        makes of `metrics=["accuracy"]` on two channels, and the paper of its "accuracy": the share of pixels where
+        the larger of a and b is the same in prediction and truth (docs/reproduction_notes.md, 3.1).
         """
         network.compile(
             optimizer=keras.optimizers.Adam(optimizers.learning_rate(config, len(train))),

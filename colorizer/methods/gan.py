@@ -1,24 +1,27 @@
-"""Image Colorization using Generative Adversarial Networks: a U-Net that must also deceive a judge.
+"""Image Colorization using GANs: a U-Net that is also trained to deceive a discriminator.
 
-The conditional GAN of Nazeri, Ng and Ebrahimi (2018): the generator predicts all three Lab
-channels of a picture, the discriminator looks at patches of a picture with its luminance beside
-it and says whether the colours are true. The generator is paid for deceiving it and, a hundred
-times as much, for being close to the truth.
+Nazeri, Ng, Ebrahimi, "Image Colorization using Generative Adversarial Networks", 2018. The generator predicts all
+three Lab channels. The discriminator sees patches of a picture, with its luminance, and says whether the colors are
+true. The generator's loss is that of being recognized plus a hundred times its mean absolute error.
 
     l_norm SxSx1 -> U-Net, seven times halved and doubled -> lab_norm SxSx3 (L/50 - 1, a/110, b/110)
-    l_norm, lab_norm -> patch discriminator -> S/8 x S/8 logits, each about 70x70 pixels
+    l_norm, lab_norm -> patch discriminator -> S/8 x S/8 logits, each of about 70x70 pixels
 
-Three systems carry the name; this one has the layers of the authors' last repository and the
-settings of their paper (BASELINES §1.3). 42,033,027 parameters and 9.2 G multiply-adds at 256x256;
-the discriminator has 2,769,345 and 3.3 G. A training step is about 65 G a picture: two passes
-through the generator, one back; three through the discriminator and back. 100 epochs of 2,200
-pictures are 14 P: over three days at 50 G a second, as two CPU cores may do. benchmarks/methods.py measures.
+Three systems have this name; this one has the layers of the authors' last repository and the settings of their paper
+(docs/reproduction_notes.md, 1.3).
 
-Written from the paper and from BASELINES; no code of the authors' (Apache-2.0) is used.
-Departures from them are in `settings`.
+42,033,027 parameters and 9.2 G multiply-adds at 256x256; the discriminator has 2,769,345 and 3.3 G. A training step is
+about 65 G per picture: two passes through the generator, one back; three through the discriminator and back. 100 epochs
+of 2,200 pictures are 14 P multiply-adds: over three days on two CPU cores at 50 G a second. benchmarks/methods.py
+measures.
+
+Written from the paper and docs/reproduction_notes.md; no code of the authors' (Apache-2.0) is used. `departures` lists
+what differs from them.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,21 +30,22 @@ from keras import ops
 from colorizer import color
 from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
+from colorizer.methods.layers.inputs import inputs
 
-AB_RANGE = 110.0  # Lab units at tanh = 1; no sRGB colour reaches it (BASELINES §0)
-L1_WEIGHT = 100.0  # lambda of the paper
-REAL = 0.9  # one-sided label smoothing: the discriminator is never to be quite sure of the truth
-LEAK = 0.2  # of LeakyReLU
-# Filters of the encoder: conv0 keeps the size, each of the others halves it.
+AB_RANGE = 110.0  # Lab units at tanh = 1; a and b of sRGB are within -107.9..98.3
+L1_WEIGHT = 100.0  # lambda in the paper
+REAL = 0.9  # one-sided label smoothing, the paper's: keeps the discriminator from being too sure
+LEAK = 0.2  # slope of LeakyReLU below zero, the paper's
+# Filters of the encoder, the authors' code: conv0 keeps the size, each of the others halves it.
 ENCODER = (64, 64, 128, 256, 512, 512, 512, 512)
-# A batch passes through the generator twice a step, with the same statistics: together a momentum of 0.9.
+# The batch statistics' momentum. A batch passes through the generator twice a step: together it is 0.9.
 BN_MOMENTUM = 0.9**0.5
 
 
 def levels(image_size: int) -> int:
-    """How often the generator halves its input: 7 at 256, and at least 2x2 pixels are left.
+    """How often the generator halves its input: 7 times at 256, and at least 2x2 pixels are left.
 
-    Smaller pictures, and sides that cannot be halved seven times, lose the deepest levels. Source: ours.
+    Smaller pictures, and sides that cannot be halved seven times, get fewer levels.
     """
     count = 0
     while count < len(ENCODER) - 1 and image_size % 2 ** (count + 1) == 0 and image_size >> (count + 1) >= 2:
@@ -50,12 +54,12 @@ def levels(image_size: int) -> int:
 
 
 def _norm(x, name):
-    # Epsilon is Keras' and TensorFlow's 1e-3, as the authors'.
+    # Epsilon stays at TensorFlow's and Keras' 1e-3, which the authors' code has.
     return keras.layers.BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_norm")(x)
 
 
 def _down(x, name, filters, stride=2, norm=True):
-    """4x4 convolution, batch normalization, LeakyReLU. "same" is symmetric for 4x4 with stride 2 (BASELINES §0)."""
+    """4x4 convolution, batch normalization, LeakyReLU. "same" is symmetric for 4x4 with stride 2."""
     x = keras.layers.Conv2D(filters, 4, strides=stride, padding="same", kernel_initializer="he_normal", name=name)(x)
     x = _norm(x, name) if norm else x
     return keras.layers.LeakyReLU(LEAK, name=f"{name}_leaky")(x)
@@ -70,15 +74,13 @@ def _up(x, name, filters):
 
 
 def build_discriminator(image_size: int = 256) -> keras.Model:
-    """The judge of patches.
+    """Builds the discriminator, which judges patches.
 
     Args:
-        image_size: side of the input, a multiple of 32.
+        image_size: side S of the input, a multiple of 32.
 
     Returns:
-        A model: `l_norm` (B, S, S, 1) and `lab_norm` (B, S, S, 3) -> logits (B, S/8, S/8, 1), high for true colours.
-
-    Source: BASELINES §1.3.
+        A model: `l_norm` (B, S, S, 1) and `lab_norm` (B, S, S, 3) -> logits (B, S/8, S/8, 1), high for true colors.
     """
     l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
     lab_norm = keras.Input((image_size, image_size, 3), name="lab_norm")
@@ -93,34 +95,33 @@ def build_discriminator(image_size: int = 256) -> keras.Model:
     return keras.Model([l_norm, lab_norm], logits, name="discriminator")
 
 
-def lab_norm_of(l_norm, ab_norm):
-    """What the generator is to put out: (B, S, S, 1), (B, S, S, 2) -> (B, S, S, 3), -1..1. Source: BASELINES §1.3."""
+def lab_norm_of(l_norm: Any, ab_norm: Any) -> Any:
+    """The generator's target: `l_norm` (B, S, S, 1), `ab_norm` (B, S, S, 2) -> (B, S, S, 3) in -1..1."""
     return ops.concatenate([l_norm, ab_norm * (color.AB_SCALE / AB_RANGE)], axis=-1)
 
 
-def adversarial(logits, label: float):
-    """Binary cross entropy of a map of judgements with one label: a scalar, the mean over the map and the batch."""
+def adversarial(logits: Any, label: float) -> Any:
+    """Binary cross entropy of a map of logits with one label: a scalar, the mean over the map and the batch."""
     return ops.mean(ops.binary_crossentropy(ops.full_like(logits, label), logits, from_logits=True))
 
 
+@keras.saving.register_keras_serializable("colorizer")
 class AdamInTurns(keras.optimizers.Adam):
-    """Adam for two networks that move in turns: one optimizer to save, to resume and to slow down.
+    """Adam for two networks that are updated in turns: one optimizer to save, to resume and to slow down.
 
-    Adam treats each weight for itself, so this is two Adams, each with its own moments and as many
-    steps as there were batches.
-
+    Adam treats each weight separately, so this is two Adams, each with its own moments and one step per batch.
     `begin_turn` is called while a step is traced, so that the compiled step holds both turns.
     """
 
     _movable, _counts = frozenset(), True
 
-    def begin_turn(self, variables, counts: bool) -> None:
-        """From now on only `variables` move; `counts`: this turn ends a batch."""
-        # Identities: a list of variables would be taken for the optimizer's own, and saved with it.
+    def begin_turn(self, variables: list[keras.Variable], counts: bool) -> None:
+        """Updates only `variables` from now on; `counts` is true for the turn that ends a batch."""
+        # Identities: Keras would save a list of variables as the optimizer's own.
         self._movable, self._counts = frozenset(map(id, variables)), counts
 
-    def apply(self, grads, trainable_variables=None):
-        """Moves those of the variables whose turn it is; gradients of the others are dropped."""
+    def apply(self, grads, trainable_variables=None) -> None:
+        """Updates the variables whose turn it is; gradients of the others are dropped."""
         variables = self._trainable_variables if trainable_variables is None else trainable_variables
         if not self.built:
             self.build(variables)
@@ -133,35 +134,32 @@ class AdamInTurns(keras.optimizers.Adam):
 class Adversaries(keras.Model):
     """Generator and discriminator in one model, which `fit` trains in turns.
 
-    Keras' own training step runs twice on every batch: the discriminator moves first, then the
-    generator against the discriminator that has just moved. Which of the two it is decides the
-    loss and the weights that the optimizer moves; what computes gradients stays Keras' affair.
+    Keras' own training step runs twice on every batch: first it updates the discriminator, then the generator against
+    the updated discriminator. The turn decides the loss and the weights that are updated.
 
-    Logs: `discriminator_loss` = BCE(true, 0.9) + BCE(generated, 0); `generator_loss` =
-    BCE(generated, 1) + 100 L1; `l1`, the mean over three channels; `loss`, the mean of both
-    networks' losses. `val_loss` is the L1 alone: what a generator is chosen by.
+    Logs: `discriminator_loss` = BCE(true, 0.9) + BCE(generated, 0); `generator_loss` = BCE(generated, 1) + 100 L1;
+    `l1`, the mean over three channels; `loss`, the mean of both networks' losses. `val_loss` is the L1 alone, by which
+    the best generator is chosen.
 
     Args:
-        generator: from `build`.
+        generator: from `GAN.build`.
         discriminator: from `build_discriminator`.
-
-    Source: BASELINES §1.3, "Losses".
     """
 
-    def __init__(self, generator, discriminator):
+    def __init__(self, generator: keras.Model, discriminator: keras.Model):
         super().__init__(name="adversaries")
         self.generator, self.discriminator = generator, discriminator
         self.turn = generator.name
         self.discriminator_loss = keras.metrics.Mean("discriminator_loss")
         self.generator_loss = keras.metrics.Mean("generator_loss")
         self.l1 = keras.metrics.Mean("l1")
-        self.built = True  # its two networks are; weights can be loaded
+        self.built = True  # the two networks are built, so weights can be loaded
 
-    def call(self, inputs, training=None):
+    def call(self, inputs, training=None) -> Any:
         return self.generator(inputs, training=training)
 
-    def train_step(self, *arguments):
-        """Both turns on one batch. TensorFlow hands over (data), JAX (state, data) and wants (logs, state) back."""
+    def train_step(self, *arguments) -> Any:
+        """Runs both turns on one batch. TensorFlow passes (data); JAX passes (state, data), and gets (logs, state)."""
         # Mixed precision wraps the optimizer.
         adam = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         for network in (self.discriminator, self.generator):
@@ -172,10 +170,10 @@ class Adversaries(keras.Model):
                 arguments = (result[1], *arguments[1:])
         return result
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The loss of the network whose turn it is; in validation the L1."""
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True) -> Any:
+        """The loss of the network whose turn it is; the L1 in validation."""
         l_norm, true = x[0], lab_norm_of(x[0], y)
-        images = ops.shape(l_norm)[0]  # the last batch may be smaller, as Keras' own `loss` knows
+        images = ops.shape(l_norm)[0]  # as a weight: the last batch may be smaller
         if not training or self.turn == self.discriminator.name:
             judged = adversarial(self.discriminator([l_norm, true], training=training), REAL)
             judged += adversarial(self.discriminator([l_norm, ops.stop_gradient(y_pred)], training=training), 0.0)
@@ -193,14 +191,15 @@ class Adversaries(keras.Model):
 class GAN(Method):
     """The conditional GAN of Nazeri, Ng and Ebrahimi."""
 
-    title = "Image Colorization using GANs"
+    title = "Image Colorization using Generative Adversarial Networks"
     reference = "Nazeri, Ng, Ebrahimi, Image Colorization using Generative Adversarial Networks, 2018"
+    multiply_adds = 12.5  # 9.2 of the generator, 3.3 of the discriminator
     defaults = {
         "classifier": Default("none", "Nazeri 2018: the networks see the luminance alone"),
         "learning_rate": Default(2e-4, "Nazeri 2018, both networks"),
         "batch_size": Default(16, "the authors' code, for Places"),
         "plateau_factor": Default(0.1, "Nazeri 2018: divided by ten on a plateau, by hand"),
-        "plateau_patience": Default(10, "docs/reproduction_notes.md: epochs of the validation L1"),
+        "plateau_patience": Default(10, "the paper states none; a tenth is a large step, so 10 epochs are waited for"),
         "plateau_min_lr": Default(1e-6, "the authors' code"),
         "zoom_range": Default(0.0, "the authors' code only mirrors"),
         "rotation_range": Default(0.0, "the authors' code only mirrors"),
@@ -213,10 +212,11 @@ class GAN(Method):
     }
     predicts_luminance = True
 
-    def build(self, image_size: int = 256, encoder=None, initializer: str | None = None) -> keras.Model:
+    def build(
+        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+    ) -> keras.Model:
         """Builds the generator: `lab_norm` (B, S, S, 3), L/50 - 1 and ab/110, by tanh; see `Method.build`."""
-        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-        vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
+        l_norm, vector = inputs(image_size)
         x, skips = l_norm, []
         for i, filters in enumerate(ENCODER[: levels(image_size) + 1]):
             x = _down(x, f"conv{i}", filters, stride=2 if i else 1)
@@ -231,12 +231,12 @@ class GAN(Method):
         return keras.Model([l_norm, vector], lab_norm, name="gan")
 
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
-        """Compiles generator and discriminator with one Adam each, beta1 0.5 as in the paper."""
+        """Compiles generator and discriminator, in effect with one Adam each; beta_1 0.5 is the paper's."""
         adversaries = Adversaries(network, build_discriminator(network.input_shape[0][1]))
         adversaries.compile(optimizer=AdamInTurns(config.learning_rate, beta_1=0.5))
         return adversaries
 
-    def ab_of(self, output, l_norm=None, look: str | None = None):
+    def ab_of(self, output: Any, l_norm: Any = None, look: str | None = None) -> Any:
         """Rescales the generator's a and b and drops its L; see `Method.ab_of`."""
         return output[..., 1:] * np.float32(AB_RANGE / color.AB_SCALE)
 

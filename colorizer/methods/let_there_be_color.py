@@ -1,38 +1,44 @@
-"""Let there be Color!: what the whole picture shows decides, beside what every spot looks like.
+"""Let there be Color!: the whole picture's features help to decide each pixel's color.
 
-The network of Iizuka, Simo-Serra and Ishikawa (SIGGRAPH 2016) sees a picture twice: as it is,
-for local features, and at a fixed smaller size, for 256 global ones that are set beside every
-local position. Both start with the same layers, weights shared. Colours come out at half size.
+Iizuka, Simo-Serra, Ishikawa, "Let there be Color!", SIGGRAPH 2016. The network sees a picture twice: as it is, for
+local features, and at a fixed smaller size, for 256 global ones that are repeated over all local positions. Both paths
+begin with the same layers and weights. Colors come out at half size.
 
     l_norm SxS ----------> low-level -> mid-level --------------+
-                              | shared                          fusion -> colourisation -> S/2 x S/2 x 2
+                              | shared                          fusion -> colorization -> S/2 x S/2 x 2
     l_norm 7/8 S x 7/8 S -> low-level -> global -> 256 numbers -+
-                                            +-> class scores, where labels exist
+                                            +-> class scores, if there are labels
 
-42,195,810 parameters without class scores; 14.6 G multiply-adds at 256x256 with both scales, of which
-BASELINES' 11.2 G are one. 100 epochs of 2,200 pictures are 10 P, forward and back: over two days at
-50 G a second, as two CPU cores may do. benchmarks/methods.py measures.
+42,195,810 parameters without class scores; 14.6 G multiply-adds at 256x256 for both scales together. 100 epochs of
+2,200 pictures are 10 P multiply-adds, forward and back: over two days on two CPU cores at 50 G a second.
+benchmarks/methods.py measures.
 
-The paper learns colours and the class of the scene together. Paintings have no classes: there
-the global path is trained by the colours alone, the paper's own ablation, and half of what the
-paper proposes is missing; tables must say so. `joint_trainer` adds the class term for labelled pictures.
+The paper learns colors and the class of the scene together. Paintings have no classes: the global path is then trained
+by the colors alone, which is the paper's own ablation. Half of what the paper proposes is missing there, and tables
+must say so. `joint_trainer` adds the class term for labeled pictures.
 
-Written from the paper and from BASELINES §1.1; the authors never released their training code, and
-nothing of their test script (CC BY-NC-SA 4.0) is used. Departures from the paper are in `settings`.
+Written from the paper and docs/reproduction_notes.md, 1.1. The authors released no training code, and no code of their
+test script (CC BY-NC-SA 4.0) is used. `departures` lists what differs from the paper.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from colorizer import color
 from colorizer.config import TrainConfig
-from colorizer.data.coco_labels import UNLABELLED
 from colorizer.methods.base import Default, Method
+from colorizer.methods.layers.inputs import inputs
 
-AB_RANGE = 100.0  # Lab units at the ends of the sigmoid; some blues lie beyond and are clipped (BASELINES §0)
-CLASS_WEIGHT = 1 / 300  # alpha of the paper; means on both sides, a sum of colours would drown it (BASELINES §1.1)
+AB_RANGE = 100.0  # Lab units at the ends of the sigmoid, the authors'; some blues lie beyond and are clipped
+# The paper's alpha. Both terms are means here: beside a sum over all pixels' colors the class term would do nothing.
+CLASS_WEIGHT = 1 / 300
+EPSILON = 1e-5  # of batch normalization, Torch's
+# Of the batch statistics. Keras' 0.99 needs some hundred steps to forget its start, more than a short run has.
+MOMENTUM = 0.9
 
 
 def global_size(image_size: int) -> int:
@@ -42,23 +48,21 @@ def global_size(image_size: int) -> int:
         image_size: side of the input, a multiple of 32.
 
     Returns:
-        224 for 256, the paper's; else the nearest multiple of 32 to seven eighths of the side.
-
-    Source: BASELINES §1.1; other sizes: ours.
+        224 for 256, as in the paper; else the multiple of 32 that is nearest to seven eighths of the side.
     """
     return max(32, 32 * round(image_size * 224 / 256 / 32))
 
 
 def _norm_relu(x, name):
-    # 1e-5 is Torch's epsilon.
-    x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+    x = keras.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, name=f"{name}_norm")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
 def _conv(x, name, filters, stride=1, kernel=3):
-    """Convolution, batch normalization, ReLU, aligned as in Torch: "same" with stride 2 would pad one side only."""
+    """Convolution, batch normalization, ReLU, aligned as in Torch."""
     padding = "same"
     if stride == 2:
+        # TRICKY: "same" with stride 2 pads right and bottom only; three such layers shift the output by 7 pixels.
         x, padding = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x), "valid"
     x = keras.layers.Conv2D(
         filters, kernel, strides=stride, padding=padding, kernel_initializer="he_normal", name=name
@@ -72,15 +76,15 @@ def _dense(x, name, units):
 
 
 def low_level() -> keras.Model:
-    """The layers both paths share: (B, s, s, 1) -> (B, s/8, s/8, 512) for any s. Source: BASELINES §1.1, table."""
+    """The layers both paths share: (B, s, s, 1) -> (B, s/8, s/8, 512) for any s."""
     x = picture = keras.Input((None, None, 1), name="picture")
     for i, (filters, stride) in enumerate(((64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1)), start=1):
         x = _conv(x, f"low{i}", filters, stride)
     return keras.Model(picture, x, name="low_level")
 
 
-def global_features(x):
-    """Low-level features of the small picture -> (B, 256), by way of fc2's 512 that class scores are made of."""
+def global_features(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Low-level features of the small picture -> (B, 256), through the 512 of fc2 that class scores are made of."""
     for i, stride in enumerate((2, 1, 2, 1), start=1):
         x = _conv(x, f"global{i}", 512, stride)
     x = keras.layers.Flatten(name="flatten")(x)
@@ -89,19 +93,16 @@ def global_features(x):
     return x
 
 
-def fuse(mid, whole):
-    """Sets the global features beside every position: (B, h, w, 256) and (B, 256) -> (B, h, w, 256).
-
-    Source: the paper's fusion layer, ReLU(b + W [global; local]); BASELINES §1.1.
-    """
+def fuse(mid: keras.KerasTensor, whole: keras.KerasTensor) -> keras.KerasTensor:
+    """The paper's fusion layer, ReLU(b + W [global; local]): (B, h, w, 256) and (B, 256) -> (B, h, w, 256)."""
     _, height, width, _ = mid.shape
     whole = keras.layers.RepeatVector(height * width, name="repeat")(whole)
     whole = keras.layers.Reshape((height, width, 256), name="spread")(whole)
     return _conv(keras.layers.Concatenate(name="concat")([mid, whole]), "fuse", 256, kernel=1)
 
 
-def colourise(x):
-    """Fused features (B, h, w, 256) -> colours (B, 4h, 4w, 2), 0..1 for -100..100. Source: BASELINES §1.1, table."""
+def colorize(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Fused features (B, h, w, 256) -> colors (B, 4h, 4w, 2), 0..1 for a and b in -100..100."""
     x = _conv(x, "col1", 128)
     x = keras.layers.UpSampling2D(2, name="up1")(x)
     x = _conv(x, "col2", 64)
@@ -113,77 +114,75 @@ def colourise(x):
 
 
 def with_classes(network: keras.Model, classes: int) -> keras.Model:
-    """A model around `network` that puts out class scores too.
+    """Adds class scores to a network's output.
 
     Args:
-        network: from `build`, without classes; its layers are shared.
-        classes: how many.
+        network: from `LetThereBeColor.build`; its layers are shared, not copied.
+        classes: how many classes there are.
 
     Returns:
-        A model with the same inputs and the outputs colours and logits (B, classes).
-
-    Source: BASELINES §1.1, "classifier (from fc2)".
+        A model with the same inputs and two outputs: colors (B, S/2, S/2, 2) and logits (B, classes).
     """
     x = _dense(network.get_layer("fc2_relu").output, "class1", 256)
     logits = keras.layers.Dense(classes, kernel_initializer="he_normal", dtype="float32", name="class2")(x)
     return keras.Model(network.inputs, [network.outputs[0], logits], name="with_classes")
 
 
-def targets_of(ab_norm):
-    """What the sigmoid is to give: ab/128 (B, S, S, 2) -> (B, S/2, S/2, 2) in 0..1, by area. Source: BASELINES §1.1."""
+def targets_of(ab_norm: Any) -> Any:
+    """The sigmoid's targets, averaged over areas: ab/128 (B, S, S, 2) -> (B, S/2, S/2, 2) in 0..1."""
     halved = ops.average_pool(ab_norm, 2, 2)
     return ops.clip((halved * (color.AB_SCALE / AB_RANGE) + 1) / 2, 0, 1)
 
 
-def colour_loss(ab_norm, colours):
-    """Mean squared error of the sigmoid's output: (B,) float32. Source: BASELINES §1.1, "Losses"."""
-    return ops.mean(ops.square(targets_of(ab_norm) - colours), axis=(1, 2, 3))
+@keras.saving.register_keras_serializable("colorizer")
+def color_loss(ab_norm: Any, colors: Any) -> Any:
+    """Mean squared error of the sigmoid's output: (B, S, S, 2), (B, S/2, S/2, 2) -> (B,) float32."""
+    return ops.mean(ops.square(targets_of(ab_norm) - colors), axis=(1, 2, 3))
 
 
-def class_loss(labels, logits):
+@keras.saving.register_keras_serializable("colorizer")
+def class_loss(labels: Any, logits: Any) -> Any:
     """Cross entropy of class scores.
 
     Args:
-        labels: (B,) or (B, 1) integers; `UNLABELLED` where a picture has no class.
+        labels: (B,) or (B, 1) integers; negative for a picture without a class.
         logits: (B, classes) float32.
 
     Returns:
-        (B,) float32 nats, 0 where there is no label.
-
-    Source: BASELINES §1.1, "Losses"; the mask: ours.
+        (B,) float32 nats, 0 for a picture without a class.
     """
     labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
     nats = ops.sparse_categorical_crossentropy(ops.maximum(labels, 0), logits, from_logits=True)
-    return ops.where(labels == UNLABELLED, 0.0, nats)
+    return ops.where(labels < 0, 0.0, nats)
 
 
-def _adadelta(config):
-    return keras.optimizers.Adadelta(config.learning_rate, rho=0.95, epsilon=1e-6)  # the algorithm's paper
+def _adadelta(config) -> keras.optimizers.Optimizer:
+    # rho and epsilon are those of ADADELTA's paper (Zeiler, 2012).
+    return keras.optimizers.Adadelta(config.learning_rate, rho=0.95, epsilon=1e-6)
 
 
-def joint_trainer(network, config, classes: int) -> keras.Model:
-    """ADADELTA on colours and classes together: for batches `((l_norm, vector), (ab_norm, label))`.
+def joint_trainer(network: keras.Model, config: TrainConfig, classes: int) -> keras.Model:
+    """Compiles ADADELTA on colors and classes together, for batches `((l_norm, vector), (ab_norm, label))`.
 
     Args:
-        network: from `build`, without classes.
+        network: from `LetThereBeColor.build`.
         config: the run's configuration.
-        classes: how many there are; labels are 0 to classes - 1, or `UNLABELLED`.
+        classes: how many classes there are; labels are 0 to classes - 1, or negative for none.
 
     Returns:
-        A compiled model; `loss` is the colours' plus the classes' / 300, both logged.
-
-    Source: the paper's joint training; BASELINES §1.1, "Losses".
+        A compiled model; its `loss` is that of the colors plus that of the classes / 300. Both are logged.
     """
     model = with_classes(network, classes)
-    model.compile(optimizer=_adadelta(config), loss=[colour_loss, class_loss], loss_weights=[1.0, CLASS_WEIGHT])
+    model.compile(optimizer=_adadelta(config), loss=[color_loss, class_loss], loss_weights=[1.0, CLASS_WEIGHT])
     return model
 
 
 class LetThereBeColor(Method):
     """The network of Iizuka, Simo-Serra and Ishikawa, with or without class labels."""
 
-    title = "Let there be Color!"
+    title = "Let there be Color"
     reference = "Iizuka, Simo-Serra, Ishikawa, Let there be Color!, SIGGRAPH 2016"
+    multiply_adds = 14.6  # of a picture at 256 and once more at 224
     defaults = {
         "classifier": Default("none", "Iizuka 2016: the network learns its own global features"),
         "learning_rate": Default(1.0, "Iizuka 2016: ADADELTA has none; Keras' 0.001 is not that algorithm"),
@@ -201,28 +200,28 @@ class LetThereBeColor(Method):
     }
     uses_labels = True
 
-    def build(self, image_size: int = 256, encoder=None, initializer: str | None = None) -> keras.Model:
+    def build(
+        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+    ) -> keras.Model:
         """Builds the network without class scores: colors (B, S/2, S/2, 2) in 0..1; see `Method.build`."""
-        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-        vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
+        l_norm, vector = inputs(image_size)
         picture = keras.layers.Rescaling(0.5, name="l_over_100")(l_norm)  # L/100 - 0.5
         small = keras.layers.Resizing(
             global_size(image_size), global_size(image_size), interpolation="bilinear", name="small"
         )(picture)
         low = low_level()
         mid = _conv(_conv(low(picture), "mid1", 512), "mid2", 256)
-        colours = colourise(fuse(mid, global_features(low(small))))
-        return keras.Model([l_norm, vector], colours, name="let_there_be_color")
+        colors = colorize(fuse(mid, global_features(low(small))))
+        return keras.Model([l_norm, vector], colors, name="let_there_be_color")
 
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
         """Compiles ADADELTA on the colors' mean squared error, and on the classes if the run has labels."""
-        classes = getattr(train, "classes", 0)
-        if classes:
-            return joint_trainer(network, config, classes)
-        network.compile(optimizer=_adadelta(config), loss=colour_loss)
+        if config.labels:
+            return joint_trainer(network, config, train.classes)
+        network.compile(optimizer=_adadelta(config), loss=color_loss)
         return network
 
-    def ab_of(self, output, l_norm, look: str | None = None):
+    def ab_of(self, output: Any, l_norm: Any, look: str | None = None) -> Any:
         """Rescales the sigmoid's output and enlarges it bilinearly; see `Method.ab_of`."""
         ab_norm_hat = (2 * output - 1) * (AB_RANGE / color.AB_SCALE)
         return ops.image.resize(ab_norm_hat, l_norm.shape[1:3], interpolation="bilinear")

@@ -1,4 +1,4 @@
-"""A Vision Transformer that was trained without labels sees the picture; a decoder with color hints gives it colors.
+"""ViT decoder: a frozen Vision Transformer sees the picture, a decoder with color hints colors it.
 
 The encoder, DINOv2-small or any classifier, knows what the picture shows. It stays frozen: its tokens of three depths
 go into a decoder that also sees the luminance, and out comes, for every fourth pixel, a distribution over 313 colors.
@@ -27,10 +27,9 @@ from keras import ops
 
 from colorizer import color
 from colorizer.config import TrainConfig
-from colorizer.methods import colorful
 from colorizer.methods.base import Default, Method
-from colorizer.methods.layers import backbone, guided_filter, hints, optimizers, token_decoder
-from colorizer.methods.transfer_unet import Look, gain, knows, mean_ab
+from colorizer.methods.layers import backbone, color_bins, guided_filter, hints, optimizers, token_decoder
+from colorizer.methods.transfer_unet import Look, gain, is_trained
 
 LOOKS = {"accurate": Look(1.0, 0.0), "vivid": Look(0.5, 0.025)}
 WINDOWS = 16  # the picture's side over the smoothing's radius
@@ -61,7 +60,7 @@ class ViTDecoder(Method):
     def build(
         self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
     ) -> keras.Model:
-        """Builds the network: logits (B, S/4, S/4, 313) over `colorful.BINS`, no hints given; see `Method.build`.
+        """Builds the network: logits (B, S/4, S/4, 313) over `color_bins.BINS`, no hints given; see `Method.build`.
 
         Its layer "decoder" is the part that takes hints, see `hinted`.
 
@@ -80,9 +79,9 @@ class ViTDecoder(Method):
 
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
         """Compiles AdamW on the distribution's loss, with hints in half of the pictures."""
-        token_decoder.start_from(network.get_layer("decoder"), colorful.prior_of(train))
+        token_decoder.start_from(network.get_layer("decoder"), color_bins.prior_of(train))
         encoder, share, frozen = self.encoder_of(network), config.encoder_rate, config.frozen_epochs
-        if not (config.init_weights or knows(config.classifier)):
+        if not (config.init_weights or is_trained(config.classifier)):
             share, frozen = 1.0, 0  # there is nothing to keep
         encoder.trainable = share > 0
         model = HintTrainer(network, config.seed)
@@ -95,15 +94,16 @@ class ViTDecoder(Method):
                 weight_decay=config.weight_decay,
                 global_clipnorm=1.0,
             ),
-            # XLA compiles for minutes and makes convolutions on a CPU slower; JAX needs it.
-            jit_compile=False,
+            # TensorFlow's XLA compiles for minutes and makes convolutions on a CPU slower.
+            # On JAX, False would mean not compiled at all.
+            jit_compile="auto" if keras.backend.backend() == "jax" else False,
         )
         return model
 
     def ab_of(self, output, l_norm, look: str | None = None):
         """Decodes a look, enlarges it bilinearly and smooths it along the edges of luminance; see `Method.ab_of`."""
         temperature, added = LOOKS[look or self.looks[0]]
-        mean = mean_ab(output, temperature)
+        mean = color_bins.annealed_mean(output, temperature)
         ab = gain(output, mean, added) * mean
         ab_norm_hat = ops.image.resize(ab, l_norm.shape[1:3], interpolation="bilinear") / color.AB_SCALE
         return ops.clip(guided_filter.smooth(l_norm, ab_norm_hat, l_norm.shape[1] // WINDOWS, EPSILON), -1, 1)

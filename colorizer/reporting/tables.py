@@ -6,13 +6,12 @@ Tables 1 and 2 come from the records of the runs, 3 and 4 from metrics.csv, the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 
 from colorizer import methods
-from colorizer.config import TrainConfig
+from colorizer.config import TrainConfig, recorded_names
 from colorizer.evaluation import metrics, statistics
 from colorizer.evaluation import scores as score_table
 from colorizer.evaluation.runs import Run, mean_colors, representatives
@@ -46,7 +45,7 @@ def table1(runs: Iterable[Run]) -> pd.DataFrame:
     Source: Table 1.
     """
     left_out = {*published.TABLE1, "data_dir", "run", "workers", "max_minutes", "tensorboard"}
-    names = [*published.TABLE1, *(f.name for f in fields(TrainConfig) if f.name not in left_out)]
+    names = [*published.TABLE1, *(name for name in recorded_names() if name not in left_out)]
     stated = published.TABLE1 | published.SECTION3 | {"method": PROPOSED, "dataset": "paintings; coco"}
     rows = [(name, "paper", NONE, stated.get(name, "not stated")) for name in names]
     for run in runs:

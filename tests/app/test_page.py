@@ -75,7 +75,7 @@ def upload(address, name, content):
     return post(address, "upload", head + content + b"\r\n--x--\r\n", "multipart/form-data; boundary=x")[0]
 
 
-def colorize(address, paths, label="One colour everywhere, trained on trivial-test", strength=1):
+def colorize(address, paths, label="One colour, learnt, trained on trivial-test", strength=1):
     """Calls the page's function; returns its outputs, or None where it was refused."""
     files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in paths]
     event = post(address, "call/colorize", json.dumps({"data": [files, label, strength]}).encode())["event_id"]

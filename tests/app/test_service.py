@@ -50,7 +50,7 @@ def label_of(bench):
 def test_one_photo_gives_previews_and_a_copy_at_full_size(bench, upload):
     source = upload("old photo.png", (300, 200))
     result = bench.colorize([source], label_of(bench), 1.0)
-    assert label_of(bench) == "One colour everywhere, trained on trivial-test"
+    assert label_of(bench) == "One colour, learnt, trained on trivial-test"
     assert result.download.name == "old photo-colour.png" and result.report == "1 of 1 colorized"
     coloured = photos.read(result.download).rgb
     assert coloured.shape == (200, 300, 3)

@@ -72,3 +72,17 @@ def test_averaging_by_area_keeps_what_is_constant():
     assert area.shape == (14, 16)
     np.testing.assert_allclose(area.sum(axis=1), 1)
     np.testing.assert_allclose(area.sum(axis=0), 14 / 16)
+
+
+def test_an_encoders_scales_are_found_by_shape():
+    classifier = keras.applications.EfficientNetB0(weights=None)
+    outputs = backbone.stages(classifier, 64).outputs
+    assert [tuple(o.shape[1:]) for o in outputs] == [(16, 16, 144), (8, 8, 240), (4, 4, 672), (2, 2, 1280)]
+
+
+def test_what_has_no_scales_is_no_encoder():
+    flat = keras.Sequential(
+        [keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3, padding="same"), keras.layers.Flatten()]
+    )
+    with pytest.raises(ValueError, match="Received: none of 1/4, 1/8, 1/16, 1/32. Choose another"):
+        backbone.stages(flat, 64)

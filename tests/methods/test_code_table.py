@@ -4,14 +4,13 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.methods import colorful
-from colorizer.methods.layers import code_table
+from colorizer.methods.layers import code_table, color_bins
 
 
 def dense(ab):
     """Soft codes by a search: (n, 2) -> (n, 313)."""
-    indices, shares = map(ops.convert_to_numpy, colorful.encode(ops.convert_to_tensor(ab)))
-    codes = np.zeros((len(ab), len(colorful.BINS)), np.float32)
+    indices, shares = map(ops.convert_to_numpy, color_bins.encode(ops.convert_to_tensor(ab)))
+    codes = np.zeros((len(ab), len(color_bins.BINS)), np.float32)
     np.put_along_axis(codes, indices, shares, axis=-1)
     return codes
 
@@ -22,8 +21,8 @@ def test_whole_units_have_the_code_of_the_search():
     ab = rng.integers([-85, -105], [98, 94], (200, 2)).astype(np.float32)
     codes = ops.convert_to_numpy(code_table.Codes()(ab))
     np.testing.assert_allclose(codes.sum(axis=-1), 1, atol=1e-5)
-    expected, means = dense(ab), codes @ colorful.BINS
-    np.testing.assert_allclose(means, expected @ colorful.BINS, atol=0.6)
+    expected, means = dense(ab), codes @ color_bins.BINS
+    np.testing.assert_allclose(means, expected @ color_bins.BINS, atol=0.6)
     same = np.abs(codes - expected).max(axis=-1) < 1e-4
     assert same.mean() > 0.3
     np.testing.assert_allclose(np.sort(codes)[:, -3:], np.sort(expected)[:, -3:], atol=1e-4)

@@ -1,4 +1,4 @@
-"""Colorful Image Colorization: the checks of docs/reproduction_notes.md, 6, and the same on JAX."""
+"""Colorful Image Colorization: layers, colors, weights, loss, training, and the same on JAX."""
 
 import importlib.util
 import os
@@ -14,34 +14,12 @@ from skimage import data
 
 from colorizer import color, images, methods
 from colorizer.config import resolve
-from colorizer.data import batches, pixel_store
 from colorizer.methods import colorful
+from colorizer.methods.layers import color_bins
 
 METHOD = methods.get("colorful")
 
 VECTOR = np.zeros((1, 1000), np.float32)
-SIZES = [
-    5,
-    8,
-    10,
-    12,
-    14,
-    15,
-    16,
-    16,
-    17,
-    18,
-    18,
-    18,
-    19,
-    20,
-    19,
-    20,
-    20,
-    19,
-    19,
-    10,
-]  # bins for each a, docs/reproduction_notes.md, 1.2
 
 
 def photograph(size, rgb_u8=None):
@@ -64,9 +42,12 @@ class Same(keras.utils.PyDataset):
     def __getitem__(self, index):
         return self.batch
 
+    def unaugmented(self, most):
+        return self
+
 
 def settings(method, **given):
-    """A small run's configuration with the method's own departures."""
+    """A small run's configuration with the method's own defaults."""
     return resolve({"dataset": "sample", "image_size": 32} | given, method)
 
 
@@ -137,21 +118,9 @@ def test_other_sizes_give_a_quarter(size, out):
     assert METHOD.build(size).output_shape == (None, out, out, 313)
 
 
-# -- the colours
-
-
-def test_the_313_colours_are_the_table():
-    bins = [tuple(row) for row in colorful.BINS.astype(int)]
-    assert len(bins) == len(set(bins)) == 313
-    assert bins == sorted(bins)
-    assert bins.count((0, 0)) == 1
-    assert [sum(a == row for a, _ in bins) for row in range(-90, 101, 10)] == SIZES
-    assert colorful.BINS.min(0).tolist() == [-90, -110] and colorful.BINS.max(0).tolist() == [100, 100]
-
-
 def dense(ab):
     """The soft encoding, made the long way: (n, 2) Lab units -> (n, 313)."""
-    squared = ((ab[:, None].astype(np.float64) - colorful.BINS) ** 2).sum(-1)
+    squared = ((ab[:, None].astype(np.float64) - color_bins.BINS) ** 2).sum(-1)
     encoded = np.zeros(squared.shape)
     for row, distances in enumerate(squared):
         nearest = np.argsort(distances, kind="stable")[:10]  # of two as near, the first, as top_k has it
@@ -159,51 +128,11 @@ def dense(ab):
     return encoded / encoded.sum(1, keepdims=True)
 
 
-@pytest.fixture(scope="module")
-def colours():
-    """Every 7th subsampled pixel of three photographs: (n, 2) Lab units."""
-    photos = [photograph(128, rgb_u8)[1] for rgb_u8 in (data.chelsea(), data.coffee(), data.astronaut())]
-    return np.concatenate([colorful.subsample(ab_norm).reshape(-1, 2) for ab_norm in photos])[::7]
-
-
-def test_a_colour_is_spread_over_its_ten_nearest(colours):
-    indices, shares = (keras.ops.convert_to_numpy(part) for part in colorful.encode(colours))
-    assert indices.shape == shares.shape == (len(colours), 10)
-    np.testing.assert_allclose(shares.sum(1), 1, atol=1e-6)
-    encoded = np.zeros((len(colours), 313))
-    np.put_along_axis(encoded, indices, shares, axis=1)
-    assert ((encoded > 0).sum(1) == 10).all()
-    np.testing.assert_allclose(encoded, dense(colours), atol=1e-4)
-    assert np.abs(encoded @ colorful.BINS - colours).mean() < 0.3, "the mean of an encoding is the colour"
-
-
-def test_the_annealed_mean_lies_between_mean_and_mode():
-    logits = np.log(np.full((1, 313), 1e-6, np.float32))
-    logits[0, [10, 200]] = np.log([0.6, 0.4])
-    decoded = keras.ops.convert_to_numpy(colorful.decode(logits))[0]
-    shares = np.array([0.6, 0.4]) ** (1 / 0.38)
-    expected = shares @ colorful.BINS[[10, 200]] / shares.sum()
-    np.testing.assert_allclose(decoded, expected, atol=0.05)
-
-
 # -- the weights
 
 
-def test_the_prior_is_the_mean_of_the_encoded_pictures(tmp_path, picture_folder):
-    names = sorted(path.name for path in picture_folder.iterdir())[:6]
-    pictures = pixel_store.build(picture_folder, names, 32, cache=tmp_path / "cache")
-    generator = batches.generator_of(resolve({}))
-    train = batches.Batches(pictures, pictures.rows, batch_size=4, generator=generator, shuffle=True)
-    prior = colorful.prior_of(train)
-    plain = batches.Batches(pictures, pictures.rows, batch_size=6)
-    expected = dense(colorful.subsample(plain[0][1]).reshape(-1, 2)).mean(0)
-    np.testing.assert_allclose(prior, expected, atol=1e-5)
-    assert prior.sum() == pytest.approx(1)
-    np.testing.assert_array_equal(colorful.prior_of(train), prior)
-
-
 def test_rare_colours_weigh_more():
-    grey = int(np.flatnonzero((colorful.BINS == 0).all(1))[0])
+    grey = int(np.flatnonzero((color_bins.BINS == 0).all(1))[0])
     prior = np.full(313, 0.1 / 311)
     prior[grey], prior[7] = 0.9, 0.0
     weights = colorful.rebalance(prior)
@@ -220,11 +149,11 @@ def test_rare_colours_weigh_more():
 
 def test_the_loss_is_bounded_by_what_is_known():
     _, ab_norm = photograph(128)
-    colours = colorful.subsample(ab_norm)
+    colours = color_bins.subsample(ab_norm)
     weights = np.random.default_rng(0).uniform(0.1, 6, 313).astype(np.float32)
     loss = colorful.RebalancedCrossEntropy(weights)
     nothing = np.zeros((1, 32, 32, 313), np.float32)
-    nearest = ((colours[..., None, :] - colorful.BINS) ** 2).sum(-1).argmin(-1)
+    nearest = ((colours[..., None, :] - color_bins.BINS) ** 2).sum(-1).argmin(-1)
     assert float(colorful.cross_entropy(ab_norm, nothing)[0]) == pytest.approx(np.log(313), abs=1e-4)
     assert float(loss(ab_norm, nothing)) == pytest.approx(np.log(313) * weights[nearest].mean(), rel=1e-4)
     everything = np.log(dense(colours.reshape(-1, 2)) + 1e-9).reshape(1, 32, 32, 313).astype(np.float32)

@@ -9,6 +9,7 @@ import pytest
 from test_colorful import TRAINS, VECTOR, Same, assert_aligned, photograph, run_on_jax, settings
 
 from colorizer import color, methods
+from colorizer.data.coco_labels import UNLABELLED
 from colorizer.methods import let_there_be_color as ltbc
 
 METHOD = methods.get("let_there_be_color")
@@ -84,7 +85,7 @@ def test_the_colour_loss_is_the_mean_squared_error():
     _, ab_norm = photograph(32)
     colours = np.random.default_rng(0).uniform(0, 1, (1, 16, 16, 2)).astype(np.float32)
     expected = np.square(colours - keras.ops.convert_to_numpy(ltbc.targets_of(ab_norm))).mean()
-    assert float(ltbc.colour_loss(ab_norm, colours)[0]) == pytest.approx(expected, rel=1e-5)
+    assert float(ltbc.color_loss(ab_norm, colours)[0]) == pytest.approx(expected, rel=1e-5)
 
 
 # -- classes
@@ -92,7 +93,7 @@ def test_the_colour_loss_is_the_mean_squared_error():
 
 def test_the_class_loss_is_the_cross_entropy_of_those_that_have_a_label():
     logits = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
-    losses = keras.ops.convert_to_numpy(ltbc.class_loss(np.array([4, ltbc.UNLABELLED, 0]), logits))
+    losses = keras.ops.convert_to_numpy(ltbc.class_loss(np.array([4, UNLABELLED, 0]), logits))
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(losses, [-np.log(shares[0, 4]), 0, -np.log(shares[2, 0])], rtol=1e-5)
 
@@ -101,7 +102,7 @@ def test_the_class_loss_is_the_cross_entropy_of_those_that_have_a_label():
 def test_joint_training_adds_a_300th_of_the_class_loss_and_trains_the_same_network():
     keras.utils.set_random_seed(0)
     l_norm, ab_norm = (np.concatenate([part, part[:, :, ::-1]]) for part in photograph(32))
-    labels = np.array([3, ltbc.UNLABELLED])
+    labels = np.array([3, UNLABELLED])
     network = METHOD.build(32)
     before = network.get_layer("fc2").get_weights()[0], network.get_layer("out").get_weights()[0]
     model = ltbc.joint_trainer(network, settings(METHOD), 5)

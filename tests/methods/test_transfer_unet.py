@@ -13,9 +13,8 @@ from colorizer.config import resolve
 from colorizer.data import datasets
 from colorizer.errors import DataError, WeightsError
 from colorizer.inference import colorizer as inference
-from colorizer.methods import colorful, transfer_unet
-from colorizer.methods.colorful import BINS
-from colorizer.methods.layers import backbone, optimizers
+from colorizer.methods import transfer_unet
+from colorizer.methods.layers.color_bins import BINS, annealed_mean, encode
 from colorizer.training import initialization, loop
 
 METHOD = methods.get("transfer_unet")
@@ -48,20 +47,6 @@ def test_with_the_saved_classifier_it_stays_under_six_giga_multiply_adds(real_cl
     np.testing.assert_array_equal(own.kernel, copied["kernel"])
 
 
-def test_an_encoders_scales_are_found_by_shape():
-    classifier = keras.applications.EfficientNetB0(weights=None)
-    outputs = backbone.stages(classifier, 64).outputs
-    assert [tuple(o.shape[1:]) for o in outputs] == [(16, 16, 144), (8, 8, 240), (4, 4, 672), (2, 2, 1280)]
-
-
-def test_what_has_no_scales_is_no_encoder():
-    flat = keras.Sequential(
-        [keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3, padding="same"), keras.layers.Flatten()]
-    )
-    with pytest.raises(ValueError, match="without a 4 and a 8 and a 16 and a 32th"):
-        backbone.stages(flat, 64)
-
-
 @pytest.fixture(scope="module")
 def untrained():
     keras.utils.set_random_seed(0)
@@ -74,7 +59,7 @@ def test_it_begins_with_the_prior(untrained):
     untrained.get_layer("log_prior").log_prior.assign(np.log(prior))
     l_norm = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 1)).astype(np.float32)
     logits = untrained.predict_on_batch([l_norm, np.zeros((1, 1000), np.float32)])
-    ab = ops.convert_to_numpy(transfer_unet.mean_ab(logits))
+    ab = ops.convert_to_numpy(annealed_mean(logits))
     np.testing.assert_allclose(ab, np.broadcast_to(prior @ BINS, ab.shape), atol=0.1)
 
 
@@ -114,7 +99,7 @@ def test_a_gain_stays_within_its_bounds():
 def test_a_gain_is_of_its_picture_alone():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, [[[[1.0]]], [[[6.0]]]], (2, 8, 8, len(PRIOR))).astype(np.float32)
-    ab = ops.convert_to_numpy(transfer_unet.mean_ab(logits))
+    ab = ops.convert_to_numpy(annealed_mean(logits))
     both = ops.convert_to_numpy(transfer_unet.gain(logits, ab, 0.01))
     alone = [ops.convert_to_numpy(transfer_unet.gain(logits[i : i + 1], ab[i : i + 1], 0.01)) for i in range(2)]
     np.testing.assert_allclose(both, np.concatenate(alone), rtol=1e-5)
@@ -123,7 +108,7 @@ def test_a_gain_is_of_its_picture_alone():
 
 def test_the_loss_is_least_at_the_truth():
     ab_norm = np.broadcast_to(BINS[RED_BIN] / color.AB_SCALE, (1, 8, 8, 2)).astype(np.float32)
-    indices, shares = colorful.encode(ops.convert_to_tensor(BINS[[RED_BIN]]))
+    indices, shares = encode(ops.convert_to_tensor(BINS[[RED_BIN]]))
     truth = np.full(len(PRIOR), -30, np.float32)
     truth[ops.convert_to_numpy(indices)[0]] = np.log(ops.convert_to_numpy(shares)[0])
     logits = np.stack([truth, np.zeros_like(truth), np.roll(truth, 60)])[:, None, None].repeat(2, 1).repeat(2, 2)
@@ -140,27 +125,6 @@ def test_the_loss_is_cross_entropy_plus_the_means_squared_error():
         squared = np.square((BINS.mean(axis=0) - BINS[place]) / color.AB_SCALE).mean()
         expected = np.log(len(BINS)) + transfer_unet.MEAN_WEIGHT * squared
         assert float(transfer_unet.DistributionLoss()(ab_norm, logits)) == pytest.approx(expected, rel=1e-4)
-
-
-@pytest.mark.parametrize(("share", "frozen_steps", "moved"), [(1, 0, 1), (0.1, 0, 0.1), (1, 2, 0), (0.1, 1, 0.05)])
-def test_two_rates(share, frozen_steps, moved):
-    slow, other = (keras.Variable(np.ones(3, np.float32)) for _ in range(2))
-    optimizer = optimizers.TwoRates(0.01, [slow], share, frozen_steps, weight_decay=0.5)
-    optimizer.build([slow, other])
-    for _ in range(2):
-        optimizer.apply([ops.ones(3), ops.ones(3)])
-    fallen = 1 - ops.convert_to_numpy(other)
-    assert fallen == pytest.approx(np.full(3, 0.03), rel=0.01)  # two steps and their decay
-    whole = fallen if share == 1 and not frozen_steps else np.full(3, 0.02)
-    assert 1 - ops.convert_to_numpy(slow) == pytest.approx(moved * whole, rel=1e-3, abs=1e-6)
-
-
-def test_one_cycle_rises_and_falls_to_nothing():
-    config = _config(epochs=10, learning_rate=1e-3, schedule="one_cycle")
-    rate = optimizers.learning_rate(config, 20)
-    values = [float(rate(step)) for step in (0, 10, 105, 200)]
-    assert values == pytest.approx([1e-5, 1e-3, 5e-4, 0], rel=0.02, abs=1e-8)
-    assert optimizers.learning_rate(_config(learning_rate=1e-3, schedule="plateau"), 20) == 1e-3
 
 
 # -- a run of it

@@ -10,8 +10,8 @@ from keras import ops
 from colorizer import color, methods, weights
 from colorizer.classifiers.encoders import vision_transformer
 from colorizer.config import resolve
-from colorizer.methods.colorful import BINS
 from colorizer.methods.layers import token_decoder
+from colorizer.methods.layers.color_bins import BINS
 from colorizer.methods.vit_decoder import hinted
 from colorizer.training import loop
 

@@ -9,41 +9,40 @@ from keras import ops
 from colorizer.classifiers.encoders import vision_transformer
 
 STRIDES = (4, 8, 16, 32)  # of the scales that are used
-PLAIN = (24, 48, 96, 192, 384)  # channels of `plain`'s five sizes
+PLAIN = (24, 48, 96, 192, 384)  # channels of `plain`'s five sizes: as many parameters as a small classifier
 PATCH = 16  # pixels of the input to a token of `tokens`
 
 
 def stages(encoder: keras.Model, image_size: int) -> keras.Model:
-    """A classifier without its head, at another input size, with one output a scale.
+    """Cuts a classifier into its scales, without its head and for another input size.
 
     Args:
-        encoder: float RGB (B, s, s, 3) in 0..255 -> anything; convolutions down to a 32nd of the input.
-        image_size: side of the input, a multiple of 32.
+        encoder: float RGB (B, s, s, 3) in 0..255 -> anything, with feature maps of 1/4 to 1/32 of the input.
+        image_size: side S of the input, a multiple of 32.
 
     Returns:
-        A model (B, S, S, 3) -> four outputs (B, S/4, S/4, C) to (B, S/32, S/32, C): the last layer of
-        each size, found by shape and not by name. Its weights are copies.
+        A model (B, S, S, 3) -> four outputs (B, S/4, S/4, C) to (B, S/32, S/32, C): the last layer of each size, found
+        by shape and not by name. Its weights are copies.
 
     Raises:
-        ValueError: a size is missing: it is no such classifier.
-
-    Source: ours.
+        ValueError: a size is missing, so it is no such classifier.
     """
     maps = [layer.output for layer in encoder.layers if _side(layer) > 1]
     whole = _resized(keras.Model(encoder.inputs, maps[-1:]), image_size)
-    # Of padded layers only the size differs: at a multiple of 32 what is no padding divides without a rest.
+    # Only the size of padded layers differs: at a multiple of 32 every other layer's side divides the input's.
     last = {image_size / _side(layer): layer.output for layer in whole.layers if _side(layer) > 1}
-    missing = [str(stride) for stride in STRIDES if stride not in last]
+    missing = [f"1/{stride}" for stride in STRIDES if stride not in last]
     if missing:
+        needed = ", ".join(f"1/{stride}" for stride in STRIDES)
         raise ValueError(
-            f"An encoder has layers of a 4th, 8th, 16th and 32nd of its input's side. "
-            f"Received: {encoder.name}, without a {' and a '.join(missing)}th"
+            f"The classifier {encoder.name} cannot be an encoder, which needs feature maps of these shares of its "
+            f"input's side: {needed}. Received: none of {', '.join(missing)}. Choose another --classifier, or none."
         )
     return keras.Model(whole.inputs, [last[stride] for stride in STRIDES], name="encoder")
 
 
 def _side(layer) -> int:
-    """Height of a layer's feature map; 0 where it gives something else."""
+    """Height of a layer's feature map; 0 for any other output."""
     shape = getattr(layer.output, "shape", ())
     return shape[1] if len(shape) == 4 else 0
 
@@ -56,12 +55,12 @@ def _resized(model: keras.Model, image_size: int) -> keras.Model:
 
 
 def plain() -> keras.Model:
-    """Ten convolutions with random weights in a classifier's place, about as many parameters: what transfer is worth.
+    """Ten convolutions with random weights in a classifier's place, to measure what the transfer is worth.
 
-    No batch normalization: after a few steps its statistics would fit no picture.
+    There is no batch normalization: after a few steps its moving statistics would fit no picture.
     """
     rgb = keras.Input((64, 64, 3))
-    x = keras.layers.Rescaling(1 / 127.5, -1)(rgb)
+    x = keras.layers.Rescaling(1 / 127.5, -1)(rgb)  # 0..255 -> -1..1, as most classifiers do inside
     for filters in PLAIN:
         for stride in (2, 1):
             x = keras.layers.Conv2D(

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from colorizer.methods import colorful
-from colorizer.methods.colorful import BINS
+from colorizer.methods.layers import color_bins
+from colorizer.methods.layers.color_bins import BINS
 
 # Whole Lab units that sRGB colors reach: a from -87 to 99, b from -108 to 95.
 FIRST, LAST = np.array([-88, -109]), np.array([99, 95])
@@ -25,9 +25,9 @@ def table() -> np.ndarray:
     a, b = np.meshgrid(*(np.arange(first, last + 1) for first, last in zip(FIRST, LAST, strict=True)), indexing="ij")
     ab = np.stack([a.ravel(), b.ravel()], axis=-1).astype(np.float32)
     squared = np.square(ab[:, None] - BINS).sum(axis=-1)
-    indices = np.argsort(squared, axis=-1, kind="stable")[:, : colorful.NEIGHBOURS]
+    indices = np.argsort(squared, axis=-1, kind="stable")[:, : color_bins.NEIGHBORS]
     near = np.take_along_axis(squared, indices, axis=-1)
-    shares = np.exp((near[:, :1] - near) / (2 * colorful.SIGMA**2))
+    shares = np.exp((near[:, :1] - near) / (2 * color_bins.SIGMA**2))
     codes = np.zeros(squared.shape, np.float32)
     np.put_along_axis(codes, indices, (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32), axis=-1)
     codes.flags.writeable = False

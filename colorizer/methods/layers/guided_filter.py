@@ -1,32 +1,31 @@
-"""Colours smoothed along the photograph's own edges: the guided filter of He, Sun and Tang, ECCV 2010.
+"""The guided filter: colors smoothed along the photograph's own edges.
 
-A network's colours are coarse and flicker from one place to the next. Inside a window they are made a
-linear function of luminance, so that they change where luminance does and nowhere else.
+He, Sun, Tang, "Guided Image Filtering", ECCV 2010. A network's colors are coarse and vary from place to place. Within
+each window they are made a linear function of luminance, so that they change where luminance does and nowhere else.
 
-    l_norm, ab_norm_hat --> windows' means, variance, covariance --> a, b --> means of both --> a L + b
+    l_norm, ab_norm_hat --> windows' means, variance, covariance --> slope, offset --> their means --> slope L + offset
 
 Written from the paper; no code of theirs is used.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from keras import ops
 
 
-def smooth(l_norm, ab_norm_hat, radius: int, epsilon: float):
-    """The guided filter, as tensor operations: it travels with a network.
+def smooth(l_norm: Any, ab_norm_hat: Any, radius: int, epsilon: float) -> Any:
+    """Applies the guided filter (eq. 5-8) in tensor operations, which can be exported with a network.
 
     Args:
         l_norm: (B, S, S, 1) float32, -1..1.
         ab_norm_hat: (B, S, S, 2) float32, ab/128.
-        radius: of the square window, 2 radius + 1 pixels wide; what lies outside the picture does not count.
-        epsilon: variance of `l_norm` in a window below which the window counts as flat: its colour is then
-            the window's mean.
+        radius: of the square window, which is 2 radius + 1 pixels wide. What lies outside the picture does not count.
+        epsilon: variance of `l_norm` below which a window counts as flat; its color is then the window's mean.
 
     Returns:
         (B, S, S, 2) float32, ab/128.
-
-    Source: He, Sun, Tang, eq. 5-8.
     """
     means = _window_means(
         ops.concatenate([l_norm, l_norm * l_norm, ab_norm_hat, l_norm * ab_norm_hat], axis=-1), radius
@@ -38,7 +37,7 @@ def smooth(l_norm, ab_norm_hat, radius: int, epsilon: float):
 
 
 def _window_means(x, radius):
-    """Means over squares, which are means over columns of means over rows."""
+    """Means over squares, computed as means over columns of means over rows."""
     width = 2 * radius + 1
     for window in ((width, 1), (1, width)):
         x = ops.average_pool(x, window, strides=1, padding="same")

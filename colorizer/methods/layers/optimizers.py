@@ -1,26 +1,31 @@
-"""The learning rate over a run, until a plateau or in one cycle, and over a network's parts."""
+"""The learning rate over a run, until a plateau or in one cycle, and different rates for parts of a network."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 from keras import ops
 
-WARM_UP = 0.05  # of a cycle's steps, from a hundredth to the highest rate
+from colorizer.config import TrainConfig
+
+# The share of a cycle's steps in which the rate rises, from a hundredth to its highest. Adam's moments are estimates of
+# a few batches at first; 5 % is one epoch of twenty.
+WARM_UP = 0.05
 
 
-def learning_rate(config, steps_per_epoch: int):
+def learning_rate(config: TrainConfig, steps_per_epoch: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """What an optimizer takes as its learning rate.
 
     Args:
-        config: `learning_rate`, `schedule` and `epochs` count.
+        config: its `learning_rate`, `schedule` and `epochs` count.
         steps_per_epoch: training batches in an epoch.
 
     Returns:
-        For "plateau" the rate, which `ReduceLROnPlateau` lowers; for "one_cycle" a schedule of Keras that
-        rises to the rate over 5 % of all steps and falls to nothing along a cosine. The optimizer saves
-        its step, so a resumed run goes on where it was.
-
-    Source: ours; Loshchilov and Hutter, SGDR, ICLR 2017 (cosine).
+        For "plateau" the rate, which `ReduceLROnPlateau` lowers. For "one_cycle" a schedule that rises to the rate
+        over 5 % of all steps and falls to zero along a cosine (Loshchilov, Hutter, SGDR, ICLR 2017). The optimizer
+        saves its step, so a resumed run continues where it was.
     """
     if config.schedule == "plateau":
         return config.learning_rate
@@ -34,31 +39,47 @@ def learning_rate(config, steps_per_epoch: int):
     )
 
 
+@keras.saving.register_keras_serializable("colorizer")
 class TwoRates(keras.optimizers.AdamW):
     """AdamW that trains some variables more slowly than the others, and for some steps not at all.
 
     Args:
         learning_rate: as AdamW's.
-        slow: the variables.
+        slow: the slow variables, or their paths.
         share: their learning rate, as a share of the others'.
         frozen_steps: how many steps they keep their values.
         **kwargs: as AdamW's.
-
-    Source: ours.
     """
 
-    def __init__(self, learning_rate, slow, share, frozen_steps, **kwargs):
+    def __init__(
+        self,
+        learning_rate: Any,
+        slow: Iterable[keras.Variable | str] = (),
+        share: float = 1.0,
+        frozen_steps: int = 0,
+        **kwargs: Any,
+    ):
         super().__init__(learning_rate, **kwargs)
-        self._slow, self._share, self._frozen_steps = {id(variable) for variable in slow}, share, frozen_steps
-        if share < 1 or frozen_steps:  # a decay would move what is to stay
-            self.exclude_from_weight_decay(var_list=slow)
+        self._paths = frozenset(variable if isinstance(variable, str) else variable.path for variable in slow)
+        self._share, self._frozen_steps = share, frozen_steps
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Finds the slow variables among `variables` and makes the moments of all."""
+        if not self.built:
+            slow = [variable for variable in variables if variable.path in self._paths]
+            self._slow_indices = {i for i, variable in enumerate(variables) if variable.path in self._paths}
+            if slow and (self._share < 1 or self._frozen_steps):  # weight decay would move what is to stay
+                self.exclude_from_weight_decay(var_list=slow)
         super().build(variables)
-        self._slow_indices = {i for i, variable in enumerate(variables) if id(variable) in self._slow}
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
+        """One step of AdamW, at the variable's own rate."""
         if self._get_variable_index(variable) in self._slow_indices:
             share = ops.where(self.iterations < self._frozen_steps, 0.0, self._share)
             learning_rate = learning_rate * ops.cast(share, learning_rate.dtype)
         super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, with the slow variables' paths."""
+        own = {"slow": sorted(self._paths), "share": self._share, "frozen_steps": self._frozen_steps}
+        return super().get_config() | own

@@ -14,8 +14,8 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.methods.colorful import BINS
 from colorizer.methods.layers import backbone, code_table, hints
+from colorizer.methods.layers.color_bins import BINS
 
 STRIDE = 4  # pixels of the input to one of the logits' and of the hints' grid
 JOINED = 512  # channels of the tokens after the first layer
@@ -65,7 +65,7 @@ def build(size: tuple[int, int], channels: int) -> keras.Model:
 
     Returns:
         A model named "decoder" with the inputs `l_norm` (B, H, W, 1), `tokens` (B, H/16, W/16, channels) and `hints`
-        (B, H/4, W/4, 3), see `hints`; its output is (B, H/4, W/4, 313) float32 logits over `colorful.BINS`.
+        (B, H/4, W/4, 3), see `hints`; its output is (B, H/4, W/4, 313) float32 logits over `color_bins.BINS`.
     """
     height, width = size
     l_norm = keras.Input((height, width, 1), name="l_norm")

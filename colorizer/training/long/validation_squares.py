@@ -10,8 +10,8 @@ from keras import ops
 from colorizer import color
 from colorizer.evaluation import metrics
 from colorizer.images import resize_square
-from colorizer.methods.colorful import BINS
 from colorizer.methods.layers import hints, token_decoder
+from colorizer.methods.layers.color_bins import BINS
 from colorizer.training.long.mixture import PictureSet
 
 SIDE = 256  # of the squares that are scored

@@ -1,0 +1,119 @@
+"""Colors as classes: 313 bins of ab, the soft code of a color, how often each bin occurs, and the way back to ab.
+
+    ab --> encode --> 10 bins with shares      (training targets)
+    logits over the 313 bins --> annealed_mean --> ab
+
+From Zhang, Isola, Efros, Colorful Image Colorization, ECCV 2016, section 2. Written from the paper; the
+authors' code (BSD-2-Clause) is not used. Details: docs/reproduction_notes.md, 1.2.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from colorizer import color
+
+# The bins that occur in sRGB, on a grid of 10 Lab units: for each a, the first and the last b. It is the authors'
+# published list; no simple rule for "inside sRGB" gives exactly these.
+_ROWS = (
+    (-90, 50, 90), (-80, 20, 90), (-70, 0, 90), (-60, -20, 90), (-50, -30, 100),
+    (-40, -40, 100), (-30, -50, 100), (-20, -50, 100), (-10, -60, 100), (0, -70, 100),
+    (10, -80, 90), (20, -80, 90), (30, -90, 90), (40, -100, 90), (50, -100, 80),
+    (60, -110, 80), (70, -110, 80), (80, -110, 70), (90, -110, 70), (100, -90, 0),
+)  # fmt: skip
+BINS = np.array([(a, b) for a, first, last in _ROWS for b in range(first, last + 1, 10)], np.float32)  # (313, 2), Lab
+
+STRIDE = 4  # a network's output is a quarter of its input, as in the paper
+# The paper prints 5; its author calls that a typo, and the code has 10 (richzhang/colorization#59).
+NEIGHBORS = 10
+SIGMA = 5.0  # Lab units, of the Gaussian over the neighbors; section 2.2
+PRIOR_PICTURES = 2500  # enough for the prior: 10 million pixels at 256x256; more would only take time
+# The table of candidates begins at a = b = -128 and covers every a and b that sRGB reaches.
+_LOWEST, _SIDE = -128, 256
+
+
+@cache
+def _candidates() -> np.ndarray:
+    """For each whole a and b, the bins that can be among the nearest of any color that rounds to it.
+
+    Returns:
+        (65536, k) int32 indices into `BINS`, ascending; k is the longest row's length.
+    """
+    # A color is at most half a diagonal from its grid point, so its distances differ by at most that: a bin that is
+    # further than the 10th nearest by a whole diagonal cannot be among the ten. 0.01 is for rounding.
+    diagonal = np.sqrt(2) + 0.01
+    grid = np.arange(_LOWEST, _LOWEST + _SIDE, dtype=np.float32)
+    longest, rows = 0, []
+    for a in grid:
+        distance = np.hypot(a - BINS[:, 0], grid[:, None] - BINS[:, 1])  # (256, 313)
+        order = np.argsort(distance, axis=1)[:, :32]
+        near = np.take_along_axis(distance, order, axis=1)
+        longest = max(longest, (near <= near[:, NEIGHBORS - 1 : NEIGHBORS] + diagonal).sum(axis=1).max())
+        rows.append(order)
+    return np.sort(np.concatenate(rows)[:, :longest], axis=1).astype(np.int32)
+
+
+def encode(ab: Any) -> tuple[Any, Any]:
+    """Spreads colors over their nearest bins (section 2.2).
+
+    The nearest are searched among a few candidates, which a table holds for each whole a and b; the result is
+    exactly that of a search over all 313 bins.
+
+    Args:
+        ab: (..., 2) float32, Lab units, within -128..127.
+
+    Returns:
+        `indices` (..., 10) int32 into `BINS`, nearest first, and `shares` (..., 10) float32 that sum to 1.
+    """
+    ab = ops.convert_to_tensor(ab)
+    cell = ops.cast(ops.clip(ops.round(ab) - _LOWEST, 0, _SIDE - 1), "int32")
+    candidates = ops.take(_candidates(), cell[..., 0] * _SIDE + cell[..., 1], axis=0)
+    # Differences and no matrix product: a GPU would round the product's 20,000 to three digits (TF32).
+    squared = ops.square(ab[..., :1] - ops.take(BINS[:, 0], candidates)) + ops.square(
+        ab[..., 1:] - ops.take(BINS[:, 1], candidates)
+    )
+    negative, nearest = ops.top_k(-squared, NEIGHBORS)
+    indices = ops.take_along_axis(candidates, nearest, axis=-1)
+    return indices, ops.softmax(negative / (2 * SIGMA**2), axis=-1)  # a Gaussian that sums to 1
+
+
+def annealed_mean(logits: Any, temperature: float = 1.0) -> Any:
+    """The mean color of a distribution over `BINS`, sharpened (section 2.3).
+
+    Args:
+        logits: (..., 313) float32.
+        temperature: 1 gives the mean; towards 0 it gives the most likely bin.
+
+    Returns:
+        (..., 2) float32, Lab units.
+    """
+    return ops.matmul(ops.softmax(logits / temperature, axis=-1), BINS)
+
+
+def subsample(ab_norm: Any) -> Any:
+    """Takes every fourth pixel, as the authors' code: (B, S, S, 2) ab/128 -> (B, S/4, S/4, 2) Lab units."""
+    return ab_norm[:, ::STRIDE, ::STRIDE] * color.AB_SCALE
+
+
+def prior_of(train: keras.utils.PyDataset) -> np.ndarray:
+    """How often each bin occurs in a training set: the mean soft code of its pixels (section 2.2).
+
+    Args:
+        train: training batches. Their pictures are taken without augmentation, at most `PRIOR_PICTURES` of them,
+            so that a resumed run gets the same prior.
+
+    Returns:
+        (313,) float64, sums to 1.
+    """
+    plain = train.unaugmented(PRIOR_PICTURES)
+    counts = np.zeros(len(BINS))
+    for index in range(len(plain)):
+        _, ab_norm = plain[index]
+        indices, shares = (ops.convert_to_numpy(part).ravel() for part in encode(subsample(ab_norm)))
+        counts += np.bincount(indices, shares, minlength=len(BINS))
+    return counts / counts.sum()

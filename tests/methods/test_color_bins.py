@@ -1,0 +1,77 @@
+"""The 313 bins, the soft code, the annealed mean, the prior."""
+
+import keras
+import numpy as np
+import pytest
+from skimage import data
+from test_colorful import dense, photograph
+
+from colorizer.config import resolve
+from colorizer.data import batches, pixel_store
+from colorizer.methods import colorful
+from colorizer.methods.layers import color_bins
+
+SIZES = [5, 8, 10, 12, 14, 15, 16, 16, 17, 18, 18, 18, 19, 20, 19, 20, 20, 19, 19, 10]  # bins for each a
+
+
+def test_the_313_colors_are_the_table():
+    bins = [tuple(row) for row in color_bins.BINS.astype(int)]
+    assert len(bins) == len(set(bins)) == 313
+    assert bins == sorted(bins)
+    assert bins.count((0, 0)) == 1
+    assert [sum(a == row for a, _ in bins) for row in range(-90, 101, 10)] == SIZES
+    assert color_bins.BINS.min(0).tolist() == [-90, -110] and color_bins.BINS.max(0).tolist() == [100, 100]
+
+
+@pytest.fixture(scope="module")
+def colors():
+    """Every 7th subsampled pixel of three photographs: (n, 2) Lab units."""
+    photos = [photograph(128, rgb_u8)[1] for rgb_u8 in (data.chelsea(), data.coffee(), data.astronaut())]
+    return np.concatenate([color_bins.subsample(ab_norm).reshape(-1, 2) for ab_norm in photos])[::7]
+
+
+def test_a_color_is_spread_over_its_ten_nearest(colors):
+    indices, shares = (keras.ops.convert_to_numpy(part) for part in color_bins.encode(colors))
+    assert indices.shape == shares.shape == (len(colors), 10)
+    np.testing.assert_allclose(shares.sum(1), 1, atol=1e-6)
+    encoded = np.zeros((len(colors), 313))
+    np.put_along_axis(encoded, indices, shares, axis=1)
+    assert ((encoded > 0).sum(1) == 10).all()
+    np.testing.assert_allclose(encoded, dense(colors), atol=1e-4)
+    assert np.abs(encoded @ color_bins.BINS - colors).mean() < 0.3, "the mean of an encoding is the color"
+
+
+def test_the_annealed_mean_lies_between_mean_and_mode():
+    logits = np.log(np.full((1, 313), 1e-6, np.float32))
+    logits[0, [10, 200]] = np.log([0.6, 0.4])
+    decoded = keras.ops.convert_to_numpy(color_bins.annealed_mean(logits, colorful.TEMPERATURE))[0]
+    shares = np.array([0.6, 0.4]) ** (1 / 0.38)
+    expected = shares @ color_bins.BINS[[10, 200]] / shares.sum()
+    np.testing.assert_allclose(decoded, expected, atol=0.05)
+
+
+def test_the_nearest_bins_are_those_of_a_whole_search():
+    """Bit for bit, also half-way between bins and half-way between the table's grid points."""
+    rng = np.random.default_rng(0)
+    ab = rng.uniform([-90, -110], [100, 96], (20_000, 2)).astype(np.float32)
+    ab[:4_000] = np.round(ab[:4_000]) + 0.5
+    ab[4_000:8_000] = np.round(ab[4_000:8_000] / 5) * 5
+    squared = np.square(ab[:, :1] - color_bins.BINS[:, 0]) + np.square(ab[:, 1:] - color_bins.BINS[:, 1])
+    nearest = np.argsort(squared, axis=1, kind="stable")[:, :10]  # of two as near, the first, as top_k has it
+    indices, shares = (keras.ops.convert_to_numpy(part) for part in color_bins.encode(ab))
+    np.testing.assert_array_equal(indices, nearest)
+    by_search = keras.ops.softmax(-np.take_along_axis(squared, nearest, axis=1) / 50, axis=-1)
+    np.testing.assert_array_equal(shares, keras.ops.convert_to_numpy(by_search))
+
+
+def test_the_prior_is_the_mean_of_the_encoded_pictures(tmp_path, picture_folder):
+    names = sorted(path.name for path in picture_folder.iterdir())[:6]
+    pictures = pixel_store.build(picture_folder, names, 32, cache=tmp_path / "cache")
+    generator = batches.generator_of(resolve({}))
+    train = batches.Batches(pictures, pictures.rows, batch_size=4, generator=generator, shuffle=True)
+    prior = color_bins.prior_of(train)
+    plain = batches.Batches(pictures, pictures.rows, batch_size=6)
+    expected = dense(color_bins.subsample(plain[0][1]).reshape(-1, 2)).mean(0)
+    np.testing.assert_allclose(prior, expected, atol=1e-5)
+    assert prior.sum() == pytest.approx(1)
+    np.testing.assert_array_equal(color_bins.prior_of(train), prior)

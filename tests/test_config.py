@@ -1,0 +1,90 @@
+"""Settings: the paper's defaults, a method's, what was typed; and the records of earlier versions."""
+
+import json
+from dataclasses import asdict, fields
+
+import pytest
+from conftest import REPOSITORY
+
+from colorizer import config, experiments, methods
+from colorizer.config import TrainConfig, resolve
+
+RECORDS = sorted(REPOSITORY.glob("results/**/config.json")) + sorted(REPOSITORY.glob("colorizer/shipped/*/config.json"))
+
+
+def test_what_was_typed_beats_the_method_which_beats_the_paper():
+    gan = methods.declared("gan")
+    assert TrainConfig().learning_rate == 1e-3
+    assert resolve({"method": "gan"}, gan).learning_rate == gan.defaults["learning_rate"].value != 1e-3
+    assert resolve({"method": "gan", "learning_rate": 0.5}, gan).learning_rate == 0.5
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_an_option_is_refused_by_every_method_that_does_not_have_it(name):
+    method = methods.declared(name)
+    other = {"initializer": "glorot_uniform", "schedule": "one_cycle", "weight_decay": 0.1, "encoder_rate": 0.7}
+    other |= {"frozen_epochs": 3, "labels": "instances.json"}
+    assert set(other) == {f.name for f in fields(TrainConfig) if f.metadata["group"] == config.METHOD}
+    for option, value in other.items():
+        given = {"method": name, option: value}
+        if option in method.options or (option == "labels" and method.uses_labels):
+            assert getattr(resolve(given, method), option) == value
+            continue
+        with pytest.raises(ValueError, match=f"{config.flag_of(option)} is not an option of the method {name}"):
+            resolve(given, method)
+        default = getattr(TrainConfig(), option)
+        assert getattr(resolve(given | {option: default}, method), option) == default, "typing what is so is no error"
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_only_a_methods_own_losses_can_be_chosen(name):
+    method = methods.declared(name)
+    for loss in method.losses:
+        assert resolve({"method": name, "loss": loss}, method).loss == loss
+    with pytest.raises(ValueError, match=f"--loss of the method {name} .*Received: chroma"):
+        resolve({"method": name, "loss": "chroma"}, method)
+
+
+def test_every_field_has_a_help_text_and_says_what_no_value_means():
+    for f in fields(TrainConfig):
+        assert f.metadata["help"], f.name
+        assert (f.default is None) == bool(f.metadata["none"]), f.name
+
+
+def test_a_configuration_prints_what_is_not_the_default():
+    assert repr(TrainConfig(epochs=3, run="runs/x")) == "TrainConfig(epochs=3, run='runs/x')"
+    made = TrainConfig(epochs=3, dataset="paintings")
+    assert eval(repr(made)) == made
+
+
+# -- records
+
+
+def test_there_are_records():
+    assert len(RECORDS) > 30
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.parent.name)
+def test_a_committed_record_is_read_or_refused_by_name(path):
+    """Whatever was trained with a setting that was removed is known to be so; all others could go on."""
+    record = json.loads(path.read_text("utf-8"))
+    method = methods.declared(record["method"])
+    row = experiments.rows().get(path.parent.name)
+    used_former = {name for name, (_, without) in config.FORMER.items() if record.get(name, without) != without}
+    if used_former or record.get("loss", "mse") not in (*method.losses, "mse"):
+        assert path.parent.name == "transfer_unet-160" or row.retired
+        with pytest.raises(ValueError, match="which this version does not have|--loss of the method"):
+            resolve(config.of_record(record), method)
+        return
+    assert not (row and row.retired) or record["loss"] == "mse"
+    known = config.of_record(record)
+    assert asdict(TrainConfig(**known)).items() >= known.items()
+
+
+def test_records_keep_the_place_of_former_settings():
+    recorded = config.recorded_names()
+    assert [name for name in recorded if name not in config.FORMER] == config.names()
+    assert recorded.index("ema") == recorded.index("frozen_epochs") + 1
+    with pytest.raises(ValueError, match="--ema, which this version does not have. Received: 0.99"):
+        config.of_record({"ema": 0.99})
+    assert config.of_record({"ema": 0.0, "epochs": 3, "limit": None, "device": "CPU"}) == {"epochs": 3, "limit": None}
