@@ -66,7 +66,6 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
             file=sys.stderr,
         )
         return 2
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -104,7 +103,7 @@ def check(flags: argparse.Namespace) -> None:
             f"Perhaps another page is running there: open it, or choose another port: --port {flags.port % 65535 + 1}"
         ) from error
     for name in flags.weights or [None]:
-        colorize.check_files(argparse.Namespace(weights=name, classifier=flags.classifier, format=None))
+        colorize.check_files(argparse.Namespace(weights=name, classifier=flags.classifier, look=None, format=None))
 
 
 def _run(flags: argparse.Namespace, folder: Path, stop: threading.Event) -> None:
