@@ -38,7 +38,7 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
         pairs = [(str(preview.before), str(preview.after)) for preview in result.previews]
         pictures = [(str(preview.after), preview.name) for preview in result.previews]
         gallery = gr.Gallery(pictures, visible=len(pairs) > 1, selected_index=None)
-        return pairs[0], gr.DownloadButton(str(result.download), interactive=True), result.report, gallery, pairs
+        return pairs[0], gr.DownloadButton(value=str(result.download), interactive=True), result.report, gallery, pairs
 
     def show(pairs, picked: gr.SelectData):
         """The before and after of the picture that was clicked."""
