@@ -79,7 +79,7 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
                 results = gr.Gallery(
                     label="All photographs: click to compare",
                     columns=6,
-                    height=150,
+                    height=190,
                     object_fit="cover",
                     allow_preview=False,
                     interactive=False,
@@ -99,6 +99,6 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
         method.input(**work, api_name="change_colors", api_visibility="private")
         strength.release(**work, api_name="change_strength", api_visibility="private")
         gallery.select(example, None, files, api_name="choose_example", api_visibility="private")
-        results.select(show, pairs, slider, api_name="show_result", api_visibility="private", queue=False)
+        results.select(show, pairs, slider, api_name="show_result", api_visibility="private")
     # One event at a time; the others wait in Gradio's queue and see their place in it.
     return blocks.queue(default_concurrency_limit=1, max_size=100)

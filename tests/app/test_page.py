@@ -377,7 +377,6 @@ def test_in_a_browser_every_photo_of_several_can_be_looked_at(tab, tmp_path):
         tab.locator("#results img").nth(number).click()
         tab.wait_for_selector(f"#slider img[src*='{number}-color.png']")
         assert sources_of(tab) == [f"{number}-color.png.{when}.jpg" for when in ("before", "after")]
-    screenshot(tab, "app-several.jpg")
 
 
 def test_in_a_browser_an_upload_for_which_there_is_no_room_is_said(tab, page, tmp_path):
@@ -459,3 +458,23 @@ def test_a_page_for_everybody_warns(run, tmp_path):  # noqa: F811
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+
+
+def test_what_gradio_remembers_of_visitors_is_bounded_and_nothing_is_recorded(tmp_path):
+    if importlib.util.find_spec("gradio") is None:
+        pytest.skip(f"Gradio is not installed: {INSTALL}")
+    from colorizer.app import __main__ as app
+    from colorizer.app.security import Limits
+
+    class Blocks:
+        def launch(self, **settings):
+            self.settings = settings
+
+        def close(self, **_):
+            self.closed = True
+
+    blocks, stop = Blocks(), threading.Event()
+    stop.set()
+    app.serve(app.parse([]), blocks, Limits(tmp_path, 1, 1), stop)
+    assert blocks.closed and blocks.settings["state_session_capacity"] <= 1000  # of 80 kB each
+    assert blocks.settings["run_history"] is blocks.settings["enable_monitoring"] is blocks.settings["share"] is False
