@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import json
 import logging
@@ -105,8 +106,10 @@ class Guard:
         except (ValueError, KeyError, TypeError, LookupError, OSError) as error:
             # What Gradio raises for requests that no page of its own makes.
             logger.info("refused: %s: %r", scope["path"], error)
+            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
             if not started:
-                await _answer(send, Refusal(400, "This request cannot be answered."))
+                text = "The disk of this page is full: try again later." if full else "This request cannot be answered."
+                await _answer(send, Refusal(413 if full else 400, text))
         finally:
             self._coming -= size
 

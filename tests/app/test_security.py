@@ -23,6 +23,8 @@ def ask(folder):
     passed = []
 
     async def inner(scope, receive, send):
+        if scope["path"] == "/full":
+            raise OSError(28, "No space left on device")
         if scope["path"] == "/fails":
             raise ValueError("somebody's\x00path")
         passed.append((await receive()).get("body"))
@@ -117,6 +119,11 @@ def test_every_answer_says_what_a_browser_may_do(ask):
 def test_what_the_application_cannot_read_is_a_bad_request(ask):
     status, text, _ = ask("/fails")
     assert status == 400 and text == "This request cannot be answered."
+
+
+def test_a_full_disk_is_a_line_for_the_user(ask):
+    status, text, _ = ask("/full")
+    assert status == 413 and text == "The disk of this page is full: try again later."
 
 
 def test_uploads_are_limited_at_once_and_altogether(ask, folder):
