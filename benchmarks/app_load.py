@@ -130,7 +130,7 @@ def main(argv=None) -> int:
     parser.add_argument("--port", type=int, default=7861)
     flags, others = parser.parse_known_args(argv)  # the others are the page's: --weights, --classifier
     with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "w+", encoding="utf-8") as log:
-        command = [sys.executable, "-m", "colorizer.app", "--port", str(flags.port), *others]
+        command = [sys.executable, "-m", "colorizer", "app", "--port", str(flags.port), *others]
         server = subprocess.Popen(
             command, env=os.environ | {"TMPDIR": folder}, stdout=log, stderr=subprocess.STDOUT, text=True
         )

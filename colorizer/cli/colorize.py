@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -69,7 +68,7 @@ def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) ->
 
 
 def check_files(flags: argparse.Namespace) -> None:
-    """Looks for weights, classifier and format, without loading a backend.
+    """Looks for weights, look, classifier and format, without loading a backend.
 
     Args:
         flags: with the fields of `add_options`.
@@ -77,13 +76,16 @@ def check_files(flags: argparse.Namespace) -> None:
     Raises:
         WeightsError: the weights or their record do not exist.
         ClassifierError: `--classifier` names a file that does not exist.
-        UsageError: this Pillow cannot write the format.
+        UsageError: the weights have no such look, or this Pillow cannot write the format.
     """
-    from colorizer import photos, weights
+    from colorizer import methods, photos, weights
 
     if flags.format == "avif" and ".avif" not in photos.FORMATS:
         raise UsageError("--format avif: this Pillow does not write AVIF: pip install --upgrade pillow")
-    weights.record_of(weights.place(flags.weights or weights.DEFAULT))
+    method = methods.declared(weights.record_of(weights.place(flags.weights or weights.DEFAULT))["method"])
+    if flags.look and flags.look not in method.looks:
+        has = f"has the looks {', '.join(method.looks)}" if method.looks else "has one look only"
+        raise UsageError(f"--look: {method.title} {has}. Received: {flags.look}")
     file = Path((flags.classifier or "").rpartition(":")[2])
     if file.suffix in (".keras", ".h5") and not file.is_file():
         raise ClassifierError(
@@ -112,7 +114,6 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # a name that is no text must not end the run
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # at 2, a machine without a GPU prints an error
     try:
         return _run(flags, prog)
     except ColorizerError as error:
@@ -283,10 +284,7 @@ def load(weights: str | None, classifier: str | None, look: str | None) -> Color
     from colorizer.inference import colorizer as inference
     from colorizer.weights import DEFAULT
 
-    try:
-        return inference.Colorizer.load(weights or DEFAULT, classifier, look)
-    except ValueError as error:  # a look that the method does not have
-        raise UsageError(str(error)) from error
+    return inference.Colorizer.load(weights or DEFAULT, classifier, look)
 
 
 def say_outcome(prog: str, progress: Progress, outcome: Outcome, outdated: bool) -> None:

@@ -222,14 +222,15 @@ def loaded_modules(*words) -> tuple[int, str]:
         (2, ["a.png", "-o", "new.png", "--weights", "absent"]),
         (2, ["a.png", "-o", "new.png", "--classifier", "absent.keras"]),
         (2, ["a.png", "-o", "new.png", "--strength", "7"]),
+        (2, ["a.png", "-o", "new.png", "--look", "vivid", "--weights", "RUN"]),
     ],
 )
-def test_what_needs_no_network_loads_no_backend(tmp_path, status, names):
+def test_what_needs_no_network_loads_no_backend(tmp_path, run, status, names):
     for name in ("a.png", "there.png", "theirs.png"):
         picture(tmp_path / name)
     (tmp_path / "text.png").write_text("a shopping list")
     (tmp_path / "report.csv").write_text("file,size,seconds,status,reason,target\nb.png,7,1.0,done,,theirs.png\n")
-    words = [tmp_path / word if word.endswith((".png", ".gif")) else word for word in names]
+    words = [tmp_path / word if word.endswith((".png", ".gif")) else word.replace("RUN", run) for word in names]
     assert loaded_modules(*words) == (status, "loaded: []")
 
 

@@ -293,7 +293,7 @@ def test_notes_are_said_once(call, tmp_path):
     image.putalpha(128)
     image.save(tmp_path / "a.png")
     status, _, err = call("a.png", "-o", "b.jpg")
-    assert status == 0 and err.splitlines() == ["b.jpg: JPEG holds no transparency; it is left out"]
+    assert status == 0 and err.splitlines() == ["b.jpg: JPEG holds no transparency; the picture is laid on white"]
 
 
 def test_a_reader_that_has_gone_ends_the_command_quietly(run, tmp_path):

@@ -1,0 +1,104 @@
+"""The page around a workbench: Gradio's components, and what happens when they change."""
+
+# No postponed annotations here: Gradio reads those of the functions below.
+from pathlib import Path
+
+import gradio as gr
+
+from colorizer import photos
+from colorizer.app.service import Workbench
+from colorizer.errors import WorkError
+
+TITLE = "Colorizer"
+ABOUT = """Black-and-white photographs in likely colors: guesses, not the real ones.
+A photograph keeps its sharpness and size. Its own colors, if it has any, are not used."""
+FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # Gradio's are downloaded
+
+
+def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
+    """The page around a workbench.
+
+    Args:
+        bench: colorizes.
+        examples: photographs to click on, in a folder of their own.
+
+    Returns:
+        The page, not yet launched.
+    """
+
+    def colorize(files, label, strength):
+        """Colorizes photographs: paths of uploads, a method of the chooser, a strength from 0 to 1."""
+        nothing = (None, gr.DownloadButton(interactive=False), "", gr.Gallery(value=None, visible=False), [])
+        if not files:
+            return nothing
+        try:
+            result = bench.colorize(files, label, strength)
+        except WorkError as error:  # no `gr.Error`: it would cover the page and then vanish
+            return *nothing[:2], f"Not colorized: {error}", *nothing[3:]
+        pairs = [(str(preview.before), str(preview.after)) for preview in result.previews]
+        pictures = [(str(preview.after), preview.name) for preview in result.previews]
+        gallery = gr.Gallery(pictures, visible=len(pairs) > 1, selected_index=None)
+        return pairs[0], gr.DownloadButton(value=str(result.download), interactive=True), result.report, gallery, pairs
+
+    def show(pairs, picked: gr.SelectData):
+        """The before and after of the picture that was clicked."""
+        if not 0 <= picked.index < len(pairs) or not all(Path(path).is_file() for path in pairs[picked.index]):
+            return gr.skip()  # removed meanwhile
+        return tuple(pairs[picked.index])
+
+    def example(picked: gr.SelectData):
+        """The example that was clicked, in the place of an upload."""
+        return [str(examples[picked.index])]
+
+    labels = list(bench.networks)
+    if examples:
+        gr.set_static_paths([examples[0].parent])
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
+        gr.Markdown(f"# {TITLE}\n{ABOUT}")
+        pairs = gr.State([])
+        with gr.Row():
+            with gr.Column(scale=1):
+                files = gr.File(
+                    label="Photographs",
+                    file_count="multiple",
+                    file_types=[*photos.EXTENSIONS, *photos.ONLY_READ],
+                    elem_id="upload",
+                )
+                method = gr.Radio(labels, value=labels[0], label="Colors", elem_id="method", visible=len(labels) > 1)
+                strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", elem_id="strength")
+                gallery = gr.Gallery(
+                    [str(path) for path in examples],
+                    label="Or one of these",
+                    columns=2,
+                    height=260,
+                    allow_preview=False,
+                    elem_id="examples",
+                )
+            with gr.Column(scale=2):
+                slider = gr.ImageSlider(label="Before and after", type="filepath", interactive=False, elem_id="slider")
+                results = gr.Gallery(
+                    label="All photographs: click to compare",
+                    columns=6,
+                    height=190,
+                    object_fit="cover",
+                    allow_preview=False,
+                    interactive=False,
+                    visible=False,
+                    elem_id="results",
+                )
+                download = gr.DownloadButton(
+                    "Download at full size", variant="primary", interactive=False, elem_id="download"
+                )
+                report = gr.Textbox(label="Report", show_label=False, lines=1, max_lines=12, elem_id="report")
+        work = {
+            "fn": colorize,
+            "inputs": [files, method, strength],
+            "outputs": [slider, download, report, results, pairs],
+        }
+        files.change(**work, api_name="colorize")
+        method.input(**work, api_name="change_colors", api_visibility="private")
+        strength.release(**work, api_name="change_strength", api_visibility="private")
+        gallery.select(example, None, files, api_name="choose_example", api_visibility="private")
+        results.select(show, pairs, slider, api_name="show_result", api_visibility="private")
+    # One event at a time; the others wait in Gradio's queue and see their place in it.
+    return blocks.queue(default_concurrency_limit=1, max_size=100)
