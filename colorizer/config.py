@@ -250,6 +250,9 @@ class TrainConfig:
             value = getattr(self, f.name)
             if f.metadata["kind"] is float and value is not None and not math.isfinite(value):
                 raise ValueError(f"{flag_of(f.name)} must be a finite number. Received: {value}")
+            choices = f.metadata["flag"].get("choices", ())
+            if choices and value != f.default and value not in choices:
+                raise ValueError(f"{flag_of(f.name)} must be one of {', '.join(choices)}. Received: {value}")
         for name in ("epochs", "batch_size", "learning_rate", "image_size", "workers", "limit", "max_minutes"):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ValueError(f"{flag_of(name)} must be above 0. Received: {getattr(self, name)}")
@@ -259,12 +262,6 @@ class TrainConfig:
             raise ValueError(f"--image-size must be at most {LARGEST_IMAGE}. Received: {self.image_size}")
         if not 0 <= self.seed < SEEDS:
             raise ValueError(f"--seed must be 0 or above and below 2^32. Received: {self.seed}")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"--schedule must be one of {', '.join(SCHEDULES)}. Received: {self.schedule}")
-        if self.initializer not in (None, *INITIALIZERS):
-            raise ValueError(f"--initializer must be one of {', '.join(INITIALIZERS)}. Received: {self.initializer}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}. Received: {self.precision}")
         for name in ("weight_decay", "encoder_rate", "frozen_epochs", "tone_range"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{flag_of(name)} must be 0 or above. Received: {getattr(self, name)}")

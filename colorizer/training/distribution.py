@@ -9,7 +9,7 @@ Each rank (process) computes the gradient of its share of a batch and all add th
 after every step; a checksum says so after every epoch. Rank 0 alone writes the run's record and the others read it:
 the run's folder lies where all can read it. With `augment.py` this is the only file that names a backend.
 
-Source: `keras.distribution`; DESIGN; what each line marked TRICKY was found by trying.
+Source: `keras.distribution`; what each line marked TRICKY says was found by trying.
 """
 
 from __future__ import annotations
