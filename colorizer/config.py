@@ -18,9 +18,7 @@ INITIALIZERS = ("he_normal", "glorot_uniform")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("none", "mirrored", "jax")
 CLASSES = 1000  # ImageNet's: the length of a class vector
-# Four times the paper's side: 16 times its memory and time. A photo keeps its own luminance at full size, and colors
-# need no more pixels.
-LARGEST_IMAGE = 1024
+LARGEST_IMAGE = 1024  # four times the paper's side: 16 times its time; colors need no more pixels
 SEEDS = 2**32  # what NumPy and Keras take
 
 # Groups of fields, as `--help` shows them. Those of METHOD are refused unless a method has them among its `options`.
@@ -256,10 +254,9 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "learning_rate", "image_size", "workers", "limit", "max_minutes"):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ValueError(f"{flag_of(name)} must be above 0. Received: {getattr(self, name)}")
-        if self.image_size % 32:
-            raise ValueError(f"--image-size must be a multiple of 32. Received: {self.image_size}")
-        if self.image_size > LARGEST_IMAGE:
-            raise ValueError(f"--image-size must be at most {LARGEST_IMAGE}. Received: {self.image_size}")
+        if self.image_size % 32 or self.image_size > LARGEST_IMAGE:
+            rule = f"a multiple of 32, at most {LARGEST_IMAGE}"
+            raise ValueError(f"--image-size must be {rule}. Received: {self.image_size}")
         if not 0 <= self.seed < SEEDS:
             raise ValueError(f"--seed must be 0 or above and below 2^32. Received: {self.seed}")
         for name in ("weight_decay", "encoder_rate", "frozen_epochs", "tone_range"):
