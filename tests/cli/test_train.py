@@ -54,7 +54,7 @@ def start_run(folder, **recorded):
         (["--learning-rate", "nan"], "--learning-rate must be a finite number. Received: nan"),
         (["--max-minutes", "inf"], "--max-minutes must be a finite number. Received: inf"),
         (["--zoom-range", "nan"], "--zoom-range must be a finite number. Received: nan"),
-        (["--image-size", "8192"], "--image-size must be at most 1024. Received: 8192"),
+        (["--image-size", "8192"], "--image-size must be a multiple of 32, at most 1024. Received: 8192"),
         (
             ["--dataset", "pictures", "--run", "taken"],
             "taken already holds a run. Continue it with --run taken --resume",

@@ -113,7 +113,7 @@ def test_help_names_every_data_set(help_of):
         (["--method", "unet"], 2, "Received: unet. Choose one of colorful, efficientnet, gan"),
         (["--method", "gan", "--loss", "mae"], 2, "the method gan .*Received: mae"),
         (["--method", "gan", "--encoder-rate", "0.1"], 2, "--encoder-rate is not an option of the method gan"),
-        (["--image-size", "100"], 2, "--image-size must be a multiple of 32. Received: 100"),
+        (["--image-size", "100"], 2, "--image-size must be a multiple of 32, at most 1024. Received: 100"),
         (["--epoch", "3"], 2, "unrecognized arguments: --epoch 3"),
     ],
 )
