@@ -18,7 +18,7 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.classifiers import classifier as classifiers
+from colorizer.config import CLASSES
 from colorizer.inference import forward
 from colorizer.inference.colorizer import Colorizer
 
@@ -112,7 +112,7 @@ class NoClasses(keras.layers.Layer):
 
     def call(self, l_norm):
         """(B, S, S, 1) -> (B, 1000)."""
-        return ops.zeros((ops.shape(l_norm)[0], classifiers.CLASSES), l_norm.dtype)
+        return ops.zeros((ops.shape(l_norm)[0], CLASSES), l_norm.dtype)
 
 
 class Decoding(keras.layers.Layer):

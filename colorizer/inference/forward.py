@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from colorizer import color, images
+from colorizer.config import CLASSES
 from colorizer.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -187,8 +188,6 @@ class Forward:
 
     def _class_vectors(self, rgb_u8, batch_size):
         if self.classifier is None:
-            from colorizer.classifiers.classifier import CLASSES
-
             return np.zeros((len(rgb_u8), CLASSES), np.float32)
         return self.classifier.vectors(rgb_u8, batch_size=batch_size)
 

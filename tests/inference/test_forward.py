@@ -11,7 +11,7 @@ from small_classifiers import small_classifier
 from colorizer import color, images, methods, photos, weights
 from colorizer.classifiers import classifier as classifiers
 from colorizer.errors import WeightsError
-from colorizer.evaluation import evaluator, metrics, runs
+from colorizer.evaluation import evaluator, metrics, scores
 from colorizer.inference import forward
 from colorizer.inference.colorizer import Colorizer
 
@@ -57,32 +57,31 @@ def run_with_a_vector(folder, image_size):
 @pytest.mark.parametrize("image_size", [64, 256])
 def test_colorizer_and_evaluation_predict_the_same(data, tmp_path, image_size):
     run, seen = run_with_a_vector(tmp_path, image_size)
-    evaluator.evaluate(tmp_path / "runs", tmp_path / "out", data)
-    scores = runs.read_metrics(tmp_path / "out" / "metrics.csv")
-    scores = scores[(scores.run == RUN) & (scores.test_set == "coco")].set_index("image")
-    assert list(scores.index) == TEST
+    table = evaluator.evaluate(tmp_path / "runs", data_dir=data).scores
+    rows = table[(table.run == RUN) & (table.test_set == "coco")].set_index("image")
+    assert list(rows.index) == TEST
     colorizer = Colorizer(run.folder)
     for name in TEST:
         rgb = photos.read(data / "coco" / name).rgb
         square, ab = images.resize_square(rgb, 256), colorizer.predict_ab([rgb])[0]
         ours = metrics.score(square, cv2.resize(ab, (256, 256), interpolation=cv2.INTER_LINEAR))
-        np.testing.assert_allclose(ours["mse_ab"], scores.mse_ab[name], rtol=1e-5)
+        np.testing.assert_allclose(ours["mse_ab"], rows.mse_ab[name], rtol=1e-5)
         # What is tested can fail: the vector of a picture of 64 pixels gives other colors.
         small = seen.vectors(images.resize_square(rgb, 64)[None])
         other = colorizer.forward.ab_norm([rgb], small, size=256)[0]
-        assert abs(metrics.score(square, other)["mse_ab"] / scores.mse_ab[name] - 1) > 1e-4
+        assert abs(metrics.score(square, other)["mse_ab"] / rows.mse_ab[name] - 1) > 1e-4
 
 
 def test_colorizer_gives_the_recorded_scores(real_data, real_classifier):
-    recorded = runs.read_metrics(REPOSITORY / "results" / "metrics.csv")
+    recorded = scores.read(REPOSITORY / "results" / "metrics.csv")
     rows = recorded[(recorded.run == "efficientnet-coco-64") & (recorded.test_set == "coco")].iloc[:8]
     colorizer = Colorizer(REPOSITORY / "results" / "runs" / "efficientnet-coco-64", classifier=str(real_classifier))
     assert len(rows) == 8
     for row in rows.itertuples():
         rgb = photos.read(real_data / "coco" / row.image).rgb
         ab = colorizer.forward.ab_norm([rgb], size=256)[0]
-        scores = metrics.score(images.resize_square(rgb, 256), ab)
-        assert scores["psnr_rgb"] == pytest.approx(row.psnr_rgb, abs=0.01)
+        psnr = metrics.score(images.resize_square(rgb, 256), ab)["psnr_rgb"]
+        assert psnr == pytest.approx(row.psnr_rgb, abs=0.01)
 
 
 @pytest.mark.parametrize("image_size", [64, 256, 320])
