@@ -85,6 +85,24 @@ def test_a_bucket_is_a_folder(tmp_path, run):  # noqa: F811
     assert [outcome.skipped for outcome in colorize.chunk(pairs, options)] == [True, False, True]
 
 
+def test_links_to_themselves_and_names_that_are_no_text_fail_alone_or_not_at_all(tmp_path, run):  # noqa: F811
+    from colorizer.cluster import colorize
+    from colorizer.cluster.report import NAME, Report
+
+    source, output = album(tmp_path / "in", 1), tmp_path / "out"
+    name = os.fsdecode(b"gr\xe9y.png")
+    os.rename(source / "0/000.png", source / name)
+    (source / "loop.png").symlink_to("loop.png")
+    (source / "up").symlink_to("..")
+    found = colorize.list_album(str(source), str(output))
+    assert [Path(place).name for place, _ in found.pairs] == [name, "loop.png"]
+    outcomes = colorize.chunk(found.pairs, colorize.Options(run))
+    assert [outcome.error for outcome in outcomes] == [None, "cannot be read: Too many levels of symbolic links"]
+    Report(str(output), found.sizes).write(outcomes)
+    assert list(pd.read_parquet(output / NAME)["status"]) == ["done", "failed"]
+    assert Report(str(output), found.sizes).existing(*found.pairs[0]) == (f"{source}/gr\\udce9y.png", True, False)
+
+
 def test_a_node_that_is_taken_away_costs_no_photo(tmp_path, cluster, run):  # noqa: F811
     from colorizer.cluster import colorize
     from colorizer.inference import colorizer
