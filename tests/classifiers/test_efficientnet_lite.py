@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from torch_files import SMALL, checkpoint_of, write_checkpoint
 
-from colorizer.classifiers import efficientnet_lite, pytorch_checkpoint
+from colorizer.classifiers.conversion import efficientnet_lite, pytorch_checkpoint
 from colorizer.errors import ClassifierError
 
 

@@ -13,7 +13,8 @@ import pytest
 from conftest import REPOSITORY
 from torch_files import SMALL, checkpoint_of, write_checkpoint
 
-from colorizer.classifiers import catalog, classifier, efficientnet_lite, fetch
+from colorizer.classifiers import catalog, classifier, fetch
+from colorizer.classifiers.conversion import efficientnet_lite
 from colorizer.errors import ClassifierError
 
 NAME = "efficientnet_lite0"

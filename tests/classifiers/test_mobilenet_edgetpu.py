@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from colorizer.classifiers import mobilenet_edgetpu
-from colorizer.classifiers.mobilenet_edgetpu import Convolution
+from colorizer.classifiers.conversion import mobilenet_edgetpu
+from colorizer.classifiers.conversion.mobilenet_edgetpu import Convolution
 from colorizer.errors import ClassifierError
 
 PREFIX = "MobilenetEdgeTPU"

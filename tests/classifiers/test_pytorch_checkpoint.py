@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torch_files import write_checkpoint
 
-from colorizer.classifiers import pytorch_checkpoint
+from colorizer.classifiers.conversion import pytorch_checkpoint
 from colorizer.errors import ClassifierError
 
 

@@ -58,7 +58,7 @@ def fake_torch(monkeypatch):
 
 def write_checkpoint(path, arrays):
     """A `.pth` file of PyTorch's old format."""
-    from colorizer.classifiers import pytorch_checkpoint
+    from colorizer.classifiers.conversion import pytorch_checkpoint
 
     with open(path, "wb") as file:
         for value in (pytorch_checkpoint.MAGIC, pytorch_checkpoint.PROTOCOL, {"little_endian": True}):
@@ -75,7 +75,7 @@ def checkpoint_of(model):
     """A model's weights under the names and in the layout of the package efficientnet_lite_pytorch."""
     import keras
 
-    from colorizer.classifiers import efficientnet_lite
+    from colorizer.classifiers.conversion import efficientnet_lite
 
     arrays = {}
     for layer in model.layers:
@@ -96,7 +96,7 @@ def checkpoint_of(model):
 @pytest.fixture(scope="module")
 def small_lite():
     """A small EfficientNet-Lite with random weights and statistics."""
-    from colorizer.classifiers import efficientnet_lite
+    from colorizer.classifiers.conversion import efficientnet_lite
 
     model = efficientnet_lite.build("small", efficientnet_lite.Scaling(*SMALL))
     rng = np.random.default_rng(1)
