@@ -97,8 +97,8 @@ def theirs(flags, folder: Path, watch) -> None:
     def batches():
         while True:
             for moved in (flow[index] for index in range(len(flow))):
-                grey = gray2rgb(rgb2gray(moved))
-                shown = np.stack([resize(picture, (size, size, 3), mode="constant") for picture in grey])
+                gray = gray2rgb(rgb2gray(moved))
+                shown = np.stack([resize(picture, (size, size, 3), mode="constant") for picture in gray])
                 vector = classifier.predict(shown * 255, verbose=0)
                 lab = rgb2lab(moved).astype(np.float32)
                 yield (lab[..., :1] / 50 - 1, vector), lab[..., 1:] / 128

@@ -3,7 +3,7 @@
     python -m benchmarks.store
     python -m benchmarks.store --images 5000 --side 640
 
-What the store does besides (finding grey and toned pictures, writing, being safe to kill) is to cost a
+What the store does besides (finding gray and toned pictures, writing, being safe to kill) is to cost a
 tenth at most. The floor is Pillow's decoder, which the store uses, and the same resizing.
 """
 

@@ -3,9 +3,9 @@
 D65 white, 2 degree observer, the same constants as scikit-image.
 
 TRICKY: `cv2.cvtColor(float32, COLOR_RGB2LAB)` interpolates in tables and is off by up
-to 0.4 Lab units, and its way back moves one colour in a hundred by a level. The matrix
+to 0.4 Lab units, and its way back moves one color in a hundred by a level. The matrix
 products here are OpenCV's and the curves exact: scikit-image's numbers to 2e-4, and every
-one of the 2^24 colours returns to itself. Roots are exp(log(x) / n) by OpenCV, which is as
+one of the 2^24 colors returns to itself. Roots are exp(log(x) / n) by OpenCV, which is as
 exact here as `np.cbrt` and on some processors ten times as fast.
 
 Pictures are converted in pieces that fit the processor's cache, in memory that each
@@ -20,8 +20,8 @@ import threading
 import cv2
 import numpy as np
 
-L_HALF = 50.0  # L* of middle grey: l_norm = L / 50 - 1 lies in -1..1
-AB_SCALE = 128.0  # ab_norm = ab / 128 lies in -0.85..0.77 for every sRGB colour
+L_HALF = 50.0  # L* of middle gray: l_norm = L / 50 - 1 lies in -1..1
+AB_SCALE = 128.0  # ab_norm = ab / 128 lies in -0.85..0.77 for every sRGB color
 
 _XYZ_FROM_RGB = np.array(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
@@ -46,7 +46,7 @@ _PIECE = 2**15  # pixels: three float32 channels of it are 384 KiB
 
 
 class _Scratch(threading.local):
-    """Three arrays of a piece's size for each thread that converts colours."""
+    """Three arrays of a piece's size for each thread that converts colors."""
 
     def __init__(self):
         self.arrays = np.empty((3, 1, _PIECE, 3), np.float32)
@@ -84,7 +84,7 @@ def rgb_to_lab(rgb: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
 
     Returns:
         (H, W, 3) float32; L 0..100; a -86..98, b -108..94. Within 2e-4 of scikit-image, but
-        for grey pixels, whose ab is 0 here and up to 0.005 there.
+        for gray pixels, whose ab is 0 here and up to 0.005 there.
 
     Raises:
         ValueError: the array is not an RGB image.
@@ -141,13 +141,13 @@ def _lab_of(rgb, lab, lab_from_f, f, linear, line):
     _power(f, 1 / 3)
     cv2.scaleAdd(line, _SLOPE, f, dst=f)
     cv2.transform(f, lab_from_f, dst=lab)
-    # The published matrix and white point leave a grey pixel 0.005 units of colour, scikit-image's
-    # too. Grey is grey: no metric may call it yellow.
+    # The published matrix and white point leave a gray pixel 0.005 units of color, scikit-image's
+    # too. Gray is gray: no metric may call it yellow.
     red, green, blue = cv2.split(rgb)
-    grey = cv2.bitwise_and(cv2.compare(red, green, cv2.CMP_EQ), cv2.compare(green, blue, cv2.CMP_EQ))
-    if cv2.countNonZero(grey):
+    gray = cv2.bitwise_and(cv2.compare(red, green, cv2.CMP_EQ), cv2.compare(green, blue, cv2.CMP_EQ))
+    if cv2.countNonZero(gray):
         cv2.mixChannels([lab], [f], [0, 0, -1, 1, -1, 2])  # L alone; -1 is zero
-        cv2.copyTo(f, grey, lab)
+        cv2.copyTo(f, gray, lab)
 
 
 def _power(x, exponent):
@@ -158,7 +158,7 @@ def _power(x, exponent):
 
 
 def _linear_from_lab(lab, linear, f, line):
-    """A piece of float32 Lab -> linear sRGB 0..1, in `linear`; colours outside sRGB are clipped."""
+    """A piece of float32 Lab -> linear sRGB 0..1, in `linear`; colors outside sRGB are clipped."""
     cv2.transform(lab, _F_FROM_LAB, dst=f)
     np.maximum(f[..., 2], 0, out=f[..., 2])  # a very yellow ab asks for negative blue light
     cv2.threshold(f, _KNEE_F, 0, cv2.THRESH_TRUNC, dst=line)
@@ -181,7 +181,7 @@ def _encode(linear, srgb):
 
 
 def lab_to_rgb(lab: np.ndarray, dtype=np.uint8) -> np.ndarray:
-    """Converts CIE L*a*b* to sRGB; colours outside sRGB are clipped.
+    """Converts CIE L*a*b* to sRGB; colors outside sRGB are clipped.
 
     Args:
         lab: (H, W, 3) float; L 0..100, a and b in Lab units.
@@ -244,7 +244,7 @@ def join(l_norm: np.ndarray, ab_norm: np.ndarray) -> np.ndarray:
 
 
 def merge(l: np.ndarray, ab_norm_hat: np.ndarray, dtype=np.uint8) -> np.ndarray:
-    """Gives a photograph's own luminance the predicted colours.
+    """Gives a photograph's own luminance the predicted colors.
 
     Args:
         l: (H, W) float32, 0..100, the photograph's L*.
@@ -252,7 +252,7 @@ def merge(l: np.ndarray, ab_norm_hat: np.ndarray, dtype=np.uint8) -> np.ndarray:
         dtype: `np.uint8` or `np.uint16`.
 
     Returns:
-        (H, W, 3) sRGB of `dtype`. L* is the input's wherever the colour is inside sRGB.
+        (H, W, 3) sRGB of `dtype`. L* is the input's wherever the color is inside sRGB.
 
     Source: docs/reproduction_notes.md, 0.
     """
@@ -263,14 +263,14 @@ def merge(l: np.ndarray, ab_norm_hat: np.ndarray, dtype=np.uint8) -> np.ndarray:
     return lab_to_rgb(np.dstack([l, ab]), dtype)
 
 
-def grey(l: np.ndarray) -> np.ndarray:
-    """The photograph without colour: what a black-and-white film would have kept.
+def gray(l: np.ndarray) -> np.ndarray:
+    """The photograph without color: what a black-and-white film would have kept.
 
     Args:
         l: (H, W) float32, 0..100.
 
     Returns:
-        (H, W, 3) uint8 sRGB with three equal channels. For a photograph that is grey already, itself.
+        (H, W, 3) uint8 sRGB with three equal channels. For a photograph that is gray already, itself.
 
     L* and not luma, so that training and black-and-white input agree.
     """
@@ -278,22 +278,22 @@ def grey(l: np.ndarray) -> np.ndarray:
     return np.repeat(merge(l, np.zeros((*l.shape, 2), np.float32))[..., :1], 3, axis=-1)
 
 
-def grey_of(rgb: np.ndarray) -> np.ndarray:
-    """`grey(rgb_to_lab(rgb)[..., 0])` with one channel and a third of the work: L* to Y and back is left out.
+def gray_of(rgb: np.ndarray) -> np.ndarray:
+    """`gray(rgb_to_lab(rgb)[..., 0])` with one channel and a third of the work: L* to Y and back is left out.
 
     Args:
         rgb: (H, W, 3) uint8 sRGB.
 
     Returns:
-        (H, W) uint8 sRGB grey of the same L*.
+        (H, W) uint8 sRGB gray of the same L*.
 
     Source: ours.
     """
     out = np.empty((*rgb.shape[:2], 1), np.uint8)
-    for piece, grey_u8, linear, _, _ in _pieces(rgb, out):
+    for piece, gray_u8, linear, _, _ in _pieces(rgb, out):
         cv2.LUT(piece, _LINEAR_FROM_U8, dst=linear)
         y = cv2.transform(linear, _XYZ_FROM_RGB[1:2].astype(np.float32))
         encoded = np.empty_like(y)
         _encode(y, encoded)
-        cv2.convertScaleAbs(encoded, dst=grey_u8, alpha=255)
+        cv2.convertScaleAbs(encoded, dst=gray_u8, alpha=255)
     return out[..., 0]

@@ -1,10 +1,10 @@
-"""Does a judge of patches make better colours? Makes results/experiments/adversarial.jsonl.
+"""Does a judge of patches make better colors? Makes results/experiments/adversarial.jsonl.
 
     python -m experiments.adversarial --run results/experiments/choices/transfer_unet-choices-all
 
 The decoder of a transfer U-Net is trained on for a few epochs: on its own loss alone, and with a share of being paid
 for deceiving the patch discriminator of `methods.gan`, which learns beside it. What the judge is shown is the accurate
-look before its smoothing, beside true colours averaged to the same quarter of the size. A line for each share, the
+look before its smoothing, beside true colors averaged to the same quarter of the size. A line for each share, the
 first one for the run as it was, compared as in `experiments/choices.py`: each with the temperature and gain that
 serve it best.
 """
@@ -35,7 +35,7 @@ RATE = 1e-4  # of both networks at first, then down to nothing: a fifth of the h
 
 
 class Judged(gan.Adversaries):
-    """`gan.Adversaries` around a network whose output is a distribution over colours.
+    """`gan.Adversaries` around a network whose output is a distribution over colors.
 
     Args:
         network: from `transfer_unet.build`.
@@ -54,18 +54,18 @@ class Judged(gan.Adversaries):
         if not training:
             return own
         l_norm = x[0]
-        colours = self.shown(color_bins.annealed_mean(y_pred, 0.7) / color.AB_SCALE, l_norm)
+        colors = self.shown(color_bins.annealed_mean(y_pred, 0.7) / color.AB_SCALE, l_norm)
         if self.turn == self.generator.name:
-            deceived = gan.adversarial(self.discriminator([l_norm, colours], training=True), 1.0)
+            deceived = gan.adversarial(self.discriminator([l_norm, colors], training=True), 1.0)
             return own + self.share * deceived
         true = self.shown(ops.average_pool(y, STRIDE, STRIDE), l_norm)
         judged = gan.adversarial(self.discriminator([l_norm, true], training=True), gan.REAL)
-        made_up = self.discriminator([l_norm, ops.stop_gradient(colours)], training=True)
+        made_up = self.discriminator([l_norm, ops.stop_gradient(colors)], training=True)
         return judged + gan.adversarial(made_up, 0.0)
 
     @staticmethod
     def shown(ab_norm, l_norm):
-        """What the judge sees of colours a quarter of the size: (B, S, S, 3), as `gan.lab_norm_of`."""
+        """What the judge sees of colors a quarter of the size: (B, S, S, 3), as `gan.lab_norm_of`."""
         return gan.lab_norm_of(l_norm, ops.image.resize(ab_norm, l_norm.shape[1:3], interpolation="bilinear"))
 
 

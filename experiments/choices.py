@@ -7,7 +7,7 @@ A line per row of the matrix that has been run. A loss moves how pale the mean i
 loss; so every run is given the temperature and gain that serve it best before it is compared:
 
     accurate   the best mean PSNR; its difference to the first row's, picture by picture, with a 95 % interval
-    vivid      the most colour, as a share of the truth's, at a PSNR of 0.4 dB above no colour
+    vivid      the most color, as a share of the truth's, at a PSNR of 0.4 dB above no color
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from colorizer.evaluation import metrics, statistics
 
 TEMPERATURES = (1.0, 0.7, 0.5)
 GAINS = (0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
-MARGIN = 0.4  # dB over all-grey that the vivid look keeps, as in `experiments/looks.py`
+MARGIN = 0.4  # dB over all-gray that the vivid look keeps, as in `experiments/looks.py`
 
 
 def scores(rgb_u8: np.ndarray, ab_norm_hat: np.ndarray) -> tuple[np.ndarray, float]:
-    """PSNR of each picture (n,) and the mean colourfulness; `rgb_u8` is 256x256, colours are enlarged to it."""
+    """PSNR of each picture (n,) and the mean colourfulness; `rgb_u8` is 256x256, colors are enlarged to it."""
     psnr, colourfulness = [], []
     for rgb, ab_norm in zip(rgb_u8, np.clip(ab_norm_hat, -1, 1), strict=True):
         rgb_hat = color.merge(color.rgb_to_lab(rgb)[..., 0], cv2.resize(ab_norm, rgb.shape[1::-1]))
@@ -39,7 +39,7 @@ def scores(rgb_u8: np.ndarray, ab_norm_hat: np.ndarray) -> tuple[np.ndarray, flo
     return np.array(psnr), float(np.mean(colourfulness))
 
 
-def most_colour(points: list[tuple[float, float]], least: float) -> float | None:
+def most_color(points: list[tuple[float, float]], least: float) -> float | None:
     """The highest colourfulness with a PSNR of `least`, between (colourfulness, PSNR) of rising gains; or None."""
     found = None
     for (low, above), (high, below) in itertools.pairwise(points):
@@ -49,16 +49,16 @@ def most_colour(points: list[tuple[float, float]], least: float) -> float | None
 
 
 def bounds(rgb_u8: np.ndarray) -> tuple[float, float]:
-    """The PSNR of no colour, and the truth's colourfulness: means over the pictures."""
-    grey, _ = scores(rgb_u8, np.zeros((len(rgb_u8), 1, 1, 2), np.float32))
-    return float(grey.mean()), float(np.mean([metrics.colorfulness(rgb) for rgb in rgb_u8]))
+    """The PSNR of no color, and the truth's colourfulness: means over the pictures."""
+    gray, _ = scores(rgb_u8, np.zeros((len(rgb_u8), 1, 1, 2), np.float32))
+    return float(gray.mean()), float(np.mean([metrics.colorfulness(rgb) for rgb in rgb_u8]))
 
 
 def measure(trained: weights.Trained, rgb_u8: np.ndarray, least: float, of_truth: float) -> tuple[dict, np.ndarray]:
     """A network's best accurate and vivid look, and the accurate one's PSNR of each picture.
 
     Args:
-        trained: a network with a distribution over colours.
+        trained: a network with a distribution over colors.
         rgb_u8: (n, 256, 256, 3) the pictures.
         least: the PSNR that the vivid look keeps, dB.
         of_truth: colourfulness, which both looks' are a share of.
@@ -75,7 +75,7 @@ def measure(trained: weights.Trained, rgb_u8: np.ndarray, least: float, of_truth
             if psnr.mean() > best["psnr_rgb"]:
                 best = {"psnr_rgb": float(psnr.mean()), "temperature": temperature, "gain": gain}
                 best["colourfulness"], of_best, picked = colourfulness, psnr, gain * mean
-        vivid.append(most_colour(points, least) or 0.0)
+        vivid.append(most_color(points, least) or 0.0)
     told = json.loads(looks.line(rgb_u8, [cv2.resize(ab, (256, 256)) for ab in picked]))
     best["colourfulness"] /= of_truth
     return best | {key: told[key] for key in ("ssim_rgb", "ciede2000")} | {"vivid": max(vivid) / of_truth}, of_best

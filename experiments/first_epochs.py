@@ -1,11 +1,11 @@
-"""The first epochs of every method on a few pictures: does its error fall under no colour at all, and if not, why?
+"""The first epochs of every method on a few pictures: does its error fall under no color at all, and if not, why?
 
     python -m experiments.first_epochs --dataset paintings > first_epochs.jsonl
     python -m experiments.first_epochs --dataset paintings --methods gan --epochs 8 --batch-size 4
 
-After each epoch one JSON line: the validation error of decoded colours (ab/128), once with the moving averages
-that batch normalization uses on photographs, once with each batch's own statistics, and all-grey's and
-mean-colour's. Where the two differ, the averages have not caught up: after n steps they still hold 0.9^n of
+After each epoch one JSON line: the validation error of decoded colors (ab/128), once with the moving averages
+that batch normalization uses on photographs, once with each batch's own statistics, and all-gray's and
+mean-color's. Where the two differ, the averages have not caught up: after n steps they still hold 0.9^n of
 their first values. Where both are high while the training loss falls, the steps were too few; where the loss
 has fallen and the error has not, the loss does not aim there.
 """

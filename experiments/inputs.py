@@ -31,7 +31,7 @@ def main(argv=None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.inputs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--run", required=True, help="a run of a method with a distribution over colours")
+    parser.add_argument("--run", required=True, help="a run of a method with a distribution over colors")
     parser.add_argument("--limit", type=int, default=60, help="pictures of each data set (default: %(default)s)")
     flags = parser.parse_args(argv)
     trained = weights.load(flags.run)

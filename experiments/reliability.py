@@ -1,4 +1,4 @@
-"""Whether colours can be relied on: results/experiments/reliability.jsonl is this command's.
+"""Whether colors can be relied on: results/experiments/reliability.jsonl is this command's.
 
     python -m experiments.reliability > results/experiments/reliability.jsonl
 
@@ -6,11 +6,11 @@ For each look of the shipped weights, on photographs of the out-of-dataset list:
 
 - `size`: the same photograph 300 and 3,000 pixels wide, the large one also with grain; CIEDE2000 between both.
 - `frame`: chroma left on a frame that has none, by kind of frame. A frame on three sides is not recognised as one.
-- `blotches`: 12 megapixels. How much colour varies (standard deviation of a and b) in squares an eighth of the side
+- `blotches`: 12 megapixels. How much color varies (standard deviation of a and b) in squares an eighth of the side
   wide where the truth's hardly does, with the smoothing and without; the truth's own beside it.
 - `seams`: 12 megapixels. The largest mean step of a and b from one line of pixels to the next, and the median line's.
-- `pan`: a camera that moves, every fourth photograph. How far the colour of a spot is from that in the frame before.
-- `toned`: a sepia print against the same photograph in grey; how far colours lie apart.
+- `pan`: a camera that moves, every fourth photograph. How far the color of a spot is from that in the frame before.
+- `toned`: a sepia print against the same photograph in gray; how far colors lie apart.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ FRAMES = {
     "sepia print": (235, 4, SEPIA),
     "paper, three sides": (235, 3, np.ones(3)),
 }
-SQUARES, EVEN = 8, 2.5  # squares along a side; Lab units of deviation that count as one colour
-DARK, LIGHT = 15.0, 95.0  # L* beyond which sRGB has hardly a colour
+SQUARES, EVEN = 8, 2.5  # squares along a side; Lab units of deviation that count as one color
+DARK, LIGHT = 15.0, 95.0  # L* beyond which sRGB has hardly a color
 PAN, PAN_FRAMES = 8, 12  # pixels from one frame to the next
 LOOKS = ("accurate", "vivid")
 
@@ -75,13 +75,13 @@ def size(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
 
 
 def framed(rgb: np.ndarray, tone: int, sides: int, tint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A grey photograph in a frame, toned, and where the frame is: (H, W, 3) uint8 and (H, W) bool."""
+    """A gray photograph in a frame, toned, and where the frame is: (H, W, 3) uint8 and (H, W) bool."""
     rows = round(FRAME * min(rgb.shape[:2]))
     edges = [(rows, rows), (rows, rows if sides == 4 else 0)]
-    grey = np.pad(color.grey_of(rgb).astype(float), edges, constant_values=tone)
+    gray = np.pad(color.gray_of(rgb).astype(float), edges, constant_values=tone)
     frame = np.pad(np.zeros(rgb.shape[:2], bool), edges, constant_values=True)
-    dust = np.random.default_rng(0).normal(0, 1.5, grey.shape)
-    return np.clip((grey + dust)[..., None] * tint, 0, 255).round().astype(np.uint8), frame
+    dust = np.random.default_rng(0).normal(0, 1.5, gray.shape)
+    return np.clip((gray + dust)[..., None] * tint, 0, 255).round().astype(np.uint8), frame
 
 
 def frame(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
@@ -115,7 +115,7 @@ def twelve_megapixels(rgb: np.ndarray) -> np.ndarray:
 
 
 def blotches(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
-    """Variation of colour where there is none in truth."""
+    """Variation of color where there is none in truth."""
     even = [deviations(rgb) < EVEN for rgb in rgbs]
     truth = np.concatenate([deviations(rgb)[here] for rgb, here in zip(rgbs, even, strict=True)])
     for smoothed in (True, False):
@@ -133,7 +133,7 @@ def blotches(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
 
 
 def steps(lab: np.ndarray, axis: int) -> np.ndarray:
-    """Mean step of a and b from each line of pixels to the next, where L* leaves room for colour."""
+    """Mean step of a and b from each line of pixels to the next, where L* leaves room for color."""
     room = (lab[..., 0] > DARK) & (lab[..., 0] < LIGHT)
     first, second = (np.take(room, range(start, room.shape[axis] - 1 + start), axis) for start in (0, 1))
     counts = np.count_nonzero(first & second, axis=1 - axis)
@@ -142,7 +142,7 @@ def steps(lab: np.ndarray, axis: int) -> np.ndarray:
 
 
 def seams(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
-    """Steps between neighbouring lines."""
+    """Steps between neighboring lines."""
     of_lines = []
     for rgb in rgbs:
         lab = color.rgb_to_lab(colorizer.colorize(twelve_megapixels(rgb)))
@@ -156,7 +156,7 @@ def distance(ab: np.ndarray, other: np.ndarray) -> float:
 
 
 def pan(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
-    """Movement of colours where only the camera moves."""
+    """Movement of colors where only the camera moves."""
     moves, chroma = [], []
     for rgb in rgbs[::4]:
         width = rgb.shape[1] - PAN * (PAN_FRAMES - 1)
@@ -174,12 +174,12 @@ def pan(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
 
 
 def toned(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
-    """Colours of a toned scan beside those of a grey one."""
+    """Colors of a toned scan beside those of a gray one."""
     apart = []
     for rgb in rgbs:
-        grey = color.grey_of(rgb)[..., None].repeat(3, axis=-1).astype(np.uint8)
-        sepia = (grey * SEPIA).round().astype(np.uint8)
-        apart.append(distance(*(ab_of(colorizer.colorize(one)) for one in (grey, sepia))))
+        gray = color.gray_of(rgb)[..., None].repeat(3, axis=-1).astype(np.uint8)
+        sepia = (gray * SEPIA).round().astype(np.uint8)
+        apart.append(distance(*(ab_of(colorizer.colorize(one)) for one in (gray, sepia))))
     yield {"apart": np.mean(apart), "apart_least": min(apart), "apart_most": max(apart)}
 
 

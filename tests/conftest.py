@@ -52,18 +52,18 @@ def real_classifier() -> Path:
 
 
 def draw_picture(index: int, height: int = 96, width: int = 128) -> np.ndarray:
-    """A colourful picture: (height, width, 3) uint8 sRGB, different for every `index`."""
+    """A colorful picture: (height, width, 3) uint8 sRGB, different for every `index`."""
     rng = np.random.default_rng(index)
     coarse = rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)
     picture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    centre = (int(rng.integers(20, width - 20)), int(rng.integers(20, height - 20)))
-    cv2.circle(picture, centre, 15, tuple(int(c) for c in rng.integers(0, 256, 3)), -1)
+    center = (int(rng.integers(20, width - 20)), int(rng.integers(20, height - 20)))
+    cv2.circle(picture, center, 15, tuple(int(c) for c in rng.integers(0, 256, 3)), -1)
     return picture
 
 
 @pytest.fixture
 def picture_folder(tmp_path) -> Path:
-    """A folder `pictures` with 24 colourful PNG files, picture_00.png on."""
+    """A folder `pictures` with 24 colorful PNG files, picture_00.png on."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for index in range(24):

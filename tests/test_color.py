@@ -6,7 +6,7 @@ from skimage.color import lab2rgb, rgb2lab
 
 from colorizer import color
 
-LAB_TOLERANCE = 2e-4  # Lab units, to scikit-image in double precision, over every sRGB colour tried
+LAB_TOLERANCE = 2e-4  # Lab units, to scikit-image in double precision, over every sRGB color tried
 RGB_TOLERANCE = 1e-5  # of 0..1, on the way back: a four-hundredth of an 8-bit level
 
 
@@ -17,19 +17,19 @@ def grid(step: int) -> np.ndarray:
 
 
 def random_lab(seed: int, size: int = 300) -> np.ndarray:
-    """(size, size, 3) float32: any luminance with any colour a tanh can predict, most of them outside sRGB."""
+    """(size, size, 3) float32: any luminance with any color a tanh can predict, most of them outside sRGB."""
     rng = np.random.default_rng(seed)
     return np.dstack([rng.uniform(0, 100, (size, size)), rng.uniform(-128, 128, (size, size, 2))]).astype(np.float32)
 
 
 def test_rgb_to_lab_agrees_with_scikit_image():
     rgb = grid(5)
-    grey = (rgb == rgb[..., :1]).all(axis=-1)
+    gray = (rgb == rgb[..., :1]).all(axis=-1)
     difference = np.abs(color.rgb_to_lab(rgb) - rgb2lab(rgb))
-    assert difference[~grey].max() < LAB_TOLERANCE
-    # Grey is without colour here; scikit-image's rounded constants leave it a little.
-    assert 0.001 < difference[grey].max() < 0.005
-    assert not color.rgb_to_lab(rgb)[grey, 1:].any()
+    assert difference[~gray].max() < LAB_TOLERANCE
+    # Gray is without color here; scikit-image's rounded constants leave it a little.
+    assert 0.001 < difference[gray].max() < 0.005
+    assert not color.rgb_to_lab(rgb)[gray, 1:].any()
     # The stated ranges, and that the comparison above was over all of them.
     lab = color.rgb_to_lab(rgb)
     np.testing.assert_allclose(lab.min((0, 1)), [0, -86.18, -107.86], atol=0.01)
@@ -54,7 +54,7 @@ def test_lab_to_rgb_agrees_with_scikit_image():
     assert np.abs(deep - theirs * 65535).max() < 0.5 + RGB_TOLERANCE * 65535
 
 
-def test_all_colours_return_to_themselves():
+def test_all_colors_return_to_themselves():
     green, blue = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8), indexing="ij")
     wrong = 0
     for red in range(256):
@@ -63,7 +63,7 @@ def test_all_colours_return_to_themselves():
     assert wrong == 0
 
 
-def test_true_colours_merge_into_the_identical_picture():
+def test_true_colors_merge_into_the_identical_picture():
     rng = np.random.default_rng(1)
     for dtype, top in ((np.uint8, 256), (np.uint16, 65536)):
         rgb = rng.integers(0, top, (150, 170, 3)).astype(dtype)
@@ -75,27 +75,27 @@ def test_true_colours_merge_into_the_identical_picture():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_luminance_is_kept_wherever_the_colour_is_inside_srgb(dtype):
+def test_luminance_is_kept_wherever_the_color_is_inside_srgb(dtype):
     lab = random_lab(2)
     linear = _unclipped_linear(lab)
     inside = ((linear >= 0) & (linear <= 1)).all(-1)
     assert inside.mean() > 0.1
     merged = color.merge(lab[..., 0], lab[..., 1:] / 128, dtype)
     error = np.abs(rgb2lab(merged)[..., 0] - lab[..., 0])[inside]
-    # Half a level of rounding in every channel, and nothing else. A step of a dark 8-bit grey is 0.27 of L*.
+    # Half a level of rounding in every channel, and nothing else. A step of a dark 8-bit gray is 0.27 of L*.
     assert error.max() < (0.25 if dtype == np.uint8 else 2e-3)
     assert error.mean() < (0.08 if dtype == np.uint8 else 4e-4)
 
 
 def _unclipped_linear(lab):
-    """Linear sRGB of Lab colours, in double precision, beyond 0..1 where they are outside sRGB."""
+    """Linear sRGB of Lab colors, in double precision, beyond 0..1 where they are outside sRGB."""
     f = (lab[..., :1].astype(float) + 16) / 116 + lab[..., 1:2] * [1 / 500, 0, 0] - lab[..., 2:] * [0, 0, 1 / 200]
     xyz = np.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787) * [0.95047, 1.0, 1.08883]
     matrix = [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
     return xyz @ np.linalg.inv(matrix).T
 
 
-def test_colours_outside_srgb_are_clipped_to_numbers():
+def test_colors_outside_srgb_are_clipped_to_numbers():
     lab = random_lab(3)
     lab[0, :6] = [[0, 128, 128], [0, -128, -128], [100, 128, -128], [100, -128, 128], [50, 0, 128], [0, 0, 128]]
     rgb = color.lab_to_rgb(lab, np.float32)
@@ -114,10 +114,10 @@ def test_split_and_join_are_inverses_in_the_stated_ranges():
     np.testing.assert_allclose(color.join(l_norm, ab_norm), lab, atol=1e-4)
 
 
-def test_merge_enlarges_colours_to_the_photograph():
+def test_merge_enlarges_colors_to_the_photograph():
     l = np.full((40, 60), 60, np.float32)
     ab_norm = np.zeros((4, 4, 2), np.float32)
-    ab_norm[:, 2:] = 0.2  # grey on the left, coloured on the right
+    ab_norm[:, 2:] = 0.2  # gray on the left, colored on the right
     merged = color.merge(l, ab_norm)
     assert merged.shape == (40, 60, 3)
     assert np.ptp(merged[:, :15].astype(int), axis=-1).max() == 0
@@ -128,14 +128,14 @@ def test_merge_enlarges_colours_to_the_photograph():
 
 def test_grey_of_grey_is_itself():
     levels = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=-1)
-    np.testing.assert_array_equal(color.grey(color.rgb_to_lab(levels)[..., 0]), levels)
+    np.testing.assert_array_equal(color.gray(color.rgb_to_lab(levels)[..., 0]), levels)
 
 
-def test_grey_of_colour_keeps_its_luminance_and_has_equal_channels():
+def test_grey_of_color_keeps_its_luminance_and_has_equal_channels():
     rgb = grid(15)
-    grey = color.grey(color.rgb_to_lab(rgb)[..., 0])
-    assert (grey[..., 0] == grey[..., 1]).all() and (grey[..., 1] == grey[..., 2]).all()
-    assert np.abs(rgb2lab(grey)[..., 0] - rgb2lab(rgb)[..., 0]).max() < 0.25
+    gray = color.gray(color.rgb_to_lab(rgb)[..., 0])
+    assert (gray[..., 0] == gray[..., 1]).all() and (gray[..., 1] == gray[..., 2]).all()
+    assert np.abs(rgb2lab(gray)[..., 0] - rgb2lab(rgb)[..., 0]).max() < 0.25
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (8, 8, 4), (2, 8, 8, 3)])
@@ -157,8 +157,8 @@ def test_one_pass_gives_what_two_steps_give():
 
 def test_grey_without_the_way_over_lab_is_the_same_grey():
     rgb_u8 = grid(3)
-    truth = color.grey(color.rgb_to_lab(rgb_u8)[..., 0])[..., 0]
-    difference = np.abs(color.grey_of(rgb_u8).astype(int) - truth)
+    truth = color.gray(color.rgb_to_lab(rgb_u8)[..., 0])[..., 0]
+    difference = np.abs(color.gray_of(rgb_u8).astype(int) - truth)
     assert difference.max() <= 1 and (difference > 0).mean() < 1e-3  # what rounds the other way
     levels = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
-    np.testing.assert_array_equal(color.grey_of(levels)[0], np.arange(256))
+    np.testing.assert_array_equal(color.gray_of(levels)[0], np.arange(256))

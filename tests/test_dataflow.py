@@ -54,11 +54,11 @@ def test_every_step_makes_what_the_page_says(table, tmp_path, monkeypatch):
     np.testing.assert_allclose(ab_norm, color.rgb_to_lab(moved)[..., 1:] / 128, atol=1e-6)
     checked["`color.split`"] = ("`l_norm`, `ab_norm`", "(256, 256, 1) = L/50 - 1; (256, 256, 2) = ab/128")
 
-    grey = classifier.gray_input(rgb_u8, efficientnet_b4.SIZE)
-    assert is_float32_within(grey, (380, 380, 3), 0, 255) and grey.max() > 1
+    gray = classifier.gray_input(rgb_u8, efficientnet_b4.SIZE)
+    assert is_float32_within(gray, (380, 380, 3), 0, 255) and gray.max() > 1
     vector = classifier.load("none").vectors(rgb_u8[None])[0]
     assert is_float32_within(vector, (1000,), 0, 1)
-    checked["`classifier`"] = ("`vector`", "(1000,) float32 from grey x 3, 380x380, 0..255")
+    checked["`classifier`"] = ("`vector`", "(1000,) float32 from gray x 3, 380x380, 0..255")
 
     made = batches.Batches(pictures, np.zeros(25, int), batch_size=config.resolve({}).batch_size)
     (l_batch, vectors), ab_batch = made[0]

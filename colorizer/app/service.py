@@ -138,7 +138,7 @@ class Workbench:
                 raise PhotoError(source, outcome.error)
             after = _preview(photos.read(target, self.max_pixels))
         preview = Preview(source.name, *(target.with_name(f"{target.name}.{when}.jpg") for when in ("before", "after")))
-        photos.write(preview.before, color.grey(color.rgb_to_lab(before)[..., 0]))
+        photos.write(preview.before, color.gray(color.rgb_to_lab(before)[..., 0]))
         photos.write(preview.after, after)
         return preview, outcome.notes
 
@@ -219,5 +219,5 @@ def examples(folder: Path) -> list[Path]:
     for name in EXAMPLES:
         for path in sorted(data.glob(f"{name}.*"))[:1]:
             made.append(folder / f"{name}.png")
-            photos.write(made[-1], color.grey(color.rgb_to_lab(photos.read(path).rgb)[..., 0]))
+            photos.write(made[-1], color.gray(color.rgb_to_lab(photos.read(path).rgb)[..., 0]))
     return made

@@ -120,7 +120,7 @@ def gray_input(rgb_u8: np.ndarray, size: int) -> np.ndarray:
 
     Source: paper §III.B.
     """
-    gray = color.grey_of(rgb_u8)
+    gray = color.gray_of(rgb_u8)
     shrinks = size < gray.shape[0]
     gray = cv2.resize(gray, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return cv2.cvtColor(gray.astype(np.float32), cv2.COLOR_GRAY2RGB)

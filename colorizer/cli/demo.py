@@ -41,7 +41,7 @@ def gray_photos(folder: Path) -> dict[str, np.ndarray]:
         path = next((Path(skimage.__file__).parent / "data").glob(f"{name}.*"))
         originals[name] = photos.read(path).rgb
         if not (folder / "gray" / f"{name}.png").is_file():
-            photos.write(folder / "gray" / f"{name}.png", color.grey(color.rgb_to_lab(originals[name])[..., 0]))
+            photos.write(folder / "gray" / f"{name}.png", color.gray(color.rgb_to_lab(originals[name])[..., 0]))
     return originals
 
 

@@ -54,7 +54,7 @@ def hues(ab_norm: np.ndarray) -> dict[str, float]:
 
     Returns:
         `a`, `b`: their means in Lab units; `chroma`; `brown`: the share of pixels between red-orange and yellow
-        among those with a hue; `coloured`: the share of pixels with a hue.
+        among those with a hue; `colored`: the share of pixels with a hue.
     """
     ab = np.asarray(ab_norm, np.float32).reshape(-1, 2) * color.AB_SCALE
     chroma = np.hypot(ab[:, 0], ab[:, 1])
@@ -66,7 +66,7 @@ def hues(ab_norm: np.ndarray) -> dict[str, float]:
         "b": float(ab[:, 1].mean()),
         "chroma": float(chroma.mean()),
         "brown": float(brown.mean()) if len(brown) else 0.0,
-        "coloured": float(has_hue.mean()),
+        "colored": float(has_hue.mean()),
     }
 
 

@@ -39,7 +39,7 @@ class GrayPicture(keras.layers.Layer):
         # Resizing is linear and separable: OpenCV's, applied to the unit matrix, is the matrix that does the same.
         filter = cv2.INTER_AREA if size < side else cv2.INTER_LINEAR
         self.rows = cv2.resize(np.eye(side, dtype=np.float32), (side, size), interpolation=filter)
-        # The published matrix and white point give a neutral color a red that is not quite its Y, and `color.grey`
+        # The published matrix and white point give a neutral color a red that is not quite its Y, and `color.gray`
         # is that red. TRICKY: without it one pixel in 2,500 is a level off, and a classifier notices.
         encoded = float(color.lab_to_rgb(np.array([[[color.L_HALF, 0, 0]]]), np.float32)[0, 0, 0])
         self.red = ((encoded + 0.055) / 1.055) ** 2.4 / ((color.L_HALF + 16) / 116) ** 3
@@ -51,17 +51,17 @@ class GrayPicture(keras.layers.Layer):
         root = ops.power(ops.maximum(linear, 0.0031308), 1 / 2.4)
         level = 255 * ops.where(linear > 0.0031308, 1.055 * root - 0.055, 12.92 * linear)
         # Whole levels before and after resizing, halves to even: what OpenCV makes of uint8 pictures.
-        grey = ops.round(ops.clip(level, 0, 255))
-        grey = self._shrunk(grey) if self.size <= self.side else self._enlarged(grey)
-        return ops.repeat(grey[..., None], 3, axis=-1)
+        gray = ops.round(ops.clip(level, 0, 255))
+        gray = self._shrunk(gray) if self.size <= self.side else self._enlarged(gray)
+        return ops.repeat(gray[..., None], 3, axis=-1)
 
-    def _shrunk(self, grey):
+    def _shrunk(self, gray):
         """INTER_AREA: (B, S, S) -> (B, s, s), in single precision and rounded once, as OpenCV does it."""
-        across = ops.matmul(grey, ops.convert_to_tensor(self.rows.T))
+        across = ops.matmul(gray, ops.convert_to_tensor(self.rows.T))
         both = ops.matmul(ops.swapaxes(across, 1, 2), ops.convert_to_tensor(self.rows.T))
         return ops.round(ops.swapaxes(both, 1, 2))
 
-    def _enlarged(self, grey):
+    def _enlarged(self, gray):
         """INTER_LINEAR: (B, S, S) -> (B, s, s).
 
         TRICKY: of uint8, OpenCV takes weights in 1/2048 and cuts parts of a level off between its steps; plain
@@ -71,7 +71,7 @@ class GrayPicture(keras.layers.Layer):
         upper = (self.rows > 0).argmax(axis=1)
         lower = np.minimum(upper + 1, self.side - 1)
         lower_part = np.where(lower > upper, parts[np.arange(self.size), lower], 0).astype(np.float32)
-        across = ops.floor(ops.matmul(grey, ops.convert_to_tensor(parts.T)) / 16)
+        across = ops.floor(ops.matmul(gray, ops.convert_to_tensor(parts.T)) / 16)
         from_upper = ops.take(across, upper, axis=1) * ops.convert_to_tensor(2048 - lower_part)[:, None]
         from_lower = ops.take(across, lower, axis=1) * ops.convert_to_tensor(lower_part)[:, None]
         return ops.floor((ops.floor(from_upper / 65536) + ops.floor(from_lower / 65536) + 2) / 4)

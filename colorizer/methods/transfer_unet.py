@@ -192,8 +192,8 @@ class TransferUNet(Method):
         l_norm, vector = inputs(image_size)
         encoder = backbone.plain() if encoder is None else encoder
         # 2.55 L is within 8 of 255 levels of the sRGB gray of that L; the first layer learns the rest.
-        grey = keras.layers.Rescaling(127.5, 127.5, name="grey")(l_norm)
-        rgb = keras.layers.Concatenate(name="rgb")([grey, grey, grey])
+        gray = keras.layers.Rescaling(127.5, 127.5, name="grey")(l_norm)
+        rgb = keras.layers.Concatenate(name="rgb")([gray, gray, gray])
         *skips, deepest = backbone.stages(encoder, image_size)(rgb)
         x = _conv(deepest, TOP, 1, "top")
         for (taken, made), stride, skip in zip(WIDTHS, (16, 8, 4), reversed(skips), strict=True):

@@ -55,7 +55,7 @@ class OneColor(keras.layers.Layer):
 class Trivial(Method):
     """A baseline of two trainable numbers, which learns the training set's mean color."""
 
-    title = "One colour, learnt"
+    title = "One learned color"
     reference = "no paper: the baseline that every colorization must beat"
     defaults = {
         "classifier": Default("none", "the network ignores its inputs"),

@@ -21,8 +21,8 @@ def test_any_saved_classifier_serves_at_its_own_size(tmp_path, two_photographs):
     seen = classifier.load(str(tmp_path / "small.keras"))
     assert seen.name == "small"
     assert seen.fingerprint.startswith("sha256:")
-    grey = np.stack([classifier.gray_input(photo, 32) for photo in two_photographs])
-    np.testing.assert_allclose(seen.vectors(two_photographs), model.predict_on_batch(grey), atol=1e-6)
+    gray = np.stack([classifier.gray_input(photo, 32) for photo in two_photographs])
+    np.testing.assert_allclose(seen.vectors(two_photographs), model.predict_on_batch(gray), atol=1e-6)
 
 
 def test_no_classifier_gives_zeros(two_photographs):
@@ -41,11 +41,11 @@ def test_what_is_no_classifier_is_refused(tmp_path, content):
 
 
 def test_the_input_is_grey_in_0_to_255(two_photographs):
-    grey = classifier.gray_input(two_photographs[0], 380)
-    assert grey.shape == (380, 380, 3)
-    assert grey.dtype == np.float32
-    assert 100 < grey.max() <= 255
-    np.testing.assert_array_equal(grey[..., 0], grey[..., 2])
+    gray = classifier.gray_input(two_photographs[0], 380)
+    assert gray.shape == (380, 380, 3)
+    assert gray.dtype == np.float32
+    assert 100 < gray.max() <= 255
+    np.testing.assert_array_equal(gray[..., 0], gray[..., 2])
 
 
 @pytest.mark.parametrize("spec", ["logits:none", "shuffled:none", "random:none", "random:vgg16"])

@@ -36,7 +36,7 @@ def test_order_and_transforms_follow_seed_and_epoch(pictures):
     np.testing.assert_array_equal(epoch(0), first)
 
 
-def test_a_tone_moves_luminance_between_black_and_white_and_no_colour(pictures):
+def test_a_tone_moves_luminance_between_black_and_white_and_no_color(pictures):
     generator = batches.generator_of(config.resolve({}))
     plain, toned, again = (
         batches.Batches(pictures, pictures.rows, generator=generator, tone_range=stops)[0] for stops in (0, 0.5, 0.5)
@@ -51,7 +51,7 @@ def test_a_tone_moves_luminance_between_black_and_white_and_no_colour(pictures):
     np.testing.assert_allclose(batches.with_gamma(ends, 0.5), [-1, -1, 1], atol=1e-6)
 
 
-def test_mean_colour_is_the_mean_over_pixels(pictures):
+def test_mean_color_is_the_mean_over_pixels(pictures):
     made = batches.Batches(pictures, pictures.rows, batch_size=24)
     expected = made[0][1].mean((0, 1, 2))
     np.testing.assert_allclose(batches.mean_ab_norm(pictures, pictures.rows), expected, atol=1e-6)

@@ -64,9 +64,9 @@ def test_let_there_be_color_learns_classes_and_is_saved_without_them(
     run = tmp_path / "run"
     summary = loop.run(settings(picture_folder, run, "let_there_be_color", annotations))
     history = pd.read_csv(run / "history.csv").iloc[0]
-    colours, classes = history["out_loss"], history["class2_loss"]
-    assert classes > 0.1, "three classes, not learnt yet"
-    assert history["loss"] == pytest.approx(colours + let_there_be_color.CLASS_WEIGHT * classes, rel=0.02)
+    colors, classes = history["out_loss"], history["class2_loss"]
+    assert classes > 0.1, "three classes, not learned yet"
+    assert history["loss"] == pytest.approx(colors + let_there_be_color.CLASS_WEIGHT * classes, rel=0.02)
     assert json.loads((run / "config.json").read_text())["labels"] == str(annotations)
     assert (
         summary["parameters"]

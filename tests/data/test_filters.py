@@ -25,7 +25,7 @@ def sepia(rgb):
 @pytest.mark.parametrize("index", range(8))
 def test_defect_finds_pictures_without_color(index):
     rgb = draw_picture(index, 200, 300)
-    gray = color.grey(color.rgb_to_lab(rgb)[..., 0])
+    gray = color.gray(color.rgb_to_lab(rgb)[..., 0])
     assert defect(rgb) is None
     assert defect(gray) == "gray"
     assert defect(cv2.imdecode(cv2.imencode(".jpg", gray)[1], cv2.IMREAD_COLOR)) == "gray"

@@ -103,7 +103,7 @@ def mixed_folder(picture_folder):
         (picture_folder / f"picture_{index}.png").unlink()
     rgb = draw_picture(3)
     lab = color.rgb_to_lab(rgb)
-    gray = color.grey(lab[..., 0])
+    gray = color.gray(lab[..., 0])
     toned = color.merge(lab[..., 0], np.broadcast_to(np.float32([0.04, 0.1]), (*lab.shape[:2], 2)))
     for name, bad in (("a_gray", gray), ("b_toned", toned), ("c_tiny", rgb[:40])):
         cv2.imwrite(str(picture_folder / f"{name}.png"), bad[..., ::-1])

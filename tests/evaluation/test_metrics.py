@@ -30,7 +30,7 @@ def test_a_picture_compared_with_itself():
     assert metrics.accuracy_argmax_ab(ab, ab) == 1
 
 
-def test_true_colours_give_the_picture_back():
+def test_true_colors_give_the_picture_back():
     picture = photo("astronaut")
     _, ab_norm = color.split(color.rgb_to_lab(picture))
     row = metrics.score(picture, ab_norm)
@@ -67,7 +67,7 @@ def test_ciede2000_of_the_primaries(one, other, expected):
     assert metrics.ciede2000(flat(*one), flat(*other)) == pytest.approx(expected, abs=0.02)
 
 
-def test_colourfulness_by_hand_with_signs():
+def test_colorfulness_by_hand_with_signs():
     red = 0.3 * np.hypot(255, 127.5)
     assert metrics.colorfulness(flat(255, 0, 0)) == pytest.approx(red)
     assert metrics.colorfulness(flat(90, 90, 90)) == 0
@@ -93,8 +93,8 @@ def test_accuracy_of_a_constant_is_a_share_of_pixels():
 
 
 def test_grey_pixels_of_the_truth_are_a_tie():
-    grey = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=-1)
-    assert metrics.score(grey, np.zeros((16, 16, 2), np.float32))["accuracy_argmax_ab"] == 1
+    gray = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=-1)
+    assert metrics.score(gray, np.zeros((16, 16, 2), np.float32))["accuracy_argmax_ab"] == 1
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_grey_pixels_of_the_truth_are_a_tie():
     ],
 )
 def test_all_gray_scores_what_other_code_measured(name, psnr, ssim, accuracy):
-    """The astronaut has 11 % of exactly grey pixels, which count as ties here."""
+    """The astronaut has 11 % of exactly gray pixels, which count as ties here."""
     row = metrics.score(photo(name), np.zeros((256, 256, 2), np.float32))
     assert row["psnr_rgb"] == pytest.approx(psnr, abs=0.051)
     assert row["ssim_rgb"] == pytest.approx(ssim, abs=6e-4)
@@ -134,9 +134,9 @@ def test_the_floor_on_the_whole_test_lists_is_that_of_other_code(real_data, monk
             continue
         n, mse, psnr, ssim, accuracy = REFERENCE[pictures.name]
         assert pictures.count == n
-        grey, brown = np.zeros((256, 256, 2), np.float32), np.full((256, 256, 2), (0.03, 0.09), np.float32)
+        gray, brown = np.zeros((256, 256, 2), np.float32), np.full((256, 256, 2), (0.03, 0.09), np.float32)
         pixels = pictures.store.read(pictures.rows)
-        rows = [metrics.score(rgb, grey) for rgb in pixels]
+        rows = [metrics.score(rgb, gray) for rgb in pixels]
         mean = {column: np.mean([row[column] for row in rows]) for column in metrics.COLUMNS}
         assert mean["mse_ab"] == pytest.approx(mse, abs=1.5e-4)
         assert mean["psnr_rgb"] == pytest.approx(psnr, abs=0.015)

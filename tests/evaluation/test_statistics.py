@@ -57,7 +57,7 @@ def test_no_difference_has_no_mark(two):
     assert not row.differs
 
 
-def test_a_run_is_compared_with_its_own_training_sets_mean_colour_only(two):
+def test_a_run_is_compared_with_its_own_training_sets_mean_color_only(two):
     found, table, _ = two
     rows = statistics.compare(found, table).differences
     assert set(rows.role[rows.run == "efficientnet-coco"]) == {"all_grey"}  # that of the paintings is not its own

@@ -1,4 +1,4 @@
-"""Colorizer: the photo's own luminance, the network's colours, at the photo's own size."""
+"""Colorizer: the photo's own luminance, the network's colors, at the photo's own size."""
 
 import json
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ def one_colour(ab_norm=AB):
 
 
 class Spy:
-    """A method whose colours tell where they come from: a is l_norm, b the mean of the class vector."""
+    """A method whose colors tell where they come from: a is l_norm, b the mean of the class vector."""
 
     def __init__(self):
         self.batches = []
@@ -57,37 +57,37 @@ def colorizer():
 
 @pytest.mark.parametrize("height, width", [(96, 128), (301, 77), (50, 50), (2, 900)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_photo_gets_the_colours_at_its_own_size_and_depth(colorizer, height, width, dtype):
+def test_photo_gets_the_colors_at_its_own_size_and_depth(colorizer, height, width, dtype):
     rgb = np.resize(draw_picture(1), (height, width, 3)).astype(dtype) * (257 if dtype == np.uint16 else 1)
     before = rgb.copy()
-    coloured = colorizer.colorize(rgb)
+    colored = colorizer.colorize(rgb)
     expected = color.merge(color.rgb_to_lab(rgb)[..., 0], np.tile(AB, (height, width, 1)), dtype)
-    assert coloured.dtype == dtype
-    # Enlarging one colour rounds its last bit, which one pixel in ten thousand shows as one of 65535 levels.
-    assert np.abs(coloured.astype(int) - expected).max() <= (0 if dtype == np.uint8 else 1)
+    assert colored.dtype == dtype
+    # Enlarging one color rounds its last bit, which one pixel in ten thousand shows as one of 65535 levels.
+    assert np.abs(colored.astype(int) - expected).max() <= (0 if dtype == np.uint8 else 1)
     np.testing.assert_array_equal(rgb, before)
 
 
 def test_luminance_is_the_photos_own(colorizer):
     l = np.clip(color.rgb_to_lab(draw_picture(2))[..., 0], 35, 65)
-    photo = color.grey(l)
-    coloured = colorizer.colorize(photo)
-    assert np.abs(color.rgb_to_lab(coloured) - color.rgb_to_lab(photo))[..., 0].max() < 0.3
-    ab = color.rgb_to_lab(coloured)[..., 1:]
-    assert np.abs(ab - AB * 128).max() < 1.5  # and the colours the network's
+    photo = color.gray(l)
+    colored = colorizer.colorize(photo)
+    assert np.abs(color.rgb_to_lab(colored) - color.rgb_to_lab(photo))[..., 0].max() < 0.3
+    ab = color.rgb_to_lab(colored)[..., 1:]
+    assert np.abs(ab - AB * 128).max() < 1.5  # and the colors the network's
 
 
-def test_the_photos_own_colours_are_not_looked_at():
+def test_the_photos_own_colors_are_not_looked_at():
     spy = Spy()
     colorizer = inference.Colorizer(None, spy, image_size=SIZE)
     rgb = draw_picture(3, 200, 100)
     rgb[:100] = (200, 60, 40)
-    grey = color.grey(color.rgb_to_lab(rgb)[..., 0])
-    difference = colorizer.colorize(rgb).astype(int) - colorizer.colorize(grey)
+    gray = color.gray(color.rgb_to_lab(rgb)[..., 0])
+    difference = colorizer.colorize(rgb).astype(int) - colorizer.colorize(gray)
     assert np.abs(difference).mean() < 1.5
 
 
-def test_strength_scales_the_colours(colorizer):
+def test_strength_scales_the_colors(colorizer):
     photo = np.full((40, 40, 3), 128, np.uint8)
     photo[:, :20] = 60  # one flat tone would get no color
     chroma = [np.hypot(*color.rgb_to_lab(colorizer.colorize(photo, s))[20, 30, 1:]) for s in (0, 0.25, 0.5, 1)]

@@ -1,4 +1,4 @@
-"""`from colorizer import Colorizer`: whatever holds a photograph goes in, the same in colour comes out."""
+"""`from colorizer import Colorizer`: whatever holds a photograph goes in, the same in color comes out."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ SIZE, AB = 32, np.array([0.15, -0.1], np.float32)
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run's folder with a network that says one colour."""
+    """A run's folder with a network that says one color."""
     folder = tmp_path_factory.mktemp("run")
     network = methods.get("trivial").build(SIZE)
     network.set_weights([AB])
@@ -41,8 +41,8 @@ def test_importing_the_package_loads_neither_keras_nor_pillow():
     code = "import sys, colorizer; assert not {'keras', 'numpy', 'PIL'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
     assert colorizer.Colorizer is inference.Colorizer
-    with pytest.raises(AttributeError, match="no attribute 'Colourizer'"):
-        _ = colorizer.Colourizer
+    with pytest.raises(AttributeError, match="no attribute 'Colorizer'"):
+        _ = colorizer.Colorizer
 
 
 def test_weights_are_given_named_in_the_environment_or_asked_for(run, monkeypatch, tmp_path):
@@ -69,16 +69,16 @@ def test_array_picture_file_and_photo_give_their_own_kind(library, tmp_path):
         np.testing.assert_array_equal(photo.rgb, expected)
     photo.save(tmp_path / "b.png")
     assert photos.read(tmp_path / "b.png").metadata["dpi"] == pytest.approx((300, 300), abs=0.1)
-    grey = rgb[..., 1]
-    np.testing.assert_array_equal(library.colorize(grey), library.colorize(np.dstack([grey] * 3)))
+    gray = rgb[..., 1]
+    np.testing.assert_array_equal(library.colorize(gray), library.colorize(np.dstack([gray] * 3)))
 
 
 def test_pictures_of_every_mode_of_pillow(library):
     picture = Image.fromarray(draw_picture(1))
     for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"):
         given = picture.convert("L").convert("I;16") if mode == "I;16" else picture.convert(mode)
-        coloured = library.colorize(given)
-        assert coloured.size == picture.size and coloured.mode == ("RGBA" if mode in ("LA", "RGBA") else "RGB"), mode
+        colored = library.colorize(given)
+        assert colored.size == picture.size and colored.mode == ("RGBA" if mode in ("LA", "RGBA") else "RGB"), mode
 
 
 @pytest.mark.parametrize("wrong", [None, 7, np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4)), Image.new("F", (4, 4))])
@@ -121,17 +121,17 @@ def test_l_of_the_output_is_the_inputs_within_a_level_in_gamut(library, tmp_path
     rng = np.random.default_rng(0)
     l = cv2.resize(rng.uniform(35, 75, (9, 11)).astype(np.float32), (200, 150), interpolation=cv2.INTER_LINEAR)
     for deep in (False, True):
-        grey = color.merge(l, np.zeros((1, 1, 2), np.float32), np.uint16 if deep else np.uint8)
-        photos.write(tmp_path / "a.png", grey)
+        gray = color.merge(l, np.zeros((1, 1, 2), np.float32), np.uint16 if deep else np.uint8)
+        photos.write(tmp_path / "a.png", gray)
         for target in ("b.png", "b.tif"):
             library.colorize(tmp_path / "a.png").save(tmp_path / target)
             rgb = photos.read(tmp_path / target).rgb
-            assert rgb.dtype == grey.dtype
-            difference = (color.rgb_to_lab(rgb) - color.rgb_to_lab(grey))[..., 0]
+            assert rgb.dtype == gray.dtype
+            difference = (color.rgb_to_lab(rgb) - color.rgb_to_lab(gray))[..., 0]
             assert np.abs(difference).max() < 100 / 255 and np.ptp(rgb.astype(int), axis=-1).min() > 0
 
 
-def test_a_sepia_scan_gets_the_colours_of_its_grey_copy():
+def test_a_sepia_scan_gets_the_colors_of_its_grey_copy():
     class OfL:
         def predict_ab(self, network, l_norm, vector):
             return np.concatenate([l_norm, 0 * l_norm], -1) / 5
@@ -139,7 +139,7 @@ def test_a_sepia_scan_gets_the_colours_of_its_grey_copy():
     own = inference.Colorizer(None, OfL(), image_size=SIZE)
     l = color.rgb_to_lab(draw_picture(4))[..., 0] * 0.6 + 20
     sepia = color.merge(l, np.tile(np.array([8, 20], np.float32) / 128, (*l.shape, 1)))
-    difference = own.colorize(sepia).astype(int) - own.colorize(color.grey(l))
+    difference = own.colorize(sepia).astype(int) - own.colorize(color.gray(l))
     assert np.abs(difference).mean() < 1
 
 
@@ -154,16 +154,16 @@ def framed(l_frame, top, bottom, left, right, size=(300, 400)):
 
 @pytest.mark.parametrize("level", [250, 4])
 @pytest.mark.parametrize("size", [(300, 400), (600, 800)])
-def test_a_frame_is_found_to_the_pixel_and_stays_without_colour(library, level, size):
+def test_a_frame_is_found_to_the_pixel_and_stays_without_color(library, level, size):
     rgb = framed(level, 40, 50, 31, 60, size)
     rows, columns = borders.find(rgb)
     assert (rows, columns) == (slice(40, 40 + size[0]), slice(31, 31 + size[1]))
-    coloured = library.colorize(rgb)
+    colored = library.colorize(rgb)
     inside = np.zeros(rgb.shape[:2], bool)
     inside[rows, columns] = True
-    assert np.ptp(coloured[~inside].astype(int), axis=-1).max() == 0
+    assert np.ptp(colored[~inside].astype(int), axis=-1).max() == 0
     alone = library.colorize(np.ascontiguousarray(rgb[rows, columns]))
-    assert np.abs(coloured[rows, columns].astype(int) - alone).max() <= 1
+    assert np.abs(colored[rows, columns].astype(int) - alone).max() <= 1
 
 
 def test_skies_and_plain_pictures_are_no_frames():

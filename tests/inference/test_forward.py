@@ -147,8 +147,8 @@ def test_a_flat_picture_stays_as_it_is(shipped, level, look):
     np.testing.assert_array_equal(shipped[look].colorize(picture), picture)
     noise = np.random.default_rng(0).integers(-2, 3, (120, 160, 1))
     sheet = np.clip(picture.astype(int) + noise, 0, 255).astype(np.uint8)
-    coloured = shipped[look].colorize(sheet).astype(int)
-    assert np.abs(coloured - sheet).max() <= 6
+    colored = shipped[look].colorize(sheet).astype(int)
+    assert np.abs(colored - sheet).max() <= 6
 
 
 @pytest.fixture(scope="module")

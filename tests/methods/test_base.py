@@ -180,7 +180,7 @@ def test_the_papers_network_can_have_one_cycle():
 # -- trivial
 
 
-def test_the_network_of_two_weights_learns_the_mean_colour():
+def test_the_network_of_two_weights_learns_the_mean_color():
     batches = TinyBatches()
     network = TRIVIAL.build(64)
     assert network.count_params() == 2

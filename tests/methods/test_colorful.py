@@ -131,17 +131,17 @@ def dense(ab):
 # -- the weights
 
 
-def test_rare_colours_weigh_more():
-    grey = int(np.flatnonzero((color_bins.BINS == 0).all(1))[0])
+def test_rare_colors_weigh_more():
+    gray = int(np.flatnonzero((color_bins.BINS == 0).all(1))[0])
     prior = np.full(313, 0.1 / 311)
-    prior[grey], prior[7] = 0.9, 0.0
+    prior[gray], prior[7] = 0.9, 0.0
     weights = colorful.rebalance(prior)
     assert (prior * weights).sum() == pytest.approx(1, abs=1e-6)
-    assert weights.argmin() == grey
+    assert weights.argmin() == gray
     assert weights[7] == weights.max()
-    # w = 1 / ((1 - lambda) p + lambda / Q) up to a factor, with the Q = 312 colours that occur.
+    # w = 1 / ((1 - lambda) p + lambda / Q) up to a factor, with the Q = 312 colors that occur.
     raw = 1 / (0.5 * prior + 0.5 / 312)
-    assert weights[grey] / weights[0] == pytest.approx(raw[grey] / raw[0], rel=1e-5)
+    assert weights[gray] / weights[0] == pytest.approx(raw[gray] / raw[0], rel=1e-5)
 
 
 # -- the loss
@@ -149,23 +149,23 @@ def test_rare_colours_weigh_more():
 
 def test_the_loss_is_bounded_by_what_is_known():
     _, ab_norm = photograph(128)
-    colours = color_bins.subsample(ab_norm)
+    colors = color_bins.subsample(ab_norm)
     weights = np.random.default_rng(0).uniform(0.1, 6, 313).astype(np.float32)
     loss = colorful.RebalancedCrossEntropy(weights)
     nothing = np.zeros((1, 32, 32, 313), np.float32)
-    nearest = ((colours[..., None, :] - color_bins.BINS) ** 2).sum(-1).argmin(-1)
+    nearest = ((colors[..., None, :] - color_bins.BINS) ** 2).sum(-1).argmin(-1)
     assert float(colorful.cross_entropy(ab_norm, nothing)[0]) == pytest.approx(np.log(313), abs=1e-4)
     assert float(loss(ab_norm, nothing)) == pytest.approx(np.log(313) * weights[nearest].mean(), rel=1e-4)
-    everything = np.log(dense(colours.reshape(-1, 2)) + 1e-9).reshape(1, 32, 32, 313).astype(np.float32)
+    everything = np.log(dense(colors.reshape(-1, 2)) + 1e-9).reshape(1, 32, 32, 313).astype(np.float32)
     assert 1.2 < float(colorful.cross_entropy(ab_norm, everything)[0]) < 1.5, "the entropy of the target is the floor"
     assert float(loss(ab_norm, everything)) < float(loss(ab_norm, nothing)) / 3
 
 
 def test_grey_pictures_teach_nothing():
     _, ab_norm = photograph(32)
-    grey = np.full_like(ab_norm, 4.9 / color.AB_SCALE)
+    gray = np.full_like(ab_norm, 4.9 / color.AB_SCALE)
     logits = np.random.default_rng(0).normal(size=(2, 8, 8, 313)).astype(np.float32)
-    losses = colorful.RebalancedCrossEntropy(np.ones(313, np.float32)).call(np.concatenate([ab_norm, grey]), logits)
+    losses = colorful.RebalancedCrossEntropy(np.ones(313, np.float32)).call(np.concatenate([ab_norm, gray]), logits)
     assert float(losses[0]) > 1
     assert float(losses[1]) == 0
 
@@ -188,7 +188,7 @@ def test_overfits_one_photograph():
     assert logs["cross_entropy"] < 1.6
     assert logs["loss"] < first["loss"][0] / 3
     error = np.square(METHOD.predict_ab(network, l_norm, VECTOR) - ab_norm).mean()
-    assert error < np.square(ab_norm).mean() / 3, "nearer to the truth than no colour at all"
+    assert error < np.square(ab_norm).mean() / 3, "nearer to the truth than no color at all"
 
 
 @pytest.mark.slow

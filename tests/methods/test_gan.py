@@ -201,7 +201,7 @@ def test_overfits_one_photograph():
     adversaries.fit(Same(l_norm, ab_norm, steps=50), verbose=0)
     assert adversaries.evaluate(Same(l_norm, ab_norm), verbose=0, return_dict=True)["loss"] < 0.02
     error = np.square(METHOD.predict_ab(network, l_norm, VECTOR) - ab_norm).mean()
-    assert error < np.square(ab_norm).mean() / 5, "nearer to the truth than no colour at all"
+    assert error < np.square(ab_norm).mean() / 5, "nearer to the truth than no color at all"
 
 
 @pytest.mark.slow

@@ -35,10 +35,10 @@ def test_it_is_the_papers_formula(pair):
     l_norm, ab_norm_hat = pair
     luminance, smooth = l_norm[0, ..., 0].astype(float), _smooth(*pair)[0]
     for channel in range(2):
-        colour = ab_norm_hat[0, ..., channel].astype(float)
-        covariance = _mean(luminance * colour) - _mean(luminance) * _mean(colour)
+        color = ab_norm_hat[0, ..., channel].astype(float)
+        covariance = _mean(luminance * color) - _mean(luminance) * _mean(color)
         slope = covariance / (_mean(luminance**2) - _mean(luminance) ** 2 + EPSILON)
-        expected = _mean(slope) * luminance + _mean(_mean(colour) - slope * _mean(luminance))
+        expected = _mean(slope) * luminance + _mean(_mean(color) - slope * _mean(luminance))
         np.testing.assert_allclose(smooth[..., channel], expected, atol=1e-5)
 
 
@@ -48,7 +48,7 @@ def test_flat_luminance_leaves_the_mean_of_means(pair):
     np.testing.assert_allclose(smooth, _mean(_mean(ab_norm_hat[0, ..., 1].astype(float))), atol=1e-5)
 
 
-def test_an_edge_of_luminance_keeps_its_colours_and_noise_goes():
+def test_an_edge_of_luminance_keeps_its_colors_and_noise_goes():
     l_norm = np.full((1, SIDE, SIDE, 1), -0.5, np.float32)
     l_norm[:, :, SIDE // 2 :] = 0.5
     clean = np.concatenate([0.4 * l_norm, -0.2 * l_norm], axis=-1)
@@ -59,6 +59,6 @@ def test_an_edge_of_luminance_keeps_its_colours_and_noise_goes():
     np.testing.assert_allclose(step.mean(), 0.4, atol=0.05)
 
 
-def test_one_colour_stays_as_it_is(pair):
-    colour = np.broadcast_to(np.float32([0.25, -0.5]), (1, SIDE, SIDE, 2))
-    np.testing.assert_allclose(_smooth(pair[0], colour), colour, atol=1e-5)
+def test_one_color_stays_as_it_is(pair):
+    color = np.broadcast_to(np.float32([0.25, -0.5]), (1, SIDE, SIDE, 2))
+    np.testing.assert_allclose(_smooth(pair[0], color), color, atol=1e-5)

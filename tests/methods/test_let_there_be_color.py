@@ -65,10 +65,10 @@ def test_the_global_features_reach_every_position():
     np.testing.assert_array_equal(joined[..., 256:], np.broadcast_to(whole[:, None, None], (1, 8, 8, 256)))
 
 
-# -- colours
+# -- colors
 
 
-def test_targets_are_the_halved_colours_and_decode_to_themselves():
+def test_targets_are_the_halved_colors_and_decode_to_themselves():
     l_norm, ab_norm = photograph(64)
     targets = keras.ops.convert_to_numpy(ltbc.targets_of(ab_norm))
     halved = ab_norm.reshape(1, 32, 2, 32, 2, 2).mean((2, 4))
@@ -81,11 +81,11 @@ def test_targets_are_the_halved_colours_and_decode_to_themselves():
     assert keras.ops.convert_to_numpy(ltbc.targets_of(blue)).min() == 0, "a blue beyond the sigmoid is clipped"
 
 
-def test_the_colour_loss_is_the_mean_squared_error():
+def test_the_color_loss_is_the_mean_squared_error():
     _, ab_norm = photograph(32)
-    colours = np.random.default_rng(0).uniform(0, 1, (1, 16, 16, 2)).astype(np.float32)
-    expected = np.square(colours - keras.ops.convert_to_numpy(ltbc.targets_of(ab_norm))).mean()
-    assert float(ltbc.color_loss(ab_norm, colours)[0]) == pytest.approx(expected, rel=1e-5)
+    colors = np.random.default_rng(0).uniform(0, 1, (1, 16, 16, 2)).astype(np.float32)
+    expected = np.square(colors - keras.ops.convert_to_numpy(ltbc.targets_of(ab_norm))).mean()
+    assert float(ltbc.color_loss(ab_norm, colors)[0]) == pytest.approx(expected, rel=1e-5)
 
 
 # -- classes
@@ -107,9 +107,9 @@ def test_joint_training_adds_a_300th_of_the_class_loss_and_trains_the_same_netwo
     before = network.get_layer("fc2").get_weights()[0], network.get_layer("out").get_weights()[0]
     model = ltbc.joint_trainer(network, settings(METHOD), 5)
     logs = model.fit(Same(l_norm, (ab_norm, labels)), epochs=1, verbose=0).history
-    colour, classes = logs["out_loss"][0], logs["class2_loss"][0]
+    color, classes = logs["out_loss"][0], logs["class2_loss"][0]
     assert classes > 0.1
-    assert logs["loss"][0] == pytest.approx(colour + classes / 300, rel=1e-5)
+    assert logs["loss"][0] == pytest.approx(color + classes / 300, rel=1e-5)
     after = network.get_layer("fc2").get_weights()[0], network.get_layer("out").get_weights()[0]
     assert all(np.abs(one - other).max() > 0 for one, other in zip(before, after, strict=True))
 
@@ -143,7 +143,7 @@ def test_overfits_one_photograph():
     trainer.fit(Same(l_norm, ab_norm, steps=15), verbose=0)
     assert trainer.evaluate(Same(l_norm, ab_norm), verbose=0) < 1e-3
     error = np.square(METHOD.predict_ab(network, l_norm, np.repeat(VECTOR, 4, 0)) - ab_norm).mean()
-    assert error < np.square(ab_norm).mean() / 5, "nearer to the truth than no colour at all"
+    assert error < np.square(ab_norm).mean() / 5, "nearer to the truth than no color at all"
 
 
 @pytest.mark.slow

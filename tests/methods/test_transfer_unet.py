@@ -64,7 +64,7 @@ def test_it_begins_with_the_prior(untrained):
 
 
 def looks_of(logits):
-    """Chroma of the looks of a picture of one colour, Lab units."""
+    """Chroma of the looks of a picture of one color, Lab units."""
     l_norm = np.zeros((1, 4 * logits.shape[1], 4 * logits.shape[2], 1), np.float32)
     of_looks = {look: METHOD.ab_of(logits, l_norm, look)[0, 0, 0] for look in METHOD.looks}
     return {look: float(np.hypot(*ops.convert_to_numpy(ab))) * color.AB_SCALE for look, ab in of_looks.items()}
@@ -75,11 +75,11 @@ def test_vivid_adds_chroma_by_the_distributions_variance():
     logits[..., GREY_BIN], logits[..., RED_BIN] = 0.2, 0
     chroma = looks_of(logits)
     accurate, vivid = transfer_unet.LOOKS["accurate"], transfer_unet.LOOKS["vivid"]
-    red, grey = BINS[RED_BIN], BINS[GREY_BIN]
+    red, gray = BINS[RED_BIN], BINS[GREY_BIN]
     likely = {t: 1 / (1 + np.exp(0.2 / t)) for t in (1, accurate.temperature, vivid.temperature)}
-    mean = {t: np.hypot(*(p * red + (1 - p) * grey)) for t, p in likely.items()}
+    mean = {t: np.hypot(*(p * red + (1 - p) * gray)) for t, p in likely.items()}
     assert chroma["accurate"] == pytest.approx(mean[accurate.temperature], rel=0.02)
-    added = vivid.added * likely[1] * (1 - likely[1]) * np.square(red - grey).sum()
+    added = vivid.added * likely[1] * (1 - likely[1]) * np.square(red - gray).sum()
     assert chroma["vivid"] == pytest.approx(mean[vivid.temperature] + added, rel=0.02)
     assert chroma["vivid"] > 1.25 * chroma["accurate"]
 
@@ -88,12 +88,12 @@ def test_a_gain_stays_within_its_bounds():
     logits = np.full((1, 16, 16, len(PRIOR)), -20, np.float32)
     logits[..., RED_BIN] = 40
     certain = looks_of(logits)
-    assert certain["vivid"] == pytest.approx(certain["accurate"]), "a colour without doubt is left as it is"
+    assert certain["vivid"] == pytest.approx(certain["accurate"]), "a color without doubt is left as it is"
     unknown = looks_of(np.zeros((1, 16, 16, len(PRIOR)), np.float32))
     assert unknown["vivid"] == pytest.approx(transfer_unet.LARGEST_GAIN * unknown["accurate"], rel=1e-3)
-    grey = np.zeros((1, 8, 8, 2), np.float32)
-    gain = float(np.squeeze(transfer_unet.gain(np.zeros((1, 8, 8, len(PRIOR)), np.float32), grey, 0.1)))
-    assert gain == transfer_unet.LARGEST_GAIN, "no colour at all is no division by zero"
+    gray = np.zeros((1, 8, 8, 2), np.float32)
+    gain = float(np.squeeze(transfer_unet.gain(np.zeros((1, 8, 8, len(PRIOR)), np.float32), gray, 0.1)))
+    assert gain == transfer_unet.LARGEST_GAIN, "no color at all is no division by zero"
 
 
 def test_a_gain_is_of_its_picture_alone():

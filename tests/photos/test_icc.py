@@ -1,4 +1,4 @@
-"""Colour profiles: what is read is sRGB, at the depth of the file; what is written says so."""
+"""Color profiles: what is read is sRGB, at the depth of the file; what is written says so."""
 
 import io
 import struct

@@ -10,17 +10,17 @@ from colorizer.reporting.paper import claims, evidence, plausibility, published
 from colorizer.reporting.paper.claims import EMPTY, NO, UNDECIDED, UNKNOWN, YES
 
 WHOLE = {"epochs": 100, "epochs_done": 100}
-TRUTH = {"a": 2.0, "b": 8.0, "chroma": 16.0, "brown": 0.45, "coloured": 0.8}
+TRUTH = {"a": 2.0, "b": 8.0, "chroma": 16.0, "brown": 0.45, "colored": 0.8}
 
 
 @pytest.mark.parametrize(
     ("ours", "printed", "floors", "less_is_better", "verdict"),
     [
-        (61.5, 64.89, (40.4, 59.6), False, EMPTY),  # COCO's accuracy: one colour everywhere is within 10 % too
+        (61.5, 64.89, (40.4, 59.6), False, EMPTY),  # COCO's accuracy: one color everywhere is within 10 % too
         (61.5, 64.89, (40.4, 56.0), False, YES),
         (61.5, 64.89, (40.4, 90.0), False, EMPTY),  # a floor that is better than the paper's
         (50.0, 64.89, (40.4, 59.6), False, NO),
-        (0.125, 0.119, (0.015,), True, EMPTY),  # no colour at all has a smaller error
+        (0.125, 0.119, (0.015,), True, EMPTY),  # no color at all has a smaller error
         (0.0036, 0.0035, (0.02,), True, YES),
         (0.0039, 0.0035, (0.02,), True, NO),
     ],
@@ -102,9 +102,9 @@ def test_table_2_is_judged_number_by_number(world):
     assert claim(found, "Table 2, trained on coco: hours").verdict == UNKNOWN
 
 
-@pytest.mark.parametrize(("grey", "verdict"), [(0.03, YES), (0.01, EMPTY)])
-def test_easier_pictures_are_no_better_network(world, grey, verdict):
-    own = {"val_mse": 0.01, "val_mse_all_grey": grey, "val_mse_mean_colour": 0.009}
+@pytest.mark.parametrize(("gray", "verdict"), [(0.03, YES), (0.01, EMPTY)])
+def test_easier_pictures_are_no_better_network(world, gray, verdict):
+    own = {"val_mse": 0.01, "val_mse_all_grey": gray, "val_mse_mean_colour": 0.009}
     known = world(summaries={("efficientnet", "paintings"): own})
     assert claim(claims.judge(known), "Table 2: the validation error is lower").verdict == verdict
     other = world_like(known, "val_mse", 0.02)
@@ -139,13 +139,13 @@ def test_the_comparison_of_trainings_turns_with_the_numbers(world, psnr, verdict
 
 
 @pytest.mark.parametrize(
-    ("ours", "grey", "verdict"), [(22, 20, YES), (22, 22, EMPTY), (18, 20, NO), (20.1, 20, UNDECIDED)]
+    ("ours", "gray", "verdict"), [(22, 20, YES), (22, 22, EMPTY), (18, 20, NO), (20.1, 20, UNDECIDED)]
 )
-def test_better_on_its_own_kind_of_pictures(world, ours, grey, verdict):
-    psnr = {("efficientnet", "paintings", "paintings"): ours, ("all_grey", NONE, "paintings"): grey}
+def test_better_on_its_own_kind_of_pictures(world, ours, gray, verdict):
+    psnr = {("efficientnet", "paintings", "paintings"): ours, ("all_grey", NONE, "paintings"): gray}
     found = claim(claims.judge(world(psnr)), "Table 3: trained on paintings, PSNR is higher on paintings")
     assert found.verdict == verdict
-    assert f"paintings {ours:.2f} dB" in found.ours and f"paintings {grey:.2f} dB" in found.floor
+    assert f"paintings {ours:.2f} dB" in found.ours and f"paintings {gray:.2f} dB" in found.floor
 
 
 def test_welch_is_that_of_the_textbook():
@@ -173,7 +173,7 @@ def test_the_paper_s_order_is_reproduced_and_another_is_not(world):
     for where in ("on paintings", "on other pictures"):
         assert claim(found, f"Table 4: the order of the systems by SSIM (%) {where}").verdict == YES
     good = claim(found, "Table 4: all four systems have a good SSIM")
-    assert good.verdict == EMPTY and good.floor == "all-gray 90.0"  # 87 % is reached without any colour
+    assert good.verdict == EMPTY and good.floor == "all-gray 90.0"  # 87 % is reached without any color
 
 
 def test_one_pair_the_other_way_round_is_enough(world):
@@ -190,9 +190,9 @@ def test_an_order_of_systems_that_were_not_run_cannot_be_tested(world):
     assert claim(found, "Table 4: all four systems have a good SSIM").verdict == UNKNOWN
 
 
-def painted(colour):
-    """Predictions of one colour, Lab units, for every run and list."""
-    ab = np.broadcast_to(np.float32(colour) / 128, (2, 4, 4, 2))
+def painted(color):
+    """Predictions of one color, Lab units, for every run and list."""
+    ab = np.broadcast_to(np.float32(color) / 128, (2, 4, 4, 2))
     return lambda run: dict.fromkeys(TEST_LISTS, ab)
 
 
@@ -200,16 +200,16 @@ MEASURED = {"lists": {t: {"truth": TRUTH} for t in TEST_LISTS}}
 
 
 @pytest.mark.parametrize(
-    ("colour", "paintings_like_originals", "others_brown"), [((8, 20), NO, YES), ((0, -20), YES, NO)]
+    ("color", "paintings_like_originals", "others_brown"), [((8, 20), NO, YES), ((0, -20), YES, NO)]
 )
-def test_brown_is_told_from_blue(world, colour, paintings_like_originals, others_brown):
-    found = claims.judge(world(measured=MEASURED, predictions=painted(colour)))
+def test_brown_is_told_from_blue(world, color, paintings_like_originals, others_brown):
+    found = claims.judge(world(measured=MEASURED, predictions=painted(color)))
     assert claim(found, "Trained on paintings, paintings get better colors").verdict == paintings_like_originals
     assert claim(found, "Trained on paintings, other pictures are mostly brown").verdict == others_brown
     assert claim(found, "Trained on coco, pictures are brownish").verdict == others_brown
 
 
-def test_pale_colours_are_not_like_the_originals(world):
+def test_pale_colors_are_not_like_the_originals(world):
     known = world(measured=MEASURED, predictions=painted((0, -20)))
     known.scores["colourfulness"] = 0.3  # the truth has 0.5
     assert claim(claims.judge(known), "Trained on paintings, paintings get better").verdict == NO
@@ -221,7 +221,7 @@ def test_brown_pictures_whose_truth_is_browner_are_not_called_brown():
     assert not claims.is_brown({"brown": 0.7}, {"brown": 0.1})
 
 
-def test_without_the_truth_s_colours_brown_cannot_be_tested(world):
+def test_without_the_truth_s_colors_brown_cannot_be_tested(world):
     found = claims.judge(world(predictions=painted((8, 20))))
     assert claim(found, "Trained on coco, pictures are brownish").verdict == UNKNOWN
 
@@ -236,7 +236,7 @@ def test_what_a_class_vector_is_worth_comes_from_the_ablation(tmp_path):
     assert "-1.00 [-1.00, -1.00] *" in found.ours and "3 of 100 epochs" in found.ours
 
 
-def test_the_paper_s_psnr_beside_no_colour_at_all(world):
+def test_the_paper_s_psnr_beside_no_color_at_all(world):
     known = world({("all_grey", NONE, t): 9 for t in TEST_LISTS})
     text = plausibility.numbers(known)
     values = [p for psnr, _ in published.TABLE3.values() for p in psnr]

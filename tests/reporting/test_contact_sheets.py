@@ -1,4 +1,4 @@
-"""Contact sheets, histograms of colours and what goes with them: what is shown, and the numbers behind it."""
+"""Contact sheets, histograms of colors and what goes with them: what is shown, and the numbers behind it."""
 
 import io
 
@@ -18,7 +18,7 @@ def pixels(picture: display.Picture) -> np.ndarray:
 
 
 def kept(*ab) -> np.ndarray:
-    """(n, 64, 64, 2) int8, each picture one colour in Lab units."""
+    """(n, 64, 64, 2) int8, each picture one color in Lab units."""
     return np.stack([predictions.shrink(np.full((64, 64, 2), np.float32(one) / color.AB_SCALE)) for one in ab])
 
 
@@ -27,8 +27,8 @@ def test_a_sheet_shows_truth_and_prediction_side_by_side():
     drawn = contact_sheets.contact([contact_sheets.pair(picture, np.zeros((64, 64, 2)))] * 5, "five")
     assert drawn.form == "jpeg" and drawn._repr_jpeg_() == drawn.data and drawn._repr_png_() is None
     image, side, gap, top = pixels(drawn), contact_sheets.TILE, contact_sheets._GAP, contact_sheets._TITLE
-    truth, grey = (image[top : top + side, gap + k * side : gap + (k + 1) * side] for k in (0, 1))
-    assert truth.std(axis=-1).mean() > 20 and grey.std(axis=-1).mean() < 2
+    truth, gray = (image[top : top + side, gap + k * side : gap + (k + 1) * side] for k in (0, 1))
+    assert truth.std(axis=-1).mean() > 20 and gray.std(axis=-1).mean() < 2
     assert image.shape[0] == top + 2 * (side + gap)  # four pairs and one
     assert image[:top].min() < 128  # the title
 

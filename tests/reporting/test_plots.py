@@ -29,10 +29,10 @@ def test_figure5_shows_truth_gray_and_each_method(eight, tmp_path):
     path = tmp_path / "figures" / "figure5.png"
     plots.figure5(path, eight, [str(i) for i in range(8)], [("perfect", ab), ("none", none)])
     image = cv2.imread(str(path))[..., ::-1]
-    truth, grey, perfect, nothing = (tile(image, 5, column, 4).astype(int) for column in range(4))
+    truth, gray, perfect, nothing = (tile(image, 5, column, 4).astype(int) for column in range(4))
     assert np.array_equal(truth, perfect)
-    assert np.abs(grey - nothing).max() <= plots._STEP
-    assert truth.std(axis=-1).mean() > 10 > 1 > grey.std(axis=-1).mean()
+    assert np.abs(gray - nothing).max() <= plots._STEP
+    assert truth.std(axis=-1).mean() > 10 > 1 > gray.std(axis=-1).mean()
     assert image[: plots._TOP].min() < 128  # there are labels
 
 

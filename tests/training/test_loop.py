@@ -230,7 +230,7 @@ def test_one_epoch_that_blows_up_is_made_good_by_the_next(tmp_path, picture_fold
     assert summary["epochs_done"] == 4 == Record(tmp_path / "run").state()["epochs_done"]
 
 
-def test_the_trivial_network_reaches_the_mean_colour(tmp_path, picture_folder, cache):
+def test_the_trivial_network_reaches_the_mean_color(tmp_path, picture_folder, cache):
     chosen = settings(picture_folder, tmp_path / "run", method="trivial", learning_rate=1e-2, epochs=30)
     summary = loop.run(chosen)
     assert summary["val_mse"] == pytest.approx(summary["val_mse_mean_colour"], rel=0.05)

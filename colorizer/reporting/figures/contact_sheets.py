@@ -99,7 +99,7 @@ def channels(rgb_u8: np.ndarray) -> list[Group]:
     lab = color.rgb_to_lab(rgb_u8)
     middle, ab_norm = np.full_like(lab[..., 0], color.L_HALF), color.split(lab)[1]
     alone = [color.merge(middle, ab_norm * np.float32(which)) for which in ((1, 0), (0, 1))]
-    parts = zip((rgb_u8, color.grey(lab[..., 0]), *alone), ("the picture", "L", "a", "b"), strict=True)
+    parts = zip((rgb_u8, color.gray(lab[..., 0]), *alone), ("the picture", "L", "a", "b"), strict=True)
     return [Group([part], label) for part, label in parts]
 
 

@@ -72,7 +72,7 @@ def figure5(path: Path, pictures: Sequence[np.ndarray], names: Sequence[str], co
         luminance = color.rgb_to_lab(picture)[..., 0]
         tiles = [
             picture,
-            color.grey(luminance),
+            color.gray(luminance),
             *(color.merge(luminance, predictions[i]) for _, predictions in columns),
         ]
         for j, rgb_u8 in enumerate(tiles):

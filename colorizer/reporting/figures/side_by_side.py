@@ -96,7 +96,7 @@ def draw(root: Path, names: Sequence[str], columns: Sequence[System]) -> contact
         rgb = images.resize_square(images.to_uint8(photos.read(root / name).rgb), 256)
         colorized = [system.colorize(name, rgb) for system in columns]
         complete = [before and picture is not None for before, picture in zip(complete, colorized, strict=True)]
-        rows.append((color.grey(color.rgb_to_lab(rgb)[..., 0]), colorized))
+        rows.append((color.gray(color.rgb_to_lab(rgb)[..., 0]), colorized))
     groups = [
         contact_sheets.Group([gray, *(picture for picture, has in zip(colorized, complete, strict=True) if has)])
         for gray, colorized in rows
