@@ -58,7 +58,7 @@ def title_of(method: str) -> str:
 def short_title(method: str) -> str:
     """A method's title where there is little room, such as over a column of a figure."""
     title = title_of(method).replace(" (proposed)", "").replace("Image Colorization using ", "")
-    return title.replace("Generative Adversarial Networks", "GAN").replace("GANs", "GAN").replace("Color!", "Color")
+    return title.replace("Generative Adversarial Networks", "GAN")
 
 
 def number(value: float, form: str) -> str:

@@ -94,7 +94,7 @@ def test_committed_records_can_be_scored_elsewhere_and_stay_as_they_are(clone, d
 
 def test_the_committed_tables_are_made_when_asked_for(clone, capsys):
     assert evaluate.main(["--committed"]) == 0
-    assert "| Test list | Method |" in (clone / "README.md").read_text()
+    assert "| Method | Trained on |" in (clone / "README.md").read_text()
     assert "| trivial-paintings |" in (clone / "results" / "README.md").read_text()
     assert not (clone / "results" / "tables" / "summary.md").exists()
     for flags in (["--limit", "1"], ["--output", "x"], ["--runs", "runs"]):

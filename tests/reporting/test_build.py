@@ -94,6 +94,6 @@ def test_the_committed_pages_are_filled_in(tmp_path, monkeypatch):
     (tmp_path / "results" / "README.md").write_text(empty.replace("results", "runs"))
     lines = build.fill_in(evaluator.evaluate(tmp_path / "results" / "runs"), tmp_path / "results")
     assert lines[:2] == ["README.md: table of results filled in", "README.md: table of runs filled in"]
-    assert "| Test list | Method |" in (tmp_path / "README.md").read_text()
+    assert "| Method | Trained on |" in (tmp_path / "README.md").read_text()
     records = (tmp_path / "results" / "README.md").read_text()
     assert "| trivial-paintings | One col" in records and "`python train.py --dataset coco`" in records
