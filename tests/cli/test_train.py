@@ -21,7 +21,10 @@ from colorizer.training.run_record import Record
 PROBE = """
 import sys
 from colorizer.cli import train
-status = train.main(sys.argv[1:], prog="train.py")
+try:
+    status = train.main(sys.argv[1:], prog="train.py")
+except SystemExit as stop:  # of argparse
+    status = stop.code
 print("loaded:", [name for name in ("keras", "tensorflow", "jax", "pandas") if name in sys.modules])
 sys.exit(status)
 """
@@ -44,7 +47,7 @@ def start_run(folder, **recorded):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        (["--dataset", "nowhere"], "or a folder that exists. Received: nowhere"),
+        (["--dataset", "nowhere"], "Received: nowhere"),
         (["--dataset", "empty"], "A data set needs pictures"),
         (["--dataset", "pictures", "--data-dir", "nowhere"], "--data-dir must name the folder"),
         (["--method", "unet"], "There is no such method. Received: unet"),
@@ -66,7 +69,10 @@ def start_run(folder, **recorded):
         (["--run", "damaged", "--resume"], "damaged/config.json is damaged"),
         (["--dataset", "pictures", "--classifier", "a/b.keras"], "Received: a/b.keras, which is not a file here"),
         (["--dataset", "pictures", "--init-weights", "runs/nowhere"], "Received: runs/nowhere, which is not there"),
-        (["--dataset", "pictures", "--labels", "instances.json"], "Received: instances.json, which is not there"),
+        (
+            ["--dataset", "pictures", "--method", "let_there_be_color", "--labels", "instances.json"],
+            "Received: instances.json, which is not there",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_before_keras_is_loaded(folder, picture_folder, typed, message):

@@ -207,7 +207,7 @@ def test_epochs_that_blow_up_end_the_run_with_the_good_ones(
     def spoil(self, epoch, logs=None):
         on_epoch_begin(self, epoch, logs)
         if epoch >= first:
-            self.model.optimizer.learning_rate.assign(10.0)
+            self.model.optimizer.learning_rate.assign(1e3)
 
     monkeypatch.setattr(callbacks.EpochClock, "on_epoch_begin", spoil)
     run = tmp_path / "run"
