@@ -25,9 +25,9 @@ SEEDS = 2**32  # what NumPy and Keras take
 DATA, TRAINING, AUGMENTATION, RUN = "data", "training", "pictures and augmentation", "the run"
 METHOD = "options of the method"
 
-# What earlier versions recorded and this one does not have: name -> (the field it stood behind, the value without
-# effect). A moving average of the weights gained nothing: results/experiments/choices.jsonl.
-FORMER = {"ema": ("frozen_epochs", 0.0)}
+# What earlier versions recorded and this one does not have: name -> the value without effect. A moving average of the
+# weights gained nothing: results/experiments/choices.jsonl.
+FORMER = {"ema": 0.0}
 
 
 class Declaration(Protocol):
@@ -281,14 +281,6 @@ def names() -> list[str]:
     return [f.name for f in fields(TrainConfig)]
 
 
-def recorded_names() -> list[str]:
-    """The fields that a run's record may have, in order: those of `TrainConfig`, and the former ones."""
-    recorded = names()
-    for name, (behind, _) in FORMER.items():
-        recorded.insert(recorded.index(behind) + 1, name)
-    return recorded
-
-
 def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a recorded run that this version has.
 
@@ -301,7 +293,7 @@ def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: the run used a setting that was removed, so this version cannot continue it.
     """
-    for name, (_, without) in FORMER.items():
+    for name, without in FORMER.items():
         if record.get(name, without) != without:
             raise ValueError(
                 f"The run cannot be continued: it used {flag_of(name)}, which this version does not have. "

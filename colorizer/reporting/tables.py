@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from colorizer import methods
-from colorizer.config import TrainConfig, recorded_names
+from colorizer import config, methods
+from colorizer.config import TrainConfig
 from colorizer.evaluation import metrics, statistics
 from colorizer.evaluation import scores as score_table
 from colorizer.evaluation.runs import Run, mean_colors, representatives
@@ -45,7 +45,7 @@ def table1(runs: Iterable[Run]) -> pd.DataFrame:
     Source: Table 1.
     """
     left_out = {*published.TABLE1, "data_dir", "run", "workers", "max_minutes", "tensorboard"}
-    names = [*published.TABLE1, *(name for name in recorded_names() if name not in left_out)]
+    names = [*published.TABLE1, *(name for name in config.names() if name not in left_out)]
     stated = published.TABLE1 | published.SECTION3 | {"method": PROPOSED, "dataset": "paintings; coco"}
     rows = [(name, "paper", NONE, stated.get(name, "not stated")) for name in names]
     for run in runs:
