@@ -85,6 +85,20 @@ def test_the_loss_is_least_at_the_truth_at_both_sizes_of_it():
     assert float(token_decoder.mse(ab_norm, logits[0])[0]) < 1e-3
 
 
+def test_a_decoder_for_any_size_gives_the_same():
+    keras.utils.set_random_seed(0)
+    fixed, free = token_decoder.build((32, 48), 8), token_decoder.build((None, None), 8)
+    kernel = fixed.get_layer("logits").kernel
+    kernel.assign(np.random.default_rng(0).normal(0, 0.3, kernel.shape))
+    free.set_weights(fixed.get_weights())
+    rng = np.random.default_rng(0)
+    shapes = [(1, 32, 48, 1), (1, 2, 3, 8), (1, 8, 12, 3)]
+    inputs = [rng.uniform(-1, 1, shape).astype(np.float32) for shape in shapes]
+    np.testing.assert_allclose(free.predict_on_batch(inputs), fixed.predict_on_batch(inputs), atol=1e-4)
+    inputs = [rng.uniform(-1, 1, shape).astype(np.float32) for shape in [(1, 16, 16, 1), (1, 1, 1, 8), (1, 4, 4, 3)]]
+    assert free.predict_on_batch(inputs).shape == (1, 4, 4, 313)
+
+
 class OneBatch(keras.utils.PyDataset):
     """The same pictures again and again."""
 

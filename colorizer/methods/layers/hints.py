@@ -70,7 +70,8 @@ class Averaged(keras.layers.Layer):
         return ops.concatenate([means[..., :2] / ops.maximum(share, 1e-3), ops.cast(share > 0, means.dtype)], axis=-1)
 
     def compute_output_shape(self, shape):
-        return shape[0], shape[1] // self.factor, shape[2] // self.factor, shape[3]
+        height, width = (side and side // self.factor for side in shape[1:3])
+        return shape[0], height, width, shape[3]
 
     def get_config(self):
         return super().get_config() | {"factor": self.factor}

@@ -48,29 +48,29 @@ class DepthToSpace(keras.layers.Layer):
     """Four channels of a pixel become four pixels: (B, H, W, 4 C) -> (B, 2 H, 2 W, C)."""
 
     def call(self, x):
-        _, height, width, channels = x.shape
+        _, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (-1, height, width, 2, 2, channels // 4))
         return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, channels // 4))
 
     def compute_output_shape(self, shape):
-        return shape[0], 2 * shape[1], 2 * shape[2], shape[3] // 4
+        height, width = (side and 2 * side for side in shape[1:3])
+        return shape[0], height, width, shape[3] // 4
 
 
-def build(size: tuple[int, int], channels: int) -> keras.Model:
+def build(size: tuple[int | None, int | None], channels: int) -> keras.Model:
     """The decoder, with random weights.
 
     Args:
-        size: height and width of the luminance, multiples of 16.
+        size: height and width of the luminance, multiples of 16; None for any, also different ones in turn.
         channels: of the tokens.
 
     Returns:
         A model named "decoder" with the inputs `l_norm` (B, H, W, 1), `tokens` (B, H/16, W/16, channels) and `hints`
         (B, H/4, W/4, 3), see `hints`; its output is (B, H/4, W/4, 313) float32 logits over `color_bins.BINS`.
     """
-    height, width = size
-    l_norm = keras.Input((height, width, 1), name="l_norm")
-    tokens = keras.Input((height // backbone.PATCH, width // backbone.PATCH, channels), name="tokens")
-    given = keras.Input((height // STRIDE, width // STRIDE, 3), name="hints")
+    l_norm = keras.Input((*size, 1), name="l_norm")
+    tokens = keras.Input((*(side and side // backbone.PATCH for side in size), channels), name="tokens")
+    given = keras.Input((*(side and side // STRIDE for side in size), 3), name="hints")
     coarse = hints.Averaged(backbone.PATCH // STRIDE, name="coarse_hints")(given)
     x = _conv(keras.layers.Concatenate(name="join16")([tokens, coarse]), JOINED, 1, "tokens512")
     x = _conv(x, WIDTHS[0], 1, "narrow16")

@@ -8,7 +8,8 @@
 The run's folder holds config.json, history.csv (a row a checkpoint), decoder.weights.h5 (the weights' moving average,
 kernels in half precision) and last/, from which the same command goes on. A training that has no end yet has no cycle
 for its rate: it rises, then stays. `--fall N` trains a copy for N samples more while the rate falls to nothing, and
-keeps that in DIR/fallen; the run itself stays where it was. `--whole` only joins encoder and decoder.
+keeps that in DIR/fallen; the run itself stays where it was. `--begin` lets another run begin with a run's weights, at
+another size or with other sets. `--whole` only joins encoder and decoder; `--hints` only scores a run with hints.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import signal
 from dataclasses import asdict
 from pathlib import Path
 
-import keras
-
+from colorizer.classifiers.encoders import saved
 from colorizer.data import datasets
-from colorizer.errors import ColorizerError, DataError
+from colorizer.errors import ClassifierError, ColorizerError, DataError
+from colorizer.methods.layers import backbone, token_decoder
 from colorizer.training.long import whole
 from colorizer.training.long.mixture import Mixture, PictureSet
-from colorizer.training.long.run import LongRun, Settings
+from colorizer.training.long.run import LongRun, Settings, load_decoder
 from colorizer.training.long.validation_squares import Squares
 
 log = logging.getLogger(__name__)
@@ -62,10 +63,12 @@ def main(arguments: list[str] | None = None) -> None:
     """The command; see the module."""
     parser = argparse.ArgumentParser(prog="python -m colorizer.training.long", description=__doc__.split("\n")[0])
     parser.add_argument("--run", required=True, help="the run's folder; a run that is there goes on")
-    parser.add_argument("--encoder", required=True, help="a saved encoder, .keras")
+    parser.add_argument("--encoder", required=True, help="a saved encoder, .keras, or its name")
     parser.add_argument("--set", action="append", default=[], help="NAME=FOLDER[@LIST][*WEIGHT]; may be repeated")
     parser.add_argument("--validate", help="FOLDER@LIST: squares of it are scored at every checkpoint")
     parser.add_argument("--whole", metavar="DIR", help="train nothing; write the whole network's record to DIR")
+    parser.add_argument("--hints", type=int, nargs="+", metavar="N", help="train nothing; validate with N true hints")
+    parser.add_argument("--begin", metavar="RUN", help="a long training's folder, whose weights a new run begins with")
     parser.add_argument("--keep", help="folder for kept features (default: they are computed each time)")
     parser.add_argument("--minutes", type=float, help="stop after this many (default: never)")
     parser.add_argument("--samples", type=int, help="stop when the run has seen this many (default: never)")
@@ -79,23 +82,38 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if flags.whole:
             whole.write(flags.run, flags.encoder, flags.whole)
+        elif flags.hints:
+            _score(flags)
         else:
             _run(flags)
     except ColorizerError as error:
         parser.exit(error.exit_status, f"{error}\n")
 
 
+def _score(flags):
+    """Prints a run's scores with some numbers of hints, each a pixel of the hints' grid."""
+    if not flags.validate:
+        raise DataError("Scores need pictures. Received: --hints without --validate. Name FOLDER@LIST.")
+    encoder = backbone.tokens(saved.load(flags.encoder).model, flags.image_size)
+    decoder = token_decoder.build((flags.image_size,) * 2, encoder.output_shape[-1])
+    load_decoder(decoder, flags.run)
+    for given in flags.hints:
+        scores = Squares(picture_set(f"validation={flags.validate}"), encoder, flags.image_size, given).score(decoder)
+        print(f"hints={given}", *(f"{name}={value:.4f}" for name, value in scores.items()), flush=True)
+
+
 def _run(flags):
     settings = Settings(**{name: getattr(flags, name) for name in asdict(Settings())})
     sets = [picture_set(text) for text in flags.set]
     mixture = Mixture(sets, settings.image_size, settings.seed, settings.views)
-    encoder = keras.saving.load_model(flags.encoder, compile=False)
+    encoder = saved.load(flags.encoder).model
+    if encoder is None:
+        raise ClassifierError(f"A long training needs an encoder. Received: {flags.encoder}. Give a saved one.")
     described = {"encoder": Path(flags.encoder).stem, "sets": {s.name: [len(s.names), s.weight] for s in sets}}
-    run = LongRun(flags.run, settings, mixture, encoder, keep=flags.keep, described=described)
+    run = LongRun(flags.run, settings, mixture, encoder, keep=flags.keep, begin=flags.begin, described=described)
     check = None
     if flags.validate:
-        folder, _, names = flags.validate.partition("@")
-        one = picture_set(f"validation={folder}@{names}")
+        one = picture_set(f"validation={flags.validate}")
         check = Squares(one, run.features.encoder, settings.image_size).score
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, run.stop)

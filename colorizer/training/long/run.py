@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from colorizer import atomic_files, environment, weights
-from colorizer.errors import TrainingError
+from colorizer.errors import TrainingError, WeightsError
 from colorizer.methods.layers import backbone, code_table, hints, token_decoder
 from colorizer.training.long.kept_features import Features, KeptFeatures, fingerprint
 from colorizer.training.long.mixture import Mixture
@@ -67,10 +67,12 @@ class LongRun:
         mixture: the samples.
         encoder: from `vision_transformer` or a classifier, see `backbone.tokens`.
         keep: the folder for kept features, or None to compute them each time.
+        begin: decoder weights to begin with, of a run with the same encoder; None begins with random ones.
         described: what else config.json says.
 
     Raises:
         TrainingError: the folder holds a run with other settings or other pictures.
+        WeightsError: the weights to begin with are absent or do not fit.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class LongRun:
         encoder: keras.Model,
         *,
         keep: str | Path | None = None,
+        begin: str | Path | None = None,
         described: dict | None = None,
     ):
         self.folder, self.settings, self.mixture = Path(folder), settings, mixture
@@ -119,12 +122,16 @@ class LongRun:
         # XLA compiles for minutes on a CPU and gains nothing there; JAX always uses it.
         self.decoder.compile(optimizer, token_decoder.Loss(), metrics=[token_decoder.mse], jit_compile=False)
         optimizer.build(self.decoder.trainable_variables)
-        self.samples, self.seconds, self.history = 0, 0.0, []
-        if not self._resume():
-            token_decoder.start_from(self.decoder, self._prior())
-            self.average = [np.array(w) for w in self.decoder.get_weights()]
         # A second decoder in single precision shows what the moving average is worth.
         self.averaged = token_decoder.build((size, size), channels)
+        self.samples, self.seconds, self.history = 0, 0.0, []
+        if not self._resume():
+            if begin:
+                load_decoder(self.averaged, begin)
+                self.decoder.set_weights(self.averaged.get_weights())
+            else:
+                token_decoder.start_from(self.decoder, self._prior())
+            self.average = [np.array(w) for w in self.decoder.get_weights()]
 
     def _start_record(self, config):
         path = self.folder / "config.json"
@@ -167,8 +174,7 @@ class LongRun:
         last = self.folder / "last"
         state = {"samples": self.samples, "seconds": self.seconds, "history": self.history}
         state |= {"weights": f"{self.samples:09d}.weights.h5", "average": f"{self.samples:09d}.npz"}
-        with atomic_files.replacing(last / state["weights"]) as part:
-            self.decoder.save_weights(part)
+        atomic_files.write_bytes(last / state["weights"], weights.packed(self.decoder))
         with atomic_files.replacing(last / state["average"]) as part:
             np.savez(part, **{f"{i}": w for i, w in enumerate(self.average)})
         atomic_files.write_json(last / "state.json", state)
@@ -281,3 +287,23 @@ class LongRun:
                 pd.DataFrame(self.history).to_csv(part, index=False)
         else:
             self.save()
+
+
+def load_decoder(decoder: keras.Model, path: str | Path) -> None:
+    """Gives a decoder the weights of a file.
+
+    Args:
+        decoder: from `token_decoder.build`, for any size.
+        path: the weights file, or the run's folder that holds it.
+
+    Raises:
+        WeightsError: the file is absent or does not fit.
+    """
+    path = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
+    try:
+        decoder.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"The decoder's weights do not fit or are not there. Received: {path} ({str(error).splitlines()[0]}). "
+            f"Give a run that was trained with this encoder."
+        ) from error

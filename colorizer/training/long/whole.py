@@ -11,14 +11,14 @@ from colorizer import atomic_files, weights
 from colorizer.classifiers.encoders import saved
 from colorizer.errors import ClassifierError, WeightsError
 from colorizer.methods.vit_decoder import ViTDecoder
-from colorizer.training.long.run import WEIGHTS
+from colorizer.training.long.run import load_decoder
 
 
 def network(decoder: str | Path, encoder: keras.Model, image_size: int) -> keras.Model:
     """Joins an encoder and a trained decoder.
 
     Args:
-        decoder: the decoder's weights file.
+        decoder: the decoder's weights file, or the folder that holds it.
         encoder: what the decoder was trained with.
         image_size: side of the input, a multiple of 32.
 
@@ -29,13 +29,7 @@ def network(decoder: str | Path, encoder: keras.Model, image_size: int) -> keras
         WeightsError: the file is absent or does not fit.
     """
     whole = ViTDecoder().build(image_size, encoder)
-    try:
-        whole.get_layer("decoder").load_weights(decoder)
-    except (OSError, ValueError, KeyError) as error:
-        raise WeightsError(
-            f"The decoder's weights do not fit or are not there. Received: {decoder} ({str(error).splitlines()[0]}). "
-            f"Give the run that was trained with this encoder."
-        ) from error
+    load_decoder(whole.get_layer("decoder"), decoder)
     return whole
 
 
@@ -57,12 +51,8 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
     config, seen = json.loads(record.read_text(encoding="utf-8")), saved.load(str(encoder))
     if seen.model is None:
         raise ClassifierError(f"The network needs its encoder. Received: {encoder}. Give the saved encoder.")
-    whole = network(run / WEIGHTS, seen.model, config["image_size"])
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_files.replacing(folder / ("single." + weights.BEST)) as part:
-        whole.save_weights(part)
-        weights.halve(part, folder / weights.BEST)
-    (folder / ("single." + weights.BEST)).unlink()
+    whole = network(run, seen.model, config["image_size"])
+    atomic_files.write_bytes(folder / weights.BEST, weights.halved(weights.packed(whole)))
     atomic_files.write_text(folder / weights.ENCODER, ViTDecoder().encoder_of(whole).to_json())
     atomic_files.write_text(folder / "history.csv", (run / "history.csv").read_text(encoding="utf-8"))
     config |= {"method": ViTDecoder().name, "classifier": seen.name, "classifier_name": seen.name}

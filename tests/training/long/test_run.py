@@ -149,3 +149,36 @@ def test_the_whole_network_is_written_and_loaded(start, encoder, tmp_path):
     np.testing.assert_allclose(logits, expected, atol=0.05)  # half precision
     with pytest.raises(WeightsError, match="A long training has a config.json. Received: nowhere"):
         whole.write("nowhere", tmp_path / "small.keras", tmp_path)
+
+
+def test_a_run_begins_with_anothers_weights_at_another_size(start, picture_folder, encoder, tmp_path):
+    run = start("run")
+    run.train(samples=16)
+    names = tuple(sorted(path.name for path in picture_folder.iterdir()))
+    settings = Settings(**(SETTINGS.__dict__ | {"image_size": 48}))
+    mixture = Mixture([PictureSet("drawn", picture_folder, names, 1)], 48, views=1)
+    other = LongRun(tmp_path / "other", settings, mixture, encoder, begin=tmp_path / "run")
+    assert other.samples == 0
+    for mine, theirs in zip(other.average, run.average, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-3)
+    with pytest.raises(WeightsError, match="do not fit or are not there. Received: .*nowhere"):
+        LongRun(tmp_path / "third", settings, mixture, encoder, begin=tmp_path / "nowhere")
+
+
+def test_the_command_trains_goes_on_and_scores_hints(picture_folder, encoder, tmp_path, capsys):
+    encoder.save(tmp_path / "small.keras")
+    (tmp_path / "list.txt").write_text("picture_00.png\npicture_01.png\n")
+    flags = ["--run", str(tmp_path / "run"), "--encoder", str(tmp_path / "small.keras"), "--image-size", "32"]
+    validated = ["--validate", f"{picture_folder}@{tmp_path / 'list.txt'}"]
+    training = [*flags, *validated, "--set", f"drawn={picture_folder}", "--batch-size", "4", "--precision", "float32"]
+    command.main([*training, "--samples", "8"])
+    command.main([*training, "--samples", "16"])
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    assert history.samples.tolist() == [8, 16]
+    assert history.val_psnr.notna().all()
+    command.main([*flags, *validated, "--hints", "0", "3"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["hints=0", "hints=3"]
+    with pytest.raises(SystemExit):
+        command.main([*flags, "--hints", "1"])
+    assert "--hints without --validate" in capsys.readouterr().err
