@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from colorizer import cli, config, methods
-from colorizer.errors import ClassifierError, ColorizerError, LabelsError, TrainingError, WeightsError
+from colorizer.errors import ColorizerError, LabelsError, TrainingError, WeightsError
 
 PROG = "python -m colorizer train"
 
@@ -113,6 +113,7 @@ def check_inputs(chosen) -> None:
     Raises:
         DataError, LabelsError, WeightsError, ClassifierError, TrainingError: what is missing, and what to do.
     """
+    from colorizer.classifiers import classifier
     from colorizer.data import datasets
 
     datasets.find(chosen.dataset, chosen.data_dir, chosen.seed)
@@ -123,12 +124,9 @@ def check_inputs(chosen) -> None:
             f"--init-weights is a run's folder, its weights file, or shipped. "
             f"Received: {chosen.init_weights}, which is not there."
         )
-    method, classifier = methods.declared(chosen.method), chosen.classifier.rpartition(":")[2]
-    if (method.uses_vector or method.uses_encoder) and _is_path(classifier) and not Path(classifier).is_file():
-        raise ClassifierError(
-            f"--classifier is a name, none, or a saved Keras classifier. "
-            f"Received: {chosen.classifier}, which is not a file here."
-        )
+    method = methods.declared(chosen.method)
+    if method.uses_vector or (method.uses_encoder and not chosen.init_weights):
+        classifier.check(chosen.classifier)
     if chosen.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise TrainingError(
             f"--tensorboard needs the package tensorboard: pip install tensorboard. Received: {chosen.tensorboard}"

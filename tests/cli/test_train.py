@@ -67,7 +67,8 @@ def start_run(folder, **recorded):
         (["--run", "nowhere", "--resume"], "There is no run to resume in nowhere. Leave --resume out"),
         (["--resume"], "There is no run of this method and data set to resume"),
         (["--run", "damaged", "--resume"], "damaged/config.json is damaged"),
-        (["--dataset", "pictures", "--classifier", "a/b.keras"], "Received: a/b.keras, which is not a file here"),
+        (["--dataset", "pictures", "--classifier", "a/b.keras"], "a/b.keras"),
+        (["--dataset", "pictures", "--classifier", "efficientnet_lite9"], "efficientnet_lite9"),
         (["--dataset", "pictures", "--init-weights", "runs/nowhere"], "Received: runs/nowhere, which is not there"),
         (
             ["--dataset", "pictures", "--method", "let_there_be_color", "--labels", "instances.json"],
