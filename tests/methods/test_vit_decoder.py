@@ -112,9 +112,6 @@ class OneBatch(keras.utils.PyDataset):
         ab_norm = np.random.default_rng(2).uniform(-0.3, 0.3, (2, 1, 1, 2)).astype(np.float32)
         return (l_norm_of(2), np.zeros((2, 1000), np.float32)), np.broadcast_to(ab_norm, (2, 64, 64, 2))
 
-    def unaugmented(self, most):
-        return self
-
 
 @pytest.mark.parametrize(("rate", "stays"), [(0.0, True), (0.5, False)])
 def test_the_encoder_stays_as_it_is_unless_it_has_a_rate(network, rate, stays):
