@@ -13,6 +13,7 @@ import json
 import os
 import warnings
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 BEST = "best.weights.h5"
 RECORD = "config.json"
 ENCODER = "encoder.json"
+SCALE = "scale"  # of a quantized array: its attribute with one factor a channel
+LEAST_QUANTIZED = 4096  # weights; smaller arrays gain nothing
 PLACE = "COLORIZER_WEIGHTS"  # environment variable: other weights for whoever names none
 DEFAULT = "shipped"  # what is used if nothing is named: the first of SHIPPED
 # Weights that come with the package: a folder like a run's, and the sha256 of its weights file.
@@ -83,7 +86,7 @@ def load(weights: str | Path) -> Trained:
         with warnings.catch_warnings():
             # Keras only warns of some parts that a file lacks, and leaves them random: colors would be noise.
             warnings.simplefilter("error", UserWarning)
-            network.load_weights(path)
+            network.load_weights(_readable(path))
     except (OSError, zipfile.BadZipFile) as error:
         raise WeightsError(
             f"{path} cannot be read as Keras weights: it is cut short, damaged, or another kind of file. "
@@ -262,6 +265,54 @@ def halved(data: bytes) -> bytes:
     Returns:
         The bytes of such a file. Rounding moves a prediction by less than 1e-3 in ab/128 (tested).
     """
+
+    def store(parent, name, values):
+        half = np.ndim(values) >= 2 and np.abs(values).max(initial=0) < np.finfo(np.float16).max
+        return parent.create_dataset(name, data=values.astype(np.float16) if half else values)
+
+    return _rewritten(data, store)
+
+
+def quantized(data: bytes) -> bytes:
+    """A weights file with its large kernels as whole numbers of one byte: half of what `halved` takes.
+
+    Each channel of the last axis has a scale of its own, so that its largest weight becomes 127. Small kernels are
+    halved and vectors stay as they are. `load` turns the numbers back.
+
+    Args:
+        data: of a `.weights.h5` file, single precision; an optimizer's state in it is left out.
+
+    Returns:
+        The bytes of such a file. Each weight moves by at most 1/254 of its channel's largest one.
+    """
+
+    def store(parent, name, values):
+        if np.ndim(values) < 2 or values.size < LEAST_QUANTIZED:
+            return parent.create_dataset(name, data=values.astype(np.float16) if np.ndim(values) >= 2 else values)
+        largest = np.abs(values).max(axis=tuple(range(values.ndim - 1)))
+        scale = (np.where(largest > 0, largest, 1) / 127).astype(np.float32)
+        stored = parent.create_dataset(name, data=np.rint(values / scale).astype(np.int8))
+        stored.attrs[SCALE] = scale
+        return stored
+
+    return _rewritten(data, store)
+
+
+def dequantized(data: bytes) -> bytes:
+    """The file of `quantized` as Keras reads it, in single precision; any other file as it is.
+
+    Args:
+        data: of a `.weights.h5` file.
+    """
+
+    def store(parent, name, values):
+        return parent.create_dataset(name, data=values)
+
+    return _rewritten(data, store)
+
+
+def _rewritten(data: bytes, store: Callable) -> bytes:
+    """A weights file whose arrays went through `store(parent, name, values)`, without an optimizer's state."""
     import h5py
 
     target = io.BytesIO()
@@ -270,14 +321,26 @@ def halved(data: bytes) -> bytes:
         def copy(name, item):
             if name.split("/")[0] == "optimizer":
                 return
+            attributes = dict(item.attrs)
             if isinstance(item, h5py.Dataset):
-                values = item[()]
-                half = np.ndim(values) >= 2 and np.abs(values).max(initial=0) < np.finfo(np.float16).max
-                copied = new.create_dataset(name, data=values.astype(np.float16) if half else values)
+                scale = attributes.pop(SCALE, None)
+                copied = store(new, name, item[()] if scale is None else item[()] * scale)
             else:
                 copied = new.require_group(name)
-            copied.attrs.update(item.attrs)
+            copied.attrs.update(attributes)
 
         new.attrs.update(old.attrs)
         old.visititems(copy)
     return target.getvalue()
+
+
+def _readable(path: Path) -> Path | _Memory:
+    """What Keras can load: the file itself, or in memory what a quantized one stands for."""
+    if path.suffix != ".h5":
+        return path
+    import h5py
+
+    with h5py.File(path) as file:
+        scales = []
+        file.visititems(lambda name, item: scales.append(name) if SCALE in item.attrs else None)
+    return _Memory(dequantized(path.read_bytes())) if scales else path

@@ -106,3 +106,37 @@ def test_cheap_errors_come_before_keras(run):
     lines = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(lines) == 4 and lines[-1] == "[]"
     assert "absent" in lines[0] and "is damaged" in lines[1] and "Received: pale" in lines[2]
+
+
+def test_quantized_weights_take_a_quarter_and_predict_nearly_the_same(tmp_path):
+    method, rng = methods.get("efficientnet"), np.random.default_rng(0)
+    network = method.build(64)
+    single = weights.packed(network)
+    quantized = weights.quantized(single)
+    assert len(quantized) < 0.27 * len(single) < 0.54 * len(weights.halved(single))
+    (tmp_path / weights.BEST).write_bytes(quantized)
+    (tmp_path / weights.RECORD).write_text(json.dumps(RECORD | {"method": "efficientnet", "image_size": 64}))
+    loaded = weights.load(tmp_path).network
+    for mine, theirs in zip(loaded.get_weights(), network.get_weights(), strict=True):
+        largest = np.abs(theirs).max(axis=tuple(range(theirs.ndim - 1))) if theirs.ndim > 1 else np.abs(theirs)
+        assert (np.abs(mine - theirs) <= largest / 254 + 1e-3).all()
+        if theirs.ndim < 2:
+            np.testing.assert_array_equal(mine, theirs)
+    l_norm, vector = rng.uniform(-1, 1, (2, 64, 64, 1)).astype(np.float32), np.zeros((2, 1000), np.float32)
+    before, after = (method.predict_ab(one, l_norm, vector) for one in (network, loaded))
+    assert 0 < np.abs(after - before).mean() < 0.02 * np.abs(before).mean() + 0.003
+
+
+def test_dequantizing_is_exact_for_whole_numbers_and_leaves_other_files_as_they_are(tmp_path):
+    network = methods.get("efficientnet").build(32)
+    values = [np.rint(np.random.default_rng(1).uniform(-127, 127, w.shape)) for w in network.get_weights()]
+    for value in values:
+        if value.ndim > 1:
+            value.reshape(-1, value.shape[-1])[0] = 127
+    network.set_weights(values)
+    again = methods.get("efficientnet").build(32)
+    for data in (weights.dequantized(weights.quantized(weights.packed(network))), weights.packed(network)):
+        (tmp_path / weights.BEST).write_bytes(weights.dequantized(data))
+        again.load_weights(tmp_path / weights.BEST)
+        for mine, theirs in zip(again.get_weights(), values, strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-6)

@@ -102,15 +102,15 @@ def test_a_decoder_for_any_size_gives_the_same():
 class OneBatch(keras.utils.PyDataset):
     """The same pictures again and again."""
 
+    def unaugmented(self, most):
+        return self
+
     def __len__(self):
         return 4
 
     def __getitem__(self, index):
         ab_norm = np.random.default_rng(2).uniform(-0.3, 0.3, (2, 1, 1, 2)).astype(np.float32)
         return (l_norm_of(2), np.zeros((2, 1000), np.float32)), np.broadcast_to(ab_norm, (2, 64, 64, 2))
-
-    def unaugmented(self, most):
-        return self
 
 
 @pytest.mark.parametrize(("rate", "stays"), [(0.0, True), (0.5, False)])
