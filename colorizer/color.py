@@ -180,7 +180,7 @@ def _encode(linear, srgb):
     srgb -= np.float32(0.055 + _GAIN * _KNEE_LINEAR)
 
 
-def lab_to_rgb(lab: np.ndarray, dtype=np.uint8) -> np.ndarray:
+def lab_to_rgb(lab: np.ndarray, dtype: type[np.generic] = np.uint8) -> np.ndarray:
     """Converts CIE L*a*b* to sRGB; colours outside sRGB are clipped.
 
     Args:
@@ -243,7 +243,7 @@ def join(l_norm: np.ndarray, ab_norm: np.ndarray) -> np.ndarray:
     return np.concatenate([(l_norm + 1) * L_HALF, ab_norm * AB_SCALE], axis=-1).astype(np.float32)
 
 
-def merge(l: np.ndarray, ab_norm_hat: np.ndarray, dtype=np.uint8) -> np.ndarray:
+def merge(l: np.ndarray, ab_norm_hat: np.ndarray, dtype: type[np.generic] = np.uint8) -> np.ndarray:
     """Gives a photograph's own luminance the predicted colours.
 
     Args:

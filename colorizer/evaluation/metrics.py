@@ -39,7 +39,8 @@ def mse_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
     """Mean squared error of the colors, over pixels and both channels.
 
     Args:
-        ab_norm, ab_norm_hat: (..., 2) float, ab/128.
+        ab_norm: (..., 2) float, the true ab/128.
+        ab_norm_hat: the same shape, the predicted ab/128.
 
     Returns:
         0 and up, in units of ab/128 squared.
@@ -53,7 +54,8 @@ def psnr_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
     """PSNR of the colors alone, peak 1.
 
     Args:
-        ab_norm, ab_norm_hat: (..., 2) float, ab/128.
+        ab_norm: (..., 2) float, the true ab/128.
+        ab_norm_hat: the same shape, the predicted ab/128.
 
     Returns:
         dB; infinite for identical colors.
@@ -67,11 +69,11 @@ def psnr_rgb(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> float:
     """PSNR over all values of two sRGB pictures, peak 255.
 
     Args:
-        rgb_u8, rgb_u8_hat: (H, W, 3) uint8.
+        rgb_u8: (H, W, 3) uint8 sRGB, the original.
+        rgb_u8_hat: the same shape, the prediction.
 
     Returns:
         dB; infinite for identical pictures.
-
     """
     return _psnr(float(np.mean(np.square(np.subtract(rgb_u8, rgb_u8_hat, dtype=np.float64)))), RGB_PEAK)
 
@@ -80,7 +82,8 @@ def ssim_rgb(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> float:
     """Structural similarity, the mean of the three channels, uniform 7x7 window.
 
     Args:
-        rgb_u8, rgb_u8_hat: (H, W, 3) uint8, 7 pixels or more a side.
+        rgb_u8: (H, W, 3) uint8 sRGB, the original; 7 pixels or more a side.
+        rgb_u8_hat: the same shape, the prediction.
 
     Returns:
         -1..1; 1 for identical pictures.
@@ -94,7 +97,8 @@ def ciede2000(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> float:
     """Mean CIEDE2000 color difference over the pixels.
 
     Args:
-        rgb_u8, rgb_u8_hat: (H, W, 3) uint8 sRGB.
+        rgb_u8: (H, W, 3) uint8 sRGB, the original.
+        rgb_u8_hat: the same shape, the prediction.
 
     Returns:
         0 and up; 1 is about the smallest difference an eye sees.
@@ -127,7 +131,8 @@ def accuracy_argmax_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
     It does not say how close a color is; a constant brown scores the share of pixels with b > a.
 
     Args:
-        ab_norm, ab_norm_hat: (..., 2) float, ab/128. In a tie a counts as the larger, as in Keras.
+        ab_norm: (..., 2) float, the true ab/128. In a tie a counts as the larger, as in Keras.
+        ab_norm_hat: the same shape, the predicted ab/128.
 
     Returns:
         0..1.
@@ -151,7 +156,6 @@ def score(rgb_u8_truth: np.ndarray, ab_norm_hat: np.ndarray, l_norm_hat: np.ndar
 
     Raises:
         ValueError: the prediction has another size than the picture.
-
     """
     if ab_norm_hat.shape != (*rgb_u8_truth.shape[:2], 2):
         raise ValueError(

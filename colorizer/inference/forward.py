@@ -159,7 +159,10 @@ class Forward:
         """Predicts luminance as well as colors, for a method with `predict_lab`.
 
         Args:
-            pictures, vectors, size, batch_size: see `ab_norm`.
+            pictures: see `ab_norm`.
+            vectors: see `ab_norm`.
+            size: see `ab_norm`.
+            batch_size: see `ab_norm`.
 
         Returns:
             (B, size, size, 3) float32: L*/50 - 1, a/128, b/128.
