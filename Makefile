@@ -40,7 +40,7 @@ notebooks: $(VENV)/runtime
 	$(BIN)/python notebooks/build.py
 
 docs: $(VENV)/docs
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: $(VENV)/runtime
 	$(BIN)/python -m benchmarks

@@ -60,8 +60,10 @@ def made_from(file: str, recorded_size: str, source: object, size: str) -> Exist
     """Compares the photograph that a copy was made from with the one that asks.
 
     Args:
-        file, recorded_size: the first one's name and bytes, as recorded; the bytes may be "" (unknown).
-        source, size: the second one's.
+        file: the first one's name, as recorded.
+        recorded_size: its bytes, as recorded; "" where they are unknown.
+        source: the second one's name.
+        size: its bytes.
 
     Returns:
         An `Existing`.

@@ -201,7 +201,8 @@ def run(
         pairs: of `list_album`.
         work: colorizes a chunk; `chunk` with its options.
         size: photographs in a chunk; fewer where some cores would have none.
-        cpus, gpus: what one task takes.
+        cpus: that one task takes.
+        gpus: that one task takes.
 
     Yields:
         An `Outcome` for each pair, as chunks end. A photograph whose worker is lost `ATTEMPTS` times has failed.

@@ -136,7 +136,9 @@ def bootstrap_intervals(values: np.ndarray, seed: int = 42, resamples: int = 10_
 
     Args:
         values: (n, k) finite numbers, a row per picture.
-        seed, resamples, level: see `bootstrap_interval`.
+        seed: of the draws.
+        resamples: number of resampled means.
+        level: the share of them inside the interval.
 
     Returns:
         (k, 2) float64, the lower and the upper end of each column.

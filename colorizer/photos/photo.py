@@ -189,7 +189,9 @@ def _photo(image, path) -> Photo:
     return Photo(reader.upright(rgb, turn), alpha, gray, entries, notes)
 
 
-def write(path: str | Path, photo: Photo | np.ndarray, alpha: np.ndarray | None = None, quality: int = JPEG_QUALITY) -> None:
+def write(
+    path: str | Path, photo: Photo | np.ndarray, alpha: np.ndarray | None = None, quality: int = JPEG_QUALITY
+) -> None:
     """Writes a photograph under a temporary name and renames it: never half a file under `path`.
 
     It is marked as sRGB and carries EXIF, XMP, IPTC and resolution as far as the format holds them. PNG and

@@ -161,7 +161,8 @@ class Grid(keras.layers.Layer):
     """Sequences of some blocks -> (B, rows, columns, channels) float32: each token normalized, the class token dropped.
 
     Args:
-        rows, columns: of patches.
+        rows: of patches.
+        columns: of patches.
     """
 
     def __init__(self, rows: int, columns: int, **kwargs):

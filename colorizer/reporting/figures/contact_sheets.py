@@ -153,7 +153,8 @@ def extremes(best: Sequence[Group], worst: Sequence[Group], title: str) -> Pictu
     """Draws the best pairs of a predictor above its worst.
 
     Args:
-        best, worst: pairs with their numbers as labels, the most extreme first.
+        best: pairs with their numbers as labels, the best first.
+        worst: the same, the worst first.
         title: a line above.
 
     Returns:

@@ -179,8 +179,9 @@ def gains(truth: Predictions, predictors: Mapping[str, Predictions], test_set: s
     """Draws the error of each predictor when its colors are made weaker or stronger.
 
     Args:
-        truth, test_set: as in `color_statistics.errors`.
+        truth: from `color_statistics.truths`.
         predictors: label -> its colors.
+        test_set: the list.
 
     Returns:
         A PNG: the error, as a share of all-gray's, over the gain; a dot where the colors are as strong as the truth's.

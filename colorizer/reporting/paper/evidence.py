@@ -71,7 +71,8 @@ def unpaired(one: pd.Series, other: pd.Series) -> tuple[float, float, float]:
     """The difference of two means over different pictures and its 95 % interval (Welch 1947, normal approximation).
 
     Args:
-        one, other: finite values, two or more each.
+        one: finite values, two or more.
+        other: the same.
     """
     gap, error = float(one.mean() - other.mean()), float(np.hypot(one.sem(), other.sem()))
     return gap, gap - _NORMAL_95 * error, gap + _NORMAL_95 * error

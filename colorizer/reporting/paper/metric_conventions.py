@@ -136,7 +136,8 @@ def measure(data_dir: str | Path | None = None, limit: int | None = None, seed: 
     """Measures all of this on the test lists that are here.
 
     Args:
-        data_dir, limit: as in `test_sets.find`.
+        data_dir: as in `test_sets.find`.
+        limit: as in `test_sets.find`.
         seed: of the made-up predictions and their pictures.
 
     Returns:

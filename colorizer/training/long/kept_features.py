@@ -62,7 +62,8 @@ class KeptFeatures(Features):
         folder: where they are kept; made if it is not there.
         key: JSON values that say of what they are; another key must have another folder.
         rows: how many pictures there are.
-        encoder, batch_size: see `Features`.
+        encoder: see `Features`.
+        batch_size: see `Features`.
 
     Raises:
         DataError: the folder holds features of something else, or the disk is too small.
