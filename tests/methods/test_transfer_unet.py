@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from test_colorful import TRAINS, run_on_jax
 
 from colorizer import color, methods, weights
 from colorizer.config import resolve
@@ -242,3 +243,9 @@ def test_several_data_sets_are_one(tmp_path):
     assert everything == [f"{name}/{i}.png" for name in ("coco", "paintings") for i in range(3)]
     with pytest.raises(DataError, match="Received: no nonsense in "):
         datasets.find("coco+nonsense", tmp_path)
+
+
+@pytest.mark.slow
+def test_trains_on_jax_compiled():
+    code = TRAINS.replace("(32)", "(64)").replace("settings(method)", 'settings(method, classifier="none")')
+    assert run_on_jax(code, "transfer_unet").strip() == "trained"
