@@ -11,10 +11,9 @@
 # %% [markdown]
 # # 4. Why brown?
 #
-# Pictures unlike its training set "looked mostly brown", says the paper of its network. The loss asks for it. A
-# grey shirt may have been red or blue or green; the prediction with the least squared error is the mean of what it
-# may have been, and the mean of many colours is a dull one. The truth leans to the warm side of grey, so the dull
-# one is brown.
+# The paper says that pictures unlike its training set "looked mostly brown". The loss explains it. A gray shirt may
+# have been red, blue or green. The prediction with the least squared error is the mean of these colors, and the mean
+# of many colors is dull. Most true colors are warm, so the dull color is brown.
 
 # %%
 from pathlib import Path
@@ -23,19 +22,21 @@ import numpy as np
 import pandas as pd
 
 from colorizer import experiments
+from colorizer.data import datasets
 from colorizer.evaluation import color_statistics, scores
 from colorizer.reporting import markdown
 from colorizer.reporting.figures import contact_sheets, gallery, plots
 
 RESULTS = Path("../results")
+print(datasets.missing(scores.TEST_LISTS) or "All test lists are on this machine.")
 view = gallery.open_all(RESULTS)
-colours = view.colors(gallery.description)
-truth = colours[color_statistics.TRUTH]
-predictors = {label: kept for label, kept in colours.items() if label != color_statistics.TRUTH}
+colors = view.colors(gallery.description)
+truth = colors[color_statistics.TRUTH]
+predictors = {label: predicted for label, predicted in colors.items() if label != color_statistics.TRUTH}
 
 # %% [markdown]
-# Red, yellow, green and blue, equally likely, and their mean; then the mean colour of each training set, the best
-# answer of one who does not look at the picture. All at middle grey.
+# Red, yellow, green and blue, and their mean; then the mean color of each training set, the best prediction that
+# ignores the picture. All at middle gray.
 
 # %%
 swatches = {"red": (0.5, 0.4), "yellow": (0, 0.55), "green": (-0.4, 0.3), "blue": (0.15, -0.5)}
@@ -46,30 +47,28 @@ contact_sheets.sheet(
 )
 
 # %% [markdown]
-# ## Where the colours of truth and predictions lie
+# ## The colors of truth and predictions
 #
-# Shares of the pixels, logarithmic; the red line holds 95 % of the truth's.
+# Shares of the pixels, on a logarithmic scale; the red line surrounds 95 % of the true colors. Pictures are needed for
+# this drawing; `results/figures/ab-histograms.png` is the committed one.
 
 # %%
 plots.histograms(view.colors(gallery.figure_label))
 
 # %% [markdown]
-# `chroma` is the mean strength of the colours in Lab units, `spread` the distance from the predictor's own mean
-# colour (0 would be one tint for everything), `near_gray` the share of pixels with a chroma under 10, `warm` the
-# share with a > 0 and b > 0. Trained by squared error, the paper's network has half the truth's chroma or less
-# and a fraction of its spread. On paintings it is one tint, and a warm one; on COCO, where its encoder is known to live
-# (`results/experiments/alive.jsonl`), it has two fifths of the spread of photographs.
+# `chroma` is the mean strength of the colors in Lab units. `spread` is the distance from the predictor's own mean
+# color; 0 is one tint for everything. `near_gray` is the share of pixels with a chroma under 10, `warm` the share with
+# a > 0 and b > 0. Trained by squared error, the paper's network has much less chroma and spread than the truth.
 
 # %%
-color_statistics.table(colours).round(2)
+color_statistics.table(colors).round(2)
 
 # %% [markdown]
-# ## What stronger colours would cost
+# ## The cost of stronger colors
 #
-# Take a prediction as it is and multiply its a and b by a gain. `best_gain` is the one with the least squared
-# error. It is near 1 for a network that was trained by squared error: it is as pale as its loss wants it.
-# `vivid_gain` makes the colours as strong as the truth's (the dots below), and then the error is about that of no
-# colour, or more: whoever does not know which colour it is pays for showing one.
+# Multiply the predicted a and b by a gain. `best_gain` gives the least squared error. It is near 1 for a network
+# trained by squared error: its colors are as pale as its loss asks for. `vivid_gain` makes the colors as strong as the
+# true ones (the dots below). Then the error is about that of no color, or larger.
 
 # %%
 color_statistics.gains(truth, predictors).round(2)
@@ -80,9 +79,9 @@ plots.gains(truth, predictors, "coco")
 # %% [markdown]
 # ## What rebalancing and the GAN change
 #
-# Colorful predicts a distribution over 313 colours, counts rare ones more in its loss, and shows a colour from
-# nearer the distribution's peak than its mean is. The GAN is told by a second network that dull pictures look
-# wrong. Both are paid for in error. Means over the test lists, `metrics.csv`:
+# Colorful predicts a distribution over 313 colors, gives rare colors more weight in its loss, and decodes a color
+# nearer to the distribution's peak. The GAN's discriminator penalizes dull pictures. Both increase the error. Means
+# over the test lists, from `metrics.csv`:
 
 # %%
 table = scores.read(RESULTS / "metrics.csv")
@@ -93,10 +92,9 @@ measures = ["colourfulness", "colourfulness_truth", "mse_ab", "psnr_rgb", "ciede
 table.groupby(kinds)[measures].mean().round(4)
 
 # %% [markdown]
-# Those runs are short and differ in everything at once. One network rebalanced by degrees tells more: the transfer
-# U-Net predicts a distribution of colours too, and it can be divided by how frequent each colour is in training, to the
-# power `rebalance` (0: not at all). Nothing else changes, and no training is needed. Validation pictures,
-# `results/experiments/looks.jsonl`:
+# Those runs are short and differ in many ways. A single network shows the effect of rebalancing alone. The transfer
+# U-Net also predicts a distribution of colors; here it is divided by each color's frequency in training, to the power
+# `rebalance` (0: not at all). No training is needed. Validation pictures, from `results/experiments/looks.jsonl`:
 
 # %%
 looks = pd.read_json(RESULTS / "experiments" / "looks.jsonl", lines=True)
@@ -104,9 +102,9 @@ looks = looks[(looks.gain == 1) & (looks.temperature == 1) & looks.windows.isna(
 looks[["dataset", "rebalance", *measures]].round(4).reset_index(drop=True)
 
 # %% [markdown]
-# The colours get stronger step by step, and CIEDE2000 gets worse with them.
+# The colors get stronger step by step, and CIEDE2000 gets worse.
 #
-# Colourfulness is a number about the picture alone: strong wrong colours have it too. The same pictures by the proposed
+# Colorfulness does not compare with the truth: strong wrong colors score high too. The same pictures by the paper's
 # network trained on COCO and, below, by the GAN; truth left, prediction right:
 #
 # ![24 pairs](../results/figures/contact-efficientnet-coco-64.jpg)

@@ -1,44 +1,19 @@
 """Makes the notebooks from the scripts beside them and runs them: `make notebooks`, or this file with some names.
 
-A notebook is never edited: its script is, in the percent format (`# %%` begins a cell), which Jupytext and editors
-open as a notebook too. What may differ from run to run without meaning (times, progress bars) is left out of the
-outputs, and an output that names a folder of this machine is refused.
+Edit the script, never the notebook. Jupytext reads the script (the percent format: `# %%` begins a cell), nbclient
+runs it. Ours is what the outputs leave out: progress bars, versions, and every path of this machine.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-_KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-_MACHINE = re.compile(r"(/(home|root|tmp|work|Users)/|[A-Z]:\\\\Users)\S*")
-
-
-def cells_of(script: str) -> list[dict]:
-    """The cells of a script in the percent format.
-
-    Args:
-        script: its text.
-
-    Returns:
-        {"cell_type": "code" or "markdown", "source": text, "metadata": {}, or its tags} each.
-
-    Source: https://jupytext.readthedocs.io, "The percent format".
-    """
-    cells = []
-    for part in re.split(r"^# %%", script, flags=re.MULTILINE)[1:]:
-        head, _, source = part.partition("\n")
-        markdown, tags = "[markdown]" in head, re.search(r"tags=(\[.*\])", head)
-        source = source.strip("\n")
-        if markdown:
-            source = re.sub(r"^# ?", "", source, flags=re.MULTILINE)
-        metadata = {"tags": json.loads(tags[1])} if tags else {}
-        cells.append({"cell_type": "markdown" if markdown else "code", "source": source, "metadata": metadata})
-    return cells
+# An absolute path of two parts or more; not the end of an HTML tag, of a relative path or of an address.
+_ABSOLUTE = re.compile(r"(?<![\w.<:/*~-])(?:/[\w.~-]+/[\w.~-]+|[A-Z]:\\+\w)\S*")
 
 
 def scripts() -> list[Path]:
@@ -46,72 +21,61 @@ def scripts() -> list[Path]:
     return sorted(HERE.glob("[0-9]*.py"))
 
 
-def tidy(outputs: list[dict]) -> list[dict]:
-    """A cell's outputs without progress bars and warnings. Source: ours."""
-    return [output for output in outputs if output.get("name") != "stderr"]
+def read(script: Path):
+    """Reads a script as a notebook without outputs; its metadata and cell ids are the same each time."""
+    import jupytext
+
+    notebook = jupytext.read(script)
+    notebook.metadata["jupytext"].pop("text_representation", None)
+    for number, cell in enumerate(notebook.cells, 1):
+        cell.id = f"cell-{number:02d}"
+    return notebook
 
 
 def machine_path(outputs: list[dict]) -> str | None:
-    """The first folder of this machine that an output names, or None. Pictures are not looked into."""
-    texts = [text for o in outputs for text in _texts(o)]
-    own = [os.environ["COLORIZER_DATA"]] if os.environ.get("COLORIZER_DATA", "").strip("./") else []
-    for text in texts:
-        if found := _MACHINE.search(text):
-            return found[0]
-        if named := next((path for path in own if path in text), None):
-            return named
+    """The first absolute path that an output names, or None. Pictures are not searched."""
+    for output in outputs:
+        data = {kind: text for kind, text in output.get("data", {}).items() if not kind.startswith("image/")}
+        for text in [output.get("text", ""), *data.values(), output.get("traceback", "")]:
+            if match := _ABSOLUTE.search("".join(text)):
+                return match[0]
     return None
 
 
-def _texts(output):
-    """All text of an output; nbformat keeps it as one string, a file as a list of lines."""
-    data = {k: v for k, v in output.get("data", {}).items() if not k.startswith("image/")}
-    for value in [output.get("text", ""), *data.values(), output.get("traceback", "")]:
-        yield "".join(value) if isinstance(value, list) else str(value)
-
-
 def build(script: Path) -> Path:
-    """Runs a script's cells in a new kernel and writes the notebook beside it.
+    """Runs a script in a new kernel and writes the notebook beside it.
 
     Args:
-        script: from `scripts`.
+        script: in the percent format.
 
     Returns:
         The notebook's path.
 
     Raises:
-        SystemExit: an output names a folder of this machine.
+        SystemExit: an output names a path of this machine.
         nbclient.exceptions.CellExecutionError: a cell failed.
-
-    Source: ours.
     """
-    import nbformat
+    import jupytext
     from nbclient import NotebookClient
 
-    made = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
-    cells = [
-        made[cell["cell_type"]](cell["source"], metadata=cell["metadata"], id=f"cell-{number:02d}")
-        for number, cell in enumerate(cells_of(script.read_text(encoding="utf-8")), 1)
-    ]
-    notebook = nbformat.v4.new_notebook(
-        cells=cells, metadata={"jupytext": {"formats": "ipynb,py:percent"}, "kernelspec": _KERNEL}
-    )
-    if own := os.environ.get("COLORIZER_DATA"):
-        os.environ["COLORIZER_DATA"] = str(Path(own).resolve())  # a kernel runs in another folder than its person
-    NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(HERE)}}, record_timing=False).execute()
-    notebook.metadata = {"jupytext": {"formats": "ipynb,py:percent"}, "kernelspec": _KERNEL}
+    notebook = read(script)
+    if data := os.environ.get("COLORIZER_DATA"):
+        os.environ["COLORIZER_DATA"] = str(Path(data).resolve())  # the kernel starts in another folder
+    resources = {"metadata": {"path": str(script.parent)}}
+    NotebookClient(notebook, timeout=1800, resources=resources, record_timing=False).execute()
+    notebook.metadata.pop("language_info", None)  # the version of Python
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = tidy(cell.outputs)
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             if path := machine_path(cell.outputs):
-                sys.exit(f"{script.name}: an output names a folder of this machine, {path}; its cell:\n{cell.source}")
+                sys.exit(f"{script.name}: an output names a path of this machine: {path}. Its cell:\n{cell.source}")
     target = script.with_suffix(".ipynb")
-    target.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    jupytext.write(notebook, target)
     return target
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:]
+    names = tuple(sys.argv[1:]) or ("",)
     for one in scripts():
-        if not wanted or any(one.name.startswith(name) for name in wanted):
+        if one.name.startswith(names):
             print(build(one), flush=True)

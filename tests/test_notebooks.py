@@ -1,10 +1,11 @@
-"""The notebooks: one with their scripts, run as committed, and runnable without the real data and without a network."""
+"""The notebooks agree with their scripts, ran as a whole, and run without the real data and without a network."""
 
 import ast
 import importlib.util
 import json
 import re
 import shutil
+import socket
 
 import cv2
 import numpy as np
@@ -13,12 +14,14 @@ import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 from conftest import REPOSITORY, draw_picture
 
+from colorizer.data import datasets
 from colorizer.evaluation import predictions, scores, test_sets
 from colorizer.reporting.build import write_tables
 from colorizer.reporting.figures import gallery
 
 FOLDER = REPOSITORY / "notebooks"
-NAMES = ["01_data", "02_train", "03_tables", "04_why_brown"]
+NAMES = ["01_data", "02_train", "03_tables", "04_why_brown", "05_colorize_your_photos"]
+NEED_DATA = {"01_data", "02_train", "04_why_brown"}
 SMALLER = {"PICTURES": "4", "EPOCHS": "2", "SIDE": "32"}  # of the cell tagged "parameters"
 
 
@@ -33,7 +36,9 @@ build = _build()
 
 
 def script(name):
-    return build.cells_of((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+    """The cells of a script, as Jupytext reads it."""
+    cells = build.read(FOLDER / f"{name}.py").cells
+    return [{"cell_type": c.cell_type, "source": c.source, "metadata": dict(c.metadata)} for c in cells]
 
 
 def notebook(name):
@@ -59,9 +64,11 @@ def test_outputs_are_those_of_one_whole_run_and_name_no_machine(name):
     code = [cell for cell in notebook(name)["cells"] if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
     outputs = [output for cell in code for output in cell["outputs"]]
-    assert {output["output_type"] for output in outputs} == {"execute_result"}  # no error, no progress bar
-    assert any("image/png" in output["data"] for output in outputs)
+    assert {output["output_type"] for output in outputs} <= {"execute_result", "stream"}  # no error
+    assert {output.get("name", "stdout") for output in outputs} == {"stdout"}  # no progress bar
+    assert any({"image/png", "image/jpeg"} & set(output.get("data", ())) for output in outputs)
     assert build.machine_path(outputs) is None
+    assert "Not on this machine" not in json.dumps(outputs)
     assert (FOLDER / f"{name}.ipynb").stat().st_size < 250_000
 
 
@@ -77,16 +84,37 @@ def test_the_tables_shown_are_those_in_results():
     assert pages == current, "results/ has changed since: python notebooks/build.py 01 03 04 (extra [notebooks])"
 
 
-def test_a_folder_of_this_machine_in_an_output_is_found(monkeypatch):
-    monkeypatch.setenv("COLORIZER_DATA", "/data/mine")
-    for text, found in (
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
         ("read from /home/me/x.png, twice", "/home/me/x.png,"),
-        ("in /data/mine/coco", "/data/mine"),
-        ("../results and a/b", None),
-    ):
-        assert build.machine_path([{"output_type": "stream", "text": text}]) == found
-        assert build.machine_path([{"output_type": "execute_result", "data": {"text/html": [text]}}]) == found
-    assert build.machine_path([{"output_type": "display_data", "data": {"image/png": "/tmp/AAAA"}}]) is None
+        ("in /data/coco", "/data/coco"),
+        (r"C:\Users\me", r"C:\Users\me"),
+        ("../results and a/b/c", None),
+        ("<td>1</td></tr> at https://example.org/a/b", None),
+    ],
+)
+def test_a_path_of_this_machine_in_an_output_is_found(text, path):
+    assert build.machine_path([{"output_type": "stream", "text": text}]) == path
+    assert build.machine_path([{"output_type": "execute_result", "data": {"text/html": [text]}}]) == path
+    assert build.machine_path([{"output_type": "display_data", "data": {"image/png": text}}]) is None
+
+
+def test_a_script_becomes_a_notebook(tmp_path):
+    pytest.importorskip("nbclient", reason='pip install -e ".[notebooks]" -c constraints.txt')
+    pytest.importorskip("ipykernel", reason='pip install -e ".[notebooks]" -c constraints.txt')
+    path = tmp_path / "1_sum.py"
+    path.write_text("# %% [markdown]\n# # A sum\n\n# %%\nimport sys\n\nprint('50 %', file=sys.stderr)\n1 + 1\n")
+    target = build.build(path)
+    before = target.read_bytes()
+    heading, code = json.loads(before)["cells"]
+    assert "".join(heading["source"]) == "# A sum"
+    assert [output["data"]["text/plain"] for output in code["outputs"]] == [["2"]]
+    assert build.build(path).read_bytes() == before
+    path.write_text(f"# %%\nprint({str(tmp_path)!r})\n")
+    with pytest.raises(SystemExit, match="path of this machine"):
+        build.build(path)
+    assert target.read_bytes() == before
 
 
 @pytest.fixture(scope="module")
@@ -156,19 +184,51 @@ def shown_by(cells) -> list:
     return found
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_script_runs_on_drawn_pictures(name, in_small_world):
+def small_script(name):
+    """The cells of a script, with the parameters of a quick run."""
     cells = script(name)
     for cell in cells:
-        if "parameters" in cell["metadata"].get("tags", ()):
+        if name == "02_train" and "parameters" in cell["metadata"].get("tags", ()):
             for parameter, value in SMALLER.items():
                 cell["source"], changed = re.subn(rf"(?m)^{parameter} = .*$", f"{parameter} = {value}", cell["source"])
                 assert changed == 1
-    found = shown_by(cells)
-    rich = [
-        getattr(one, f"_repr_{kind}_", lambda: None)() for one in found for kind in ("png", "jpeg", "markdown", "html")
-    ]
-    assert sum(bool(one) for one in rich) >= 4
+    return cells
+
+
+def rich(shown) -> int:
+    """How many of these a notebook displays as more than text."""
+    kinds = ("png", "jpeg", "markdown", "html")
+    return sum(bool(getattr(one, f"_repr_{kind}_", lambda: None)()) for one in shown for kind in kinds)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_script_runs_on_drawn_pictures(name, in_small_world, capsys):
+    assert rich(shown_by(small_script(name))) >= 2
+    assert "Not on this machine" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_script_ends_well_without_data_and_network(name, in_small_world, monkeypatch, capsys, tmp_path):
+    def no_network(*args, **kwargs):
+        raise AssertionError("a notebook asks the network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    monkeypatch.delenv("COLORIZER_DATA")
+    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path))
+    assert rich(shown_by(small_script(name))) >= 2
+    lines = [line for line in capsys.readouterr().out.splitlines() if "Not on this machine" in line]
+    assert len(lines) == (name in NEED_DATA)
+    assert all("COLORIZER_DATA" in line for line in lines)
+
+
+def test_a_notebook_says_what_is_missing(in_small_world, monkeypatch, tmp_path):
+    assert datasets.missing(["coco", "sample"]) == ""
+    monkeypatch.delenv("COLORIZER_DATA")
+    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path))
+    assert datasets.is_here("sample") and not datasets.is_here("coco")
+    line = datasets.missing(["coco", "sample", "ood"])
+    assert line.startswith("Not on this machine: coco, ood.") and "coco/, ood/" in line and "\n" not in line
 
 
 def test_a_gallery_of_records_draws_what_evaluation_draws(in_small_world):

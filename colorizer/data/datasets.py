@@ -117,6 +117,22 @@ def check(name: str, data_dir: str | Path | None = None) -> None:
         find(name, data_dir)
 
 
+def is_here(name: str) -> bool:
+    """Whether one set can be used without a download; `sample` always can."""
+    return name == "sample" or _place(name, None, joined=False) is not None
+
+
+def missing(names: Sequence[str]) -> str:
+    """One line that says which sets are not on this machine and what to do; "" where all are here."""
+    absent = [name for name in names if not is_here(name)]
+    if not absent:
+        return ""
+    return (
+        f"Not on this machine: {', '.join(absent)}. Set COLORIZER_DATA to the folder that holds "
+        f"{', '.join(f'{name}/' for name in absent)}; `python train.py --dataset coco` downloads coco."
+    )
+
+
 def find(name: str, data_dir: str | Path | None = None, seed: int = 42) -> Dataset:
     """Finds a data set: in `data_dir`, $COLORIZER_DATA/<name>, the user's cache, or by a download.
 

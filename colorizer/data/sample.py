@@ -44,16 +44,26 @@ def make() -> Path:
     return once(folder, fill)
 
 
-def _crops(file: str, folder: Path) -> list[str]:
-    """Writes a grid of square crops of one installed photograph; returns their names."""
-    path = resources.files("skimage") / "data" / file
+def photograph(file: str) -> Path:
+    """The path of a photograph that scikit-image installs, such as `chelsea.png`.
+
+    Raises:
+        DataError: it is not there.
+    """
+    path = Path(str(resources.files("skimage") / "data" / file))
     if not path.is_file():
         raise DataError(
             f"scikit-image should have installed {file}. Received: no such file. "
             "Run: pip install --force-reinstall scikit-image"
         )
-    with path.open("rb") as stream, Image.open(stream) as photograph:
-        rgb = photograph.convert("RGB")
+    return path
+
+
+def _crops(file: str, folder: Path) -> list[str]:
+    """Writes a grid of square crops of one installed photograph; returns their names."""
+    path = photograph(file)
+    with Image.open(path) as opened:
+        rgb = opened.convert("RGB")
     side = max(SIDE, int(SHARE * min(rgb.size)))
     names = []
     for index in range(GRID**2):

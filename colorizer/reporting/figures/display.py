@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from colorizer import atomic_files
+from colorizer import atomic_files, images
 
 _QUALITY = 78  # of JPEG: a contact sheet of 24 pairs stays under 90 KB
 
@@ -95,6 +95,27 @@ def stacked(pictures: Sequence[Picture]) -> Picture:
     """
     drawings = [np.asarray(Image.open(io.BytesIO(one.data)).convert("RGB")) for one in pictures]
     return png(np.concatenate(drawings), 1)
+
+
+def rows(pictures: Sequence[Sequence[np.ndarray]], height: int = 240) -> Picture:
+    """Puts photos next to and below each other; each keeps its proportions.
+
+    Args:
+        pictures: rows of (H, W, 3) uint8 or uint16 sRGB.
+        height: of each, in pixels.
+
+    Returns:
+        A JPEG.
+    """
+    lines = [np.concatenate([_of_height(images.to_uint8(rgb), height) for rgb in row], axis=1) for row in pictures]
+    width = max(line.shape[1] for line in lines)
+    white = [np.full((height, width - line.shape[1], 3), 255, np.uint8) for line in lines]
+    return jpeg(np.concatenate([np.concatenate(both, axis=1) for both in zip(lines, white, strict=True)]))
+
+
+def _of_height(rgb_u8, height):
+    width = max(1, round(rgb_u8.shape[1] * height / rgb_u8.shape[0]))
+    return np.asarray(Image.fromarray(rgb_u8).resize((width, height), Image.Resampling.BOX))
 
 
 def page(path: str | Path) -> Page:

@@ -114,6 +114,8 @@ class Gallery:
 def open_all(results: Path, data_dir=None) -> Gallery:
     """Opens a gallery of recorded runs: their predictions, and the test pictures of this machine.
 
+    Where no test list is here, the test pictures of `sample` take their place.
+
     Args:
         results: the folder with runs/.
         data_dir: see `test_sets.roots`.
@@ -127,7 +129,7 @@ def open_all(results: Path, data_dir=None) -> Gallery:
         for look in runs.with_looks(run):
             path = predictions.file_of(run.folder, look.name.removeprefix(run.name))
             by_name[look.name] = predictions.read(path)
-    return Gallery(finished, test_sets.find(finished, data_dir)[0], by_name)
+    return Gallery(finished, test_sets.find(finished, data_dir)[0] or [test_sets.sample()], by_name)
 
 
 def description(run: Run) -> str:

@@ -186,9 +186,11 @@ def gains(truth: Predictions, predictors: Mapping[str, Predictions], test_set: s
     Returns:
         A PNG: the error, as a share of all-gray's, over the gain; a dot where the colors are as strong as the truth's.
     """
+    rows = score_table.of(color_statistics.gains(truth, predictors), test_set=test_set)
+    if rows.empty:
+        return _nothing()
     figure = Figure(figsize=(6.4, 3.4), dpi=_DPI, layout="constrained")
     axes, steps = figure.subplots(), np.linspace(0, 5, 101)
-    rows = score_table.of(color_statistics.gains(truth, predictors), test_set=test_set)
     for number, row in enumerate(rows.itertuples()):
         line = f"C{number}"
         cost = color_statistics.errors(truth, predictors[row.predictor], test_set, steps)

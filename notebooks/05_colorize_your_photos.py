@@ -1,0 +1,86 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 5. Colorize your photos
+#
+# Runs on a laptop's CPU, without a download, and on Colab. On Colab, write the address of this repository into the next
+# cell: it installs the package from a git clone. Elsewhere leave it empty. An "Open in Colab" badge needs the public
+# address too; it is not known yet, so there is none.
+
+# %% tags=["parameters"]
+REPOSITORY = ""  # on Colab: the address to clone from
+PHOTOS = []  # paths of your photos; empty: upload on Colab, else photos that scikit-image installs
+STRENGTH = 1.0  # 0 is gray, 1 is what the network predicts
+
+# %%
+import subprocess
+import sys
+
+if REPOSITORY:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"git+{REPOSITORY}"], check=True)
+COLAB = "google.colab" in sys.modules
+
+# %%
+from pathlib import Path
+
+from colorizer import Colorizer, color, images, photos
+from colorizer.data import sample
+from colorizer.reporting.figures import display
+
+if COLAB and not PHOTOS:
+    from google.colab import files
+
+    PHOTOS = list(files.upload())
+PHOTOS = PHOTOS or [sample.photograph(name) for name in ("astronaut.png", "chelsea.png", "rocket.jpg")]
+
+# %% [markdown]
+# ## Before and after
+#
+# Left: the photo in gray, which is all that the network sees. Middle: `accurate`, cautious colors. Right: `vivid`,
+# strong colors. The colors are likely ones, not those that were there.
+
+# %%
+accurate, vivid = Colorizer(look="accurate"), Colorizer(look="vivid")
+opened = [photos.read(path) for path in PHOTOS]
+grays = [color.grey(color.rgb_to_lab(images.to_uint8(photo.rgb))[..., 0]) for photo in opened]
+display.rows(
+    [
+        [gray, accurate.colorize(photo, STRENGTH).rgb, vivid.colorize(photo, STRENGTH).rgb]
+        for gray, photo in zip(grays, opened, strict=True)
+    ]
+)
+
+# %% [markdown]
+# ## Strength
+#
+# The first photo at 0, 0.25, 0.5, 0.75 and 1.
+
+# %%
+display.rows([[vivid.colorize(opened[0], step / 4).rgb for step in range(5)]], height=180)
+
+# %% [markdown]
+# ## Save and download
+#
+# The copies keep size, depth, EXIF and transparency.
+
+# %%
+COPIES = [Path("colored") / f"{Path(path).stem}.png" for path in PHOTOS]
+for photo, copy in zip(opened, COPIES, strict=True):
+    vivid.colorize(photo, STRENGTH).save(copy)
+    print(copy.as_posix())
+
+# %%
+if COLAB:
+    for copy in COPIES:
+        files.download(str(copy))
+
+# %% [markdown]
+# For whole folders: `python colorize.py album -o colored`. For a page in the browser: `python -m colorizer app`.
