@@ -62,7 +62,7 @@ def build(script: Path) -> Path:
     if data := os.environ.get("COLORIZER_DATA"):
         os.environ["COLORIZER_DATA"] = str(Path(data).resolve())  # the kernel starts in another folder
     resources = {"metadata": {"path": str(script.parent)}}
-    NotebookClient(notebook, timeout=1800, resources=resources, record_timing=False).execute()
+    NotebookClient(notebook, timeout=1800, resources=resources, record_timing=False, coalesce_streams=True).execute()
     notebook.metadata.pop("language_info", None)  # the version of Python
     for cell in notebook.cells:
         if cell.cell_type == "code":

@@ -67,6 +67,14 @@ def test_a_notebook_is_told_what_it_shows(tmp_path):
     assert display.page(tmp_path / "page.md")._repr_markdown_() == "# Ä"
 
 
+def test_photos_in_rows_keep_their_proportions():
+    wide, high = np.full((50, 100, 3), 200, np.uint8), np.full((80, 40, 3), 10 * 257, np.uint16)
+    sheet = pixels(display.rows([[wide, high], [high]], height=40))
+    assert sheet.shape == (80, 100, 3)
+    for area, value in ((sheet[:40, :80], 200), (sheet[:40, 80:], 10), (sheet[40:, :20], 10), (sheet[40:, 20:], 255)):
+        assert abs(np.median(area) - value) <= 2
+
+
 def test_drawings_are_the_same_bytes_every_time():
     truth = {"coco": (["x", "y"], kept((40, 0), (-40, 20)))}
     predictors = {color_statistics.TRUTH: truth, "pale": {"coco": (["x", "y"], kept((10, 0), (-10, 0)))}}
