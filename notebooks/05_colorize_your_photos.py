@@ -50,7 +50,7 @@ PHOTOS = PHOTOS or [sample.photograph(name) for name in ("astronaut.png", "chels
 # %%
 accurate, vivid = Colorizer(look="accurate"), Colorizer(look="vivid")
 opened = [photos.read(path) for path in PHOTOS]
-grays = [color.grey(color.rgb_to_lab(images.to_uint8(photo.rgb))[..., 0]) for photo in opened]
+grays = [color.gray(color.rgb_to_lab(images.to_uint8(photo.rgb))[..., 0]) for photo in opened]
 display.rows(
     [
         [gray, accurate.colorize(photo, STRENGTH).rgb, vivid.colorize(photo, STRENGTH).rgb]
