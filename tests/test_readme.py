@@ -66,7 +66,8 @@ def _pictures(folder: Path, count: int) -> None:
 def _run(clone: Path, command: str, data: bool = True) -> subprocess.CompletedProcess:
     """Types a command in the clone, with drawn pictures as COCO and paintings, or without data."""
     environment = os.environ | {"PYTHONPATH": str(clone), "XDG_CACHE_HOME": str(clone.parent / "cache")}
-    environment.pop("COLORIZER_DATA", None)
+    for name in ("COLORIZER_DATA", "TF_CPP_MIN_LOG_LEVEL"):  # as a stranger has them: not at all
+        environment.pop(name, None)
     if data:
         environment["COLORIZER_DATA"] = str(clone.parent / "data")
     words = shlex.split(command)
