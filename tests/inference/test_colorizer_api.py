@@ -41,8 +41,8 @@ def test_importing_the_package_loads_neither_keras_nor_pillow():
     code = "import sys, colorizer; assert not {'keras', 'numpy', 'PIL'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
     assert colorizer.Colorizer is inference.Colorizer
-    with pytest.raises(AttributeError, match="no attribute 'Colorizer'"):
-        _ = colorizer.Colorizer
+    with pytest.raises(AttributeError, match="no attribute 'Painter'"):
+        _ = colorizer.Painter
 
 
 def test_weights_are_given_named_in_the_environment_or_asked_for(run, monkeypatch, tmp_path):

@@ -67,7 +67,7 @@ def test_scores_of_a_user_s_own_folder_stand_in_the_tables(drawn_lists, tmp_path
     own_run(tmp_path / "runs" / "mine", own_folder(tmp_path / "album"), ["photo_1.png", "photo_4.png"])
     evaluate(tmp_path / "runs", tmp_path / "out", drawn_lists)
     summary = (tmp_path / "out" / "tables" / "summary.md").read_text()
-    assert "| album (n=2) | One color" in summary.replace("color", "color")
+    assert "| album (n=2) | One learned color" in summary
     assert "| album (n=2) | mean-color | album |" in summary
     lists = pd.read_csv(tmp_path / "out" / "tables" / "lists.csv")
     assert set(lists.n[lists.test_set == "album"]) == {2}
@@ -96,4 +96,4 @@ def test_the_committed_pages_are_filled_in(tmp_path, monkeypatch):
     assert lines[:2] == ["README.md: table of results filled in", "README.md: table of runs filled in"]
     assert "| Method | Trained on |" in (tmp_path / "README.md").read_text()
     records = (tmp_path / "results" / "README.md").read_text()
-    assert "| trivial-paintings | One col" in records and "`python train.py --dataset coco`" in records
+    assert "| trivial-paintings | One learned color" in records and "`python train.py --dataset coco`" in records

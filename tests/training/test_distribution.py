@@ -62,9 +62,10 @@ def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
         distribution.start("mirrored", 21).require(9, 2)
 
 
-def test_mirrored_is_refused_by_the_command_on_jax(monkeypatch, tmp_path, capsys):
+def test_mirrored_is_refused_by_the_command_on_jax(monkeypatch, tmp_path, picture_folder, capsys):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    assert command.main(["--strategy", "mirrored", "--run", str(tmp_path / "run")], prog="train.py") == 2
+    words = ["--strategy", "mirrored", "--run", str(tmp_path / "run"), "--dataset", str(picture_folder)]
+    assert command.main([*words, "--classifier", "none"], prog="train.py") == 2
     assert "KERAS_BACKEND=tensorflow. Received: the jax backend" in capsys.readouterr().err
 
 
