@@ -48,6 +48,16 @@ def test_the_decoder_has_four_million_parameters():
     assert decoder.output_shape == (None, 48, 48, 313)
 
 
+def test_the_declared_cost_is_that_of_the_layers():
+    decoder, shape = token_decoder.build((256, 256), 1152), vision_transformer.Shape()
+    convolutions = [layer for layer in decoder.layers if isinstance(layer, keras.layers.Conv2D)]
+    total = sum(np.prod(layer.output.shape[1:]) * np.prod(layer.kernel.shape[:3]) for layer in convolutions)
+    tokens = 1 + 16 * 16
+    block = 12 * shape.width**2 * tokens + 2 * tokens**2 * shape.width  # products of weights, then of tokens
+    total += shape.blocks * block + 256**2 * shape.width
+    assert METHOD.multiply_adds == pytest.approx(total / 1e9, abs=0.1)
+
+
 def test_it_begins_with_the_prior(encoder):
     network, prior = METHOD.build(64, encoder), np.full(len(BINS), 1e-4)
     prior[100] = 1 - prior.sum() + prior[100]
