@@ -14,6 +14,7 @@ from PIL import Image
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 # Commands that take hours or set up an environment, and what stands for them here.
 SMALL = "--classifier none --image-size 32 --batch-size 8 --epochs 1"
+SMALL_ENCODER = SMALL.replace("32", "64")
 PAINTINGS = "python train.py --dataset paintings"
 FINE_TUNING = "python train.py --method transfer_unet --init-weights shipped --dataset path/to/photos"
 STANDS_FOR = {
@@ -23,7 +24,7 @@ STANDS_FOR = {
     PAINTINGS: f"{PAINTINGS} {SMALL}",
     f"{PAINTINGS} --method colorful": f"{PAINTINGS} --method colorful {SMALL}",
     "make tables": "python evaluate.py --committed",
-    f"{FINE_TUNING} --image-size 192 --epochs 5 --run runs/mine": f"{FINE_TUNING} {SMALL} --run runs/mine",
+    f"{FINE_TUNING} --image-size 192 --epochs 5 --run runs/mine": f"{FINE_TUNING} {SMALL_ENCODER} --run runs/mine",
 }
 
 

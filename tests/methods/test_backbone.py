@@ -8,6 +8,7 @@ import pytest
 from colorizer import color
 from colorizer.classifiers.encoders import vision_transformer
 from colorizer.classifiers.encoders.vision_transformer import Shape
+from colorizer.errors import ClassifierError, UsageError
 from colorizer.methods.layers import backbone
 
 SMALL = Shape(width=24, heads=2, blocks=3, grid=5)
@@ -84,5 +85,10 @@ def test_what_has_no_scales_is_no_encoder():
     flat = keras.Sequential(
         [keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3, padding="same"), keras.layers.Flatten()]
     )
-    with pytest.raises(ValueError, match="Received: none of 1/4, 1/8, 1/16, 1/32. Choose another"):
+    with pytest.raises(ClassifierError, match="Received: none of 1/4, 1/8, 1/16, 1/32. Choose another"):
         backbone.stages(flat, 64)
+
+
+def test_an_input_too_small_for_the_scales_is_refused():
+    with pytest.raises(UsageError, match="--image-size must be at least 64 .* Received: 32"):
+        backbone.stages(keras.applications.EfficientNetB0(weights=None, include_top=False), 32)

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from colorizer.classifiers.encoders import vision_transformer
+from colorizer.errors import ClassifierError, UsageError
 
 STRIDES = (4, 8, 16, 32)  # of the scales that are used
 PLAIN = (24, 48, 96, 192, 384)  # channels of `plain`'s five sizes: as many parameters as a small classifier
@@ -25,8 +26,12 @@ def stages(encoder: keras.Model, image_size: int) -> keras.Model:
         by shape and not by name. Its weights are copies.
 
     Raises:
-        ValueError: a size is missing, so it is no such classifier.
+        UsageError: the input is too small to be reduced so often.
+        ClassifierError: a size is missing, so it is no such classifier.
     """
+    if image_size < 2 * STRIDES[-1]:
+        least = f"--image-size must be at least {2 * STRIDES[-1]} for a method with a pretrained encoder"
+        raise UsageError(f"{least}. Received: {image_size}")
     maps = [layer.output for layer in encoder.layers if _side(layer) > 1]
     whole = _resized(keras.Model(encoder.inputs, maps[-1:]), image_size)
     # Only the size of padded layers differs: at a multiple of 32 every other layer's side divides the input's.
@@ -34,7 +39,7 @@ def stages(encoder: keras.Model, image_size: int) -> keras.Model:
     missing = [f"1/{stride}" for stride in STRIDES if stride not in last]
     if missing:
         needed = ", ".join(f"1/{stride}" for stride in STRIDES)
-        raise ValueError(
+        raise ClassifierError(
             f"The classifier {encoder.name} cannot be an encoder, which needs feature maps of these shares of its "
             f"input's side: {needed}. Received: none of {', '.join(missing)}. Choose another --classifier, or none."
         )
