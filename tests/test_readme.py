@@ -113,7 +113,7 @@ def test_every_command_of_the_page(clone):
     ):
         assert (clone / made).is_file(), made
     assert (clone / "runs/evaluation/tables/table2.md").is_file()
-    assert "mine" in (clone / "runs/evaluation/metrics.csv").read_text()
+    assert "efficientnet-coco" in (clone / "runs/evaluation/metrics.csv").read_text()
     # The second run of the same command takes the next free folder; the first stays as it is.
     before = (clone / "runs/efficientnet-coco/history.csv").read_bytes()
     again = _run(clone, STANDS_FOR["python train.py --dataset coco"])
@@ -123,6 +123,9 @@ def test_every_command_of_the_page(clone):
     longer = _run(clone, "python train.py --run runs/efficientnet-coco --resume --epochs 2")
     assert longer.returncode == 0, longer.stderr
     assert len((clone / "runs/efficientnet-coco/history.csv").read_text().splitlines()) == 3
+    own = _run(clone, "python evaluate.py")
+    assert own.returncode == 0, own.stderr
+    assert "\nmine," in (clone / "runs/evaluation/metrics.csv").read_text()
     limited = _run(clone, "python evaluate.py --limit 3")
     assert limited.returncode == 0 and _changed(clone) == "", limited.stderr
 
