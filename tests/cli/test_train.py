@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -82,7 +83,8 @@ def test_what_is_wrong_is_said_before_keras_is_loaded(folder, picture_folder, ty
     start_run(folder / "damaged")
     (folder / "damaged/config.json").write_text("{")
     command = [sys.executable, "-c", PROBE, *typed]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and message in done.stderr, done.stderr
     assert "Traceback" not in done.stderr and done.stdout == "loaded: []\n"
 
