@@ -9,7 +9,8 @@ The run's folder holds config.json, history.csv (a row a checkpoint), decoder.we
 kernels in half precision) and last/, from which the same command goes on. A training that has no end yet has no cycle
 for its rate: it rises, then stays. `--fall N` trains a copy for N samples more while the rate falls to nothing, and
 keeps that in DIR/fallen; the run itself stays where it was. `--begin` lets another run begin with a run's weights, at
-another size or with other sets. `--whole` only joins encoder and decoder; `--hints` only scores a run with hints.
+another size or with other sets. `--whole` only joins encoder and decoder; with the run's sets and `--validate` it
+also writes the record that evaluation reads. `--hints` only scores a run with hints.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from colorizer.classifiers.encoders import saved
 from colorizer.data import datasets
 from colorizer.errors import ClassifierError, ColorizerError, DataError
 from colorizer.methods.layers import backbone, token_decoder
-from colorizer.training.long import whole
+from colorizer.training.long import record, whole
 from colorizer.training.long.mixture import Mixture, PictureSet
 from colorizer.training.long.run import LongRun, Settings, load_decoder
 from colorizer.training.long.validation_squares import Squares
@@ -80,7 +81,9 @@ def main(arguments: list[str] | None = None) -> None:
     flags = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        if flags.whole:
+        if flags.whole and flags.set and flags.validate:
+            _record(flags)
+        elif flags.whole:
             whole.write(flags.run, flags.encoder, flags.whole)
         elif flags.hints:
             _score(flags)
@@ -100,6 +103,13 @@ def _score(flags):
     for given in flags.hints:
         scores = Squares(picture_set(f"validation={flags.validate}"), encoder, flags.image_size, given).score(decoder)
         print(f"hints={given}", *(f"{name}={value:.4f}" for name, value in scores.items()), flush=True)
+
+
+def _record(flags):
+    """Writes the whole network with the record of a finished run."""
+    sets, validation = [picture_set(text) for text in flags.set], picture_set(f"validation={flags.validate}")
+    mixture = Mixture(sets, flags.image_size, flags.seed, flags.views)
+    record.write(flags.run, flags.encoder, flags.whole, mixture, validation)
 
 
 def _run(flags):

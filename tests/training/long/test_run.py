@@ -10,10 +10,11 @@ import pytest
 from colorizer import weights
 from colorizer.classifiers.encoders import vision_transformer
 from colorizer.errors import DataError, TrainingError, WeightsError
+from colorizer.evaluation import runs
 from colorizer.methods.layers import token_decoder
 from colorizer.training.long import __main__ as command
+from colorizer.training.long import record, whole
 from colorizer.training.long import run as long_run
-from colorizer.training.long import whole
 from colorizer.training.long.mixture import Mixture, PictureSet
 from colorizer.training.long.run import LongRun, Settings
 from colorizer.training.long.validation_squares import Squares
@@ -182,3 +183,20 @@ def test_the_command_trains_goes_on_and_scores_hints(picture_folder, encoder, tm
     with pytest.raises(SystemExit):
         command.main([*flags, "--hints", "1"])
     assert "--hints without --validate" in capsys.readouterr().err
+
+
+def test_the_record_is_read_like_that_of_any_run(start, picture_folder, encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "MEAN_SAMPLES", 4)
+    names = tuple(sorted(path.name for path in picture_folder.iterdir()))
+    validation = PictureSet("validation", picture_folder, names[:3], 1)
+    run = start("run")
+    run.train(samples=16, check=Squares(validation, run.features.encoder, 32).score)
+    encoder.save(tmp_path / "small.keras")
+    folder = tmp_path / "runs" / "vit_decoder-drawn"
+    record.write(tmp_path / "run", tmp_path / "small.keras", folder, run.mixture, validation)
+    (read,), notes = runs.read(tmp_path / "runs")
+    assert not notes and read.method == "vit_decoder" and read.trained_on == "photographs"
+    assert read.pictures_seen == pytest.approx(16, abs=0.01 * len(names)) and len(read.summary["mean_ab_norm"]) == 2
+    logits = weights.load(folder).network.predict_on_batch(record._Squares(validation, 32)[0][0])
+    assert read.summary["val_mse"] > 0 and logits.shape == (3, 8, 8, 313)
+    assert {"epoch", "loss", "val_loss", "learning_rate"} <= set(read.history.columns)
