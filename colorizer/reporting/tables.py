@@ -87,8 +87,10 @@ def table2(runs: Iterable[Run]) -> pd.DataFrame:
             rows += [_floor(here, training_set, name) for name in FLOORS]
     measured = ["runtime_hours", "mse", "accuracy_percent"]
     settings = ["epochs_done", "epochs", "device", "precision", "train_images", "val_images", "note"]
-    counts = dict.fromkeys(("epochs_done", "epochs", "train_images", "val_images"), "Int64")
-    return pd.DataFrame(rows, columns=[*_HEAD, *measured, *settings]).astype(counts)
+    counts = dict.fromkeys(("train_images", "val_images"), "Int64")
+    table = pd.DataFrame(rows, columns=[*_HEAD, *measured, *settings], dtype=object)
+    numbers = {name: float for name in measured}
+    return table.astype(counts | numbers)  # epochs stay as recorded: a long training has fractions of one
 
 
 def _trained(run):
