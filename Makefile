@@ -3,6 +3,7 @@
 # make test-all  also those that train large networks for long
 # make check   ruff and the tests
 # make notebooks  runs the notebooks anew from their scripts, with the data at hand; after `make tables`
+# make export  makes and checks the light engine's file of the shipped weights; needs the extra [export]
 # make docs    builds the documentation site into build/site
 # make bench   measures speed and memory on this machine's CPU, a quarter of an hour; results/benchmarks.json
 # make results every run of the reproduction, then its tables: MATRIX=gpu (100 epochs each), whole, cpu or unet; goes on after a kill
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 
 MATRIX ?= gpu
 
-.PHONY: demo test test-all check tables results notebooks bench docs clean
+.PHONY: demo test test-all check tables results notebooks export bench docs clean
 demo: $(VENV)/runtime
 	$(BIN)/python -m colorizer demo
 
@@ -38,6 +39,10 @@ results: $(VENV)/runtime
 notebooks: $(VENV)/runtime
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[notebooks]" -c constraints.txt
 	$(BIN)/python notebooks/build.py
+
+export: $(VENV)/runtime
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[export]" -c constraints.txt
+	$(BIN)/python -m colorizer export --format light --overwrite
 
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

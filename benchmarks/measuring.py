@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -78,8 +77,12 @@ def rss_mib() -> float:
 
 
 def peak_rss_mib() -> float:
-    """The most memory this process ever held, MiB; Linux counts in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The most memory this process ever held, MiB.
+
+    TRICKY: `ru_maxrss` of a process begins with what its parent held.
+    """
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
 
 
 @contextlib.contextmanager
@@ -149,9 +152,9 @@ def folder_of(count: int, where: Path, size: int = 512, seed: int = 0) -> Path:
     return where
 
 
-def apart(module: str, *flags: str) -> dict:
+def apart(module: str, *flags: str, python: str = sys.executable) -> dict:
     """What a benchmark's `--measure` prints last when run in a process of its own, where memory counts from nothing."""
-    command = [sys.executable, "-m", module, *map(str, flags)]
+    command = [python, "-m", module, *map(str, flags)]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ
     done = subprocess.run(command, env=quiet, capture_output=True, text=True)
     if done.returncode:

@@ -106,7 +106,7 @@ def main(argv=None) -> int:
     from colorizer.reporting import markdown
 
     load = os.getloadavg()
-    colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier)
+    colorizer = inference.Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier, engine="keras")
     pictures = convert.pictures(flags.photos, size=forward.square_side(colorizer.image_size))
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(colorizer, pictures, Path(folder))

@@ -62,6 +62,10 @@ class EvaluationError(ColorizerError):
     """Evaluation cannot begin; the message says what was received."""
 
 
+class EngineError(ColorizerError):
+    """An engine is not installed, or cannot compute these weights; the message says what to do."""
+
+
 class ExportError(ColorizerError):
     """A network cannot be exported or opened; the message says what was received and what to do."""
 

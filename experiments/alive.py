@@ -72,7 +72,7 @@ def main(argv=None) -> None:
     rgb_u8 = looks.pictures({"dataset": "coco"}, flags.limit)["coco"]
     for folder in flags.runs:
         try:
-            colorizer = Colorizer.load(folder, flags.classifier)
+            colorizer = Colorizer.load(folder, flags.classifier, engine="keras")
         except (WeightsError, ClassifierError) as error:
             logging.warning("%s is left out: %s", folder, error)
             continue

@@ -2,7 +2,8 @@
 
     python -m experiments.pages
 
-Each page NAME.md has one table between its markers, from NAME.jsonl. Everything else on a page is prose.
+Each page NAME.md has one table between its markers, from NAME.jsonl; metric_conventions.md has several, and is made of
+results/conventions.json. Everything else on a page is prose.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from colorizer.reporting.markdown import put_between_markers
+from experiments import metric_conventions_page
 
 FOLDER = Path("results/experiments")
 
@@ -120,15 +122,19 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
     "looks": (LOOK, _best_looks),
     "reliability": ({"Look": ("look", str), "Measure": ("measure", str), "Result": _described}, list),
 }
+CONVENTIONS = "metric_conventions"
+NAMES = (*PAGES, CONVENTIONS)
 
 
-def table(name: str, folder: Path = FOLDER) -> str:
-    """The Markdown table of one page.
+def content(name: str, folder: Path = FOLDER) -> str:
+    """What stands between the markers of one page.
 
     Args:
-        name: of `PAGES`.
-        folder: holds the record.
+        name: of `NAMES`.
+        folder: holds the record, or stands beside conventions.json.
     """
+    if name == CONVENTIONS:
+        return metric_conventions_page.render(json.loads((folder.parent / "conventions.json").read_text("utf-8")))
     columns, choose = PAGES[name]
     lines = (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     rows = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
@@ -140,7 +146,7 @@ def table(name: str, folder: Path = FOLDER) -> str:
 
 def main() -> int:
     """Fills in every page; returns the exit status."""
-    missing = [name for name in PAGES if not put_between_markers(FOLDER / f"{name}.md", "record", table(name))]
+    missing = [name for name in NAMES if not put_between_markers(FOLDER / f"{name}.md", "record", content(name))]
     for name in missing:
         print(f"{FOLDER / name}.md has no markers record:start and record:end", file=sys.stderr)
     return 1 if missing else 0

@@ -197,7 +197,7 @@ def main(argv=None) -> None:
     names = dataset.test[:: -(-len(dataset.test) // flags.limit)]
     rgbs = [images.to_uint8(photos.read(dataset.root / name).rgb) for name in names]
     for look in LOOKS:
-        colorizer = Colorizer.load(flags.weights, look=look)
+        colorizer = Colorizer.load(flags.weights, look=look, engine="keras")
         for measure in (size, frame, blotches, seams, pan, toned):
             about = {"look": look, "measure": measure.__name__, "photos": len(rgbs)}
             for found in measure(colorizer, rgbs):

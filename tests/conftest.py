@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest_plugins = ["badserver", "drawn_lists", "torch_files"]  # their fixtures
+pytest_plugins = ["badserver", "drawn_lists", "page_server", "torch_files"]  # their fixtures
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

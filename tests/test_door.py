@@ -31,6 +31,14 @@ def test_every_file_of_the_package_is_installed():
     assert all((folder / "__init__.py").is_file() for folder in folders)
 
 
+def test_the_base_is_light_and_the_extra_train_completes_it():
+    """`pip install .` colorizes; `.[train]` and `pip install -r requirements.txt` are the same packages."""
+    base, extras = PROJECT["project"]["dependencies"], PROJECT["project"]["optional-dependencies"]
+    everything = (REPOSITORY / "requirements.txt").read_text().split()
+    assert sorted(base + extras["train"]) == everything and extras["light"] == []
+    assert not [line for line in base if line.startswith(("keras", "tensorflow", "pandas", "matplotlib", "scikit"))]
+
+
 @pytest.mark.parametrize("name", door.COMMANDS)
 def test_every_command_answers_help_under_its_own_name(name, capsys):
     module, text = door.COMMANDS[name]

@@ -49,6 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=("accurate", "vivid"),
         help="cautious or strong colors (default: vivid, where the weights have both)",
     )
+    add("--engine", choices=("keras", "onnx"), help="default: onnx, which starts faster, where the weights have it")
     add("--strength", type=float, default=1.0, help="of the colors, 0..1 (default: %(default)s)")
     add("--format", choices=FORMATS, help="of the results (default: that of OUT's name, else the photo's own)")
     add("--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1..100 (default: %(default)s)")
@@ -76,13 +77,17 @@ def check_files(flags: argparse.Namespace) -> None:
     Raises:
         WeightsError: the weights or their record do not exist.
         ClassifierError: `--classifier` names a file that does not exist.
+        EngineError: the engine is not installed or cannot compute these weights.
         UsageError: the weights have no such look, or this Pillow cannot write the format.
     """
     from colorizer import methods, photos, weights
+    from colorizer.inference import engine
 
     if flags.format == "avif" and ".avif" not in photos.FORMATS:
         raise UsageError("--format avif: this Pillow does not write AVIF: pip install --upgrade pillow")
-    method = methods.declared(weights.record_of(weights.place(flags.weights or weights.DEFAULT))["method"])
+    path = weights.place(flags.weights or weights.DEFAULT)
+    method = methods.declared(weights.record_of(path)["method"])
+    engine.choose(path, getattr(flags, "engine", None))
     if flags.look and flags.look not in method.looks:
         has = f"has the looks {', '.join(method.looks)}" if method.looks else "has one look only"
         raise UsageError(f"--look: {method.title} {has}. Received: {flags.look}")
@@ -264,7 +269,7 @@ def _outcomes(
 
     yield from ended
     if to_do:
-        network = load(flags.weights, flags.classifier, flags.look)
+        network = load(flags.weights, flags.classifier, flags.look, flags.engine)
         with notes_above(progress):
             yield from network.colorize_files(
                 to_do,
@@ -275,16 +280,16 @@ def _outcomes(
             )
 
 
-def load(weights: str | None, classifier: str | None, look: str | None) -> Colorizer:
-    """The network that flags ask for; it takes seconds of Keras.
+def load(weights: str | None, classifier: str | None, look: str | None, engine: str | None = None) -> Colorizer:
+    """The network that flags ask for; with Keras it takes seconds.
 
     Raises:
-        ColorizerError: weights, classifier or look cannot be had.
+        ColorizerError: weights, classifier, look or engine cannot be had.
     """
     from colorizer.inference import colorizer as inference
     from colorizer.weights import DEFAULT
 
-    return inference.Colorizer.load(weights or DEFAULT, classifier, look)
+    return inference.Colorizer.load(weights or DEFAULT, classifier, look, engine)
 
 
 def say_outcome(prog: str, progress: Progress, outcome: Outcome, outdated: bool) -> None:

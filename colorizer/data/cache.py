@@ -14,9 +14,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import filelock
-import platformdirs
-
 from colorizer.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -26,6 +23,8 @@ def cache_dir() -> Path:
     """The folder for what can be made again: $COLORIZER_CACHE, else `colorizer` in the platform's cache."""
     if own := os.environ.get("COLORIZER_CACHE"):
         return Path(own).expanduser()
+    import platformdirs
+
     return platformdirs.user_cache_path("colorizer", appauthor=False, opinion=False)
 
 
@@ -35,6 +34,8 @@ def locked(path: Path) -> Iterator[None]:
 
     The operating system releases the lock when the process ends, however it ends.
     """
+    import filelock  # takes 50 ms, and who only colorizes needs no lock
+
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path, poll_interval=0.2)
     try:

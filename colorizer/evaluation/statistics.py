@@ -24,6 +24,7 @@ LIST_COLUMNS = [*PREDICTOR, "test_set", "measure", "n", "left_out", "mean", "low
 DIFFERENCE_COLUMNS = [*PREDICTOR, "test_set", "measure", "role", "against"]
 DIFFERENCE_COLUMNS += ["n", "left_out", "mean", "low", "high", "differs"]
 
+_NORMAL_95 = 1.96  # standard errors on either side of a mean that hold 95 % of a normal distribution
 _CHUNK = 2**21  # random indices in memory at once: 16 MiB
 
 
@@ -105,6 +106,17 @@ def _intervals(values: pd.DataFrame):
             low, high = ends[measure] if measure in ends else bootstrap_interval(numbers)
             row |= {"mean": float(numbers.mean()), "low": float(low), "high": float(high)}
         yield row
+
+
+def unpaired(one: pd.Series, other: pd.Series) -> tuple[float, float, float]:
+    """The difference of two means over different pictures and its 95 % interval (Welch 1947, normal approximation).
+
+    Args:
+        one: finite values, two or more.
+        other: the same.
+    """
+    gap, error = float(one.mean() - other.mean()), float(np.hypot(one.sem(), other.sem()))
+    return gap, gap - _NORMAL_95 * error, gap + _NORMAL_95 * error
 
 
 def bootstrap_interval(values, seed: int = 42, resamples: int = 10_000, level: float = 0.95) -> tuple[float, float]:

@@ -3,13 +3,18 @@
     python -m colorizer export --format onnx -o colorizer.onnx
     python -m colorizer export --format litert --weights results/runs/NAME --classifier FILE.keras
     python -m colorizer export --format saved_model --look accurate -o colorizer_saved_model
+    python -m colorizer export --format light --weights runs/NAME
 
 Input: `l_norm` (1, P, P, 1) float32, L*/50 - 1 of the photo resized to a square. P is 256, or the network's size S
 if that is more. Output: ab/128, (1, S, S, 2) float32. The file holds the whole way between them: the reduction to the
 network's size, the classifier that makes the class vector, the network and its look. Before it gets its name, its own
 runtime opens it, and 20 pictures are compared with Keras.
-Exit status: 0 written and equal; 1 it differs by 1e-3 or more, and is deleted; 2 wrong usage, or a package, weights
-or a classifier are missing.
+
+`light` makes `network.onnx` beside the weights, with which `colorize.py` needs no Keras: see `colorize.py --engine`.
+It is for methods without a class vector, and reads the weights file. Of the pictures' pixels, 99.9 % must be within
+one level of Keras'.
+Exit status: 0 written and equal; 1 it differs by 1e-3 or more (`light`: by more than said above), and is deleted;
+2 wrong usage, or a package, weights or a classifier are missing.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from pathlib import Path
 from colorizer.errors import ColorizerError, ExportError
 
 PROG = "python -m colorizer export"
-FORMATS = ("onnx", "litert", "saved_model")
+FORMATS = ("onnx", "litert", "saved_model", "light")
 
 
 def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace:
@@ -35,14 +40,17 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     parser.add_argument("--look", choices=("accurate", "vivid"), help="if the network has both (default: vivid)")
     parser.add_argument("--photos", metavar="DIR", help="pictures to compare on (default: scikit-image's photos)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file or folder")
-    return parser.parse_args(argv)
+    flags = parser.parse_args(argv)
+    if flags.format == "light" and (flags.output or flags.look or flags.classifier):
+        parser.error("--format light has one place, all looks and no classifier: leave out -o, --look and --classifier")
+    return flags
 
 
 def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     """Exports, compares, then gives the file its name; returns the exit status."""
     flags = parse(argv, prog)
     try:
-        return _export(flags, prog)
+        return _light(flags) if flags.format == "light" else _export(flags, prog)
     except ColorizerError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return error.exit_status
@@ -62,7 +70,7 @@ def _export(flags: argparse.Namespace, prog: str) -> int:
     if output.exists() and not flags.overwrite:
         raise ExportError(f"The output exists already: choose another -o, or --overwrite. Received: {output}")
     pictures = convert.pictures(flags.photos)
-    colorizer = Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier, flags.look)
+    colorizer = Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier, flags.look, "keras")
     part = output.with_name(f"unchecked-{os.getpid()}{output.suffix}")
     try:
         convert.write(colorizer, flags.format, part)
@@ -76,6 +84,28 @@ def _export(flags: argparse.Namespace, prog: str) -> int:
     finally:
         convert.remove(part)
     print(f"{output}: {convert.size_of(output) / 1e6:.1f} MB, {difference}")
+    return 0
+
+
+def _light(flags: argparse.Namespace) -> int:
+    """Makes `network.onnx` beside the weights."""
+    from colorizer import weights
+    from colorizer.export import convert, runtimes
+    from colorizer.inference import engine
+
+    runtimes.require("onnx")
+    path = weights.place(flags.weights or weights.DEFAULT)
+    weights.record_of(path)
+    target = path.parent / engine.FILE
+    if target.exists() and not flags.overwrite:
+        raise ExportError(f"The file exists already; replace it with --overwrite. Received: {target}")
+    pictures = convert.pictures(flags.photos)
+    from colorizer.export import light
+
+    shares = light.write(path, pictures)
+    said = ", ".join(f"{look} {share:.3%}" for look, share in shares.items())
+    print(f"{target}: {target.stat().st_size / 1e3:.0f} kB and the kernels of {path.name}")
+    print(f"pixels within a level of Keras' over {len(pictures)} pictures: {said}")
     return 0
 
 

@@ -1,7 +1,8 @@
 """The library's class: a photo in, the photo in color out, at its full size.
 
 The network sees a small square and predicts a and b. The photo keeps its own L*, at its own size. If it has colors,
-they are never looked at. Names and files are checked before Keras is imported.
+they are never looked at. Names and files are checked before Keras is imported. Where ONNX Runtime can compute the
+network, Keras is not imported at all; see `colorizer.inference.engine`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 from PIL import Image
 
 from colorizer import images, methods, photos, weights
-from colorizer.errors import ClassifierError
+from colorizer.errors import ClassifierError, EngineError
 from colorizer.inference import batch_files, borders, forward, full_size
+from colorizer.inference import engine as engines
 from colorizer.inference.batch_files import Outcome
 from colorizer.methods import Method
 from colorizer.photos import inputs
@@ -47,9 +49,14 @@ class Colorizer:
             For a network what `colorizer.classifiers.classifier.load` gives; None gives zeros.
         image_size: side of the network's input in pixels. For weights the recorded one counts.
         look: "accurate" or "vivid", if the method has both; None takes vivid.
+        engine: "keras" or "onnx", for weights. None takes ONNX Runtime where it can compute them, else Keras.
+
+    Attributes:
+        engine: "keras" or "onnx".
 
     Raises:
         ValueError: the method has no such look.
+        EngineError: the engine is not installed or cannot compute these weights.
         WeightsError: the weights are missing, damaged or do not fit.
         ClassifierError: the classifier is missing; the message names it and the choices.
     """
@@ -61,16 +68,22 @@ class Colorizer:
         classifier: Classifier | str | None = None,
         image_size: int = 256,
         look: str | None = None,
+        engine: str | None = None,
     ):
         self.weights: Path | None = None
         if method is None:
             self.weights = weights.place(network)
             config = weights.record_of(self.weights)
-            look = _look_of(methods.declared(config["method"]), look)
-            method = methods.get(config["method"])
-            classifier = _classifier_of(method, config, classifier)
-            loaded = weights.load(network)
-            network, image_size = loaded.network, config["image_size"]
+            method, image_size = methods.declared(config["method"]), config["image_size"]
+            look = _look_of(method, look)
+            asked, network = network, _onnx_network(self.weights, engine)
+            if network is None:
+                method = methods.get(config["method"])
+                classifier = _classifier_of(method, config, classifier)
+                network = weights.load(asked).network
+            else:
+                classifier = _no_classifier()
+        self.engine = engines.ONNX if isinstance(network, engines.OnnxNetwork) else engines.KERAS
         self.network = network
         self.method = method
         self.look = _look_of(method, look)
@@ -83,12 +96,17 @@ class Colorizer:
         parts = [getattr(self.method, "title", type(self.method).__name__), f"{self.image_size} pixels"]
         parts += [f"look {self.look}"] if self.look else []
         parts += [f"classifier {self.classifier.name}"] if getattr(self.method, "uses_vector", False) else []
+        parts += [f"engine {self.engine}"]
         parts += [f"weights {self.weights}"] if self.weights else []
         return f"<Colorizer {', '.join(parts)}>"
 
     @classmethod
     def load(
-        cls, trained: str | Path = weights.DEFAULT, classifier: str | None = None, look: str | None = None
+        cls,
+        trained: str | Path = weights.DEFAULT,
+        classifier: str | None = None,
+        look: str | None = None,
+        engine: str | None = None,
     ) -> Colorizer:
         """Loads trained weights and the classifier they were trained with.
 
@@ -96,11 +114,12 @@ class Colorizer:
             trained: a run's folder, its weights file or a name of `weights.SHIPPED`.
             classifier: "efficientnet_b4", "none" or a saved classifier's file; None takes the recorded one.
             look: "accurate" or "vivid", if the method has both; None takes vivid.
+            engine: "keras" or "onnx"; None takes ONNX Runtime where it can compute the weights, else Keras.
 
         Raises:
-            ValueError, WeightsError, ClassifierError: see the class.
+            ValueError, EngineError, WeightsError, ClassifierError: see the class.
         """
-        return cls(trained, classifier=classifier, look=look)
+        return cls(trained, classifier=classifier, look=look, engine=engine)
 
     def predict_ab(self, rgbs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Predicts the colors of some photos in one forward pass.
@@ -207,6 +226,19 @@ class Colorizer:
         yield from batch_files.run(
             self.predict_ab, pairs, batch_size=batch_size, strength=strength, overwrite=overwrite, quality=quality
         )
+
+
+def _onnx_network(path: Path, engine: str | None) -> engines.OnnxNetwork | None:
+    """Opens the network in ONNX Runtime; None where Keras is to compute it."""
+    if engines.choose(path, engine) == engines.KERAS:
+        return None
+    try:
+        return engines.open_for(path)
+    except EngineError as error:
+        if engine is not None or not engines.is_installed(engines.KERAS):
+            raise
+        logger.warning("Keras computes, since %s", error)
+        return None
 
 
 def _classifier_of(method: Method, config: dict, spec: str | None) -> Classifier:

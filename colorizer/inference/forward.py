@@ -19,6 +19,7 @@ import numpy as np
 from colorizer import color, images
 from colorizer.config import CLASSES
 from colorizer.errors import WeightsError
+from colorizer.inference.engine import OnnxNetwork
 
 if TYPE_CHECKING:
     import keras
@@ -66,13 +67,17 @@ def luminance(rgb_u8: np.ndarray, image_size: int) -> np.ndarray:
 
 
 def predict(
-    network: keras.Model, method: Method, l_norm: np.ndarray, vector: np.ndarray, look: str | None = None
+    network: keras.Model | OnnxNetwork,
+    method: Method,
+    l_norm: np.ndarray,
+    vector: np.ndarray,
+    look: str | None = None,
 ) -> np.ndarray:
     """Network and decoding.
 
     Args:
-        network: of that method.
-        method: from `colorizer.methods.get`.
+        network: of that method, in either engine.
+        method: from `colorizer.methods.get`; `declared` is enough for an `OnnxNetwork`.
         l_norm: (B, S, S, 1) float32, L*/50 - 1.
         vector: (B, 1000) float32 class vectors.
         look: one of the method's looks; None takes its first, or the only one.
@@ -83,6 +88,8 @@ def predict(
     Raises:
         WeightsError: the network gives something that is no number.
     """
+    if isinstance(network, OnnxNetwork):
+        return _require_numbers(network.predict(l_norm, look))
     if look is None:
         return _require_numbers(method.predict_ab(network, l_norm, vector))
     return _require_numbers(method.predict_look(network, l_norm, vector, look))
@@ -109,14 +116,14 @@ class Forward:
     """A network and all it needs to color pictures.
 
     Attributes:
-        network: of that method.
-        method: from `colorizer.methods.get`.
+        network: of that method, in either engine.
+        method: from `colorizer.methods.get`; `declared` is enough for an `OnnxNetwork`.
         image_size: side of the network's input.
         classifier: gives class vectors; None gives zeros.
         look: one of the method's looks; None takes its first, or the only one.
     """
 
-    network: keras.Model
+    network: keras.Model | OnnxNetwork
     method: Method
     image_size: int
     classifier: Classifier | None = None
@@ -180,7 +187,7 @@ class Forward:
     def _run(self, colors: Callable, pictures, vectors, size, batch_size) -> np.ndarray:
         """Everything before and after the network."""
         count = len(pictures)
-        batch_size = batch_size or _next_power_of_two(count)
+        batch_size = batch_size or _batch_size(self.network, count)
         rgb_u8 = squares(pictures, self.image_size)
         if vectors is None:
             vectors = self._class_vectors(rgb_u8, batch_size)
@@ -217,6 +224,11 @@ def _resize(batch: np.ndarray, side: int, interpolation: int) -> np.ndarray:
         return batch
     resized = [cv2.resize(image, (side, side), interpolation=interpolation) for image in batch]
     return np.stack(resized).reshape(len(batch), side, side, -1)
+
+
+def _batch_size(network: keras.Model | OnnxNetwork, count: int) -> int:
+    """The size of a padded batch: ONNX Runtime takes any without compiling again."""
+    return count if isinstance(network, OnnxNetwork) else _next_power_of_two(count)
 
 
 def _next_power_of_two(count: int) -> int:

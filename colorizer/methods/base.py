@@ -19,6 +19,11 @@ if TYPE_CHECKING:  # declarations can be read, and --help answered, without load
     from colorizer.config import TrainConfig
 
 
+def radius_of(height: int, width: int, windows: int) -> int:
+    """The radius of the guided filter for a picture of this size: its shorter side over `windows`."""
+    return max(1, min(height, width) // windows)
+
+
 class Default(NamedTuple):
     """A method's own default for a field of `TrainConfig`, and why it is not the paper's."""
 
@@ -50,6 +55,8 @@ class Method:
         uses_encoder: whether a pretrained classifier is part of the network. A run then records the
             classifier's architecture, so that weights load without the classifier.
         looks: names of the ways to decode the network's output, the default one first; empty if there is one way.
+        smoothing: how colors that `coarse_ab_of` gives become `ab_of`'s: the picture's side over the guided filter's
+            radius, and its epsilon; None where `ab_of` is computed in another way.
         predicts_luminance: whether the network predicts L too. Evaluation then also scores `predict_lab`.
         multiply_adds: cost of one 256x256 picture, forward, in 10^9; of all networks that a training step runs.
     """
@@ -64,6 +71,7 @@ class Method:
     uses_labels: bool = False
     uses_encoder: bool = False
     looks: tuple[str, ...] = ()
+    smoothing: tuple[int, float] | None = None
     predicts_luminance: bool = False
     multiply_adds: float = 0.0
 
@@ -115,9 +123,26 @@ class Method:
             look: one of `looks`; None for the first.
 
         Returns:
-            `ab_norm_hat` (B, S, S, 2) float32, ab/128. By default the output itself.
+            `ab_norm_hat` (B, S, S, 2) float32, ab/128. By default the output itself, or what `smoothing` makes of
+            `coarse_ab_of`.
         """
-        return output
+        if self.smoothing is None:
+            return output
+        from colorizer.methods.layers import guided_filter
+
+        return guided_filter.enlarge(l_norm, self.coarse_ab_of(output, look), *self.smoothing)
+
+    def coarse_ab_of(self, output: Any, look: str | None = None) -> Any:
+        """Decodes the network's output at its own size, in tensor operations; for a method with `smoothing`.
+
+        Args:
+            output: of the network, (B, h, w, C).
+            look: one of `looks`; None for the first.
+
+        Returns:
+            (B, h, w, 2) float32, ab/128.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define coarse_ab_of()")
 
     def predict_ab(self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Predicts the colors of a batch, in the first look.

@@ -35,7 +35,7 @@ from keras import ops
 from colorizer import color
 from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
-from colorizer.methods.layers import backbone, guided_filter, optimizers
+from colorizer.methods.layers import backbone, optimizers
 from colorizer.methods.layers.color_bins import BINS, STRIDE, annealed_mean, encode, prior_of
 from colorizer.methods.layers.inputs import inputs
 
@@ -61,9 +61,6 @@ LOOKS = {"accurate": Look(0.7, 0.0), "vivid": Look(0.5, 0.025)}
 LARGEST_GAIN = 3.0  # a bound for pictures whose colors the network hardly knows
 LEAST_CHROMA = 1.0  # Lab units; a mean paler than this has no direction
 MOMENTS = np.column_stack([BINS, np.square(BINS).sum(axis=1)])  # (313, 3): a, b, a^2 + b^2
-# Of the guided filter, from results/experiments/looks.jsonl for both looks.
-WINDOWS = 16  # the picture's side over the filter's radius
-EPSILON = 0.003  # variance of `l_norm` below which a window counts as flat
 # Of the gradient's norm over all weights, so that a single batch cannot move a pretrained encoder far.
 CLIP_NORM = 1.0
 
@@ -178,6 +175,9 @@ class TransferUNet(Method):
     uses_encoder = True
     multiply_adds = 3.4  # with MobileNetEdgeTPU as its encoder
     looks = ("accurate", "vivid")
+    # From results/experiments/looks.jsonl for both looks. The second is the variance of `l_norm` below which a window
+    # counts as flat.
+    smoothing = (16, 0.003)
 
     def build(
         self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
@@ -230,14 +230,11 @@ class TransferUNet(Method):
         )
         return network
 
-    def ab_of(self, output: Any, l_norm: Any, look: str | None = None) -> Any:
-        """Decodes a look, enlarges it bilinearly and smooths it along the edges of luminance; see `Method.ab_of`."""
+    def coarse_ab_of(self, output: Any, look: str | None = None) -> Any:
+        """Decodes a look at the size of the logits; see `Method.coarse_ab_of`."""
         temperature, added = LOOKS[look or self.looks[0]]
         mean = annealed_mean(output, temperature)
-        ab = gain(output, mean, added) * mean
-        side = l_norm.shape[1]
-        ab_norm_hat = ops.image.resize(ab, (side, side), interpolation="bilinear") / color.AB_SCALE
-        return ops.clip(guided_filter.smooth(l_norm, ab_norm_hat, side // WINDOWS, EPSILON), -1, 1)
+        return gain(output, mean, added) * mean / color.AB_SCALE
 
     def encoder_of(self, network: keras.Model) -> keras.Model:
         """The encoder inside the network; see `Method.encoder_of`."""

@@ -29,12 +29,10 @@ from keras import ops
 from colorizer import color
 from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
-from colorizer.methods.layers import backbone, color_bins, guided_filter, hints, optimizers, token_decoder
+from colorizer.methods.layers import backbone, color_bins, hints, optimizers, token_decoder
 from colorizer.methods.transfer_unet import Look, gain, is_trained
 
 LOOKS = {"accurate": Look(1.0, 0.0), "vivid": Look(0.5, 0.025)}
-WINDOWS = 16  # the picture's side over the smoothing's radius
-EPSILON = 0.003  # variance of luminance in a window that counts as flat
 
 
 class ViTDecoder(Method):
@@ -57,6 +55,7 @@ class ViTDecoder(Method):
     losses = ("distribution",)
     uses_encoder = True
     looks = ("accurate", "vivid")
+    smoothing = (16, 0.003)  # as `transfer_unet`
     multiply_adds = 9.6  # with DINOv2-small as its encoder, whose part is 6.1
 
     def build(
@@ -102,13 +101,11 @@ class ViTDecoder(Method):
         )
         return model
 
-    def ab_of(self, output, l_norm, look: str | None = None):
-        """Decodes a look, enlarges it bilinearly and smooths it along the edges of luminance; see `Method.ab_of`."""
+    def coarse_ab_of(self, output, look: str | None = None):
+        """Decodes a look at the size of the logits; see `Method.coarse_ab_of`."""
         temperature, added = LOOKS[look or self.looks[0]]
         mean = color_bins.annealed_mean(output, temperature)
-        ab = gain(output, mean, added) * mean
-        ab_norm_hat = ops.image.resize(ab, l_norm.shape[1:3], interpolation="bilinear") / color.AB_SCALE
-        return ops.clip(guided_filter.smooth(l_norm, ab_norm_hat, l_norm.shape[1] // WINDOWS, EPSILON), -1, 1)
+        return gain(output, mean, added) * mean / color.AB_SCALE
 
     def encoder_of(self, network: keras.Model) -> keras.Model:
         """The encoder inside the network; see `Method.encoder_of`."""

@@ -104,3 +104,9 @@ def put_between_markers(path: Path, name: str, text: str) -> bool:
         return False
     atomic_files.write_text(path, f"{before}{start}\n{text}{end}{after}")
     return True
+
+
+def between_markers(path: Path, name: str) -> str:
+    """Reads what `put_between_markers` wrote; "" where the file is absent."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return text.partition(f"<!-- {name}:start -->\n")[2].partition(f"<!-- {name}:end -->")[0]

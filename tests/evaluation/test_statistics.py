@@ -158,3 +158,10 @@ def test_the_matrices_ask_what_the_paper_leaves_open():
             assert len(changed) == 1 or together, "one thing at a time"
     paper = {(r.flags.get("method", "efficientnet"), r.flags["dataset"]) for r in experiments.MATRICES["gpu"]}
     assert len(paper) == 8, "four systems on two data sets"
+
+
+def test_welch_is_that_of_the_textbook():
+    one, other = pd.Series([1.0, 2, 3, 4]), pd.Series([2.0, 4])
+    gap, low, high = statistics.unpaired(one, other)
+    error = np.sqrt(np.var(one, ddof=1) / 4 + np.var(other, ddof=1) / 2)
+    assert (gap, low, high) == pytest.approx((-0.5, -0.5 - 1.96 * error, -0.5 + 1.96 * error))

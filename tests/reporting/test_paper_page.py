@@ -39,6 +39,7 @@ def test_without_any_record_every_claim_is_untested_and_the_page_says_so(tmp_pat
     assert line == "REPRODUCTION.md: written, without conventions.json, which is not here"
     text = (tmp_path / reproduction.PAGE).read_text()
     assert "**Only a try.**" in text and "No run is finished." in text
+    assert "Not measured: `python -m experiments.metric_conventions`" in text
     judged = claims.judge(evidence.read([], pd.DataFrame(columns=list(scores.COLUMNS)), tmp_path))
     assert {c.verdict for c in judged} == {claims.UNKNOWN}
     assert f"Of {len(judged)} claims: {len(judged)} {claims.UNKNOWN}." in text

@@ -14,6 +14,25 @@ from typing import Any
 
 from keras import ops
 
+from colorizer.methods.base import radius_of
+
+
+def enlarge(l_norm: Any, coarse_ab_norm: Any, windows: int, epsilon: float) -> Any:
+    """Enlarges colors bilinearly to the picture's size, and smooths them along the edges of luminance.
+
+    Args:
+        l_norm: (B, H, W, 1) float32, -1..1.
+        coarse_ab_norm: (B, h, w, 2) float32, ab/128.
+        windows: the picture's shorter side over the filter's radius.
+        epsilon: see `smooth`.
+
+    Returns:
+        `ab_norm_hat` (B, H, W, 2) float32, ab/128, within -1..1.
+    """
+    height, width = l_norm.shape[1:3]
+    ab_norm_hat = ops.image.resize(coarse_ab_norm, (height, width), interpolation="bilinear")
+    return ops.clip(smooth(l_norm, ab_norm_hat, radius_of(height, width, windows), epsilon), -1, 1)
+
 
 def smooth(l_norm: Any, ab_norm_hat: Any, radius: int, epsilon: float) -> Any:
     """Applies the guided filter (eq. 5-8) in tensor operations, which can be exported with a network.

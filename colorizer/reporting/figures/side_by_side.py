@@ -57,7 +57,7 @@ def systems(finished: Sequence[runs.Run], dataset: str, classifier_spec: str | N
             continue
         for look in methods.declared(run.method).looks or (None,):
             try:
-                colorizer = Colorizer.load(folder, classifier_spec, look)
+                colorizer = Colorizer.load(folder, classifier_spec, look, "keras")
             except (WeightsError, ClassifierError) as error:
                 logging.warning("%s is left out: %s", run.name, error)
                 break

@@ -6,6 +6,7 @@ all-gray or mean-color reaches too says nothing about a network, however close i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,8 +17,9 @@ from colorizer.config import TrainConfig
 from colorizer.evaluation import color_statistics
 from colorizer.evaluation.runs import Run
 from colorizer.evaluation.scores import FIGURE5, FLOORS, TEST_LISTS
+from colorizer.evaluation.statistics import unpaired
 from colorizer.reporting import markdown
-from colorizer.reporting.paper.evidence import Evidence, unpaired
+from colorizer.reporting.paper.evidence import Evidence
 from colorizer.reporting.paper.published import TABLE2, TABLE3, TABLE4
 
 YES, NO, EMPTY = "reproduced", "not reproduced", "agrees, but proves nothing"
@@ -85,7 +87,7 @@ def ordered(gaps: Iterable[tuple[float, float, float]], floor_gaps: Iterable[flo
         `YES` where every interval is above zero, `NO` where one is below, else `UNDECIDED`; `EMPTY` instead of
         `YES` where all baselines differ in the same way: then it is the pictures. `UNKNOWN` without any gap.
     """
-    gaps, floor_gaps = [g for g in gaps if not np.isnan(g[0])], list(floor_gaps)
+    gaps, floor_gaps = list(gaps), list(floor_gaps)
     if not gaps:
         return UNKNOWN
     if any(high < 0 for _, _, high in gaps):
@@ -99,6 +101,10 @@ def _floors(texts: Iterable[str]) -> str:
     return ", ".join(f"{markdown.FLOORS[name]} {text}" for name, text in zip(FLOORS, texts, strict=True))
 
 
+def _differences(gaps: dict, measure: str, form: str) -> str:
+    return "; ".join(form.format(t, markdown.difference(measure, *gap)) for t, gap in gaps.items())
+
+
 def _validation(known: Evidence, trained_on: str, key: str) -> Claim:
     place, factor, form = _IN_SUMMARY[key]
     printed, run = TABLE2[trained_on][place], known.proposed(trained_on)
@@ -106,22 +112,20 @@ def _validation(known: Evidence, trained_on: str, key: str) -> Claim:
         return Claim(f"{printed:g}")
     ours, *floors = (factor * run.summary[f"val_{key}{end}"] for end in _ENDS)
     verdict = number(ours, printed, floors, key == "mse")
-    better = verdict == NO and (ours < printed if key == "mse" else ours > printed)
-    floor, why = _floors(f"{value:{form}}" for value in floors), "ours is better" if better else ""
+    why = "ours is better" if verdict == NO and (ours < printed) == (key == "mse") else ""
+    floor = _floors(f"{value:{form}}" for value in floors)
     return Claim(f"{printed:g}", f"{ours:{form}}", floor, so_far(verdict, run), why)
 
 
 def _hours(known: Evidence, trained_on: str) -> Claim:
     run, why = known.proposed(trained_on), "the paper does not state its hardware"
-    s = run.summary if run else None
-    ours = f"{s['runtime_hours']:.2f} for {s['epochs_done']} epochs, {s['device']}" if run else "not run"
+    ours = "{runtime_hours:.2f} for {epochs_done} epochs, {device}".format(**run.summary) if run else "not run"
     return Claim(f"{TABLE2[trained_on][0]:g}", ours, why=why)
 
 
 def _easier(known: Evidence, key: str) -> Claim:
     place, factor, form = _IN_SUMMARY[key]
-    printed = "{:g} against {:g}".format(*(TABLE2[t][place] for t in BOTH))
-    runs = [known.proposed(t) for t in BOTH]
+    printed, runs = "{:g} against {:g}".format(*(TABLE2[t][place] for t in BOTH)), [known.proposed(t) for t in BOTH]
     if None in runs:
         return Claim(printed)
     pairs = [[factor * run.summary[f"val_{key}{end}"] for run in runs] for end in _ENDS]
@@ -132,52 +136,46 @@ def _easier(known: Evidence, key: str) -> Claim:
 
 
 def _eight(known: Evidence, method: str, trained_on: str) -> Claim:
-    def text(psnr, ssim):
-        return (f"{psnr:.1f} dB, " if method == TrainConfig.method else "") + f"{ssim:.1f} %"
+    psnr, ssim = TABLE3[trained_on] if method == TrainConfig.method else ([0], TABLE4[method])
+    form = "{:.1f} dB, {:.1f} %" if method == TrainConfig.method else "{1:.1f} %"
 
     def of(predictor):
-        values = [known.mean(predictor, FIGURE5, m) for m in ("psnr_rgb", "ssim_rgb")] if predictor else [np.nan]
-        return "no predictions" if np.isnan(values[-1]) else text(values[0], 100 * values[-1])
+        psnr, ssim = (known.mean(predictor, FIGURE5, m) for m in ("psnr_rgb", "ssim_rgb"))
+        return "no predictions" if np.isnan(ssim) else form.format(psnr, 100 * ssim)
 
-    psnr, ssim = TABLE3[trained_on] if method == TrainConfig.method else ([0], TABLE4[method])
-    ours, floor = of(known.runs.get((method, trained_on))), f"all-gray {of('all_grey')}"
     why = "the paper does not identify its eight pictures; ours are others"
-    return Claim(text(np.mean(psnr), np.mean(ssim)), ours, floor, why=why)
+    ours, floor = of(known.runs.get((method, trained_on))), f"all-gray {of('all_grey')}"
+    return Claim(form.format(np.mean(psnr), np.mean(ssim)), ours, floor, why=why)
 
 
 def _better_training(known: Evidence, place: int, measure: str) -> Claim:
-    paintings, coco = (known.proposed(t) for t in BOTH)
     printed = "means {:.1f} and {:.1f}".format(*(np.mean(TABLE3[t][place]) for t in BOTH))
+    paintings, coco = (known.proposed(t) for t in BOTH)
     if not (paintings and coco):
         return Claim(printed)
-    gaps = {t: known.paired(paintings, coco, t, measure) for t in TEST_LISTS}
+    gaps = known.gaps(paintings, coco, measure)
     means = {t: [known.mean("mean_colour", t, measure, of) for of in BOTH] for t in TEST_LISTS}
     floor_gaps = {t: a - b for t, (a, b) in means.items()}
-    ours = "; ".join(f"{t}: {markdown.difference(measure, *g)}" for t, g in gaps.items() if not np.isnan(g[0]))
+    ours = f"paintings' minus COCO's, {_differences(gaps, measure, '{}: {}')}" if gaps else "no predictions"
     floor = "; ".join(f"{t} {markdown.scaled(measure, g, '+') or 'unknown'}" for t, g in floor_gaps.items())
     verdict = so_far(ordered(gaps.values(), floor_gaps.values()), paintings, coco)
-    ours = f"paintings' minus COCO's, {ours}" if ours else "no predictions"
     return Claim(printed, ours, f"mean-colors: {floor}", verdict)
 
 
 def _better_pictures(known: Evidence) -> Claim:
     run, psnr = known.proposed("paintings"), TABLE3["paintings"][0]
     printed = " and ".join(", ".join(map(str, half)) for half in (psnr[:4], psnr[4:]))
-    claim = Claim(printed, why="that the first four are the paintings is our reading")
 
     def of(predictor):
-        values = {t: known.values(predictor, t, "psnr_rgb") for t in TEST_LISTS}
-        values = {t: v[np.isfinite(v)] for t, v in values.items()}
-        values = {t: v for t, v in values.items() if len(v) > 1}
-        own = values.get("paintings")
-        gaps = [] if own is None else [unpaired(own, v) for t, v in values.items() if t != "paintings"]
-        return "; ".join(f"{t} {v.mean():.2f} dB" for t, v in values.items()), gaps
+        values = known.by_list(predictor, "psnr_rgb")
+        others = [v for t, v in values.items() if t != "paintings"] if "paintings" in values else []
+        text = "; ".join(f"{t} {v.mean():.2f} dB" for t, v in values.items())
+        return text, [unpaired(values["paintings"], other) for other in others]
 
-    if not run:
-        return claim
     (ours, gaps), (floor, floor_gaps) = of(run), of("all_grey")
     verdict = so_far(ordered(gaps, [gap for gap, _, _ in floor_gaps]), run)
-    return replace(claim, ours=ours or "no predictions", floor=f"all-gray {floor}", verdict=verdict)
+    why = "that the first four are the paintings is our reading"
+    return Claim(printed, ours or ("no predictions" if run else "not run"), f"all-gray {floor}", verdict, why)
 
 
 def _means(by_method):
@@ -187,37 +185,30 @@ def _means(by_method):
 
 
 def _all_good(known: Evidence) -> Claim:
+    least, why = min(min(ssim[:4]) for ssim in TABLE4.values()), "the paper does not define good; its minimum is used"
     runs = {m: known.runs.get((m, "paintings")) for m in TABLE4}
-    least = min(min(values[:4]) for values in TABLE4.values())
     ours = {m: 100 * known.mean(run, "paintings", "ssim_rgb") for m, run in runs.items() if run}
     gray = 100 * known.mean("all_grey", "paintings", "ssim_rgb")
     complete = len(ours) == len(runs) and not np.isnan(list(ours.values())).any()
     verdict = UNKNOWN if not complete else NO if min(ours.values()) < least else EMPTY if gray >= least else YES
-    printed, why = (
-        f"{least} % or more on the first four pictures",
-        "the paper does not define good; its minimum is used",
-    )
-    return Claim(printed, _means(ours) or "not run", f"all-gray {gray:.1f}", so_far(verdict, *runs.values()), why)
+    printed, ours = f"{least} % or more on the first four pictures", _means(ours) or "not run"
+    return Claim(printed, ours, f"all-gray {gray:.1f}", so_far(verdict, *runs.values()), why)
 
 
 def _order(known: Evidence, test_sets: Sequence[str], part: slice, winners: Sequence[str] = ()) -> Claim:
     """Pair by pair: every winner against every other system with a lower printed mean; without winners every pair."""
     printed = {m: np.mean(values[part]) for m, values in TABLE4.items()}
     runs = {m: known.runs.get((m, "paintings")) for m in printed}
-    losers = [m for m in printed if m not in winners]
-    pairs = [(a, b) for a in winners or printed for b in losers if printed[a] > printed[b]]
-    complete = all(runs[a] and runs[b] for a, b in pairs)
-    gaps = [known.paired(runs[a], runs[b], t, "ssim_rgb") for a, b in pairs if runs[a] and runs[b] for t in test_sets]
-    gaps = [gap for gap in gaps if not np.isnan(gap[0])]
+    pairs = [(a, b) for a in winners or printed for b in printed if b not in winners and printed[a] > printed[b]]
+    pairs = [(runs[a], runs[b]) for a, b in pairs]
+    gaps = [gap for a, b in pairs if a and b for gap in known.gaps(a, b, "ssim_rgb", test_sets).values()]
+    verdict = ordered(gaps) if all(a and b for a, b in pairs) else UNKNOWN
     agree, reverse = sum(low > 0 for _, low, _ in gaps), sum(high < 0 for _, _, high in gaps)
+    why = f"differences: {agree} agree, {reverse} are reversed, {len(gaps) - agree - reverse} undecided" if gaps else ""
     ours = [{m: 100 * known.mean(run, t, "ssim_rgb") for m, run in runs.items() if run} for t in test_sets]
-    return Claim(
-        _means(printed),
-        "; ".join(f"{t}: {_means(means)}" for t, means in zip(test_sets, ours, strict=True)),
-        ", ".join(f"all-gray {100 * known.mean('all_grey', t, 'ssim_rgb'):.1f} ({t})" for t in test_sets),
-        so_far(ordered(gaps) if complete else UNKNOWN, *runs.values()),
-        f"differences: {agree} agree, {reverse} are reversed, {len(gaps) - agree - reverse} undecided" if gaps else "",
-    )
+    ours = "; ".join(f"{t}: {_means(means)}" for t, means in zip(test_sets, ours, strict=True))
+    floor = ", ".join(f"all-gray {100 * known.mean('all_grey', t, 'ssim_rgb'):.1f} ({t})" for t in test_sets)
+    return Claim(_means(printed), ours, floor, so_far(verdict, *runs.values()), why)
 
 
 def is_brown(hues: dict[str, float], truth: dict[str, float]) -> bool:
@@ -228,20 +219,19 @@ def is_brown(hues: dict[str, float], truth: dict[str, float]) -> bool:
 def _colors(known: Evidence, trained_on: str, test_sets: Sequence[str], brown: bool) -> Claim:
     run, ours, floors, holds = known.proposed(trained_on), [], [], []
     for test_set in test_sets:
-        hues, truth = known.hues(run, test_set) if run else None, known.true_hues(test_set)
-        if not (hues and truth):
+        if not (both := known.hues(run, test_set)):
             continue
+        hues, truth = both
         own, true = (known.mean(run, test_set, m) for m in ("colourfulness", "colourfulness_truth"))
         ours.append(f"{test_set}: brown {hues['brown']:.0%}, colorfulness {own:.1f}")
         floors.append(f"{test_set}, the truth: brown {truth['brown']:.0%}, colorfulness {true:.1f}")
-        is_so = is_brown(hues, truth)
-        holds.append(is_so if brown else not is_so and own >= ALIKE * true)
+        holds.append(is_brown(hues, truth) if brown else not is_brown(hues, truth) and own >= ALIKE * true)
     if trained_on in known.mean_colors:
         constant = color_statistics.hues(np.array([known.mean_colors[trained_on]]))
         floors.append(f"mean-color: brown {constant['brown']:.0%}")
     verdict = UNKNOWN if len(holds) < len(test_sets) else YES if all(holds) else NO
-    missing = "not run, or the true colors are not measured"
-    return Claim("by eye", "; ".join(ours) or missing, "; ".join(floors), so_far(verdict, run))
+    ours = "; ".join(ours) or "not run, or the true colors are not measured"
+    return Claim("by eye", ours, "; ".join(floors), so_far(verdict, run))
 
 
 def _size_of_data(known: Evidence) -> Claim:
@@ -255,8 +245,7 @@ def _more_of_everything(known: Evidence) -> Claim:
     if not (ours and base):
         return Claim("not measured", why=why)
     best = max(ours, key=lambda run: run.pictures_seen)
-    gaps = {t: known.paired(best, base, t, "psnr_rgb") for t in TEST_LISTS}
-    text = "; ".join(f"{t} {markdown.difference('psnr_rgb', *g)}" for t, g in gaps.items() if not np.isnan(g[0]))
+    text = _differences(known.gaps(best, base, "psnr_rgb"), "psnr_rgb", "{} {}")
     text = f"PSNR (dB) of `{best.name}` minus `{base.name}`: {text}" if text else "no predictions"
     return Claim("not measured", text, why=why)
 
@@ -264,32 +253,29 @@ def _more_of_everything(known: Evidence) -> Claim:
 def _class_vector(known: Evidence) -> Claim:
     """By the first matrix that has both the run without a vector and its base."""
     claim = Claim("not measured: no run without it", why="not against the paper; ours is in tables/ablation.md")
-    for matrix in experiments.MATRICES.values():
-        row = next((r for r in matrix if r.name.endswith("-none") and experiments.base_of(r.name)), None)
-        pair = [known.by_name.get(name) for name in (row.name, row.base)] if row else [None]
-        gap = known.paired(*pair, "coco", "psnr_rgb") if None not in pair else (np.nan,)
-        if not np.isnan(gap[0]):
+    for row in (row for matrix in experiments.MATRICES.values() for row in matrix if row.name.endswith("-none")):
+        pair = [known.by_name.get(name) for name in (row.name, row.base)]
+        if gaps := known.gaps(*pair, "psnr_rgb", ["coco"]) if None not in pair else {}:
             runs = (f"`{r.name}` {r.summary['epochs_done']} of {TrainConfig.epochs} epochs" for r in pair)
-            difference = f"{markdown.difference('psnr_rgb', *gap)} ({', '.join(runs)})"
+            difference = f"{markdown.difference('psnr_rgb', *gaps['coco'])} ({', '.join(runs)})"
             return replace(claim, ours=f"PSNR (dB) on coco without a vector minus with one: {difference}")
     return claim
 
 
 def _pleasing(known: Evidence) -> Claim:
-    ours, floor, lower = [], [], []
-    for run in known.runs.values():
-        vivid = known.scores[(known.scores.run == run.name) & (known.scores.method == f"{run.method}_vivid")]
-        for test_set in [t for t in TEST_LISTS if (vivid.test_set == t).any()]:
-            here = vivid[vivid.test_set == test_set]
-            looks = [[here[m].mean(), known.mean(run, test_set, m)] for m in ("colourfulness", "ssim_rgb")]
-            texts = (f"{colors:.1f} and {100 * ssim:.1f} %" for colors, ssim in zip(*looks, strict=True))
-            ours.append(f"{test_set}: {', '.join(texts)}")
-            gray = known.mean("all_grey", test_set, "ssim_rgb")
-            floor.append(f"{test_set}: {100 * gray:.1f} %")
-            lower.append(looks[1][0] < gray)
-    head = "colorfulness and SSIM of the vivid look, then of the accurate one: "
+    ours, floor, lower, measures = [], [], [], ("colourfulness", "ssim_rgb")
+    for run, test_set in itertools.product(known.runs.values(), TEST_LISTS):
+        vivid, accurate = ([known.mean(run, test_set, m, look=look) for m in measures] for look in ("_vivid", ""))
+        if np.isnan(vivid).any():
+            continue
+        looks = (f"{colors:.1f} and {100 * ssim:.1f} %" for colors, ssim in (vivid, accurate))
+        gray = known.mean("all_grey", test_set, "ssim_rgb")
+        ours.append(f"{test_set}: {', '.join(looks)}")
+        floor.append(f"{test_set}: {100 * gray:.1f} %")
+        lower.append(vivid[1] < gray)
     why = "nobody was asked whether vivid pictures please"
     why += "; no color at all scores higher than they do" if lower and all(lower) else ""
+    head = "colorfulness and SSIM of the vivid look, then of the accurate one: "
     return Claim(
         "by eye, one picture", head + "; ".join(ours) if ours else "not run", f"all-gray {'; '.join(floor)}", why=why
     )

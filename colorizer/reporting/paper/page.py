@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 import pandas as pd
 
@@ -13,12 +11,12 @@ from colorizer import atomic_files
 from colorizer.config import TrainConfig
 from colorizer.evaluation.runs import Run
 from colorizer.reporting import markdown
-from colorizer.reporting.paper import claims, evidence, plausibility
+from colorizer.reporting.paper import claims, evidence, plausibility, template
 from colorizer.reporting.paper.evidence import Evidence
 from colorizer.reporting.paper.published import TABLE2, TABLE4
 
 PAGE = "REPRODUCTION.md"
-_ALIVE = "experiments/alive.jsonl"  # beside the page
+_NOT_MEASURED = "Not measured: `python -m experiments.metric_conventions` needs the test pictures."
 
 
 def table(judged: Iterable[claims.Claim]) -> str:
@@ -49,28 +47,16 @@ def _runs(known: Evidence) -> str:
 def render(known: Evidence, note: str = "") -> str:
     """Renders the page; `note` is a sentence that it must carry, such as that the lists were limited."""
     judged = claims.judge(known)
-    parts = {"counts": counts(judged), "runs": _runs(known), "claims": table(judged), "alive": _ALIVE}
-    parts |= {"numbers": plausibility.numbers(known), "conventions": plausibility.conventions(known)}
-    parts |= {"near": f"{claims.NEAR:.0%}", "brown": f"{claims.BROWN:.0%}", "alike": f"{claims.ALIKE:.0%}"}
+    parts = {"counts": counts(judged), "runs": _runs(known), "claims": table(judged)}
+    parts |= {"numbers": plausibility.numbers(known), "conventions": known.conventions or _NOT_MEASURED}
+    parts |= {"near": claims.NEAR, "brown": claims.BROWN, "alike": claims.ALIKE}
     parts |= {"epochs": TrainConfig.epochs, "classifier": TrainConfig.classifier, "marked": markdown.MARKED}
-    title, _, rest = fill("page.md", parts).partition("\n")
+    title, _, rest = template("page.md").format(**parts).partition("\n")
     return f"{title}\n\n**{note}**\n{rest}" if note else f"{title}\n{rest}"
 
 
-def fill(template: str, parts: dict) -> str:
-    """Fills in a template of this folder."""
-    return Template(resources.files(__package__).joinpath(template).read_text("utf-8")).substitute(parts)
-
-
 def write(runs: Iterable[Run], scores: pd.DataFrame, output: Path, note: str = "") -> str:
-    """Writes the page beside the tables; returns a line that says so.
-
-    Args:
-        runs: the finished runs.
-        scores: metrics.csv.
-        output: the folder of results; it may hold conventions.json.
-        note: as in `render`.
-    """
+    """Writes the page beside the tables, of `evidence.read` and a `note`; returns a line that says so."""
     known = evidence.read(runs, scores, output)
     atomic_files.write_text(output / PAGE, render(known, note))
     return f"{PAGE}: written" + ("" if known.measured else ", without conventions.json, which is not here")

@@ -1,6 +1,6 @@
 """How the paper may have measured: made-up predictions of our test pictures, scored by many conventions.
 
-`python -m colorizer.reporting.paper.metric_conventions` takes minutes and writes results/conventions.json. The paper's
+`python -m experiments.metric_conventions` takes minutes and writes results/conventions.json. The paper's
 PSNR and SSIM do not go together under the usual convention, and many values lie below those of no color at all.
 """
 
@@ -22,16 +22,15 @@ from skimage.metrics import structural_similarity
 from colorizer import atomic_files, color
 from colorizer.errors import ColorizerError, EvaluationError
 from colorizer.evaluation import color_statistics, metrics, test_sets
+from colorizer.reporting.paper.evidence import RECORD
 from colorizer.reporting.paper.published import TABLE2, TABLE3
+from experiments.metric_conventions_page import BAND_DB, PSNRS, SSIMS
 
-RECORD = Path("results/conventions.json")
-PROG = "python -m colorizer.reporting.paper.metric_conventions"
+OUTPUT = Path("results") / RECORD
+PROG = "python -m experiments.metric_conventions"
 SYNTHETIC_PICTURES = 40
-BAND_DB = 1.0  # two values closer than this count as the same
 FEWEST = 20  # made-up predictions near a value; with fewer there is no band
 _QUANTILES = (0.05, 0.95)
-PSNRS = ("psnr_rgb", "psnr_ab", "psnr_ab_peak2")
-SSIMS = ("ssim_rgb", "ssim_grey", "ssim_ab")
 
 
 def score(rgb_u8: np.ndarray, ab_norm_hat: np.ndarray) -> dict[str, float]:
@@ -191,7 +190,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(PROG, description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", metavar="DIR", help="holds coco/, paintings/, ood/ (default: $COLORIZER_DATA)")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each list (default: all)")
-    parser.add_argument("--output", type=Path, default=RECORD, metavar="FILE", help="(default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="(default: %(default)s)")
     flags = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
@@ -203,7 +202,7 @@ def main(argv=None) -> int:
 
     made = {"commit": environment.commit(), "device": environment.device(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     atomic_files.write_json(flags.output, {"made": made} | measured)
-    print(f"Written: {flags.output}. `make tables` puts it into results/REPRODUCTION.md.")
+    print(f"Written: {flags.output}. `python -m experiments.pages` and `make tables` put it into the pages.")
     return 0
 
 

@@ -9,7 +9,8 @@ from conftest import draw_picture
 
 from colorizer import color
 from colorizer.evaluation import metrics, test_sets
-from colorizer.reporting.paper import metric_conventions, published
+from colorizer.reporting.paper import published
+from experiments import metric_conventions, metric_conventions_page
 
 
 def scored(**values):
@@ -126,3 +127,17 @@ def test_without_pictures_it_ends_with_2_and_says_which_are_missing(tmp_path, mo
     assert metric_conventions.main(["--output", str(tmp_path / "never.json")]) == 2
     assert "coco: its pictures are not here" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_conventions_that_fit_most_are_named():
+    cell = {"reached": 16, "fits": 3, "width": 0.2}
+    fits = {p: {s: dict(cell) for s in metric_conventions.SSIMS} for p in metric_conventions.PSNRS}
+    fits["psnr_ab"]["ssim_grey"]["fits"] = 9
+    text = metric_conventions_page.best(fits)
+    assert "9 of 16, fit PSNR on ab/128, peak 1 with SSIM on the pictures in gray" in text
+    assert "fits 3" in text and "No convention fits all" in text
+    fits["psnr_rgb"]["ssim_rgb"]["fits"] = 9
+    assert (
+        metric_conventions_page.best(fits)
+        == "No convention fits more pairs than the usual one, PSNR and SSIM on RGB: 9 of 16."
+    )

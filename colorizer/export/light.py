@@ -1,0 +1,341 @@
+"""Makes `network.onnx`, the file of the light engine, beside a weights file; see `colorizer.inference.engine`.
+
+    l_norm --> network --> for each look: Method.coarse_ab_of --> an output with the look's name
+                 |  +----> the network's output as it is, and its encoder's features: for hints and other looks
+
+What follows, enlargement and guided filter, depends on the picture's size; the engine does it outside of the graph. A
+method without `smoothing` has its whole `ab_of` inside, for one size.
+
+The graph holds no kernel: ONNX' external data points into the weights file, which HDF5 keeps in one piece for each
+array. So both engines compute with the same numbers, and the weights are in the package once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import keras
+import numpy as np
+
+from colorizer import color, environment, methods, weights
+from colorizer.config import CLASSES
+from colorizer.errors import ExportError
+from colorizer.export import graph, runtimes
+from colorizer.inference import engine, forward
+
+if TYPE_CHECKING:
+    import onnx
+
+    from colorizer.methods import Method
+
+LEAST = 1024  # numbers; smaller arrays are written into the graph itself
+SHARE = 0.999  # of pixels whose levels differ by at most one from Keras'
+FEATURE_STRIDE = 16  # pixels of the input to one vector of the features
+OTHER_SIZE = (32, 64)  # added to a network's height and width to try whether its graph takes any size
+
+
+class Coarse(keras.layers.Layer):
+    """A method's decoding for one look, as far as it is part of the graph.
+
+    Args:
+        method: of the network.
+        look: one of its looks, or None.
+    """
+
+    def __init__(self, method: Method, look: str | None):
+        super().__init__(name=look or "ab_norm_hat")
+        self.method, self.look = method, look
+
+    def call(self, output, l_norm):
+        """The network's output and (B, H, W, 1) -> (B, h, w, 2) float32, ab/128."""
+        if self.method.smoothing is None:
+            return self.method.ab_of(output, l_norm, self.look)
+        return self.method.coarse_ab_of(output, self.look)
+
+
+class DifferentError(ExportError):
+    """The pictures of the new file are not Keras'."""
+
+    exit_status = 1
+
+
+def write(named: str | Path, pictures: Sequence[np.ndarray]) -> dict[str, float]:
+    """Makes and checks `network.onnx` beside a weights file; an existing one is replaced if the new one is good.
+
+    Args:
+        named: what `weights.load` takes.
+        pictures: of each (H, W, 3) uint8 sRGB, to compare on.
+
+    Returns:
+        `agreement` with Keras.
+
+    Raises:
+        ExportError: a package is missing, the method needs a class vector, or the pictures differ from Keras'.
+        WeightsError: see `weights.load`.
+    """
+    runtimes.require("onnx")
+    method = methods.declared(weights.record_of(weights.place(named))["method"])
+    if method.uses_vector:
+        raise ExportError(
+            f"--format light has no classifier, and {method.title} needs its class vector. Take --format onnx. "
+            f"Received: {named}"
+        )
+    trained = weights.load(named)
+    target = trained.path.parent / engine.FILE
+    part = target.with_name(f"unchecked-{os.getpid()}.onnx")  # beside the weights, which it reads
+    try:
+        part.write_bytes(_model_of(trained, part).SerializeToString(deterministic=True))
+        network = engine.OnnxNetwork(part)
+        shares = agreement(trained, network, pictures)
+        if not min(shares.values()) >= SHARE:
+            received = ", ".join(f"{look} {share:.4%}" for look, share in shares.items())
+            raise DifferentError(
+                f"At least {SHARE:.1%} of the pixels must be within a level of Keras' picture. Received: {received}"
+            )
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    return shares
+
+
+def agreement(
+    trained: weights.Trained, network: engine.OnnxNetwork, pictures: Sequence[np.ndarray]
+) -> dict[str, float]:
+    """Compares pictures of the two engines.
+
+    Args:
+        trained: the network in Keras.
+        network: the same in ONNX Runtime.
+        pictures: of each (H, W, 3) uint8 sRGB.
+
+    Returns:
+        look -> share of pixels, all of whose levels are within one of Keras'; "ab_norm_hat" for a method without looks.
+    """
+    shares = {}
+    for look in trained.method.looks or (None,):
+        of_keras, of_onnx = (
+            forward.Forward(one, trained.method, trained.config["image_size"], look=look)
+            for one in (trained.network, network)
+        )
+        equal = []
+        for rgb in pictures:
+            l = color.rgb_to_lab(rgb)[..., 0]
+            one, other = (color.merge(l, way.ab_norm([rgb])[0]).astype(int) for way in (of_keras, of_onnx))
+            equal.append((np.abs(one - other).max(axis=-1) <= 1).mean())
+        shares[look or "ab_norm_hat"] = float(np.mean(equal))
+    return shares
+
+
+def _model_of(trained: weights.Trained, path: Path) -> onnx.ModelProto:
+    """The graph of a trained network, for the place `path` beside its weights file."""
+    side = trained.config["image_size"]
+    model = _converted(trained.network, trained.method, (side, side))
+    _point_to_weights(model, trained.path)
+    facts = {
+        "method": trained.method.name,
+        "looks": ",".join(trained.method.looks),
+        "smoothing": ",".join(map(str, trained.method.smoothing or ())),
+        "weights_sha256": hashlib.sha256(trained.path.read_bytes()).hexdigest(),
+    }
+    for key, value in facts.items():
+        model.metadata_props.add(key=key, value=value)
+    _set_size(model, (None, None))
+    if trained.method.smoothing is None or not _takes_any_size(model, trained, path):
+        _set_size(model, (side, side))
+    return model
+
+
+def _converted(network: keras.Model, method: Method, size: tuple[int, int]) -> onnx.ModelProto:
+    """Network and decoding of every look in ONNX, by Keras' own exporter."""
+    import onnx
+
+    l_norm = keras.Input((*size, 1), name=engine.INPUT)
+    output = network([l_norm, graph.NoClasses(name="no_classes")(l_norm)], training=False)
+    outputs = {look or "ab_norm_hat": Coarse(method, look)(output, l_norm) for look in method.looks or (None,)}
+    if method.smoothing is not None:
+        outputs[engine.OUTPUT] = keras.layers.Identity(name=engine.OUTPUT)(output)
+        outputs |= _features(network, method, l_norm)
+    signature = [keras.InputSpec(shape=(None, *size, 1), dtype="float32", name=engine.INPUT)]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the converters' own, about NumPy's and TensorFlow's future
+        file = str(Path(folder) / "network.onnx")
+        with environment.quiet():
+            keras.Model(l_norm, outputs).export(file, format="onnx", input_signature=signature, verbose=False)
+        model = onnx.load(file)
+    found = {output.name for output in model.graph.output}
+    if found != set(outputs):
+        raise ExportError(f"The graph's outputs are the looks {', '.join(outputs)}. Received: {', '.join(found)}")
+    return model
+
+
+def _features(network: keras.Model, method: Method, l_norm) -> dict:
+    """What the encoder sees at about a sixteenth of the picture's size."""
+    encoder = method.encoder_of(network)
+    if encoder is None:
+        return {}
+    seen = l_norm
+    if encoder.input_shape[-1] == 3:
+        gray = keras.layers.Rescaling(127.5, 127.5)(l_norm)
+        seen = keras.layers.Concatenate()([gray, gray, gray])
+    maps = encoder(seen)
+    maps = maps if isinstance(maps, list) else [maps]
+    chosen = min(maps, key=lambda one: abs(one.shape[1] * FEATURE_STRIDE - l_norm.shape[1]))
+    return {engine.FEATURES: keras.layers.Identity(name=engine.FEATURES)(chosen)}
+
+
+def _set_size(model: onnx.ModelProto, size: tuple[int | None, int | None]) -> None:
+    """Writes the size of pictures that the graph takes; None for any."""
+    (given,) = model.graph.input
+    shape = given.type.tensor_type.shape.dim
+    for dimension, name, value in zip(shape, ("batch", "height", "width"), (None, *size), strict=False):
+        dimension.Clear()
+        if value is None:
+            dimension.dim_param = name
+        else:
+            dimension.dim_value = value
+    for output in model.graph.output:
+        for dimension, name in zip(output.type.tensor_type.shape.dim, ("batch", "rows", "columns"), strict=False):
+            dimension.Clear()
+            dimension.dim_param = name
+    model.graph.ClearField("value_info")  # shapes between the layers, of one size
+
+
+def _takes_any_size(model: onnx.ModelProto, trained: weights.Trained, path: Path) -> bool:
+    """Whether the graph gives for another size what Keras gives for it."""
+    side = trained.config["image_size"]
+    size = tuple(side + more for more in OTHER_SIZE)
+    try:
+        network = type(trained.network).from_config(_with_size(trained.network.get_config(), size))
+        network.set_weights(trained.network.get_weights())
+        l_norm = np.random.default_rng(0).uniform(-1, 1, (2, *size, 1)).astype(np.float32)
+        expected = trained.method.predict_ab(network, l_norm, np.zeros((2, CLASSES), np.float32))
+        path.write_bytes(model.SerializeToString())
+        received = engine.OnnxNetwork(path).predict(l_norm)
+    except Exception:  # a layer that knows its size, in Keras or in ONNX, each with an exception of its own
+        return False
+    return bool(np.abs(received - expected).max() < 1e-3)
+
+
+def _with_size(config, size: tuple[int, int]):
+    """A network's configuration with another height and width wherever a picture comes in."""
+    if isinstance(config, dict):
+        return {
+            key: (value[0], *size, value[3]) if key == "batch_shape" and len(value) == 4 else _with_size(value, size)
+            for key, value in config.items()
+        }
+    return type(config)(_with_size(item, size) for item in config) if isinstance(config, (list, tuple)) else config
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an array lies in the weights file, and how it becomes the graph's.
+
+    Attributes:
+        dtype: of the file.
+        shape: in the file.
+        offset: of its first byte.
+        axes: the order of its axes in the graph.
+        scale: of whole numbers, one factor for each index of the last axis; None for floats.
+    """
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    offset: int
+    axes: tuple[int, ...]
+    scale: np.ndarray | None
+
+
+class _Key(NamedTuple):
+    shape: tuple[int, ...]
+    digest: bytes
+
+
+def _key(values: np.ndarray) -> _Key:
+    return _Key(values.shape, hashlib.sha256(np.ascontiguousarray(values, np.float32).tobytes()).digest())
+
+
+def _places(path: Path) -> Iterator[tuple[_Key, Place]]:
+    """Every kernel of a weights file in every order of its axes, with its shape and content as key."""
+    import h5py
+
+    if path.suffix != ".h5":
+        return
+    arrays = []
+    with h5py.File(path) as file:
+        file.visititems(lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None)
+        for array in arrays:
+            if array.size < LEAST or array.id.get_offset() is None:  # in chunks, or empty
+                continue
+            scale = array.attrs.get(weights.SCALE)
+            values = array[()].astype(np.float32) if scale is None else array[()] * np.float32(scale)
+            for axes in itertools.permutations(range(array.ndim)):
+                place = Place(array.dtype, array.shape, array.id.get_offset(), axes, scale)
+                yield _key(values.transpose(axes)), place
+
+
+def _point_to_weights(model: onnx.ModelProto, path: Path) -> None:
+    """Replaces kernels in the graph by their places in the weights file; others are halved."""
+    from onnx import numpy_helper
+
+    places, nodes = dict(_places(path)), []
+    for tensor in list(model.graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < LEAST:
+            continue
+        model.graph.initializer.remove(tensor)
+        place = places.get(_key(values))
+        if place:
+            _read_from(model.graph, nodes, tensor.name, place, path.name)
+        else:
+            _halve(model.graph, nodes, tensor.name, values)
+    for node in reversed(nodes):
+        model.graph.node.insert(0, node)
+
+
+def _read_from(graph_proto, nodes: list, name: str, place: Place, file: str) -> None:
+    """Adds an array of the weights file to the graph, and the nodes that make `name` of it."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    stored = TensorProto(
+        name=f"{name}/stored", dims=place.shape, data_type=helper.np_dtype_to_tensor_dtype(place.dtype)
+    )
+    stored.data_location = TensorProto.EXTERNAL
+    length = int(np.prod(place.shape)) * place.dtype.itemsize
+    for key, value in (("location", file), ("offset", place.offset), ("length", length)):
+        stored.external_data.add(key=key, value=str(value))
+    graph_proto.initializer.append(stored)
+    steps = [("Cast", [], {"to": TensorProto.FLOAT})]
+    if place.scale is not None:
+        graph_proto.initializer.append(numpy_helper.from_array(np.float32(place.scale), f"{name}/scale"))
+        steps.append(("Mul", [f"{name}/scale"], {}))
+    steps.append(("Transpose", [], {"perm": place.axes}))
+    _chain(nodes, stored.name, steps, name)
+
+
+def _halve(graph_proto, nodes: list, name: str, values: np.ndarray) -> None:
+    """Adds an array that the weights file does not hold as it is, in half precision."""
+    from onnx import TensorProto, numpy_helper
+
+    if np.abs(values).max() >= np.finfo(np.float16).max:
+        graph_proto.initializer.append(numpy_helper.from_array(values, name))
+        return
+    graph_proto.initializer.append(numpy_helper.from_array(values.astype(np.float16), f"{name}/stored"))
+    _chain(nodes, f"{name}/stored", [("Cast", [], {"to": TensorProto.FLOAT})], name)
+
+
+def _chain(nodes: list, given: str, steps: list, name: str) -> None:
+    """Adds nodes one after the other; the last one's output is `name`."""
+    from onnx import helper
+
+    for index, (operator, others, attributes) in enumerate(steps):
+        made = name if index == len(steps) - 1 else f"{name}/{operator}"
+        nodes.append(helper.make_node(operator, [given, *others], [made], **attributes))
+        given = made

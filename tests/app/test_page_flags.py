@@ -1,0 +1,90 @@
+"""The flags of `python -m colorizer app`: which are refused, and what they change."""
+
+import importlib.util
+import signal
+import socket
+import threading
+
+import pytest
+from page_server import INSTALL, answer_of, free_port, start
+from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one color everywhere)
+
+
+def test_without_gradio_the_command_that_installs_it_is_named(monkeypatch, capsys):
+    from colorizer.app import __main__ as app
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "gradio" else found(name))
+    assert app.main([]) == 2
+    assert 'pip install -e ".[app]" -c constraints.txt' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--max-megapixels", "0"], "--max-megapixels is more than 0. Received: 0"),
+        (["--max-gigabytes", "-1"], "--max-gigabytes is more than 0. Received: -1"),
+        (["--port", "0"], "--port lies between 1 and 65535. Received: 0"),
+        (["--weights", "absent"], "Received: absent"),
+        (["--classifier", "absent.keras"], "Received: absent.keras"),
+        (["--host", "no such host"], "cannot listen on no such host, port 7860"),
+    ],
+)
+def test_wrong_flags_have_status_2_before_anything_is_loaded(capsys, monkeypatch, words, reason):
+    from colorizer.app import __main__ as app
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(app, "_run", lambda *_: pytest.fail("networks were loaded"))
+    port = ["--port", str(free_port())] if "--port" not in words and "--host" not in words else []
+    try:
+        status = app.main([*words, *port])
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2 and reason in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_said_with_another_one(capsys, monkeypatch):
+    from colorizer.app import __main__ as app
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert app.main(["--port", str(port)]) == 2
+    err = capsys.readouterr().err
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in err
+    assert f"choose another port: --port {port + 1}" in err and "GRADIO" not in err
+
+
+def test_a_page_for_everybody_warns(run, tmp_path):  # noqa: F811
+    if importlib.util.find_spec("gradio") is None:
+        pytest.skip(f"Gradio is not installed: {INSTALL}")
+    process, address = start(tmp_path, "--weights", run, "--host", "0.0.0.0", "--allow-host", "photos.example")
+    try:
+        assert answer_of(address, host="photos.example")[0] == 200
+        assert answer_of(address, host="evil.example")[0] == 403
+        assert "Warning: everybody who can reach this computer" in (tmp_path / "log").read_text()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
+def test_what_gradio_remembers_of_visitors_is_bounded_and_nothing_is_recorded(tmp_path):
+    if importlib.util.find_spec("gradio") is None:
+        pytest.skip(f"Gradio is not installed: {INSTALL}")
+    from colorizer.app import __main__ as app
+    from colorizer.app.security import Limits
+
+    class Blocks:
+        def launch(self, **settings):
+            self.settings = settings
+
+        def close(self, **_):
+            self.closed = True
+
+    blocks, stop = Blocks(), threading.Event()
+    stop.set()
+    app.serve(app.parse([]), blocks, Limits(tmp_path, 1, 1), stop)
+    assert blocks.closed and blocks.settings["state_session_capacity"] <= 1000  # of 80 kB each
+    assert blocks.settings["run_history"] is blocks.settings["enable_monitoring"] is blocks.settings["share"] is False

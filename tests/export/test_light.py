@@ -1,0 +1,103 @@
+"""`network.onnx`: the light engine's file, with the kernels of the weights file."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from conftest import REPOSITORY, draw_picture
+
+from colorizer import images, methods, weights
+from colorizer.errors import ExportError
+from colorizer.export import __main__ as export
+from colorizer.export import runtimes
+from colorizer.inference import engine
+
+SIDE = 64
+# Third-party deprecations inside the converters.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return [images.resize_square(draw_picture(index), 256) for index in range(2)]
+
+
+def saved(folder, name, pack):
+    """A run with random weights."""
+    keras.utils.set_random_seed(3)
+    method = methods.get(name)
+    network = method.build(SIDE)
+    logits = next((layer for layer in network.layers if layer.name == "logits"), None)
+    if logits is not None:  # zeros at first, which would make every picture one color
+        logits.kernel.assign(keras.random.normal(logits.kernel.shape, stddev=0.3))
+    folder.mkdir()
+    (folder / weights.BEST).write_bytes(pack(weights.packed(network)))
+    (folder / weights.RECORD).write_text(json.dumps({"method": name, "image_size": SIDE, "classifier": "none"}))
+    if method.uses_encoder:
+        (folder / weights.ENCODER).write_text(method.encoder_of(network).to_json())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def light():
+    try:
+        runtimes.require("onnx")
+    except ExportError as error:
+        pytest.skip(str(error))
+    from colorizer.export import light
+
+    return light
+
+
+@pytest.mark.parametrize("pack", [weights.quantized, pytest.param(weights.halved, marks=pytest.mark.slow)])
+def test_the_kernels_stay_in_the_weights_file(light, pictures, tmp_path, pack):
+    import onnx
+
+    folder = saved(tmp_path / "run", "transfer_unet", pack)
+    shares = light.write(folder, pictures)
+    assert set(shares) == {"accurate", "vivid"} and min(shares.values()) >= light.SHARE
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [weights.BEST, weights.RECORD, weights.ENCODER, engine.FILE]
+    )
+    graph = onnx.load(folder / engine.FILE, load_external_data=False).graph
+    inside = sum(np.prod(t.dims) for t in graph.initializer if t.data_location != onnx.TensorProto.EXTERNAL)
+    outside = sum(np.prod(t.dims) for t in graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL)
+    assert inside < 20_000 < 4_000_000 < outside
+    network = engine.open_for(folder / weights.BEST)
+    assert network.side is None and network.looks == ("accurate", "vivid")
+
+
+def test_a_method_without_smoothing_has_its_whole_decoding_inside(light, pictures, tmp_path):
+    folder = saved(tmp_path / "run", "trivial", weights.halved)
+    assert light.write(folder, pictures) == {"ab_norm_hat": 1.0}
+    network = engine.open_for(folder / weights.BEST)
+    assert network.side == SIDE and network.looks == () and network.smoothing is None
+    assert network.output(np.zeros((1, SIDE, SIDE, 1), np.float32)) is None
+
+
+def test_a_file_that_differs_is_not_kept(light, tmp_path, monkeypatch, capsys):
+    folder = saved(tmp_path / "run", "trivial", weights.halved)
+    monkeypatch.setattr(light, "agreement", lambda *_: {"ab_norm_hat": 0.5})
+    assert export.main(["--format", "light", "--weights", str(folder)]) == 1
+    assert "99.9% of the pixels" in capsys.readouterr().err
+    assert not list(folder.glob("*.onnx"))
+
+
+def test_wrong_usage_of_light_touches_nothing(light, tmp_path, capsys):
+    folder = saved(tmp_path / "run", "efficientnet", lambda data: data)
+    words = ["--format", "light", "--weights", str(folder)]
+    assert export.main(words) == 2 and "needs its class vector" in capsys.readouterr().err
+    (folder / engine.FILE).write_bytes(b"")
+    assert export.main(words) == 2 and "exists already; replace it with --overwrite" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as end:
+        export.main([*words, "-o", "x.onnx"])
+    assert end.value.code == 2 and "leave out -o" in capsys.readouterr().err
+
+
+def test_the_shipped_file_belongs_to_the_shipped_weights():
+    folder = weights.shipped(weights.DEFAULT)
+    assert engine.open_for(folder / weights.BEST).looks == ("accurate", "vivid")
+    package = sum(path.stat().st_size for path in folder.iterdir())
+    assert package < 32 * 2**20
+    assert (REPOSITORY / "Makefile").read_text().count("export --format light") == 1
