@@ -22,7 +22,7 @@ from pathlib import Path
 RECORD = Path("results/benchmarks.json")
 PAGE = Path("docs/performance.md")
 SHORT = ("startup", "pipeline", "store", "vectors", "training", "ancestor", "colorize", "memory", "engines")
-LONG = ("methods", "precision")
+LONG = ("methods", "precision", "steps")
 # What the page shows of each line: the two sides and what they are.
 TABLE = {
     "pipeline": (
@@ -75,6 +75,11 @@ TABLE = {
         "20 photos, network loaded",
         "{photos_per_second[onnx]} photos/s",
         "Keras {photos_per_second[keras]}, Zhang 2016 in PyTorch {photos_per_second[zhang]}",
+    ),
+    "steps": (
+        "a step of the ViT decoder, features kept",
+        "{best_pictures_per_second[kept]} pictures/s",
+        "{best_pictures_per_second[transfer_unet]} by the transfer U-Net",
     ),
     "startup": ("`--help`", "{help_seconds}", "at most 0.5 s"),
 }

@@ -36,7 +36,7 @@ from scipy import stats
 
 from colorizer import Colorizer, atomic_files, color, images, methods, photos, weights
 from colorizer.data import datasets
-from colorizer.errors import ColorizerError, DataError, UsageError
+from colorizer.errors import ColorizerError, UsageError
 
 VERDICTS = {
     "pass": "one would take it for a color photograph",
@@ -170,10 +170,7 @@ def listed(names: Sequence[str], data_dir: str | None, limit: int | None) -> lis
     found = []
     for name in names:
         dataset = datasets.find(name, data_dir and Path(data_dir) / name)
-        files = datasets.pictures(dataset.root)[:limit]
-        if not files:
-            raise DataError(f"A list holds photographs. Received: {dataset.root} without any.")
-        found += [(dataset.name, file, dataset.root / file) for file in files]
+        found += [(dataset.name, file, dataset.root / file) for file in datasets.pictures(dataset.root)[:limit]]
     return found
 
 

@@ -3,6 +3,7 @@
     %(prog)s                             the runs in runs/; results in runs/evaluation/
     %(prog)s --data-dir path/to/data     the folder that holds coco/, paintings/, ood/
     %(prog)s --limit 20                  a quick look: 20 pictures of each list; results in runs/evaluation-limit-20/
+    %(prog)s --perceptual efficientnet_lite2        one more table: KID, a distance of features, blotches
 
 A run is predicted anew where its weights, its classifier and the pictures are here; else its
 recorded scores are used. A run trained on a folder of pictures is scored on that folder's own
@@ -56,6 +57,10 @@ def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
     add("--data-dir", metavar="DIR", help="holds coco/, paintings/, ood/ (default: $COLORIZER_DATA, then the cache)")
     add("--limit", type=int, metavar="N", help="at most N pictures of each test list (default: all)")
     add("--classifier", metavar="FILE|NAME", help="for the runs trained with it (default: as recorded)")
+    seeing = "one more table, of measures by this classifier, which no run may be trained with"
+    add("--perceptual", metavar="FILE|NAME", help=seeing)
+    labeled = "for --perceptual: photographs with ImageNet classes, a folder for each class or a CSV with file, class"
+    add("--classes", metavar="DIR|CSV", help=labeled)
     committed = "make the repository's own tables: results/runs -> results/, README.md, MODEL_CARD.md"
     add("--committed", action="store_true", help=committed)
     return parser.parse_args(argv)
@@ -81,6 +86,7 @@ def plan(flags: argparse.Namespace, prog: str = PROG) -> tuple[Path, Path, str]:
             f"--data-dir needs a folder with coco/, paintings/, ood/. Received: {flags.data_dir}, which is not there."
         )
     _check_classifier(flags.classifier)
+    _check_perceptual(flags)
     if flags.committed:
         if flags.runs or flags.output or flags.limit:
             raise EvaluationError("--committed takes no --runs, --output or --limit: it makes results/ from all of it.")
@@ -100,6 +106,21 @@ def _check_classifier(spec):
     looks_like_file = spec and (os.sep in spec or Path(spec).suffix in (".keras", ".h5"))
     if looks_like_file and ":" not in spec and not Path(spec).is_file():
         raise EvaluationError(f"--classifier needs the name or the file of a classifier. Received: {spec}, not there.")
+
+
+def _check_perceptual(flags):
+    if flags.classes and not flags.perceptual:
+        raise EvaluationError(
+            f"--classes belongs to --perceptual CLASSIFIER. Received: --classes {flags.classes} alone."
+        )
+    if flags.perceptual:
+        from colorizer.classifiers import classifier
+
+        classifier.check(flags.perceptual)
+    if flags.classes:
+        from colorizer.evaluation.perceptual import class_pictures
+
+        class_pictures.read(flags.classes)
 
 
 def _check_runs(runs: Path, flags, prog):
@@ -162,11 +183,23 @@ def _evaluate(flags, runs: Path, output: Path, note: str) -> None:
         limited.unlink(missing_ok=True)
     if flags.committed:
         lines += build.fill_in(result, output)
+    if flags.perceptual:
+        _perceptual(flags, result, output, note)
     print(summary(result))
     for line in (*_grouped(result.notes), *(line for line in lines if "not drawn" in line or "unchanged" in line)):
         print(line)
     pages = "summary.md, table1.md to table4.md, ablation.md" if not flags.committed else "table1.md to table4.md"
     print(f"\nTables: {output / 'tables'} ({pages}); claims: {output / 'REPRODUCTION.md'}; {output / 'figures'}")
+
+
+def _perceptual(flags, result, output: Path, note: str) -> None:
+    """Writes the table of perceptual measures, and prints it."""
+    from colorizer.evaluation.perceptual import class_pictures, scorer
+    from colorizer.reporting import perceptual_table
+
+    features = scorer.load(flags.perceptual)
+    classes = class_pictures.read(flags.classes) if flags.classes else None
+    print(perceptual_table.write(scorer.score(result, features, classes), output, features.name, note))
 
 
 def summary(result) -> str:

@@ -102,7 +102,7 @@ def evaluate(
     if not finished:
         reasons = "".join(f"\n  {note}" for note in notes)
         raise EvaluationError(f"{runs_dir} holds no finished run. Train one first.{reasons}")
-    classifiers = _Classifiers(classifier_spec)
+    classifiers = Classifiers(classifier_spec)
     pictures, missing = test_sets.find(finished, data_dir, limit)
     recorded = pd.DataFrame(columns=list(score_table.COLUMNS)) if recorded is None else recorded
     result = Evaluation(finished, pictures, notes + missing)
@@ -115,7 +115,7 @@ def evaluate(
     return result
 
 
-class _Classifiers:
+class Classifiers:
     """The classifiers of the runs, each loaded once."""
 
     def __init__(self, spec: str | None):
@@ -149,10 +149,45 @@ class _Classifiers:
         return loaded
 
 
+def predictors(run: Run, lists: Sequence[Pictures], classifiers: Classifiers) -> dict[str, dict[str, Predict]]:
+    """Loads a run's network, to predict the pictures of some lists.
+
+    Args:
+        run: a finished run.
+        lists: one or more.
+        classifiers: for the class vectors.
+
+    Returns:
+        "" -> test list -> what predicts its ab; and the same for every one of the method's `runs.variants`.
+
+    Raises:
+        WeightsError: its weights are not here or do not fit.
+        ClassifierError: nor is its classifier.
+    """
+    trained_here = weights.of_run(run.folder)
+    if trained_here is None:
+        raise WeightsError(f"its weights ({weights.BEST}) are not here")
+    trained = weights.load(trained_here)
+    vectors = {p.name: np.broadcast_to(np.float32(0), (len(p.store.pixels), classifier.CLASSES)) for p in lists}
+    if trained.method.uses_vector:
+        seen_by = classifiers.of(run)
+        vectors = {p.name: class_vectors.of(seen_by, p.store) for p in lists}
+
+    def predict(ask, rgb_u8, rows, of):
+        return ask(rgb_u8, vectors[of][rows], size=SIDE, batch_size=BATCH)
+
+    asks = {}
+    for suffix in ("", *runs.variants(trained.method)):
+        look = None if suffix in ("", OWN_L) else suffix.removeprefix("_")
+        forward = Forward(trained.network, trained.method, trained.config["image_size"], look=look)
+        asks[suffix] = forward.lab_norm if suffix == OWN_L else forward.ab_norm
+    return {s: {p.name: partial(predict, ask, of=p.name) for p in lists} for s, ask in asks.items()}
+
+
 class _Scorer:
     """Scores one predictor after another and adds its rows, predictions and notes to an `Evaluation`."""
 
-    def __init__(self, result: Evaluation, recorded: pd.DataFrame, classifiers: _Classifiers):
+    def __init__(self, result: Evaluation, recorded: pd.DataFrame, classifiers: Classifiers):
         self.result, self.recorded, self.classifiers = result, recorded, classifiers
         self.pictures = result.pictures
         here = {f"{p.name}/{image}": (p, i) for p in self.pictures for i, image in enumerate(p.images)}
@@ -194,28 +229,13 @@ class _Scorer:
 
     def _predictors(self, run) -> dict[str, dict[str, Predict]]:
         """ "" -> test list -> what predicts its ab; and the same for every one of the method's `runs.variants`."""
-        trained_here = weights.of_run(run.folder)
-        if trained_here is None:
+        if weights.of_run(run.folder) is None:
             raise WeightsError(f"its weights ({weights.BEST}) are not here")
         lists = [p for p in self.pictures if _may_see(run, p)]
         if not lists:
             return {}
         _refuse_other_split(run, lists)
-        trained = weights.load(trained_here)
-        vectors = {p.name: np.broadcast_to(np.float32(0), (len(p.store.pixels), classifier.CLASSES)) for p in lists}
-        if trained.method.uses_vector:
-            seen_by = self.classifiers.of(run)
-            vectors = {p.name: class_vectors.of(seen_by, p.store) for p in lists}
-
-        def predict(ask, rgb_u8, rows, of):
-            return ask(rgb_u8, vectors[of][rows], size=SIDE, batch_size=BATCH)
-
-        asks = {}
-        for suffix in ("", *runs.variants(trained.method)):
-            look = None if suffix in ("", OWN_L) else suffix.removeprefix("_")
-            forward = Forward(trained.network, trained.method, trained.config["image_size"], look=look)
-            asks[suffix] = forward.lab_norm if suffix == OWN_L else forward.ab_norm
-        return {s: {p.name: partial(predict, ask, of=p.name) for p in lists} for s, ask in asks.items()}
+        return predictors(run, lists, self.classifiers)
 
     def _score(self, label, key, predicts: Mapping[str, Predict]) -> Predictions:
         """Adds a predictor's rows, new or recorded, list by list; returns the new predictions, shrunk."""

@@ -42,3 +42,13 @@ def test_every_color_of_srgb_is_in_the_table():
 def test_what_lies_outside_takes_the_nearest_row():
     rows = ops.convert_to_numpy(code_table.rows(np.float32([[-500, -500], [500, 500]])))
     assert rows.tolist() == [0, len(code_table.table()) - 1]
+
+
+def test_the_nearest_ten_are_those_of_the_search():
+    rng = np.random.default_rng(1)
+    ab = rng.integers([-85, -105], [98, 94], (300, 2)).astype(np.float32)
+    indices, shares = map(ops.convert_to_numpy, code_table.encode(ab))
+    expected, expected_shares = map(ops.convert_to_numpy, color_bins.encode(ops.convert_to_tensor(ab)))
+    np.testing.assert_allclose(shares, expected_shares, atol=1e-5)
+    distances = [np.linalg.norm(ab[:, None] - color_bins.BINS[chosen], axis=-1) for chosen in (indices, expected)]
+    np.testing.assert_allclose(*distances, atol=1e-3)  # in a tie both may choose another of equal distance

@@ -16,6 +16,7 @@ from colorizer import color, images, methods
 from colorizer.config import resolve
 from colorizer.methods import colorful
 from colorizer.methods.layers import color_bins
+from colorizer.training import loop
 
 METHOD = methods.get("colorful")
 
@@ -153,12 +154,20 @@ def test_the_loss_is_bounded_by_what_is_known():
     weights = np.random.default_rng(0).uniform(0.1, 6, 313).astype(np.float32)
     loss = colorful.RebalancedCrossEntropy(weights)
     nothing = np.zeros((1, 32, 32, 313), np.float32)
-    nearest = ((colors[..., None, :] - color_bins.BINS) ** 2).sum(-1).argmin(-1)
+    whole = np.round(colors)  # as the table of codes takes them
+    nearest = ((whole[..., None, :] - color_bins.BINS) ** 2).sum(-1).argmin(-1)
     assert float(colorful.cross_entropy(ab_norm, nothing)[0]) == pytest.approx(np.log(313), abs=1e-4)
     assert float(loss(ab_norm, nothing)) == pytest.approx(np.log(313) * weights[nearest].mean(), rel=1e-4)
     everything = np.log(dense(colors.reshape(-1, 2)) + 1e-9).reshape(1, 32, 32, 313).astype(np.float32)
     assert 1.2 < float(colorful.cross_entropy(ab_norm, everything)[0]) < 1.5, "the entropy of the target is the floor"
     assert float(loss(ab_norm, everything)) < float(loss(ab_norm, nothing)) / 3
+
+
+def test_bfloat16_reaches_the_last_convolution_and_the_loss_stays_single():
+    with loop.precision("mixed_bfloat16"):
+        network = METHOD.build(32)
+    assert network.get_layer("conv8_313").compute_dtype == "bfloat16"
+    assert network.output.dtype == "float32"
 
 
 def test_grey_pictures_teach_nothing():

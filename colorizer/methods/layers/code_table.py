@@ -20,16 +20,26 @@ SIDES = LAST - FIRST + 1
 
 
 @functools.cache
-def table() -> np.ndarray:
-    """The soft codes of all whole Lab colors: (188 * 205, 313) float32, every row sums to 1. Read-only."""
+def neighbors() -> tuple[np.ndarray, np.ndarray]:
+    """The nearest bins of all whole Lab colors: (188 * 205, 10) int32, nearest first, and float32 shares. Read-only."""
     a, b = np.meshgrid(*(np.arange(first, last + 1) for first, last in zip(FIRST, LAST, strict=True)), indexing="ij")
     ab = np.stack([a.ravel(), b.ravel()], axis=-1).astype(np.float32)
     squared = np.square(ab[:, None] - BINS).sum(axis=-1)
-    indices = np.argsort(squared, axis=-1, kind="stable")[:, : color_bins.NEIGHBORS]
+    indices = np.argsort(squared, axis=-1, kind="stable")[:, : color_bins.NEIGHBORS].astype(np.int32)
     near = np.take_along_axis(squared, indices, axis=-1)
     shares = np.exp((near[:, :1] - near) / (2 * color_bins.SIGMA**2))
-    codes = np.zeros(squared.shape, np.float32)
-    np.put_along_axis(codes, indices, (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32), axis=-1)
+    shares = (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32)
+    for array in (indices, shares):
+        array.flags.writeable = False
+    return indices, shares
+
+
+@functools.cache
+def table() -> np.ndarray:
+    """The soft codes of all whole Lab colors: (188 * 205, 313) float32, every row sums to 1. Read-only."""
+    indices, shares = neighbors()
+    codes = np.zeros((len(indices), len(BINS)), np.float32)
+    np.put_along_axis(codes, indices, shares, axis=-1)
     codes.flags.writeable = False
     return codes
 
@@ -38,6 +48,13 @@ def rows(ab):
     """The rows of `table` of some colors, rounded to whole units: (..., 2) Lab units -> (...) int32."""
     whole = ops.clip(ops.cast(ops.round(ab), "int32") - FIRST, 0, SIDES - 1)
     return whole[..., 0] * int(SIDES[1]) + whole[..., 1]
+
+
+def encode(ab):
+    """As `color_bins.encode`, by a look into the table: (..., 2) Lab units -> indices and shares, (..., 10) each."""
+    numbers = rows(ab)
+    indices, shares = neighbors()
+    return ops.take(indices, numbers, axis=0), ops.take(shares, numbers, axis=0)
 
 
 class Codes:

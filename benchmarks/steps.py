@@ -1,0 +1,163 @@
+"""A training step of the ViT decoder against one of the transfer U-Net, at one input size, in pictures a second.
+
+    python -m benchmarks.steps
+    python -m benchmarks.steps --image-size 64 --batch-size 4 --rounds 2
+
+Sides, each in float32 and in mixed bfloat16: the transfer U-Net on its shipped encoder as `train.py` trains it; the ViT
+decoder whose frozen encoder computes its features in every step; the same on features that are kept, as
+`colorizer.training.long` trains it. All take turns in one process, on one batch of noise that lies in memory.
+
+`ratio` is the fastest step on kept features over the fastest step of the transfer U-Net. Beside each side stands its
+share of what this processor does at matrix products of its precision; a step is three times the forward pass of what
+is trained, plus one forward pass of what is frozen. The encoder has random weights: a step's time does not depend on
+them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.measuring import by_turns, result, say
+
+TARGET = 3.0
+MATRIX, PRODUCTS = 1024, 8  # side and number of the matrix products that say what the processor can do
+PRECISIONS = {"float32": "float32", "mixed_bfloat16": "bfloat16"}  # of layers: of their products
+
+
+def parse(argv=None) -> argparse.Namespace:
+    """The typed flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image-size", type=int, default=192)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each side, after one that compiles")
+    parser.add_argument("--unet", default="shipped", help="weights of a transfer U-Net, for its encoder")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    return parser.parse_args(argv)
+
+
+def unet_step(flags, precision: str) -> Callable:
+    """One step of the transfer U-Net as `train.py` compiles it."""
+    from benchmarks.methods import noise
+    from colorizer import config, weights
+    from colorizer.training import loop
+
+    trained = weights.load(flags.unet)
+    method = trained.method
+    if not hasattr(method.encoder_of(trained.network), "layers") or method.name != "transfer_unet":
+        raise SystemExit(f"--unet takes weights of transfer_unet. Received: {flags.unet}, of {method.name}.")
+    batch = noise(flags.batch_size, flags.image_size, 1)
+    chosen = config.resolve({"dataset": "noise", "batch_size": flags.batch_size, "classifier": "a_trained_one"}, method)
+    with loop.precision(precision):
+        network = method.build(flags.image_size, encoder=method.encoder_of(trained.network))
+        trainer = method.trainer(network, chosen, batch)
+    inputs, target = batch[0]
+    return lambda: trainer.train_on_batch(inputs, target)
+
+
+def vit_steps(flags, precision: str) -> tuple[dict[str, Callable], float]:
+    """Steps of the ViT decoder as the long training compiles it.
+
+    Returns:
+        "computed" and "kept" -> one step, and the decoder's G multiply-adds for one picture, forward.
+    """
+    import keras
+
+    from colorizer.classifiers.encoders import dinov2, vision_transformer
+    from colorizer.methods.layers import backbone, token_decoder
+    from colorizer.training import loop
+    from colorizer.training.long.kept_features import Features
+
+    size = flags.image_size
+    encoder = backbone.tokens(vision_transformer.build((dinov2.SIZE,) * 2, dinov2.LEVELS), size, precision)
+    with loop.precision(precision):
+        decoder = token_decoder.build((size, size), encoder.output_shape[-1])
+    decoder.compile(
+        keras.optimizers.AdamW(1e-3, weight_decay=0.05, global_clipnorm=1.0),
+        token_decoder.Loss(),
+        metrics=[token_decoder.mse],
+        jit_compile=False,
+    )
+    rng, side = np.random.default_rng(0), size // token_decoder.STRIDE
+    l_norm = rng.uniform(-1, 1, (flags.batch_size, size, size, 1)).astype(np.float32)
+    ab_norm = rng.uniform(-0.4, 0.4, (flags.batch_size, side, side, 2)).astype(np.float32)
+    given = np.zeros((flags.batch_size, side, side, 3), np.float32)
+    features, rows = Features(encoder, flags.batch_size), np.arange(flags.batch_size)
+    kept = features.of(rows, l_norm)
+
+    def step(tokens):
+        decoder.train_on_batch([l_norm, tokens, given], ab_norm)
+
+    steps = {"computed": lambda: step(features.of(rows, l_norm)), "kept": lambda: step(kept)}
+    return steps, convolutions(decoder) / 1e9
+
+
+def convolutions(model) -> float:
+    """Multiply-adds of a model's convolutions for one picture."""
+    import keras
+
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            total += int(np.prod(layer.output.shape[1:3])) * int(np.prod(layer.kernel.shape))
+    return total
+
+
+def matrix_products(dtype: str) -> Callable:
+    """Some products of square matrices, one after another, as one compiled call."""
+    import keras
+
+    x = keras.Input((MATRIX,), dtype=dtype)
+    layer, y = keras.layers.Dense(MATRIX, use_bias=False, dtype=dtype), x
+    for _ in range(PRODUCTS):
+        y = layer(y)
+    network = keras.Model(x, keras.layers.Lambda(lambda rows: keras.ops.max(rows, axis=-1), dtype=dtype)(y))
+    rows = keras.ops.cast(keras.random.normal((MATRIX, MATRIX)), dtype)
+    return lambda: network.predict_on_batch(rows)
+
+
+def main(argv=None) -> int:
+    """Prints one line."""
+    from colorizer import methods
+
+    flags = parse(argv)
+    at_size = (flags.image_size / 256) ** 2
+    works, costs = {}, {}
+    for precision in flags.precisions:
+        works["transfer_unet", precision] = unet_step(flags, precision)
+        costs["transfer_unet", precision] = 3 * methods.declared("transfer_unet").multiply_adds * at_size
+        steps, decoder = vit_steps(flags, precision)
+        for name, step in steps.items():
+            works[name, precision] = step
+            costs[name, precision] = 3 * decoder
+        costs["computed", precision] += methods.declared("vit_decoder").multiply_adds * at_size - decoder
+    products = {precision: matrix_products(PRECISIONS[precision]) for precision in flags.precisions}
+    took = by_turns(*works.values(), *products.values(), rounds=flags.rounds)
+    speeds = {key: flags.batch_size / seconds for key, seconds in zip(works, took, strict=False)}
+    rates = {
+        precision: PRODUCTS * MATRIX**3 / seconds / 1e9
+        for precision, seconds in zip(products, took[len(works) :], strict=True)
+    }
+    best = {name: max(speed for (side, _), speed in speeds.items() if side == name) for name, _ in speeds}
+    say(
+        result(
+            "steps",
+            pictures_per_second={" ".join(key): speed for key, speed in speeds.items()},
+            share_of_matrix_rate={" ".join(key): speeds[key] * costs[key] / rates[key[1]] for key in speeds},
+            matrix_g_multiply_adds_per_second=rates,
+            best_pictures_per_second=best,
+            ratio_computed=best["computed"] / best["transfer_unet"],
+            ratio=best["kept"] / best["transfer_unet"],
+            target=TARGET,
+            image_size=flags.image_size,
+            batch_size=flags.batch_size,
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
