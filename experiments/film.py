@@ -13,10 +13,6 @@ uncovered. ghost: mean error of ab where something has just been uncovered. Colo
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +22,7 @@ import numpy as np
 
 from colorizer import color
 from colorizer.evaluation import metrics
-from colorizer.film import carry, flow, join, prediction
+from colorizer.film import carry, flow, join
 
 HEIGHT, WIDTH, FRAMES = 240, 320, 48
 GRAIN = 3.0  # gray levels, standard deviation: every frame has its own

@@ -166,8 +166,10 @@ def picture_stream(container: av.container.InputContainer, path: Path) -> av.Vid
     Raises:
         FilmError: there is none.
     """
+    from av.stream import Disposition
+
     for stream in container.streams.video:
-        if "attached_pic" not in stream.disposition.name.lower():
+        if not stream.disposition & Disposition.attached_pic:
             if stream.codec_context is None:
                 raise FilmError(path, "its picture has a codec that this PyAV cannot decode")
             stream.thread_type = "AUTO"
