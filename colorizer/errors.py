@@ -86,6 +86,24 @@ class PhotoError(ColorizerError):
         return f"{self.path}: {self.reason}"
 
 
+class FilmError(ColorizerError):
+    """A file that cannot be read or written as a film. `str()` of it is one line.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong with it, without the path.
+    """
+
+    exit_status = 1
+
+    def __init__(self, path, reason: str):
+        super().__init__(str(path), " ".join(str(reason).split()))  # both in args: it survives pickling
+        self.path, self.reason = self.args
+
+    def __str__(self):
+        return f"{self.path}: {self.reason}"
+
+
 class WorkError(ColorizerError):
     """Nothing could be colorized; the message says for each file why."""
 

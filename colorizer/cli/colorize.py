@@ -5,6 +5,7 @@
     %(prog)s album/ -o colored/             the whole tree, mirrored
     %(prog)s album/ -o colored/ --dry-run   only show what would be done
     %(prog)s 'scans/*.png' -o colored/ --strength 0.8 --format jpeg
+    %(prog)s film.mp4 -o film-color.mp4     a film, with its sound; try --preview 10 first
 
 In a folder a photo keeps its name and format, with EXIF, XMP, IPTC, depth and alpha. Where the format
 changes, the new ending follows the old one: a.gif becomes a.gif.png. Existing results are skipped, so that
@@ -21,11 +22,13 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import colorizer
 from colorizer import cli
+from colorizer.cli import film
 from colorizer.errors import ClassifierError, ColorizerError, PhotoError, UsageError
 
 if TYPE_CHECKING:
@@ -108,8 +111,10 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a file for one photo, else a folder")
     add_options(parser)
     parser.add_argument("--version", action="version", version=f"colorizer {colorizer.__version__}")
+    film.add_options(parser)
     flags = parser.parse_args(argv)
     check_options(parser, flags)
+    film.check_options(parser, flags)
     return flags
 
 
@@ -135,14 +140,26 @@ def run(prog: str = PROG) -> None:
 
 
 def _run(flags: argparse.Namespace, prog: str) -> int:
+    """Photographs first, then films."""
+    films, others = film.split(flags.inputs)
+    if films:
+        pairs = film.plan(films, flags.output, not others)
+        check_files(flags)
+        status = _run_photos(flags, prog, others) if others else 0
+        network = partial(load, flags.weights, flags.classifier, flags.look, flags.engine)
+        return max(status, film.run(flags, prog, pairs, network))
+    return _run_photos(flags, prog, flags.inputs)
+
+
+def _run_photos(flags: argparse.Namespace, prog: str, inputs: list[str]) -> int:
     """Checks everything that is cheap, then colorizes what is left to do."""
     from colorizer.cli import file_plan, progress
 
-    plan = file_plan.plan(flags.inputs, flags.output, flags.format)
+    plan = file_plan.plan(inputs, flags.output, flags.format)
     check_files(flags)
     for line in plan.unlisted:
         say_error(prog, line)
-    several = len(plan.pairs) > 1 or Path(flags.inputs[0]).is_dir()
+    several = len(plan.pairs) > 1 or Path(inputs[0]).is_dir()
     folder = Path(flags.output) if plan.into_folder else Path(flags.output).parent
     report = progress.Report(folder, writes=several and not flags.dry_run)
     work = sort_pairs(plan.pairs, report.existing, flags.overwrite)

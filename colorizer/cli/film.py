@@ -1,0 +1,220 @@
+"""Films on the command line: which inputs are films, where each goes, progress, and what is said at the end."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import glob
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from colorizer.errors import FilmError, UsageError
+
+if TYPE_CHECKING:
+    from colorizer.film.colorize import Result, Settings
+    from colorizer.film.probe import Film
+    from colorizer.inference.colorizer import Colorizer
+
+LINE_EVERY = 30  # seconds between lines of progress where there is no terminal
+CONTINUE = "Run the same command again to continue."
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of films."""
+    add = parser.add_argument_group("films (extra [film])").add_argument
+    add("--codec", default="h264", metavar="NAME", help="h264, hevc, vp9, av1 or an encoder (default: %(default)s)")
+    add("--crf", type=int, default=18, metavar="N", help="quality, 0..51, less is better (default: %(default)s)")
+    add("--preview", type=float, metavar="SECONDS", help="colorize only the beginning")
+    add("--deinterlace", action="store_true", help="make one frame of the two fields of an interlaced film")
+
+
+def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) -> None:
+    """Exits with 2 where a number of `add_options` is out of range."""
+    if not 0 <= flags.crf <= 51:
+        parser.error(f"--crf lies between 0 and 51. Received: {flags.crf}")
+    if flags.preview is not None and not 0 < flags.preview < float("inf"):
+        parser.error(f"--preview is more than 0 seconds. Received: {flags.preview}")
+
+
+def split(inputs: list[str]) -> tuple[list[Path], list[str]]:
+    """Separates the films that are typed, also by a pattern, from everything else; folders are searched for photos.
+
+    Returns:
+        Films, and the other inputs as typed.
+    """
+    from colorizer.film.probe import is_film_name
+
+    films, others = [], []
+    for typed in inputs:
+        matches = [typed] if os.path.lexists(typed) else sorted(glob.glob(typed, recursive=True))
+        named = [Path(match) for match in matches if is_film_name(match) and not os.path.isdir(match)]
+        films += named
+        if len(named) < len(matches) or not matches:
+            others.append(typed)
+    return films, others
+
+
+def plan(films: list[Path], output: str, alone: bool) -> list[tuple[Path, Path]]:
+    """Names the colored copy of each film.
+
+    Args:
+        films: the sources.
+        output: a film's name, or a folder.
+        alone: whether nothing else is to be written there.
+
+    Raises:
+        UsageError: two films would become one file, or a copy would replace its source.
+    """
+    from colorizer.film.probe import ENDINGS
+
+    out = Path(output)
+    named = bool(out.suffix) and not out.is_dir() and not output.endswith(("/", os.sep)) and len(films) == 1 and alone
+    if named and out.suffix.lower() not in ENDINGS:
+        raise UsageError(f"-o of a film ends in one of {', '.join(ENDINGS)}. Received: {out}")
+    if not named and out.is_file():
+        raise UsageError(f"-o {output} is a file, and a folder is needed")
+    pairs = [(source, out if named else out / source.name) for source in films]
+    taken: dict[Path, Path] = {}
+    for source, target in pairs:
+        if target in taken:
+            raise UsageError(f"{taken[target]} and {source} would both become {target}")
+        if os.path.realpath(source) == os.path.realpath(target):
+            raise UsageError(f"{target} is one of the films to colorize: choose another -o")
+        taken[target] = source
+    return pairs
+
+
+def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], load: Callable[[], Colorizer]) -> int:
+    """Colorizes films one after the other.
+
+    Args:
+        flags: of `colorize`.
+        prog: stands in front of messages.
+        pairs: of `plan`.
+        load: gives the network; it is asked when the first film is known to be one.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UsageError: PyAV is not installed, or the codec does not suit the file.
+    """
+    from colorizer.film import encoder
+    from colorizer.film.colorize import Interrupted
+    from colorizer.film.probe import probe, require_av
+
+    require_av()
+    for _, target in pairs:
+        encoder.choose(target, flags.codec, flags.crf)
+    failed, colorizer = 0, None
+    for source, target in pairs:
+        if target.exists() and not flags.overwrite:
+            print(f"{target} exists already: skipped (--overwrite replaces it)")
+            continue
+        try:
+            film = probe(source)
+            print(f"{source} -> {target} ({_described(film)})", flush=True)
+            if flags.dry_run:
+                continue
+            colorizer = colorizer or load()
+            failed += not _colorize(prog, colorizer, film, target, _settings(flags))
+        except FilmError as error:
+            failed += 1
+            print(f"{prog}: {error}", file=sys.stderr)
+        except Interrupted as stop:
+            done = f"the first {_clock(stop.seconds)} are in {stop.output}" if stop.output else "nothing is done yet"
+            print(f"\n{prog}: interrupted; {done}. {CONTINUE}", file=sys.stderr)
+            return 130
+    return 1 if failed else 0
+
+
+def _settings(flags: argparse.Namespace) -> Settings:
+    from colorizer.film.colorize import Settings
+
+    return Settings(flags.strength, flags.codec, flags.crf, flags.preview, flags.deinterlace)
+
+
+def _described(film: Film) -> str:
+    length = f", {_clock(film.seconds)}" if film.seconds else ""
+    return f"{film.width}x{film.height}, {float(film.rate):.4g} frames/s{length}"
+
+
+def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, settings: Settings) -> bool:
+    """Colorizes one film and says what became of it; returns whether it is whole."""
+    from colorizer.film import colorize as films
+
+    total = film.frames
+    if settings.preview:
+        total = min(total or 1 << 62, round(settings.preview * film.rate))
+    began = time.monotonic()
+    with _progress(total) as step:
+        result = films.colorize(colorizer, film.path, target, settings, film=film, progress=step)
+    for note in result.notes:
+        print(f"{prog}: {film.path}: {note}", file=sys.stderr)
+    print(f"{result.output}: {_summary(result, time.monotonic() - began)}")
+    if result.cut_short:
+        print(
+            f"{prog}: {film.path}: ends {result.cut_short:.1f} s before its stated end: truncated or damaged. What "
+            f"could be read is in {result.output}",
+            file=sys.stderr,
+        )
+    return not result.cut_short
+
+
+def _summary(result: Result, seconds: float) -> str:
+    new = result.frames - result.resumed
+    earlier = f", {result.resumed} of them by an earlier run" if result.resumed else ""
+    shots = f"{result.shots} shot{'' if result.shots == 1 else 's'}"
+    return f"{result.frames} frames{earlier}, {shots}, {new / max(seconds, 1e-3):.1f} frames/s"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{int(rest):02d}"
+    return f"{minutes}:{int(rest):02d}" if minutes else f"{rest:.1f} s"
+
+
+@contextlib.contextmanager
+def _progress(total: int, stream: TextIO | None = None) -> Iterator[Callable[[int], None]]:
+    """Shows finished frames and the time left: a bar on a terminal, elsewhere a line now and then.
+
+    Args:
+        total: frames; 0 where it is unknown.
+        stream: where it is drawn; None takes standard error.
+
+    Yields:
+        A function that takes the number of finished frames.
+    """
+    stream = stream or sys.stderr
+    if getattr(stream, "isatty", bool)():
+        from tqdm import tqdm
+
+        with tqdm(total=total or None, file=stream, unit="frame", dynamic_ncols=True) as bar:
+
+            def step(done: int) -> None:
+                if bar.n == 0 and done > 1:
+                    bar.initial = bar.n = done - 1  # of an earlier run: no part of the speed
+                bar.update(done - bar.n)
+
+            yield step
+        return
+    began = last = time.monotonic()
+    first = None
+
+    def line(done: int) -> None:
+        nonlocal last, first
+        first = done - 1 if first is None else first
+        now = time.monotonic()
+        if now - last < LINE_EVERY:
+            return
+        last, speed = now, (done - first) / (now - began)
+        left = f" of {total}, {_clock((total - done) / speed)} left" if total > done else ""
+        print(f"{done} frames{left}, {speed:.1f} frames/s", file=stream, flush=True)
+
+    yield line

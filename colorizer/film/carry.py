@@ -1,0 +1,237 @@
+"""Colors for every frame of a film from the network's colors of its key frames.
+
+    first frame of a shot        key            key ...        the shot's last frame
+    predicted                    carried from the key before, mixed with the prediction
+                 between two keys: carried from both sides, nearer ones count more
+
+Where the flow from a key cannot be trusted, the key on the other side decides; where neither can, the neighborhood.
+A key's colors are the mean of all predictions that the pixel has had, at most of the last `MEMORY`: they
+change slowly, and nothing drifts away from what the network says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+
+from colorizer.film import flow as flows
+
+SIDE = 256  # pixels: the longer side of the maps of colors and of the frames that flow is searched in
+EVERY = 8  # frames from one key to the next, at most
+MEMORY = 12.0  # predictions that a key's colors are the mean of, at most
+FIRST = 3.0  # predictions that the first of a shot, or of a new thing in it, counts for
+LEAST_CARRIED = 0.6  # share of the picture that a key still colors; below it the next key comes early
+CUT_TRUST, CUT_CHANGE = (
+    0.5,
+    12.0,
+)  # a cut: less of the flow can be trusted, and gray levels differ by more even along it
+CONTRAST = 24.0  # standard deviation of gray levels from which on a prediction counts in full
+GAINS = 0.8, 1.5  # of chroma, at most
+_FILL = 0.005  # weight of the neighborhood against a key that is trusted in full
+
+
+class Frame(Protocol):
+    """A frame: its luminance, (H, W) uint8 in full range."""
+
+    gray: np.ndarray
+
+
+class Key(NamedTuple):
+    """A key frame after its colors are decided.
+
+    Attributes:
+        small: (h, w) uint8, its luminance.
+        ab_norm: (h, w, 2) float32, ab/128.
+        weight: (h, w) float32, how many predictions each color is the mean of.
+    """
+
+    small: np.ndarray
+    ab_norm: np.ndarray
+    weight: np.ndarray
+
+
+class Colored(NamedTuple):
+    """A frame with its colors.
+
+    Attributes:
+        frame: as it came.
+        ab_norm: (h, w, 2) float32, ab/128.
+        starts_shot: whether a cut lies before it.
+        key: with which the film can be continued after this frame; None between keys.
+    """
+
+    frame: Any
+    ab_norm: np.ndarray
+    starts_shot: bool
+    key: Key | None
+
+
+class _Step(NamedTuple):
+    """A frame that waits for the next key."""
+
+    frame: Any
+    small: np.ndarray
+    to_here: np.ndarray  # flow from the frame before
+    trust_before: np.ndarray  # of that flow, at the pixels of the frame before
+    places: np.ndarray  # where this frame's pixels lie in the key before
+    trust: np.ndarray  # of these places
+
+
+def map_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width of the maps of colors for frames of a size."""
+    scale = min(1.0, SIDE / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def colored(
+    frames: Iterable[Frame],
+    predict: Callable[[np.ndarray], np.ndarray],
+    *,
+    every: int = EVERY,
+    key: Key | None = None,
+) -> Iterator[Colored]:
+    """Colors the frames of a film in order.
+
+    Args:
+        frames: of one size. At most `every` of them are held at once.
+        predict: (H, W) uint8 of a frame -> (h, w, 2) float32, ab/128, of any size.
+        every: frames from one key to the next, at most; 1 asks the network for each frame.
+        key: of an earlier `Colored`, to continue after it; None begins a shot.
+
+    Yields:
+        A `Colored` for each frame.
+    """
+    carrier: _Carrier | None = None
+    for frame in frames:
+        if carrier is None:
+            carrier = _Carrier(map_size(*frame.gray.shape), predict, every, key)
+        yield from carrier.add(frame)
+    if carrier is not None:
+        yield from carrier.finish()
+
+
+class _Carrier:
+    """The state of `colored`: the last key, and the frames that wait for the next."""
+
+    def __init__(self, size: tuple[int, int], predict: Callable, every: int, key: Key | None):
+        self.size, self.every, self.key = size, every, key
+        self.flow = flows.Flow(*size)
+        self._predict = predict
+        self.waiting: list[_Step] = []
+
+    def add(self, frame: Frame) -> Iterator[Colored]:
+        small = cv2.resize(frame.gray, self.size[::-1], interpolation=cv2.INTER_AREA)
+        if self.key is None:
+            yield self._begin(frame, small)
+            return
+        before = self.waiting[-1].small if self.waiting else self.key.small
+        to_here, back = self.flow.both_ways(before, small)
+        trust = self.flow.trust(back, to_here, small, before)
+        if is_cut(small, self.flow.sampled(before, self.flow.grid + back), trust):
+            yield from self.finish()
+            yield self._begin(frame, small)
+            return
+        self._wait(frame, small, to_here, back, trust)
+        if len(self.waiting) >= self.every or self.waiting[-1].trust.mean() < LEAST_CARRIED:
+            yield from self.finish()
+
+    def _begin(self, frame: Frame, small: np.ndarray) -> Colored:
+        """The first frame of a shot."""
+        ab_norm = self._predicted(frame)
+        self.key = Key(small, ab_norm, np.full(self.size, FIRST * _reliance(small), np.float32))
+        return Colored(frame, ab_norm, True, self.key)
+
+    def _wait(self, frame, small, to_here, back, trust) -> None:
+        """Adds a frame, with its pixels' places in the key before."""
+        before = self.waiting[-1].small if self.waiting else self.key.small
+        trust_before = self.flow.trust(to_here, back, before, small)
+        places = self.flow.grid + back
+        if self.waiting:
+            last = self.waiting[-1]
+            trust = trust * self.flow.sampled(last.trust, places)
+            places = self.flow.sampled(last.places, places)
+        trust = trust * self._fit(small, self.key.small, places)
+        self.waiting.append(_Step(frame, small, to_here, trust_before, places, trust))
+
+    def _fit(self, small: np.ndarray, key_small: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """How far a frame's luminance fits a key's, but for a change of all of it, as in a fade."""
+        there = self.flow.sampled(key_small, places)
+        offset = float(np.median(small.astype(np.int16) - there))
+        return flows.alike(small, there, offset)
+
+    def finish(self) -> Iterator[Colored]:
+        """Makes the last frame that waits a key, and colors all that wait."""
+        if not self.waiting:
+            return
+        before, steps = self.key, self.waiting
+        self.key, self.waiting = self._next_key(steps[-1]), []
+        maps = [self.key.ab_norm]
+        places, trust = self.flow.grid, np.ones(self.size, np.float32)
+        for number in range(len(steps) - 1, 0, -1):
+            step, after = steps[number - 1], steps[number]
+            ahead = self.flow.grid + after.to_here
+            trust = after.trust_before * self.flow.sampled(trust, ahead)
+            places = self.flow.sampled(places, ahead)
+            trust = trust * self._fit(step.small, self.key.small, places)
+            share = np.float32(number / len(steps))
+            maps.append(
+                _mixed(
+                    self.flow.sampled(before.ab_norm, step.places),
+                    (1 - share) * step.trust,
+                    self.flow.sampled(self.key.ab_norm, places),
+                    share * trust,
+                )
+            )
+        for step, ab_norm in zip(steps, reversed(maps), strict=True):
+            yield Colored(step.frame, ab_norm, False, self.key if step is steps[-1] else None)
+
+    def _next_key(self, step: _Step) -> Key:
+        """Mixes what the key before carries here with the network's prediction."""
+        predicted, reliance = self._predicted(step.frame), _reliance(step.small)
+        weight = self.flow.sampled(self.key.weight, step.places) * step.trust
+        carried = self.flow.sampled(self.key.ab_norm, step.places)
+        share = (reliance / (weight + reliance))[..., None]
+        gained = reliance * (step.trust + (1 - step.trust) * np.float32(FIRST))  # a new thing: its first prediction
+        ab_norm = carried + share * (predicted - carried)
+        ab_norm *= _gain(predicted, ab_norm, float(share.mean()))
+        return Key(step.small, ab_norm, np.minimum(weight + gained, np.float32(MEMORY)))
+
+    def _predicted(self, frame: Frame) -> np.ndarray:
+        ab_norm = self._predict(frame.gray).astype(np.float32)
+        return ab_norm if ab_norm.shape[:2] == self.size else cv2.resize(ab_norm, self.size[::-1])
+
+
+def is_cut(small: np.ndarray, expected: np.ndarray, trust: np.ndarray) -> bool:
+    """Whether a frame belongs to another shot than the one before.
+
+    Args:
+        small: (h, w) uint8, the frame.
+        expected: (h, w) uint8, the frame before, moved along the flow.
+        trust: (h, w) float32, of the flow, 0..1.
+    """
+    change = small.astype(np.float32) - expected
+    change -= np.median(change)  # a flash or a fade lightens all of it
+    return bool(trust.mean() < CUT_TRUST and np.abs(change).mean() > CUT_CHANGE)
+
+
+def _reliance(small: np.ndarray) -> np.float32:
+    """How much a prediction counts: in a fade from black the network sees nothing, and says nothing."""
+    return np.float32(np.clip((small.std() / CONTRAST) ** 2, 0.01, 1))
+
+
+def _gain(predicted: np.ndarray, mixed: np.ndarray, share: float) -> np.float32:
+    """Brings back the chroma that is lost where predictions of different hues are mixed, as slowly as they are."""
+    lost = np.linalg.norm(predicted, axis=-1).mean() / max(np.linalg.norm(mixed, axis=-1).mean(), 1e-6)
+    return np.float32(1 + share * (np.clip(lost, *GAINS) - 1))
+
+
+def _mixed(one: np.ndarray, one_weight: np.ndarray, other: np.ndarray, other_weight: np.ndarray) -> np.ndarray:
+    """The weighted mean of two maps; where both have no weight, the mean of the neighborhood."""
+    weight = one_weight + other_weight
+    total = one * one_weight[..., None] + other * other_weight[..., None]
+    around = cv2.GaussianBlur(np.dstack([total, weight + np.float32(1e-4)]), (0, 0), 6)
+    fill = around[..., :2] / around[..., 2:]
+    return (total + _FILL * fill) / (weight + np.float32(_FILL))[..., None]

@@ -1,0 +1,222 @@
+"""Colorizes one film: frames -> colors -> parts -> one file.
+
+    reader -> carry (the network sees key frames) -> join -> encoder -> parts, one a shot -> container
+
+Frames stream through; memory does not depend on the film's length.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colorizer.errors import FilmError
+from colorizer.film import carry, container, encoder, join, prediction
+from colorizer.film.carry import Key
+from colorizer.film.encoder import CRF, Encoder, Encoding, Packet
+from colorizer.film.parts import Ending, Parts
+from colorizer.film.probe import Film, probe
+from colorizer.film.reader import Reader
+
+if TYPE_CHECKING:
+    from colorizer.inference.colorizer import Colorizer
+
+VERSION = 1  # of the colors and of the parts' files; parts of another version are made again
+PART_FRAMES = 240  # a long shot is written in pieces: what a kill may cost
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a film is colorized.
+
+    Attributes:
+        strength: of the colors, 0..1.
+        codec: see `encoder.choose`.
+        crf: constant rate factor, less is better.
+        preview: seconds from the start; None for the whole film.
+        deinterlace: whether two fields become one frame.
+        every: frames from one key frame to the next, at most.
+    """
+
+    strength: float = 1.0
+    codec: str = "h264"
+    crf: int = CRF
+    preview: float | None = None
+    deinterlace: bool = False
+    every: int = carry.EVERY
+
+
+@dataclass
+class Result:
+    """What became of a film.
+
+    Attributes:
+        frames: how many were written.
+        shots: how many the film has; a resumed run counts only its own.
+        keys: how many frames the network saw in this run.
+        resumed: frames that an earlier run had done.
+        notes: lines about what is not as in the source.
+        cut_short: seconds that the source should go on for but does not; the result then has another name.
+        output: the file.
+    """
+
+    output: Path
+    frames: int = 0
+    shots: int = 0
+    keys: int = 0
+    resumed: int = 0
+    notes: list[str] = field(default_factory=list)
+    cut_short: float = 0.0
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after what is done was written.
+
+    Attributes:
+        output: the file with what is done; None where nothing is.
+        seconds: its length.
+    """
+
+    def __init__(self, output: Path | None, seconds: float):
+        super().__init__()
+        self.output, self.seconds = output, seconds
+
+
+def partial_name(output: Path) -> Path:
+    """Where what is done goes when a film cannot be finished: film-color.part.mp4."""
+    return output.with_name(f"{output.stem}.part{output.suffix}")
+
+
+def colorize(
+    colorizer: Colorizer,
+    source: str | Path,
+    output: str | Path,
+    settings: Settings | None = None,
+    *,
+    film: Film | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """Colorizes a film; an earlier run that was killed is continued.
+
+    Args:
+        colorizer: any; its `predict_ab` is asked for key frames.
+        source: a film that PyAV reads.
+        output: the file to write or replace; its ending says the container.
+        settings: see `Settings`; None takes the defaults.
+        film: from `probe`, where the caller has it.
+        progress: is called with the number of finished frames.
+
+    Returns:
+        A `Result`. Where the source ends early, its `output` is `partial_name`.
+
+    Raises:
+        FilmError: the source cannot be read, or the result cannot be written.
+        UsageError: container and codec do not go together, or PyAV is not installed.
+        Interrupted: Ctrl-C.
+    """
+    output, settings = Path(output), settings or Settings()
+    film = film or probe(source)
+    encoding = encoder.choose(output, settings.codec, settings.crf)
+    try:
+        parts = Parts(output, _record(film, colorizer, settings, encoding))
+    except OSError as error:
+        raise FilmError(output, f"cannot be written: {error.strerror or error}") from error
+    result = Result(output, resumed=parts.frames, notes=[*film.notes, *filter(None, [encoding.note])])
+    reader = Reader(film, settings.deinterlace)
+    worker = _Worker(film, parts, encoding, progress)
+    try:
+        if not (parts.endings and parts.endings[-1].whole):
+            worker.run(colorizer, reader, settings, result)
+    except KeyboardInterrupt:
+        raise _interrupted(worker, film, parts, output, encoding) from None
+    except OSError as error:
+        raise FilmError(output, f"cannot be written: {error.strerror or error}") from error
+    if not parts.endings:
+        parts.remove()
+        raise FilmError(film.path, "no frame can be decoded (0 frames)")
+    result.frames = parts.frames
+    if reader.damaged:
+        result.notes.append(f"damaged places that could not be decoded: {reader.damaged}")
+    if not settings.preview:
+        result.cut_short = reader.missing if reader.end else 0.0
+    if result.cut_short:
+        result.output = partial_name(output)
+    elif not settings.preview:
+        parts.close()
+    result.notes += container.write(film, parts, result.output, encoding)
+    parts.remove()
+    if not result.cut_short:
+        partial_name(output).unlink(missing_ok=True)
+    return result
+
+
+class _Worker:
+    """Colors frames and collects packets until a part is finished."""
+
+    def __init__(self, film: Film, parts: Parts, encoding: Encoding, progress: Callable[[int], None] | None):
+        self.film, self.parts, self.encoding, self.progress = film, parts, encoding, progress
+        self._matrix = join.matrix_of(encoder.color_tags(film)["colorspace"])
+        self._begin()
+
+    def _begin(self) -> None:
+        self.packets: list[Packet] = []
+        self.frames, self.time, self.encoder = 0, 0, Encoder(self.film, self.encoding)
+
+    def run(self, colorizer: Colorizer, reader: Reader, settings: Settings, result: Result) -> None:
+        """Colors what no earlier run has."""
+        last = self.parts.endings[-1] if self.parts.endings else None
+        frames = reader.frames(last and last.time, settings.preview)
+        predict = prediction.predictor(colorizer, self.film.quarter_turns, self.film.aspect)
+        key = last and last.key
+        for colored in carry.colored(frames, predict, every=settings.every, key=key):
+            if colored.starts_shot:
+                result.shots += 1
+                self.end_part(None)
+            self._add(colored, settings.strength)
+            if colored.key is not None:
+                result.keys += 1
+                if self.frames >= PART_FRAMES:
+                    self.end_part(colored.key)
+        self.end_part(None)
+
+    def _add(self, colored: carry.Colored, strength: float) -> None:
+        frame = colored.frame
+        planes = join.planes(join.even(frame.gray), colored.ab_norm, self._matrix, strength)
+        self.packets += self.encoder.add(planes, frame.time, frame.duration)
+        self.frames, self.time = self.frames + 1, frame.time
+        if self.progress:
+            self.progress(self.parts.frames + self.frames)
+
+    def end_part(self, key: Key | None) -> None:
+        """Writes the frames since the last part."""
+        if self.frames:
+            self.parts.add(self.packets + self.encoder.finish(), Ending(self.time, self.frames, key))
+            self._begin()
+
+
+def _interrupted(worker: _Worker, film: Film, parts: Parts, output: Path, encoding: Encoding) -> Interrupted:
+    """Writes what is done under a name of its own; the parts stay for a later run."""
+    number = len(parts.endings)
+    worker.end_part(None)
+    if not parts.endings:
+        return Interrupted(None, 0.0)
+    target = partial_name(output)
+    container.write(film, parts, target, encoding)
+    seconds = float(parts.endings[-1].time * film.time_base) - film.start
+    parts.forget(number)  # it ends in the middle of a shot, without a key to continue from
+    return Interrupted(target, seconds)
+
+
+def _record(film: Film, colorizer: Colorizer, settings: Settings, encoding: Encoding) -> dict:
+    """What the parts depend on."""
+    state = os.stat(film.path)
+    return {
+        "version": VERSION,
+        "source": [os.path.realpath(film.path), state.st_size, state.st_mtime_ns],
+        "colorizer": repr(colorizer),
+        "settings": asdict(settings),
+        "encoding": asdict(encoding),
+    }

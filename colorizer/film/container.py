@@ -1,0 +1,158 @@
+"""Puts the encoded picture together with everything else of a film: audio, subtitles, chapters, metadata."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from colorizer import atomic_files
+from colorizer.errors import FilmError
+from colorizer.film import encoder
+from colorizer.film.encoder import Encoding
+from colorizer.film.parts import Parts
+from colorizer.film.probe import Film, opened, require_av
+
+if TYPE_CHECKING:
+    import av
+
+# Of the container or of the old picture, not of the film.
+NOT_COPIED = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
+STATISTICS = ("_statistics", "bps", "number_of_")
+REORDERED = 16  # frames that H.264 and its like may decode before they are shown, at most
+
+
+def write(film: Film, parts: Parts, output: Path, encoding: Encoding) -> list[str]:
+    """Writes a film from its parts and from the other streams of the source, whole or not at all.
+
+    Args:
+        film: the source.
+        parts: its colored picture, or the begin of it; other streams end with it.
+        output: the file to write.
+        encoding: that the parts were encoded with.
+
+    Returns:
+        A line for each stream that the container cannot hold.
+
+    Raises:
+        FilmError: the file cannot be written.
+    """
+    av = require_av()
+    options = {"movflags": "+faststart+use_metadata_tags"} if output.suffix.lower() in (".mp4", ".m4v", ".mov") else {}
+    try:
+        with (
+            opened(film.path) as source,
+            atomic_files.replacing(output) as part,
+            av.open(str(part), "w", options=options) as target,
+        ):
+            return _write(av, film, source, parts, target, encoding)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise FilmError(output, f"cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding) -> list[str]:
+    picture = target.add_stream(encoding.codec, rate=film.rate)
+    encoder.set_up(picture.codec_context, film, encoding)
+    picture.time_base = encoder.unit_of(film, encoding)
+    if film.display:
+        picture.set_display_matrix(film.display)
+    _copy_metadata(source.streams[film.stream], picture, STATISTICS)
+    copies, notes = _copied_streams(film, source, target)
+    target.metadata.update(_clean(source.metadata))
+    if source.chapters():
+        target.set_chapters(source.chapters())
+    target.start_encoding()
+    last = parts.endings[-1] if parts.endings else None
+    until = None if last is None or last.whole else float((last.time + 1) * film.time_base)
+    streams = [_picture_packets(av, picture, film, parts, encoder.unit_of(film, encoding))]
+    if copies:
+        streams.append(_other_packets(av, source, copies, film.start, until))
+    for _, packet in heapq.merge(*streams, key=lambda pair: pair[0]):
+        target.mux(packet)
+    return notes
+
+
+def _copied_streams(film: Film, source, target) -> tuple[dict, list[str]]:
+    """Streams of the target for those of the source, and a line for each that cannot be copied."""
+    copies, notes = {}, []
+    for stream in source.streams:
+        if stream.index == film.stream:
+            continue
+        if stream.type == "attachment":
+            target.add_attachment(stream.name, stream.mimetype, stream.data)
+            continue
+        codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else None
+        if codec is None or codec not in target.supported_codecs:
+            notes.append(f"{stream.type} ({codec or 'unknown codec'}) does not fit into {target.format.name}: left out")
+            continue
+        copy = target.add_stream_from_template(stream)
+        copy.disposition = stream.disposition
+        _copy_metadata(stream, copy)
+        copies[stream.index] = copy
+    return copies, notes
+
+
+def _copy_metadata(stream, copy, besides: tuple[str, ...] = ()) -> None:
+    copy.metadata.update(
+        {key: value for key, value in _clean(stream.metadata).items() if not key.lower().startswith(besides)}
+        if besides
+        else _clean(stream.metadata)
+    )
+
+
+def _clean(metadata: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in metadata.items() if key.lower() not in NOT_COPIED}
+
+
+def _picture_packets(av, picture, film: Film, parts: Parts, unit: Fraction) -> Iterator[tuple[float, av.Packet]]:
+    """The picture's packets with the seconds at which they are decoded.
+
+    Each part was encoded by itself. The packet that is decoded as number i gets the time stamp of the frame that is
+    shown as number i minus the delay, so that these stamps rise over the borders of parts.
+    """
+    shown = parts.times()
+    delay = _delay(parts, shown)
+    step = int(np.median(np.diff(shown))) if len(shown) > 1 else 1
+    ahead = shown[:1] - step * np.arange(delay, 0, -1)
+    decoded = np.concatenate([ahead, shown]).tolist()
+    start = round(film.start / unit)
+    for packet, decoding in zip(parts.packets(), decoded, strict=False):
+        made = av.Packet(packet.data)
+        made.stream, made.time_base = picture, unit
+        made.pts, made.dts, made.duration = packet.time - start, decoding - start, packet.duration
+        made.is_keyframe = packet.is_key
+        yield float(made.dts * unit), made
+
+
+def _delay(parts: Parts, shown: np.ndarray) -> int:
+    """By how many frames decoding must run ahead of showing, so that no frame is shown before it is decoded."""
+    ranks = np.searchsorted(shown, np.fromiter((packet.time for packet in parts.packets()), np.int64, len(shown)))
+    return int(np.clip((np.arange(len(shown)) - ranks).max(initial=0), 0, REORDERED))
+
+
+def _other_packets(av, source, copies: dict, start: float, until: float | None) -> Iterator[tuple[float, av.Packet]]:
+    """The packets of all other streams with their seconds, up to the picture's end."""
+    seconds = -1.0  # stamps fall back now and then; the merge needs them sorted
+    packets = source.demux([source.streams[index] for index in copies])
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:  # the file is damaged from here on
+            return
+        if packet is None:
+            return
+        if packet.dts is None:
+            continue
+        offset = round(start / packet.time_base)
+        time = float((packet.dts - offset) * packet.time_base)
+        if until is not None and time + start >= until:
+            continue
+        packet.pts = None if packet.pts is None else packet.pts - offset
+        packet.dts -= offset
+        packet.stream = copies[packet.stream.index]
+        seconds = max(seconds, time)
+        yield seconds, packet

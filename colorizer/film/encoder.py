@@ -1,0 +1,183 @@
+"""Chooses an encoder, and turns colored frames into packets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from colorizer.errors import UsageError
+from colorizer.film import join
+from colorizer.film.probe import Film, require_av
+
+if TYPE_CHECKING:
+    import av
+
+CRF = 18
+H264 = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")  # encoders of H.264, the best first
+NAMES = {"h264": H264, "hevc": ("libx265",), "vp9": ("libvpx-vp9",), "av1": ("libsvtav1", "libaom-av1")}
+# What a container takes where it does not take H.264, and where no encoder of H.264 is installed.
+OTHERS = ("libvpx-vp9", "mpeg4", "mpeg2video", "wmv2")
+WITH_CRF = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom-av1")
+BITS_PER_PIXEL = 0.2  # for encoders without a CRF: about the size of CRF 18
+GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER
+HD = 720  # rows: the matrix of BT.709 from here on, where a film does not say
+BT709, BT601 = 1, 6  # ITU-T H.273
+LIMITED = 1  # color range, AVCOL_RANGE_MPEG
+COARSE = 65535  # the finest unit of time that MPEG-4 part 2 takes
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a film's picture is encoded.
+
+    Attributes:
+        codec: an encoder of FFmpeg.
+        crf: constant rate factor; None for encoders without one, which get a bit rate.
+        global_header: whether the container wants the encoder's header once.
+        note: a line for the user where it is not what was asked for; else "".
+    """
+
+    codec: str
+    crf: int | None
+    global_header: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Packet:
+    """An encoded frame, in the order of decoding; times in units of the film's time base."""
+
+    data: bytes
+    time: int
+    duration: int
+    is_key: bool
+
+
+def choose(output: str | Path, codec: str = "h264", crf: int = CRF) -> Encoding:
+    """Chooses the encoder for a container.
+
+    Args:
+        output: the ending of its name says the container.
+        codec: "h264", "hevc", "vp9", "av1", or an encoder's name in FFmpeg.
+        crf: constant rate factor.
+
+    Raises:
+        UsageError: no such container or encoder, or the one does not take the other.
+    """
+    av = require_av()
+    takes, flags = _container(av, output)
+    wanted = NAMES.get(codec, (codec,))
+    usable = [name for name in wanted if _encodes(av, name)]
+    fits = [name for name in usable if _family(av, name) in takes]
+    note = ""
+    if not fits and codec == "h264":
+        fits = [name for name in OTHERS if _encodes(av, name) and _family(av, name) in takes]
+        reason = f"{Path(output).suffix} does not take H.264" if usable else "this PyAV has no encoder of H.264"
+        note = f"{reason}: encoded with {fits[0]}" if fits else ""
+    if not usable and not fits:
+        raise UsageError(f"--codec is one of {', '.join(NAMES)}, or a video encoder of this PyAV. Received: {codec}")
+    if not fits:
+        raise UsageError(
+            f"a file that ends in {Path(output).suffix} takes no {codec}. Choose another --codec, or -o with .mkv"
+        )
+    name = fits[0]
+    return Encoding(name, crf if name in WITH_CRF else None, "GLOBALHEADER" in flags, note)
+
+
+def _container(av, output: str | Path) -> tuple[set[str], str]:
+    """The codecs that a container takes, and its flags."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with av.open(str(Path(folder, f"x{Path(output).suffix}")), "w") as container:
+                return set(container.supported_codecs), "GLOBALHEADER" if container.format.flags & 0x40 else ""
+        except (ValueError, av.error.FFmpegError) as error:
+            raise UsageError(f"-o ends in .mp4, .mkv, .mov or another film's ending. Received: {output}") from error
+
+
+def _encodes(av, name: str) -> bool:
+    try:
+        return av.codec.Codec(name, "w").type == "video"
+    except (av.error.FFmpegError, ValueError):
+        return False
+
+
+def _family(av, name: str) -> str:
+    return av.codec.Codec(name, "w").canonical_name
+
+
+def color_tags(film: Film) -> dict[str, int]:
+    """The tags of the result: the film's own matrix and curve where colors can be told in them; sRGB's primaries."""
+    matrix = film.matrix if film.matrix in join.LUMA_WEIGHTS else (BT709 if film.height >= HD else BT601)
+    transfer = film.transfer if film.transfer in (1, 4, 5, 6, 13) else BT709
+    return {"colorspace": matrix, "color_primaries": BT709, "color_trc": transfer, "color_range": LIMITED}
+
+
+def set_up(context: av.VideoCodecContext, film: Film, encoding: Encoding) -> None:
+    """Gives a codec context a film's size, times, tags and quality; two contexts set up alike make the same header."""
+    context.width, context.height = film.width + film.width % 2, film.height + film.height % 2
+    context.pix_fmt = "yuv420p"
+    context.time_base = unit_of(film, encoding)
+    context.framerate = film.rate
+    context.sample_aspect_ratio = film.aspect
+    for name, number in color_tags(film).items():
+        setattr(context, name, number)
+    if encoding.crf is not None:
+        context.options = {"crf": str(encoding.crf)}
+        if encoding.codec == "libvpx-vp9":
+            context.bit_rate = 0  # else the CRF is only a bound
+            context.options |= {"row-mt": "1", "cpu-used": "4"}
+    else:
+        context.bit_rate = int(BITS_PER_PIXEL * context.width * context.height * float(film.rate))
+    if encoding.global_header:
+        context.flags |= GLOBAL_HEADER
+
+
+def unit_of(film: Film, encoding: Encoding) -> Fraction:
+    """The unit of time stamps of the result, in seconds: the film's own where the encoder takes it."""
+    if encoding.codec in ("mpeg4", "mpeg2video", "wmv2") and film.time_base.denominator > COARSE:
+        return 1 / film.rate
+    return film.time_base
+
+
+class Encoder:
+    """Encodes one part of a film.
+
+    Args:
+        film: the film.
+        encoding: from `choose`.
+    """
+
+    def __init__(self, film: Film, encoding: Encoding):
+        av = require_av()
+        self._av, self._unit = av, unit_of(film, encoding)
+        self._scale = film.time_base / self._unit
+        self._context = av.CodecContext.create(encoding.codec, "w")
+        set_up(self._context, film, encoding)
+        self._tags = color_tags(film)
+        self._durations: dict[int, int] = {}
+
+    def add(self, planes: join.Planes, time: int, duration: int) -> list[Packet]:
+        """Encodes a frame; returns the packets that are ready."""
+        rows = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(-1, planes.y.shape[1])
+        frame = self._av.VideoFrame.from_ndarray(rows, format="yuv420p")
+        frame.pts, frame.time_base = round(time * self._scale), self._unit
+        for name, number in self._tags.items():
+            setattr(frame, name, number)
+        self._durations[frame.pts] = max(1, round(duration * self._scale))
+        return self._packets(frame)
+
+    def finish(self) -> list[Packet]:
+        """Returns the packets that are left."""
+        return self._packets(None)
+
+    def _packets(self, frame) -> list[Packet]:
+        return [
+            Packet(bytes(packet), packet.pts, self._durations.pop(packet.pts, 1), packet.is_keyframe)
+            for packet in self._context.encode(frame)
+        ]

@@ -1,0 +1,240 @@
+"""What a film is, from its first bytes and its first frame: size, rate, rotation, color tags, streams."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from colorizer.errors import FilmError, UsageError
+from colorizer.inference import memory
+
+if TYPE_CHECKING:
+    import av
+
+ENDINGS = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts"),
+    *(".wmv", ".asf", ".flv", ".ogv", ".3gp", ".mxf", ".dv", ".nut"),
+)
+HDR = {16: "PQ", 18: "HLG"}  # transfer curves of ITU-T H.273 whose luma is no gamma-encoded gray
+HELD = 24  # frames in memory at once, in bytes a pixel: those that wait for a key, decoder and encoder
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film's facts.
+
+    Attributes:
+        path: of the file.
+        width, height: of stored frames, in pixels.
+        rate: frames a second, on average.
+        time_base: the unit of time stamps, in seconds.
+        seconds: the length that the file states; None where it does not.
+        start: seconds; the time stamp that the film begins with.
+        quarter_turns: to the left, that turn a stored frame upright.
+        display: the display matrix of the file, nine integers; None where there is none.
+        aspect: width of a stored pixel over its height.
+        bits: of a channel.
+        matrix, transfer: color tags, numbers of ITU-T H.273.
+        interlaced: whether the first frames are.
+        stream: index of the picture's stream.
+        kinds: (kind, codec) of every other stream.
+    """
+
+    path: Path
+    width: int
+    height: int
+    rate: Fraction
+    time_base: Fraction
+    seconds: float | None
+    start: float
+    quarter_turns: int
+    display: tuple[int, ...] | None
+    aspect: Fraction
+    bits: int
+    matrix: int
+    transfer: int
+    interlaced: bool
+    stream: int
+    kinds: tuple[tuple[str, str], ...]
+
+    @property
+    def frames(self) -> int:
+        """About how many frames there are; 0 where the file does not say."""
+        return round(self.seconds * self.rate) if self.seconds else 0
+
+    @property
+    def notes(self) -> list[str]:
+        """Lines about what the result does not have, or has and should not."""
+        lines = []
+        if self.bits > 8:
+            lines.append(f"{self.bits} bits a channel are written as 8")
+        if self.width % 2 or self.height % 2:
+            size = f"{self.width + self.width % 2}x{self.height + self.height % 2}"
+            lines.append(f"the odd size {self.width}x{self.height} becomes {size}: the last row or column is repeated")
+        if self.interlaced:
+            lines.append("interlaced: moving edges may show combs; --deinterlace removes them")
+        return lines
+
+
+def is_film_name(path: str | PurePath) -> bool:
+    """Whether a name has a film's ending."""
+    return PurePath(path).suffix.lower() in ENDINGS and not PurePath(path).name.startswith(".")
+
+
+def require_av() -> Any:
+    """Imports PyAV, and keeps FFmpeg's own lines off the terminal.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise UsageError(
+            "Films need PyAV, which is not installed. In a clone of this repository:\n"
+            '    pip install -e ".[film]" -c constraints.txt'
+        ) from error
+    av.logging.set_level(None)
+    return av
+
+
+@contextlib.contextmanager
+def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
+    """Opens a film for reading.
+
+    Raises:
+        FilmError: it cannot be opened.
+    """
+    av = require_av()
+    try:
+        container = av.open(str(path), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise FilmError(path, _reason(path, error)) from error
+    with container:
+        yield container
+
+
+def probe(path: str | Path) -> Film:
+    """Reads what a film is; decodes its first frame.
+
+    Args:
+        path: of any file.
+
+    Raises:
+        FilmError: no film, no picture in it, no frame, HDR, or too large for the memory that is free.
+        UsageError: PyAV is not installed.
+    """
+    path = Path(path)
+    with opened(path) as container:
+        stream = picture_stream(container, path)
+        frame = _first_frame(container, stream, path)
+        display = _display_matrix(frame)
+        context = stream.codec_context
+        film = Film(
+            path=path,
+            width=frame.width,
+            height=frame.height,
+            rate=stream.average_rate or stream.guessed_rate or Fraction(25),
+            time_base=stream.time_base,
+            seconds=_seconds(container, stream),
+            start=max(0, container.start_time or 0) / 1e6,
+            quarter_turns=round(frame.rotation / 90) % 4,
+            display=display,
+            aspect=_aspect(stream.sample_aspect_ratio or context.sample_aspect_ratio),
+            bits=max(component.bits for component in frame.format.components),
+            matrix=int(frame.colorspace),
+            transfer=int(frame.color_trc),
+            interlaced=bool(frame.interlaced_frame),
+            stream=stream.index,
+            kinds=tuple((other.type, _codec_of(other)) for other in container.streams if other is not stream),
+        )
+    if film.transfer in HDR:
+        raise FilmError(path, f"an HDR film ({HDR[film.transfer]}): convert it to SDR first")
+    if shortage := memory.shortage(film.width * film.height * HELD):
+        raise FilmError(path, f"{film.width}x{film.height} pixels: {shortage}")
+    return film
+
+
+def picture_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+    """The stream with the film's picture: the first that is no cover.
+
+    Raises:
+        FilmError: there is none.
+    """
+    from av.stream import Disposition
+
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise FilmError(path, "its picture has a codec that this PyAV cannot decode")
+            stream.thread_type = "AUTO"
+            return stream
+    kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
+    raise FilmError(path, f"no picture in it. Received: {kinds}")
+
+
+def _first_frame(container, stream, path: Path) -> av.VideoFrame:
+    import av
+
+    reason = "no frame can be decoded (0 frames)"
+    for packet in _packets(container, stream):
+        try:
+            for frame in packet.decode():
+                return frame
+        except av.error.FFmpegError as error:  # the next packet may be whole
+            reason = f"no frame can be decoded: {error.strerror}"
+    raise FilmError(path, reason)
+
+
+def _packets(container, stream):
+    """Packets until the file ends, or becomes unreadable."""
+    import av
+
+    try:
+        yield from container.demux(stream)
+    except av.error.FFmpegError:
+        return
+
+
+def _display_matrix(frame) -> tuple[int, ...] | None:
+    import numpy as np
+
+    data = frame.side_data.get("DISPLAYMATRIX")
+    return tuple(np.frombuffer(bytes(data), np.int32)[:9].tolist()) if data is not None else None
+
+
+def _seconds(container, stream) -> float | None:
+    """The length of the picture's stream, by whichever place states it."""
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    stated = {key.upper(): value for key, value in stream.metadata.items()}.get("DURATION", "")
+    parts = stated.split(":")
+    try:
+        return sum(float(part) * 60**power for power, part in enumerate(reversed(parts)))
+    except ValueError:
+        return container.duration / 1e6 if container.duration else None
+
+
+def _aspect(aspect: Fraction | None) -> Fraction:
+    """An aspect that can be believed."""
+    return aspect if aspect and Fraction(1, 8) < aspect < 8 else Fraction(1)
+
+
+def _codec_of(stream) -> str:
+    return getattr(stream.codec_context, "name", None) or "?"
+
+
+def _reason(path: str | Path, error: Exception) -> str:
+    """One line for a file that cannot be opened."""
+    if os.path.isdir(path):
+        return "a folder, not a film"
+    if os.path.isfile(path) and not os.path.getsize(path):
+        return "empty file (0 bytes)"
+    if isinstance(error, OSError) and not os.path.exists(path):
+        return "no such file"
+    return f"no film, or damaged: {getattr(error, 'strerror', None) or error}"

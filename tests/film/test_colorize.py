@@ -1,0 +1,316 @@
+"""A whole film: what is copied, what a kill and Ctrl-C leave, and what bad files are told."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from clips import Painter, av, moving, packets_of, pictures_of, times_of, write
+
+from colorizer.errors import FilmError, UsageError
+from colorizer.film import colorize as films
+from colorizer.film import container
+from colorizer.film.colorize import Settings, colorize, partial_name
+from colorizer.film.probe import Film, probe
+from colorizer.inference import memory
+
+
+def files_of(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Two shots of 12 and 8 frames, with sound."""
+    return write(tmp_path / "film.mp4", moving(12) + moving(8, seed=3), sound=True)
+
+
+def test_a_film_comes_back_in_color_with_its_luminance(tmp_path, clip):
+    done, painter = [], Painter()
+    result = colorize(painter, clip, tmp_path / "color.mp4", progress=done.append)
+    assert (result.frames, result.shots, result.cut_short, result.notes) == (20, 2, 0, [])
+    assert done == list(range(1, 21)) and painter.pictures == result.keys == 5
+    assert files_of(tmp_path) == ["color.mp4", "film.mp4"]
+    for gray, rgb in zip(pictures_of(clip), pictures_of(tmp_path / "color.mp4"), strict=True):
+        assert np.ptp(rgb.astype(int), axis=-1).mean() > 15
+        assert np.abs(rgb @ [0.299, 0.587, 0.114] - gray.mean(axis=-1)).mean() < 12  # luma moves, L* does not
+
+
+def test_strength_0_is_gray(tmp_path, clip):
+    colorize(Painter(), clip, tmp_path / "gray.mp4", Settings(strength=0.0))
+    assert max(np.ptp(rgb.astype(int), axis=-1).max() for rgb in pictures_of(tmp_path / "gray.mp4")) <= 2
+
+
+def test_sound_subtitles_chapters_and_metadata_are_copied(tmp_path):
+    source = write(
+        tmp_path / "film.mkv",
+        moving(20),
+        sound=True,
+        subtitles=["one", "two", "three"],
+        metadata={"title": "Le voyage", "comment": "é"},
+        chapters=two_chapters(),
+    )
+    result = colorize(Painter(), source, tmp_path / "color.mkv")
+    assert result.notes == []
+    for kind in ("audio", "subtitles"):
+        assert packets_of(tmp_path / "color.mkv", kind) == packets_of(source, kind)
+    with av.open(str(tmp_path / "color.mkv")) as made:
+        assert made.metadata["title"] == "Le voyage" and made.metadata["COMMENT"] == "é"
+        assert [chapter["metadata"]["title"] for chapter in made.chapters()] == ["A", "B"]
+        assert made.streams.audio[0].language == "fra"
+
+
+def two_chapters():
+    return [
+        {"id": n, "start": n * 400, "end": n * 400 + 400, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
+        for n, title in enumerate("AB")
+    ]
+
+
+def test_what_a_container_cannot_hold_is_said(tmp_path):
+    source = write(tmp_path / "film.mkv", moving(4), subtitles=["one"])
+    result = colorize(Painter(), source, tmp_path / "color.mp4")
+    assert result.notes == ["subtitle (subrip) does not fit into mp4: left out"]
+
+
+def test_time_stamps_of_a_variable_rate_are_kept(tmp_path):
+    times = [0, 40, 90, 91, 300, 333, 400, 777, 800, 1000, 1300, 1310]
+    source = write(tmp_path / "film.mkv", moving(6) + moving(6, seed=5), times=times)
+    for name in ("color.mkv", "color.mp4"):
+        colorize(Painter(), source, tmp_path / name)
+        assert times_of(tmp_path / name) == times_of(source) == [time / 1000 for time in times]
+
+
+def test_a_film_that_begins_late_begins_at_0_with_its_sound(tmp_path):
+    source = write(tmp_path / "film.ts", moving(12), sound=True)
+    assert probe(source).start > 0.05
+    colorize(Painter(), source, tmp_path / "color.mkv")
+    picture, sound = times_of(tmp_path / "color.mkv"), packets_of(tmp_path / "color.mkv", "audio")
+    assert picture[0] - sound[0][0] == pytest.approx(times_of(source)[0] - packets_of(source, "audio")[0][0], abs=2e-3)
+    assert min(picture[0], sound[0][0]) < 0.1 and len(picture) == 12
+
+
+@pytest.mark.parametrize("turn", [90, 180, -90])
+def test_a_turned_film_stays_turned_and_the_network_sees_it_upright(tmp_path, turn):
+    shapes = []
+
+    class Watching(Painter):
+        def predict_ab(self, rgbs):
+            shapes.append(rgbs[0].shape[:2])
+            upright = rgbs[0][..., 0].astype(int)
+            shapes.append(upright[: len(upright) // 2].mean() > upright[len(upright) // 2 :].mean())
+            return super().predict_ab(rgbs)
+
+    upright = np.full((64, 48) if turn != 180 else (48, 64), 60, np.uint8)
+    upright[: len(upright) // 2] = 200
+    stored = np.rot90(upright, -(turn // 90))
+    source = write(tmp_path / "film.mp4", [stored] * 4, rotation=turn)
+    colorize(Watching(), source, tmp_path / "color.mp4")
+    assert probe(tmp_path / "color.mp4").quarter_turns == turn // 90 % 4
+    assert shapes[:2] == [upright.shape, True]
+    top = np.rot90(pictures_of(tmp_path / "color.mp4")[0].astype(int), turn // 90)[:10].mean(axis=(0, 1))
+    assert top[0] > top[2] + 20  # light is warm
+
+
+def test_aspect_and_color_tags(tmp_path):
+    tags = {"colorspace": 1, "color_trc": 1, "color_primaries": 1, "color_range": 1}
+    source = write(tmp_path / "film.mp4", moving(3), aspect=Fraction(4, 3), tags=tags)
+    colorize(Painter(), source, tmp_path / "color.mp4")
+    film = probe(tmp_path / "color.mp4")
+    assert (film.aspect, film.matrix, film.transfer) == (Fraction(4, 3), 1, 1)
+    colorize(Painter(), write(tmp_path / "plain.mp4", moving(3)), tmp_path / "tagged.mp4")
+    assert probe(tmp_path / "tagged.mp4").matrix == 6  # small films: BT.601
+
+
+def test_full_range_is_read_as_such(tmp_path):
+    frames = [np.tile(np.linspace(0, 255, 64, dtype=np.uint8), (48, 1))] * 3
+    source = write(tmp_path / "film.avi", frames, codec="mjpeg", pix_fmt="yuvj420p", options={})
+    colorize(Painter(), source, tmp_path / "color.mp4", Settings(strength=0.0))
+    shown = pictures_of(tmp_path / "color.mp4")[0][24, :, 1].astype(int)
+    np.testing.assert_allclose(shown, frames[0][0], atol=8)
+
+
+class Killed(Exception):
+    """Stands for a kill: nothing of the program runs after it."""
+
+
+def test_a_killed_film_is_continued_shot_by_shot(tmp_path, clip, monkeypatch):
+    colorize(Painter(), clip, tmp_path / "whole.mp4")
+    monkeypatch.setattr(films, "PART_FRAMES", 6)
+    with pytest.raises(Killed):
+        colorize(Painter(stop_after=4, error=Killed), clip, tmp_path / "color.mp4")
+    assert not (tmp_path / "color.mp4").exists()
+    again = Painter()
+    result = colorize(again, clip, tmp_path / "color.mp4")
+    assert result.resumed == 12 and result.frames == 20 and again.pictures == 2
+    assert times_of(tmp_path / "color.mp4") == times_of(clip)
+    assert packets_of(tmp_path / "color.mp4", "audio") == packets_of(clip, "audio")
+    assert files_of(tmp_path) == ["color.mp4", "film.mp4", "whole.mp4"]
+    for one, other in zip(pictures_of(tmp_path / "color.mp4"), pictures_of(tmp_path / "whole.mp4"), strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 3  # a part border is a new picture for the encoder, no more
+
+
+def test_parts_of_other_settings_are_not_used(tmp_path, clip):
+    with pytest.raises(Killed):
+        colorize(Painter(stop_after=4, error=Killed), clip, tmp_path / "color.mp4")
+    painter = Painter()
+    result = colorize(painter, clip, tmp_path / "color.mp4", Settings(strength=0.5))
+    assert result.resumed == 0 and painter.pictures == 5
+
+
+def test_ctrl_c_leaves_a_playable_film_and_the_next_run_continues(tmp_path, clip):
+    with pytest.raises(films.Interrupted) as stop:
+        colorize(Painter(stop_after=4, error=KeyboardInterrupt), clip, tmp_path / "color.mp4")
+    part = partial_name(tmp_path / "color.mp4")
+    assert stop.value.output == part and not (tmp_path / "color.mp4").exists()
+    assert times_of(part) == times_of(clip)[: len(times_of(part))] and len(times_of(part)) >= 12
+    assert 0 < len(packets_of(part, "audio")) < len(packets_of(clip, "audio"))
+    result = colorize(Painter(), clip, tmp_path / "color.mp4")
+    assert result.resumed == 12 and times_of(tmp_path / "color.mp4") == times_of(clip)
+    assert not part.exists()
+
+
+def test_ctrl_c_before_the_first_frame_leaves_nothing(tmp_path, clip):
+    with pytest.raises(films.Interrupted) as stop:
+        colorize(Painter(stop_after=0, error=KeyboardInterrupt), clip, tmp_path / "color.mp4")
+    assert stop.value.output is None and not partial_name(tmp_path / "color.mp4").exists()
+
+
+def test_a_preview_is_the_beginning(tmp_path, clip):
+    result = colorize(Painter(), clip, tmp_path / "color.mp4", Settings(preview=0.3))
+    assert result.frames == 8 and times_of(tmp_path / "color.mp4") == times_of(clip)[:8]
+    assert packets_of(tmp_path / "color.mp4", "audio")[-1][0] < 0.35 and result.cut_short == 0
+
+
+def test_a_truncated_film_is_said_and_written_under_another_name(tmp_path):
+    whole = write(tmp_path / "whole.mkv", moving(100), options={"crf": "5", "g": "5"})
+    cut = tmp_path / "film.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    result = colorize(Painter(), cut, tmp_path / "color.mkv")
+    assert 1 < result.cut_short < 3 and result.output == tmp_path / "color.part.mkv"
+    assert files_of(tmp_path) == ["color.part.mkv", "film.mkv", "whole.mkv"]
+    assert len(times_of(result.output)) == result.frames > 20
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty file"), (b"a shopping list" * 99, "no film, or damaged"), (None, "no such file")],
+)
+def test_what_is_no_film(tmp_path, content, reason):
+    if content is not None:
+        (tmp_path / "film.mp4").write_bytes(content)
+    before = files_of(tmp_path)
+    with pytest.raises(FilmError, match=reason):
+        colorize(Painter(), tmp_path / "film.mp4", tmp_path / "color.mp4")
+    assert files_of(tmp_path) == before
+
+
+def test_sound_alone_is_no_film(tmp_path, clip):
+    with av.open(str(clip)) as source, av.open(str(tmp_path / "sound.mp4"), "w") as target:
+        copy = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = copy
+                target.mux(packet)
+    with pytest.raises(FilmError, match="no picture in it. Received: audio"):
+        probe(tmp_path / "sound.mp4")
+
+
+def test_damage_inside_a_film_is_counted_and_the_rest_is_colored(tmp_path):
+    source = write(tmp_path / "film.avi", moving(40), codec="png", pix_fmt="gray", options={})
+    data = bytearray(source.read_bytes())
+    middle = len(data) // 2
+    start = data.index(b"\x89PNG", middle)
+    data[start : start + 8] = bytes(8)
+    source.write_bytes(data)
+    result = colorize(Painter(), source, tmp_path / "color.mp4")
+    assert 35 <= result.frames < 40 and result.output.name == "color.mp4"
+    assert any("could not be decoded" in note for note in result.notes)
+
+
+def test_ten_bits_and_odd_sizes_are_said(tmp_path):
+    deep = write(tmp_path / "deep.mkv", moving(3), codec="ffv1", pix_fmt="yuv420p10le", options={})
+    assert colorize(Painter(), deep, tmp_path / "1.mp4").notes == ["10 bits a channel are written as 8"]
+    odd = write(tmp_path / "odd.mkv", moving(3, 47, 63), codec="ffv1", pix_fmt="yuv444p", options={})
+    (note,) = colorize(Painter(), odd, tmp_path / "2.mp4").notes
+    assert "63x47 becomes 64x48" in note and pictures_of(tmp_path / "2.mp4")[0].shape == (48, 64, 3)
+
+
+def test_an_interlaced_film_is_said_and_its_combs_removed(tmp_path):
+    wide = moving(1, 48, 200)[0]
+    frames = []
+    for number in range(8):  # each field shows another moment
+        frame = wide[:, 8 * number : 8 * number + 64].copy()
+        frame[1::2] = wide[1::2, 8 * number + 4 : 8 * number + 68]
+        frames.append(frame)
+    options = {"flags": "+ildct+ilme", "qmin": "1", "qmax": "2"}
+    source = write(tmp_path / "film.mpg", frames, codec="mpeg2video", options=options, unit=Fraction(1, 25))
+    assert probe(source).interlaced and "--deinterlace" in probe(source).notes[0]
+
+    def combs(path):
+        gray = [rgb[..., 1].astype(int) for rgb in pictures_of(path)]
+        return np.mean([np.abs(2 * g[1:-1] - g[:-2] - g[2:]).mean() for g in gray])
+
+    for name, flag in (("combs.mp4", False), ("plain.mp4", True)):
+        result = colorize(Painter(), source, tmp_path / name, Settings(strength=0.0, deinterlace=flag))
+        assert result.frames == 8 and times_of(tmp_path / name) == times_of(tmp_path / "combs.mp4")
+    assert combs(tmp_path / "plain.mp4") < 0.5 * combs(tmp_path / "combs.mp4")
+
+
+def test_a_film_too_large_for_the_memory_is_refused(tmp_path, clip, monkeypatch):
+    monkeypatch.setattr(memory, "shortage", lambda need: f"not enough memory: {need}" if need > 10 else None)
+    with pytest.raises(FilmError, match="64x48 pixels: not enough memory"):
+        colorize(Painter(), clip, tmp_path / "color.mp4")
+
+
+def test_hdr_is_refused(tmp_path):
+    source = write(tmp_path / "film.mp4", moving(2), tags={"color_trc": 16, "colorspace": 9, "color_primaries": 9})
+    with pytest.raises(FilmError, match="HDR film"):
+        probe(source)
+
+
+def test_codecs(tmp_path, clip):
+    webm = colorize(Painter(), clip, tmp_path / "color.webm", Settings(preview=0.2))
+    assert any("does not take H.264: encoded with libvpx-vp9" in note for note in webm.notes)
+    colorize(Painter(), clip, tmp_path / "color.mp4", Settings(codec="mpeg4", preview=0.2))
+    assert len(times_of(tmp_path / "color.mp4")) == 5
+    for name, codec, reason in (
+        ("x.mp4", "nonsense", "Received: nonsense"),
+        ("x.webm", "hevc", "takes no hevc"),
+        ("x.txt", "h264", "-o ends in"),
+    ):
+        with pytest.raises(UsageError, match=reason):
+            colorize(Painter(), clip, tmp_path / name, Settings(codec=codec))
+    assert not [name for name in files_of(tmp_path) if name.startswith((".", "x"))]
+
+
+def test_a_disk_that_fills_up_leaves_no_half_film(tmp_path, clip, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(container, "_write", full)
+    with pytest.raises(FilmError, match="No space left on device"):
+        colorize(Painter(), clip, tmp_path / "color.mp4")
+    assert [name for name in files_of(tmp_path) if not name.endswith(".parts")] == ["film.mp4"]
+    monkeypatch.undo()
+    assert colorize(Painter(), clip, tmp_path / "color.mp4").resumed == 20
+
+
+def test_black_bars_are_not_shown_to_the_network(tmp_path):
+    frames = [np.pad(gray | 64, ((12, 12), (0, 0))) for gray in moving(3)]
+    shapes = []
+
+    class Watching(Painter):
+        def predict_ab(self, rgbs):
+            shapes.append(rgbs[0].shape)
+            return super().predict_ab(rgbs)
+
+    source = write(tmp_path / "film.mkv", frames, codec="ffv1", options={})
+    colorize(Watching(), source, tmp_path / "color.mp4")
+    assert set(shapes) == {(48, 64, 3)}
+    assert np.ptp(pictures_of(tmp_path / "color.mp4")[0][:8].astype(int), axis=-1).max() <= 8
+
+
+def test_facts_of_a_film(clip):
+    film = probe(clip)
+    assert isinstance(film, Film) and film.kinds == (("audio", "aac"),) and film.bits == 8
+    assert (film.width, film.height, film.rate, film.frames) == (64, 48, 25, 20)
