@@ -11,6 +11,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Files go to the workers in the order of tests/conftest.py: the longest first.
+TEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 MATRIX ?= gpu
 
@@ -19,15 +21,15 @@ demo: $(VENV)/runtime
 	$(BIN)/python -m colorizer demo
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(TEST)
 
 test-all: $(VENV)/dev
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow"
+	$(TEST) -m "slow or not slow"
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(TEST)
 
 tables: $(VENV)/runtime
 	$(BIN)/python evaluate.py --committed

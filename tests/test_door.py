@@ -100,5 +100,18 @@ def test_errors_become_one_line_and_a_status(capsys):
     assert capsys.readouterr().err.splitlines() == ["x: no weights", "x: blew up", "", "x: interrupted"]
 
 
+def test_a_missing_package_of_the_extra_train_is_one_line(capsys):
+    def lacks(name):
+        def main(argv, prog):
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+        return cli.start(main, [], "x")
+
+    assert lacks("keras.ops") == 2
+    assert "x: this needs the package keras, which is not installed." in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError):
+        lacks("colorizer.typo")
+
+
 def test_a_script_is_typed_with_python():
     assert cli.typed("train.py") == "python train.py" and cli.typed("colorizer train") == "colorizer train"

@@ -45,7 +45,7 @@ def test_importing_shows_nothing(module):
 
 def test_the_library_shows_nothing_up_to_its_first_prediction(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), draw_picture(0))
-    code = f"from colorizer import Colorizer; Colorizer().colorize({str(tmp_path / 'a.png')!r})"
+    code = f"from colorizer import Colorizer; Colorizer(engine='keras').colorize({str(tmp_path / 'a.png')!r})"
     assert on_a_terminal("-c", code) == (0, "")
 
 

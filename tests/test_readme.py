@@ -93,6 +93,7 @@ def test_the_page_is_short():
     assert len(TEXT.splitlines()) <= 130
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page(clone):
     typed = commands()
     assert set(STANDS_FOR) <= set(typed), "README has changed: name what stands for its long commands"

@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 from colorizer.errors import ColorizerError
 
+# Packages of the extra [train]: the light installation has none of them.
+HEAVY = frozenset({"keras", "tensorflow", "h5py", "matplotlib", "pandas", "scipy", "skimage"})
+
 
 def typed(prog: str) -> str:
     """How a person types a command: `train.py` -> `python train.py`; any other by its name."""
@@ -26,7 +29,8 @@ def start(main: Callable[..., int], argv: list[str] | None, prog: str) -> int:
         prog: the command's name; it stands in front of messages.
 
     Returns:
-        The exit status: that of `main`, of a `ColorizerError`, 130 after Ctrl-C, 1 where the output cannot be written.
+        The exit status: that of `main`, of a `ColorizerError`, 2 where a package of [train] is not installed, 130 after
+        Ctrl-C, 1 where the output cannot be written.
     """
     _open_streams()
     try:
@@ -39,6 +43,16 @@ def start(main: Callable[..., int], argv: list[str] | None, prog: str) -> int:
     except KeyboardInterrupt:
         print(f"\n{prog}: interrupted", file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in HEAVY:
+            raise
+        print(
+            f"{prog}: this needs the package {package}, which is not installed. "
+            "In a clone of this repository: pip install -r requirements.txt",
+            file=sys.stderr,
+        )
+        return 2
     except BrokenPipeError:  # whoever read the output left: `| head`
         _discard_output()
         return 1

@@ -93,7 +93,7 @@ def _light(flags: argparse.Namespace) -> int:
     from colorizer.export import convert, runtimes
     from colorizer.inference import engine
 
-    runtimes.require("onnx")
+    runtimes.require("onnx", "light")
     path = weights.place(flags.weights or weights.DEFAULT)
     weights.record_of(path)
     target = path.parent / engine.FILE

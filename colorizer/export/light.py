@@ -81,7 +81,7 @@ def write(named: str | Path, pictures: Sequence[np.ndarray]) -> dict[str, float]
         ExportError: a package is missing, the method needs a class vector, or the pictures differ from Keras'.
         WeightsError: see `weights.load`.
     """
-    runtimes.require("onnx")
+    runtimes.require("onnx", "light")
     method = methods.declared(weights.record_of(weights.place(named))["method"])
     if method.uses_vector:
         raise ExportError(

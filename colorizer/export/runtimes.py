@@ -20,11 +20,12 @@ _WRITERS = {"onnx": "tf2onnx", "litert": "tensorflow", "saved_model": "tensorflo
 INSTALL = 'pip install -e ".[export]" -c constraints.txt'
 
 
-def require(format: str) -> None:
+def require(format: str, asked: str | None = None) -> None:
     """Checks that a format can be written and read here.
 
     Args:
         format: a key of `ENDINGS`.
+        asked: the name of the format in the message, if it is another.
 
     Raises:
         ExportError: a package is missing; the message has the command that installs it.
@@ -32,7 +33,7 @@ def require(format: str) -> None:
     for package in (_WRITERS[format], _PACKAGES[format]):
         if importlib.util.find_spec(package) is None:
             raise ExportError(
-                f"--format {format} needs the package {package}, which is not installed. "
+                f"--format {asked or format} needs the package {package}, which is not installed. "
                 f"In a clone of this repository:\n    {INSTALL}"
             )
 

@@ -24,7 +24,7 @@ FILE = "network.onnx"
 INPUT = "l_norm"  # of the graph
 OUTPUT, FEATURES = "output", "features"  # of the graph, beside the looks
 INSTALL = {
-    KERAS: 'Install it: pip install "keras-colorizer[train]", or in a clone pip install -r requirements.txt',
+    KERAS: "In a clone of this repository: pip install -r requirements.txt",
     ONNX: "Install it: pip install onnxruntime",
 }
 
@@ -63,7 +63,8 @@ def choose(weights: Path, engine: str | None = None) -> str:
         raise EngineError(f"The engine {engine} is not installed. {INSTALL[engine]}. Received: {weights}")
     if engine == ONNX and not exported:
         wanted = f"These weights have no {FILE}, which the engine {ONNX} needs: they need Keras. {INSTALL[KERAS]}."
-        raise EngineError(f"{wanted} With Keras, `{command_for(weights)}` makes the file. Received: {weights}")
+        made = f"For a method without a class vector, `{command_for(weights)}` then makes the file."
+        raise EngineError(f"{wanted} {made} Received: {weights}")
     return engine
 
 

@@ -245,9 +245,9 @@ def test_version(capsys):
 
 @pytest.mark.skipif(os.name == "nt", reason="the shell of this test is sh")
 @pytest.mark.parametrize("closed", [">&-", "<&- >&-", "<&- >&- 2>&-"])
-def test_closed_streams_end_neither_the_command_nor_the_photo(tmp_path, run, closed):
+def test_closed_streams_end_neither_the_command_nor_the_photo(tmp_path, closed):
     picture(tmp_path / "a.png")
-    command = f"{sys.executable} {REPOSITORY / 'colorize.py'} a.png -o b.png --weights {run} {closed}"
+    command = f"{sys.executable} {REPOSITORY / 'colorize.py'} a.png -o b.png {closed}"
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and "Error" not in done.stderr, done.stderr
     assert photos.read(tmp_path / "b.png").rgb.shape == (60, 80, 3)
@@ -262,13 +262,13 @@ def test_a_full_disk_under_the_output_is_one_line(tmp_path):
     assert done.returncode == 1 and done.stderr.splitlines() == ["colorize.py: [Errno 28] No space left on device"]
 
 
-def test_ctrl_c_exits_with_130_and_leaves_no_half_file(tmp_path, run):
+def test_ctrl_c_exits_with_130_and_leaves_no_half_file(tmp_path):
     large = Image.fromarray(np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), dtype=np.uint8))
     (tmp_path / "in").mkdir()
     large.save(tmp_path / "in/000.bmp")
     for i in range(1, 400):  # so many that a busy machine is still at work when the signal comes
         os.link(tmp_path / "in/000.bmp", tmp_path / f"in/{i:03d}.bmp")
-    words = [sys.executable, REPOSITORY / "colorize.py", "in", "-o", "out", "--batch-size", "2", "--weights", run]
+    words = [sys.executable, REPOSITORY / "colorize.py", "in", "-o", "out", "--batch-size", "2"]
     process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 120

@@ -14,6 +14,7 @@ from colorizer.config import TrainConfig, resolve
 from colorizer.methods import trivial
 from colorizer.methods.base import Method
 
+LARGE = ("colorful", "gan", "let_there_be_color")  # 32 to 42 million parameters; `.ci/run` trains them
 EFFICIENTNET, TRIVIAL = methods.get("efficientnet"), methods.get("trivial")
 
 
@@ -84,7 +85,7 @@ def test_declarations_need_no_keras():
     assert not {"keras", "tensorflow", "jax", "numpy"} & set(loaded)
 
 
-@pytest.mark.parametrize("name", methods.names())
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LARGE)) for n in methods.names()])
 def test_method_builds_trains_and_predicts(name):
     method, batches = methods.get(name), TinyBatches()
     config = resolve({"dataset": "sample", "image_size": 64, "batch_size": 2}, method)
