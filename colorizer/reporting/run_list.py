@@ -28,7 +28,7 @@ def render(runs: Sequence[Run]) -> str:
         row += [s["train_images"], f"{size}x{size}", s["precision"], f"{s['runtime_hours']:.2f}", s["device"]]
         rows.append([*row, run.config["commit"], s["finished"][:10]])
     parts = [table([*_HEADER, "Commit", "Date"], rows)] if rows else ["No run is finished."]
-    if missing := [f"- {name}: not run: `{reproduce(name)}`{so_far}" for name, so_far in pending(runs)]:
+    if missing := [f"- {name}: {state}: `{reproduce(name)}`" for name, state in pending(runs)]:
         parts.append(
             "Not run, each to the end of its learning; `python -m colorizer reproduce --matrix "
             f"{experiments.PAPER}` makes all of them:\n\n" + "\n".join(missing)
@@ -66,7 +66,7 @@ def pending(runs: Iterable[Run]) -> list[tuple[str, str]]:
         runs: the finished runs.
 
     Returns:
-        (name, the state so far: "" or "; so far 5 of 100, cut, in efficientnet-coco-64").
+        (name, "not run", "not run, so far 5 of 100, cut, in efficientnet-coco-64" or "61 of 100, cut").
     """
     runs = list(runs)
     best, by_name, missing = representatives(runs), {run.name: run for run in runs}, []
@@ -76,7 +76,8 @@ def pending(runs: Iterable[Run]) -> list[tuple[str, str]]:
         if so_far is None and not row.base:
             so_far = best.get((row.flags.get("method", TrainConfig.method), row.flags["dataset"]))
         if not (so_far and so_far.is_whole and so_far.config["image_size"] >= size):
-            missing.append((row.name, f"; so far {epochs_of(so_far)}, in {so_far.name}" if so_far else ""))
+            before = f", so far {epochs_of(so_far)}, in {so_far.name}" if so_far else ""
+            missing.append((row.name, epochs_of(so_far) if row.name in by_name else f"not run{before}"))
     return missing
 
 

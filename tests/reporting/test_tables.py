@@ -220,13 +220,15 @@ def test_what_is_not_trained_as_long_as_the_papers_is_pending(tmp_path):
     short = canned_run(tmp_path / "efficientnet-coco", trained_on="coco", epochs_done=3, epochs=100)
     stopped = canned_run(tmp_path / "efficientnet-paintings", epochs_done=61, ending="stopped", **paper)
     missing = dict(run_list.pending([short, stopped]))
-    assert missing["efficientnet-coco-256"] == "; so far 3 of 100, cut, in efficientnet-coco"
+    assert missing["efficientnet-coco-256"] == "not run, so far 3 of 100, cut, in efficientnet-coco"
     assert "efficientnet-paintings-256" not in missing
-    assert missing["gan-coco-128"] == missing["efficientnet-coco-128-seed43-none"] == ""
+    assert missing["gan-coco-128"] == missing["efficientnet-coco-128-seed43-none"] == "not run"
     assert len(missing) == 2 * 4 - 1 + 2 * 5  # four systems on two sets but for one; five vectors with two seeds
     text = run_list.render([short, stopped])
     one = "`python -m colorizer reproduce --matrix paper --only efficientnet-coco-256`"
-    assert f"- efficientnet-coco-256: not run: {one}; so far 3 of 100, cut, in efficientnet-coco" in text
+    assert f"- efficientnet-coco-256: not run, so far 3 of 100, cut, in efficientnet-coco: {one}" in text
+    begun = canned_run(tmp_path / "efficientnet-coco-256", trained_on="coco", epochs_done=7, ending="cut", **paper)
+    assert dict(run_list.pending([short, begun]))["efficientnet-coco-256"] == "7 of 100, cut"
     assert "[100 planned, stopped at 61, best 2](figures/curves-efficientnet-paintings.png)" in text
     small = canned_run(tmp_path / "small", trained_on="coco", epochs_done=100, epochs=100)
     assert "efficientnet-coco-256" in dict(run_list.pending([small])), "64 pixels are not the paper's"
