@@ -17,9 +17,12 @@ SCHEDULES = ("plateau", "one_cycle")
 INITIALIZERS = ("he_normal", "glorot_uniform")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("none", "mirrored", "jax")
+# How a run ended: all planned epochs done; by `patience`; or by `max_minutes`, before either. Ctrl-C leaves it open.
+ENDED, STOPPED, CUT = ENDINGS = ("ended", "stopped", "cut")
 CLASSES = 1000  # ImageNet's: the length of a class vector
 LARGEST_IMAGE = 1024  # four times the paper's side: 16 times its time; colors need no more pixels
 SEEDS = 2**32  # what NumPy and Keras take
+_ABOVE_0 = ("epochs", "batch_size", "learning_rate", "image_size", "workers", "limit", "max_minutes", "patience")
 
 # Groups of fields, as `--help` shows them. Those of METHOD are refused unless a method has them among its `options`.
 DATA, TRAINING, AUGMENTATION, RUN = "data", "training", "pictures and augmentation", "the run"
@@ -86,11 +89,7 @@ class TrainConfig:
         group=TRAINING,
     )
     labels: str | None = setting(
-        None,
-        "COCO annotations, instances_*.json, to learn classes too",
-        group=METHOD,
-        none="no classes",
-        metavar="FILE",
+        None, "COCO annotations, instances_*.json: learn classes too", group=METHOD, none="no classes", metavar="FILE"
     )
     limit: int | None = setting(None, "train on at most this many pictures", kind=int, group=DATA, none="all")
 
@@ -106,12 +105,7 @@ class TrainConfig:
     epochs: int = setting(100, "passes over the training pictures", "paper, Table 1", int, group=TRAINING)
     loss: str = setting("mse", "loss function", "paper, Table 1", group=TRAINING)
     initializer: str | None = setting(
-        None,
-        "initial weights of the convolutions",
-        group=METHOD,
-        expert=True,
-        none="the method's",
-        choices=INITIALIZERS,
+        None, "initial weights of convolutions", group=METHOD, expert=True, none="the method's", choices=INITIALIZERS
     )
     batch_size: int = setting(20, "pictures in one step", "paper, Table 1", int, group=TRAINING)
     # Not stated in the paper; Keras' default for Adam.
@@ -152,6 +146,13 @@ class TrainConfig:
     )
     plateau_min_lr: float = setting(
         1e-5, "lowest learning rate", "docs/reproduction_notes.md, 2.3", float, group=TRAINING, expert=True
+    )
+    patience: int | None = setting(
+        None,
+        "stop when this many epochs after the last cut of the learning rate brought no lower validation loss",
+        kind=int,
+        group=TRAINING,
+        none="off",
     )
     weight_decay: float = setting(
         0.0, "weight decay, decoupled from the gradient (AdamW)", kind=float, group=METHOD, expert=True
@@ -251,7 +252,7 @@ class TrainConfig:
             choices = f.metadata["flag"].get("choices", ())
             if choices and value != f.default and value not in choices:
                 raise ValueError(f"{flag_of(f.name)} must be one of {', '.join(choices)}. Received: {value}")
-        for name in ("epochs", "batch_size", "learning_rate", "image_size", "workers", "limit", "max_minutes"):
+        for name in _ABOVE_0:
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ValueError(f"{flag_of(name)} must be above 0. Received: {getattr(self, name)}")
         if self.image_size % 32 or self.image_size > LARGEST_IMAGE:

@@ -135,6 +135,12 @@ def _processor_name() -> str:
     return f"{name}, {os.cpu_count()} cores"
 
 
+def has_bfloat16_units() -> bool:
+    """Whether this processor multiplies bfloat16 matrices in hardware (AMX), as Linux says."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text(encoding="utf-8", errors="replace").split()
+
+
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages that a result depends on, by name."""
     import importlib.metadata

@@ -1,5 +1,7 @@
 """Which runs the reproduction asks for: named lists of rows. What runs them is `reproduce`.
 
+    paper  the paper's runs at its size, the earlier systems' and what each class vector is worth at 128x128 pixels,
+           each to the end of its learning; a GPU, or a processor with units for bfloat16
     gpu    the paper's runs, its competitors on both sets, and ablations of its network; 100 epochs each
     whole  its network on all of COCO with its class vector, without, and with an average; 64x64 pixels; two cores
     cpu    the questions of gpu small enough for two cores: 1,500 pictures, 32x32 pixels, four epochs
@@ -14,8 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from colorizer.config import TrainConfig
+
 CLASSIFIER = "{classifier}"  # in a row: the classifier that the matrix is run with
 MOBILENET = "{mobilenet}"  # in a row: the file of MobileNetEdgeTPU, which has to be named
+PRECISION = "{precision}"  # in a row: bfloat16 where the machine is fast in it
 
 # Training pictures where no record says how many: 90 % of the lists.
 PICTURES = {"coco": 4500, "paintings": 2200}
@@ -109,9 +114,42 @@ _SMALL = {"image_size": 32, "limit": 1500, "epochs": 4} | _KERAS
 # All of COCO, with He's weights: an encoder that lives.
 _WHOLE = {"dataset": "coco", "classifier": CLASSIFIER, "image_size": 64, "epochs": 5, "plateau_patience": 1}
 
+# Six epochs without a gain at the lowest rate: twice what makes a plateau in the paper's network.
+_LEARNED = {"patience": 6, "precision": PRECISION}
+_VECTORS = {
+    "none": ("class vector: none (zeros)", "none"),
+    "shuffled": ("class vector: of another picture", f"shuffled:{CLASSIFIER}"),
+    "lite0": ("class vector: EfficientNet-Lite0", "efficientnet_lite0"),
+    "mobilenet": ("class vector: MobileNetEdgeTPU", "mobilenet_edgetpu"),
+}
+
+
+def _vectors(seed: int):
+    """The paper's network with each class vector and everything else equal; the first row is the others' base."""
+    base = "efficientnet-coco-128" + ("" if seed == TrainConfig.seed else f"-seed{seed}")
+    common = _LEARNED | {"dataset": "coco", "image_size": 128, "classifier": CLASSIFIER, "seed": seed}
+    change = "nothing" if seed == TrainConfig.seed else "nothing but the seed"
+    return (
+        Row(base, common, base, change),
+        *(Row(f"{base}-{n}", common | {"classifier": spec}, base, text) for n, (text, spec) in _VECTORS.items()),
+    )
+
+
+PAPER = "paper"  # the matrix whose rows stand beside the paper's
+CLASSIFIERS = {PAPER: "efficientnet_lite2"}  # of a matrix, where it is not train.py's default
 CHOICES = "unet"  # the matrix that no table of the paper's network shows; `experiments/choices.py` compares its rows
 
 MATRICES: dict[str, tuple[Row, ...]] = {
+    PAPER: (
+        *(Row(f"efficientnet-{d}-256", {"dataset": d, "classifier": CLASSIFIER} | _LEARNED) for d in PICTURES),
+        *(
+            Row(f"{m}-{d}-128", {"dataset": d, "method": m, "image_size": 128} | _LEARNED)
+            for d in reversed(PICTURES)
+            for m in _OTHERS
+        ),
+        *_vectors(42),
+        *_vectors(43),
+    ),
     "gpu": (
         Row("efficientnet-paintings-100", {"dataset": "paintings", "classifier": CLASSIFIER}),
         Row("efficientnet-coco-100", {"dataset": "coco", "classifier": CLASSIFIER}),
@@ -177,13 +215,16 @@ def is_ablation(run: str) -> bool:
     return bool(row and row.base)
 
 
-def filled(row: Row, classifier: str, mobilenet: str | None) -> dict[str, Any] | None:
-    """A row's flags with the classifiers put in; None where it needs MobileNetEdgeTPU and no file is named.
+def filled(
+    row: Row, classifier: str, mobilenet: str | None, precision: str = TrainConfig.precision
+) -> dict[str, Any] | None:
+    """A row's flags with classifiers and precision put in; None where it needs MobileNetEdgeTPU and no file is named.
 
     Args:
         row: of a matrix.
         classifier: what `--classifier` of train.py takes.
         mobilenet: a saved Keras classifier, or None.
+        precision: of the rows that leave it to the machine.
 
     Returns:
         Field of `TrainConfig` -> value; `run` is left to the caller.
@@ -191,6 +232,8 @@ def filled(row: Row, classifier: str, mobilenet: str | None) -> dict[str, Any] |
     Source: ours.
     """
     flags = dict(row.flags)
+    if flags.get("precision") == PRECISION:
+        flags["precision"] = precision
     spec = flags.get("classifier", "")
     if MOBILENET in spec and mobilenet is None:
         return None

@@ -12,13 +12,15 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from colorizer import experiments, methods
-from colorizer.config import TrainConfig, flag_of
+from colorizer import environment, experiments, methods
+from colorizer.config import CUT, PRECISIONS, TrainConfig, flag_of
 from colorizer.training import run_folders
 
 PROG = "python -m colorizer reproduce"
@@ -29,10 +31,13 @@ RETIRED = "cannot be run again: its flags were removed"
 
 DESCRIPTION = """Makes every run of the reproduction that is missing, and continues where it was stopped.
 
+    %(prog)s --matrix paper                    the paper's runs at its size, to the end of their learning
+    %(prog)s --matrix paper --dry-run          how long each row will take, from a short training of its kind here
     %(prog)s --matrix gpu                      100 epochs each, as the paper; on one GPU
     %(prog)s --matrix cpu --classifier FILE    the small one, for two cores and about an hour
     %(prog)s --matrix whole --classifier FILE  what the class vector is worth, with more care: three hours
     %(prog)s --matrix unet --classifier FILE   what each choice in the transfer U-Net is worth
+    %(prog)s --matrix paper --minutes 480      for a night; the same command goes on the next
     %(prog)s --matrix gpu --list               what is done, what is left and how long it will take
     %(prog)s --matrix gpu --only NAME          one row
 
@@ -67,7 +72,14 @@ class Planned:
         return (self.flags or {}).get("method", TrainConfig.method)
 
 
-def plan(name: str, runs_dir: Path, classifier: str, mobilenet: str | None = None, only=()) -> list[Planned]:
+def plan(
+    name: str,
+    runs_dir: Path,
+    classifier: str,
+    mobilenet: str | None = None,
+    only: Iterable[str] = (),
+    precision: str = TrainConfig.precision,
+) -> list[Planned]:
     """What a matrix asks for and what of it is there.
 
     Args:
@@ -76,6 +88,7 @@ def plan(name: str, runs_dir: Path, classifier: str, mobilenet: str | None = Non
         classifier: of the rows that do not change it.
         mobilenet: the saved MobileNetEdgeTPU, or None.
         only: names of rows; empty for all.
+        precision: of the rows that leave it to the machine, unless they were begun in another.
 
     Returns:
         A `Planned` per row, in the matrix's order.
@@ -87,14 +100,16 @@ def plan(name: str, runs_dir: Path, classifier: str, mobilenet: str | None = Non
     if unknown := set(only) - {row.name for row in part}:
         names = "\n  ".join(row.name for row in part)
         raise ValueError(f"--only is a row of the matrix {name}:\n  {names}\nReceived: {', '.join(sorted(unknown))}")
-    filled = {row.name: experiments.filled(row, classifier, mobilenet) for row in part}
+    filled = {row.name: experiments.filled(row, classifier, mobilenet, precision) for row in part}
     planned = []
     for row in part:
         if only and row.name not in only:
             continue
         flags, folder = filled[row.name], Path(runs_dir) / row.name
         base = experiments.base_of(row.name)
-        state, done = _state(folder)
+        state, done = _state(folder, row)
+        if state == BEGUN and row.flags.get("precision") == experiments.PRECISION:
+            flags["precision"] = (run_folders.read_config(folder) or {}).get("precision", precision)
         if state != FINISHED and row.retired:
             state = RETIRED
         elif state == TO_DO and flags is None:
@@ -105,11 +120,16 @@ def plan(name: str, runs_dir: Path, classifier: str, mobilenet: str | None = Non
     return planned
 
 
-def _state(folder: Path) -> tuple[str, int]:
-    """How far a row is, and its whole epochs. Raises RecordError for a damaged file."""
+def _state(folder: Path, row: experiments.Row) -> tuple[str, int]:
+    """How far a row is, and its whole epochs. Raises RecordError for a damaged file.
+
+    A row that was cut by time goes on, unless the limit is its own or the state to resume from is gone.
+    """
     advice = "Restore it, or move the folder away: the row is then trained again."
     if summary := run_folders.read_json(folder / "summary.json", advice):
-        return FINISHED, summary["epochs_done"]
+        whole = "max_minutes" in row.flags or not (folder / "last" / "state.json").is_file()
+        whole |= summary.get("ending") != CUT
+        return FINISHED if whole else BEGUN, summary["epochs_done"]
     if run_folders.holds_run(folder):
         state = run_folders.read_json(folder / "last" / "state.json", advice)
         return BEGUN, state["epochs_done"] if state else 0
@@ -187,16 +207,70 @@ def hours_left(planned: Iterable[Planned], runs_dir: Path, device: str) -> tuple
         hours = statistics.median(rates[like]) * work(item.flags, item.method, epochs=epochs) if rates else 0.0
         total += hours
         about = f"about {hours:.2f} h" if rates else "time unknown: no run was finished on this device"
-        lines.append(f"{item.row.name}: {epochs} epochs, {about}")
+        lines.append(f"{item.row.name}: {_at_most(item)}{epochs} epochs, {about}")
     return (total if rates else None), lines
 
 
-def run(planned: Iterable[Planned], say=print) -> list[str]:
+def _at_most(item: Planned) -> str:
+    return "at most " if "patience" in item.flags else ""
+
+
+def measured(planned: Iterable[Planned], say=print) -> float:
+    """Trains a little of every kind of row that is left, and says how long each row will take at that rate.
+
+    A kind is a method, a size and a precision. The training is `train.py`'s, on the data set `sample` without a
+    classifier, in a folder that is removed. Its first epoch compiles and is not counted. Class vectors, which are
+    computed once for a data set, and validation come on top.
+
+    Args:
+        planned: from `plan`.
+        say: is given a line for each row that is left.
+
+    Returns:
+        Hours of all.
+
+    Raises:
+        RuntimeError: a training failed; it has said why.
+    """
+    rates, total = {}, 0.0
+    for item in planned:
+        if not item.left:
+            continue
+        size = item.flags.get("image_size", TrainConfig.image_size)
+        kind = {"method": item.method, "image_size": size}
+        kind["precision"] = item.flags.get("precision", TrainConfig.precision)
+        key = tuple(kind.values())
+        if key not in rates:
+            rates[key] = _rate(kind)
+        epochs = item.flags.get("epochs", TrainConfig.epochs) - item.epochs_done
+        whole = experiments.PICTURES[item.flags["dataset"]]
+        hours = min(item.flags.get("limit") or whole, whole) * epochs / rates[key] / 3600
+        total += hours
+        speed = f"{rates[key]:.1f} pictures/s at {size}x{size} in {kind['precision']}"
+        say(f"{item.row.name}: {_at_most(item)}{epochs} epochs, {speed}, {_at_most(item)}{hours:.1f} h")
+    return total
+
+
+def _rate(kind: Mapping[str, Any]) -> float:
+    """Training pictures a second of a kind of row on this machine."""
+    with tempfile.TemporaryDirectory() as temporary:
+        flags = {"dataset": "sample", "classifier": "none", "epochs": 2, **kind}
+        item = Planned(experiments.Row("rate", flags), flags, Path(temporary, "run"), TO_DO)
+        short = subprocess.run([*TRAIN, *command(item)], capture_output=True, text=True, check=False)
+        if short.returncode:
+            raise RuntimeError(f"no rate was measured: {short.stderr.strip().splitlines()[-1:]}")
+        history = (item.folder / "history.csv").read_text("utf-8").splitlines()
+    last = dict(zip(history[0].split(","), history[-1].split(","), strict=True))
+    return float(last["images_per_second"])
+
+
+def run(planned: Iterable[Planned], say=print, minutes: float | None = None) -> list[str]:
     """Makes the rows that are left.
 
     Args:
         planned: from `plan`.
         say: is given a line at the start and at the end of each.
+        minutes: no epoch is started that would end later than this; the row that is going goes on next time.
 
     Returns:
         The names of those that failed, each with its exit status.
@@ -204,13 +278,19 @@ def run(planned: Iterable[Planned], say=print) -> list[str]:
     Raises:
         KeyboardInterrupt: passed on; the row that was going goes on next time.
     """
-    failed = []
+    failed, ends = [], None if minutes is None else time.monotonic() + 60 * minutes
     for item in planned:
         if not item.left:
+            continue
+        if ends is not None and time.monotonic() > ends:
+            say(f"{item.row.name}: not begun, the {minutes:g} minutes are over")
             continue
         if item.state == BEGUN and not item.epochs_done:
             _forget(item.folder)  # killed in its first epoch: there is nothing to go on from
             item = Planned(item.row, item.flags, item.folder, TO_DO)
+        if ends is not None and "max_minutes" not in item.flags:
+            limit = minutes_trained(item.folder) + (ends - time.monotonic()) / 60
+            item = replace(item, flags=item.flags | {"max_minutes": round(max(limit, 0.01), 2)})
         say(f"{item.row.name}: train.py {' '.join(command(item))}")
         status = subprocess.run([*TRAIN, *command(item)], check=False).returncode
         if status in (130, -2):
@@ -218,6 +298,13 @@ def run(planned: Iterable[Planned], say=print) -> list[str]:
         say(f"{item.row.name}: {'finished' if not status else f'failed, exit status {status}'}")
         failed += [f"{item.row.name} ({status})"] if status else []
     return failed
+
+
+def minutes_trained(folder: Path) -> float:
+    """How long a run has been trained so far, all sessions counted, which is what `max_minutes` counts."""
+    advice = "Restore it, or move the folder away: the row is then trained again."
+    state = run_folders.read_json(folder / "last" / "state.json", advice) or {}
+    return sum(row["seconds"] for row in state.get("history", [])) / 60
 
 
 def _forget(folder):
@@ -240,40 +327,64 @@ def main(argv=None, prog: str = PROG) -> int:
         "--matrix", choices=experiments.MATRICES, default="gpu", help="which rows (default: %(default)s)"
     )
     parser.add_argument("--list", action="store_true", help="say what is done and what is left, and stop")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="as --list, and measure how fast each kind of row trains here"
+    )
+    parser.add_argument(
+        "--minutes", type=float, metavar="M", help="end cleanly after so many minutes (default: no limit)"
+    )
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these rows")
     parser.add_argument(
         "--runs", type=Path, metavar="DIR", help="(default: results/runs, of unet results/experiments/choices)"
     )
     parser.add_argument("--data-dir", metavar="DIR", help="holds coco/ and paintings/ (default: found or downloaded)")
-    parser.add_argument("--classifier", default=TrainConfig.classifier, help="as train.py's (default: %(default)s)")
+    parser.add_argument(
+        "--classifier",
+        help=f"as train.py's (default: {TrainConfig.classifier}; of the matrix {experiments.PAPER} "
+        f"{experiments.CLASSIFIERS[experiments.PAPER]})",
+    )
     parser.add_argument("--mobilenet", metavar="FILE", help="MobileNetEdgeTPU as a saved Keras classifier")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help=f"of the rows of {experiments.PAPER} (default: mixed_bfloat16 where the processor has AMX, else float32)",
+    )
     flags = parser.parse_args(argv)
     flags.runs = flags.runs or Path(experiments.folder_of(flags.matrix))
     if flags.data_dir:  # as a root: every row finds its own folder there, and so does evaluate.py
         os.environ["COLORIZER_DATA"] = str(Path(flags.data_dir).resolve())
+    classifier = flags.classifier or experiments.CLASSIFIERS.get(flags.matrix, TrainConfig.classifier)
+    precision = flags.precision or ("mixed_bfloat16" if environment.has_bfloat16_units() else TrainConfig.precision)
+    asked = (flags.matrix, flags.runs, classifier, flags.mobilenet, flags.only, precision)
     try:
-        planned = plan(flags.matrix, flags.runs, flags.classifier, flags.mobilenet, flags.only)
+        if flags.minutes is not None and not flags.minutes > 0:
+            raise ValueError(f"--minutes must be above 0. Received: {flags.minutes}")
+        planned = plan(*asked)
     except ValueError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 2
     _tell(planned, flags.runs)
-    if not flags.list:
+    if flags.dry_run:
+        try:
+            print(f"Together {measured(planned):.1f} h at most.")
+        except RuntimeError as error:
+            print(f"{prog}: {error}", file=sys.stderr)
+            return 1
+    elif not flags.list:
         signal.signal(signal.SIGTERM, _stop)
         try:
-            failed = run(planned)
+            failed = run(planned, minutes=flags.minutes)
         except KeyboardInterrupt:
             print(f"{prog}: stopped. The same command goes on.", file=sys.stderr)
             return 130
         if failed:
             print(f"{prog}: failed: {', '.join(failed)}", file=sys.stderr)
-        planned = plan(flags.matrix, flags.runs, flags.classifier, flags.mobilenet, flags.only)
+        planned = plan(*asked)
     return 0 if all(item.state in (FINISHED, SAME, RETIRED) for item in planned) else 1
 
 
 def _tell(planned, runs_dir):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from colorizer import environment  # Keras takes seconds to load; --help does not wait for it
-
     for item in planned:
         done = f", {item.epochs_done} epochs" if item.epochs_done else ""
         print(f"{item.row.name:42}{item.state}{done}")

@@ -99,6 +99,8 @@ def configuration(given: dict[str, Any], resume: bool, records: bool = False) ->
     # As recorded, None included: a method's default of today is not that of the run. What a record lacks came later,
     # and the run was trained with its general default.
     before = asdict(config.TrainConfig()) | config.of_record(recorded)
+    if run_folders.was_cut(folder):  # to go on is to leave its limit behind
+        before["max_minutes"] = None
     chosen = config.TrainConfig(**(before | given | {"run": str(folder)}))
     methods.declared(chosen.method)
     return chosen

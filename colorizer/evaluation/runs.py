@@ -5,6 +5,7 @@ Nothing here needs Keras, pixels or weights.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,9 +14,12 @@ from pathlib import Path
 import pandas as pd
 
 from colorizer import experiments, methods
+from colorizer.config import CUT, ENDED, STOPPED, TrainConfig
 from colorizer.data.datasets import NAMES
 from colorizer.evaluation.scores import PREDICTOR
 
+# Where and how fast a run is trained, and its seed.
+_NOT_IN_RECIPE = {"seed", "run", "data_dir", "workers", "max_minutes", "strategy", "tensorboard"}
 OWN_L = "_own_l"  # after a method's name: its predictions with its own luminance, not the true one
 
 
@@ -50,6 +54,27 @@ class Run:
     @property
     def classifier(self) -> str:
         return self.summary["classifier"]
+
+    @property
+    def ending(self) -> str:
+        """How it ended, one of `config.ENDINGS`; of a record from before there was `patience`, what follows from it."""
+        few = self.summary["epochs_done"] < self.summary["epochs"]
+        return self.summary.get("ending", CUT if few else ENDED)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it stands beside the paper's runs: as many epochs as theirs, or stopped where more taught nothing."""
+        stopped = self.ending == STOPPED and self.summary["epochs"] >= TrainConfig.epochs
+        return stopped or self.summary["epochs_done"] >= TrainConfig.epochs
+
+    @property
+    def recipe(self) -> str:
+        """What the run computes but for its seed: runs of one recipe differ by chance alone."""
+        same = [f for f in dataclasses.fields(TrainConfig) if f.name not in _NOT_IN_RECIPE]
+        values = {f.name: self.config.get(f.name, f.default) for f in same}
+        about = {"classifier": self.config.get("classifier_sha256"), "images": self.summary["train_images"]}
+        length = self.summary["epochs_done"] if self.ending == CUT else None
+        return json.dumps([values | about, length], sort_keys=True)
 
     @property
     def pictures_seen(self) -> int:

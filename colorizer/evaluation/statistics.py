@@ -23,6 +23,7 @@ MEASURES = ("mse_ab", "accuracy_argmax_ab", "psnr_rgb", "ssim_rgb", "ciede2000",
 LIST_COLUMNS = [*PREDICTOR, "test_set", "measure", "n", "left_out", "mean", "low", "high"]
 DIFFERENCE_COLUMNS = [*PREDICTOR, "test_set", "measure", "role", "against"]
 DIFFERENCE_COLUMNS += ["n", "left_out", "mean", "low", "high", "differs"]
+SEED_COLUMNS = [*PREDICTOR, "test_set", "measure", "seeds", "low", "high"]
 
 _NORMAL_95 = 1.96  # standard errors on either side of a mean that hold 95 % of a normal distribution
 _CHUNK = 2**21  # random indices in memory at once: 16 MiB
@@ -37,10 +38,13 @@ class Comparison(NamedTuple):
             "mean_colour" (of the run's own training set), "proposed" (the paper's network, trained on the same set)
             or "base" (the unchanged run of an ablation); `against` is the opponent's run or method; `differs` says
             that the interval excludes zero.
+        seeds: `SEED_COLUMNS`, of runs that were trained with several seeds: how many, and the `low`est and `high`est of
+            their means. The intervals of the others are over pictures and say nothing about this.
     """
 
     lists: pd.DataFrame
     differences: pd.DataFrame
+    seeds: pd.DataFrame
 
     def of(self, run: str, method: str) -> Comparison:
         """Selects the rows of one predictor."""
@@ -57,6 +61,7 @@ def compare(runs: Iterable[Run], scores: pd.DataFrame) -> Comparison:
     Returns:
         A `Comparison`; intervals are paired percentile bootstraps over pictures.
     """
+    runs = list(runs)
     proposed = {r.trained_on: r.name for r in representatives(runs).values() if r.method == TrainConfig.method}
     lists, differences = [], []
     for test_set in score_table.test_lists(scores.test_set):
@@ -74,7 +79,26 @@ def compare(runs: Iterable[Run], scores: pd.DataFrame) -> Comparison:
                     differences += [head | against | row for row in _intervals(gaps)]
     table = pd.DataFrame(differences, columns=DIFFERENCE_COLUMNS)
     table["differs"] = (table.low > 0) | (table.high < 0)
-    return Comparison(pd.DataFrame(lists, columns=LIST_COLUMNS), table)
+    means = pd.DataFrame(lists, columns=LIST_COLUMNS)
+    return Comparison(means, table, seed_spread(runs, means))
+
+
+def seed_spread(runs: Iterable[Run], lists: pd.DataFrame) -> pd.DataFrame:
+    """How far the means of runs lie apart that differ in their seed alone.
+
+    Args:
+        runs: the finished runs.
+        lists: `LIST_COLUMNS`.
+
+    Returns:
+        `SEED_COLUMNS`, a row for each of these runs, method (look), test list and measure.
+    """
+    recipes = {run.name: run.recipe for run in runs}
+    table = lists.assign(recipe=lists.run.map(recipes)).dropna(subset=["recipe", "mean"])
+    groups = table.groupby(["recipe", "method", "test_set", "measure"])
+    table["seeds"] = groups["run"].transform("nunique")
+    table["low"], table["high"] = groups["mean"].transform("min"), groups["mean"].transform("max")
+    return table[table.seeds > 1][SEED_COLUMNS].reset_index(drop=True)
 
 
 def _opponents(key, parts, proposed):

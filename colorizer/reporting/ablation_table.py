@@ -14,8 +14,10 @@ from colorizer.reporting.tables import NO_PREDICTIONS
 
 TEST_SET = "coco"  # the data set that the ablations train on
 MEASURES = ("mse_ab", "psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")
-COLUMNS = ["matrix", "change", "run", "classifier", "epochs_done", "epochs", "train_images", "pixels", "measure"]
-COLUMNS += ["n", "mean", "low", "high", "minus_base", "minus_base_low", "minus_base_high", "note"]
+COLUMNS = ["matrix", "change", "run", "classifier", "epochs_done", "epochs", "ending", "best_epoch"]
+COLUMNS += ["train_images", "pixels", "measure"]
+COLUMNS += ["n", "mean", "low", "high", "seeds", "seeds_low", "seeds_high"]
+COLUMNS += ["minus_base", "minus_base_low", "minus_base_high", "note"]
 
 
 def table(runs: Iterable[Run], comparison: statistics.Comparison) -> pd.DataFrame:
@@ -27,7 +29,8 @@ def table(runs: Iterable[Run], comparison: statistics.Comparison) -> pd.DataFram
 
     Returns:
         `COLUMNS`, a row per run and measure; a missing run has one row, its `note` gives the command.
-        `minus_base` is the paired difference to the unchanged run.
+        `minus_base` is the paired difference to the unchanged run; `seeds` counts the runs that differ in their seed
+        alone, where there are several, `seeds_low` and `seeds_high` are the ends of their means.
     """
     here = {run.name: run for run in runs}
     of_the_network = {name: part for name, part in experiments.MATRICES.items() if name != experiments.CHOICES}
@@ -43,7 +46,7 @@ def table(runs: Iterable[Run], comparison: statistics.Comparison) -> pd.DataFram
             head = {"matrix": name, "change": row.change or "nothing", "run": row.name}
             rows += _measured(head, here[row.name], comparison) if row.name in here else [head | _missing(name, row)]
     return pd.DataFrame(rows, columns=COLUMNS).astype(
-        dict.fromkeys(("epochs_done", "epochs", "train_images", "pixels", "n"), "Int64")
+        dict.fromkeys(("epochs_done", "epochs", "best_epoch", "train_images", "pixels", "n", "seeds"), "Int64")
     )
 
 
@@ -55,15 +58,20 @@ def _missing(name, row):
 def _measured(head, run, comparison):
     own = comparison.of(run.name, run.method)
     head = head | {"classifier": run.classifier, "pixels": run.config["image_size"]}
-    head |= {name: run.summary[name] for name in ("epochs_done", "epochs", "train_images")}
+    head |= {name: run.summary[name] for name in ("epochs_done", "epochs", "best_epoch", "train_images")}
+    head["ending"] = run.ending
     lists = own.lists[own.lists.test_set == TEST_SET].set_index("measure")
     if lists.empty:
         return [head | {"note": NO_PREDICTIONS}]
     against = own.differences[(own.differences.test_set == TEST_SET) & (own.differences.role == "base")]
     against = against.set_index("measure")
+    spread = own.seeds[own.seeds.test_set == TEST_SET].set_index("measure")
     rows = []
     for measure in MEASURES:
         values = lists.loc[measure, ["n", "mean", "low", "high"]].to_dict()
+        if measure in spread.index:
+            ends = spread.loc[measure, ["seeds", "low", "high"]]
+            values |= dict(zip(("seeds", "seeds_low", "seeds_high"), ends, strict=True))
         if measure in against.index:
             ends = against.loc[measure, ["mean", "low", "high"]]
             values |= dict(zip(("minus_base", "minus_base_low", "minus_base_high"), ends, strict=True))
@@ -91,20 +99,27 @@ def render(ablations: pd.DataFrame, note: str = "") -> str:
         if not pd.isna(first.note):
             lines.append([*line, first.note, *[""] * (len(header) - 3)])
             continue
-        line += [first.classifier, f"{first.epochs_done} of {first.epochs}", first.train_images]
+        epochs = markdown.epochs(first.epochs_done, first.epochs, first.ending, first.best_epoch)
+        line += [first.classifier, epochs, first.train_images]
         line.append(f"{first.pixels}x{first.pixels}")
         for row in part.itertuples():
-            line.append(markdown.scaled(row.measure, row.mean))
+            line.append(markdown.scaled(row.measure, row.mean) + _seeds(row))
             line.append(markdown.difference(row.measure, row.minus_base, row.minus_base_low, row.minus_base_high))
         lines.append(line)
     sizes = sorted(set(ablations.n.dropna().astype(int)))
     size = f" (n={sizes[0]})" if len(sizes) == 1 else ""
     lines_below = [
         markdown.MARKED,
-        "Every run is one training with one seed: intervals are over pictures, not over trainings.",
+        markdown.SEEDS
+        if ablations.seeds.notna().any()
+        else "Every run is one training with one seed: intervals are over pictures, not over trainings.",
         "A shuffled vector belongs to another picture, always the same one; the network could memorize the pairs in "
         "training.",
         "EfficientNet-B4 with random weights gives every class a score of about 0.001, whatever the picture.",
     ]
     title = f"## Ablations of the proposed network, {TEST_SET.upper()} test list{size}"
     return "\n\n".join([title, markdown.table(header, lines), markdown.notes(lines_below, note)]) + "\n"
+
+
+def _seeds(row):
+    return "" if pd.isna(row.seeds) else markdown.seeds(row.measure, row.seeds, row.seeds_low, row.seeds_high)

@@ -73,7 +73,11 @@ def write_tables(runs, scores: pd.DataFrame, output: Path, note: str = "") -> st
     }
     for name, text in texts.items():
         atomic_files.write_text(output / "tables" / f"{name}.md", text)
-    for name, table in (data | comparison._asdict()).items():
+    records = data | comparison._asdict()
+    if comparison.seeds.empty:  # every run has a recipe of its own
+        del records["seeds"]
+        (output / "tables" / "seeds.csv").unlink(missing_ok=True)
+    for name, table in records.items():
         with atomic_files.replacing(output / "tables" / f"{name}.csv") as part:
             table.to_csv(part, index=False)
     return "\n".join(texts.values())

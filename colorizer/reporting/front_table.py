@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from colorizer import methods, weights
-from colorizer.config import TrainConfig
+from colorizer.config import ENDED, TrainConfig
 from colorizer.evaluation import runs as records
 from colorizer.evaluation.runs import Run
 from colorizer.evaluation.scores import NONE, of
@@ -54,8 +54,7 @@ def render(runs: Iterable[Run], scores: pd.DataFrame) -> str:
 
 
 def _epochs(run: Run) -> str:
-    planned, done = run.config["epochs"], run.summary["epochs_done"]
-    return str(done) if done == planned else f"{done} of {planned}"
+    return str(run.summary["epochs_done"]) if run.ending == ENDED else markdown.epochs_of(run)
 
 
 def _row(here: pd.DataFrame, method: str, run: str, trained_on: str, epochs: str) -> list[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from colorizer import atomic_files, methods
-from colorizer.evaluation.runs import OWN_L
+from colorizer.config import CUT, STOPPED
+from colorizer.evaluation.runs import OWN_L, Run
 
 # measure -> (name in a table, factor, digits)
 MEASURES = {
@@ -77,12 +78,43 @@ def interval(measure: str, mean: float, low: float, high: float) -> str:
     return "" if pd.isna(mean) else "{} [{}, {}]".format(*(scaled(measure, v) for v in (mean, low, high)))
 
 
+def seeds(measure: str, count: int, low: float, high: float) -> str:
+    """Formats `; 2 seeds: 23.19 to 23.41`, to stand behind a mean, in the unit and with the digits of the measure."""
+    return f"; {count} seeds: {scaled(measure, low)} to {scaled(measure, high)}"
+
+
 def difference(measure: str, mean: float, low: float, high: float) -> str:
     """Formats `+0.69 [+0.52, +0.86] *`: as `interval`, with signs, and the mark where zero lies outside."""
     if pd.isna(mean):
         return ""
     text = "{} [{}, {}]".format(*(scaled(measure, v, "+") for v in (mean, low, high)))
     return f"{text} {MARK}" if low > 0 or high < 0 else text
+
+
+def epochs_of(run: Run) -> str:
+    """`epochs` of a run's record."""
+    s = run.summary
+    return epochs(s["epochs_done"], s["epochs"], run.ending, s["best_epoch"])
+
+
+def epochs(done: int, planned: int, ending: str, best: int) -> str:
+    """Says how long a run was and how it ended: `100 of 100`, `4 of 100, cut`, `100 planned, stopped at 61, best 51`.
+
+    Args:
+        done: epochs that were trained.
+        planned: those that were asked for.
+        ending: one of `config.ENDINGS`.
+        best: the epoch with the lowest validation loss.
+    """
+    if ending == STOPPED:
+        return f"{planned} planned, stopped at {done}, best {best}"
+    return f"{done} of {planned}" + (", cut" if ending == CUT else "")
+
+
+SEEDS = (
+    "Seeds: the lowest and the highest mean of runs that differ in their seed alone. The intervals are over pictures, "
+    "of one run, and do not hold this."
+)
 
 
 def put_between_markers(path: Path, name: str, text: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from colorizer import experiments
 from colorizer.config import TrainConfig
 from colorizer.evaluation.runs import Run, representatives
-from colorizer.reporting.markdown import table, title_of
+from colorizer.reporting.markdown import epochs_of, table, title_of
 
 _HEADER = ["Run", "Method", "Trained on", "Classifier", "Epochs", "Images", "Pixels", "Precision", "Hours", "Device"]
 
@@ -24,41 +24,60 @@ def render(runs: Sequence[Run]) -> str:
     rows = []
     for run in runs:
         s, size = run.summary, run.config["image_size"]
-        row = [run.name, title_of(run.method), run.trained_on, run.classifier, f"{s['epochs_done']} of {s['epochs']}"]
+        row = [run.name, title_of(run.method), run.trained_on, run.classifier, _epochs(run)]
         row += [s["train_images"], f"{size}x{size}", s["precision"], f"{s['runtime_hours']:.2f}", s["device"]]
         rows.append([*row, run.config["commit"], s["finished"][:10]])
     parts = [table([*_HEADER, "Commit", "Date"], rows)] if rows else ["No run is finished."]
-    if missing := [f"- `{command(method, dataset)}`{so_far}" for method, dataset, so_far in pending(runs)]:
-        parts.append(f"Pending, with the paper's {TrainConfig.epochs} epochs:\n\n" + "\n".join(missing))
+    if missing := [f"- {name}: {state}: `{reproduce(name)}`" for name, state in pending(runs)]:
+        parts.append(
+            "Not run, each to the end of its learning; `python -m colorizer reproduce --matrix "
+            f"{experiments.PAPER}` makes all of them:\n\n" + "\n".join(missing)
+        )
     if ablations := pending_ablations(runs):
         all_of_them = "`python -m colorizer reproduce --matrix gpu --classifier FILE.keras`"
         parts.append(
-            f"Pending ablations, {TrainConfig.epochs} epochs each, {all_of_them}: {', '.join(ablations)}.",
+            f"Further ablations that were not run, {TrainConfig.epochs} epochs each, {all_of_them}: "
+            f"{', '.join(ablations)}.",
         )
     return "\n\n".join(parts) + "\n"
 
 
+def _epochs(run: Run) -> str:
+    """How long a run was, with a link to its curve where one is drawn: of every run but the ablations."""
+    text = epochs_of(run)
+    return text if experiments.is_ablation(run.name) else f"[{text}](figures/curves-{run.name}.png)"
+
+
 def command(method: str, dataset: str) -> str:
-    """The command that makes a missing run; the default method needs no flag."""
+    """The command that makes a missing run among one's own; the default method needs no flag."""
     flag = "" if method == TrainConfig.method else f"--method {method} "
     return f"python train.py {flag}--dataset {dataset}"
 
 
-def pending(runs: Iterable[Run]) -> list[tuple[str, str, str]]:
-    """Lists the trainings that no run has finished: the four systems of the paper on both of its sets.
+def reproduce(*names: str) -> str:
+    """The command that makes these rows of the matrix of the paper's runs."""
+    return f"python -m colorizer reproduce --matrix {experiments.PAPER} --only {' '.join(names)}"
+
+
+def pending(runs: Iterable[Run]) -> list[tuple[str, str]]:
+    """Lists the rows of the matrix of the paper's runs that no run of their size has finished.
 
     Args:
         runs: the finished runs.
 
     Returns:
-        (method, dataset, the state so far: "" or ", so far 3 epochs in efficientnet-coco").
+        (name, "not run", "not run, so far 5 of 100, cut, in efficientnet-coco-64" or "61 of 100, cut").
     """
-    best, missing = representatives(runs), []
-    for flags in (row.flags for row in experiments.MATRICES["gpu"] if not row.base):
-        key = (flags.get("method", TrainConfig.method), flags["dataset"])
-        epochs = best[key].summary["epochs_done"] if key in best else 0
-        if epochs < TrainConfig.epochs:
-            missing.append((*key, f", so far {epochs} epochs in {best[key].name}" if epochs else ""))
+    runs = list(runs)
+    best, by_name, missing = representatives(runs), {run.name: run for run in runs}, []
+    for row in experiments.MATRICES[experiments.PAPER]:
+        size = row.flags.get("image_size", TrainConfig.image_size)
+        so_far = by_name.get(row.name)
+        if so_far is None and not row.base:
+            so_far = best.get((row.flags.get("method", TrainConfig.method), row.flags["dataset"]))
+        if not (so_far and so_far.is_whole and so_far.config["image_size"] >= size):
+            before = f", so far {epochs_of(so_far)}, in {so_far.name}" if so_far else ""
+            missing.append((row.name, epochs_of(so_far) if row.name in by_name else f"not run{before}"))
     return missing
 
 

@@ -41,6 +41,11 @@ def _labels(table):
     return labels
 
 
+def _seeds(comparison):
+    """The note on seeds, where a run was trained with several."""
+    return [markdown.SEEDS] if len(comparison.seeds) else []
+
+
 def table1(table: pd.DataFrame, note: str = "") -> str:
     """Renders `tables.table1`: a line per parameter, a column per run."""
     wide = table.assign(who=[r.run if r.source == "ours" else "paper" for r in table.itertuples()])
@@ -67,14 +72,19 @@ def table2(table: pd.DataFrame, comparison: statistics.Comparison, note: str = "
         numbers.append(number(row.accuracy_percent, "g" if exact else ".1f"))
         if not pd.isna(row.note):
             numbers = [row.note, "", ""]
-        epochs = row.epochs if pd.isna(row.epochs_done) else f"{row.epochs_done} of {row.epochs}"
+        epochs = row.epochs
+        if not pd.isna(row.epochs_done):
+            epochs = markdown.epochs(row.epochs_done, row.epochs, row.ending, row.best_epoch)
         settings = [epochs, row.classifier, row.train_images, row.val_images, row.device, row.precision]
         rows.append([row.training_set, title_of(row.method), label, *numbers, *settings])
     notes = [
         'MSE on ab/128. Accuracy is Keras\' "accuracy" on two channels: the share of pixels where the larger of a and '
         "b is the same one. It does not say how close a color is: mean-color gives one answer everywhere.",
+        "Epochs: a run was cut where its time was over, and stopped where it learned nothing more at its last learning "
+        "rate: more epochs would not have changed the row. Curves: figures/curves-RUN.png.",
         "Ours, all-gray and mean-color: on the validation list, at the epoch with the lowest validation loss.",
         "Whole test lists: the paper's column is its validation value. " + _INTERVALS,
+        *_seeds(comparison),
         MARKED,
         _OURS,
         _TRIVIAL,
@@ -88,7 +98,7 @@ def table3(table: pd.DataFrame, comparison: statistics.Comparison, note: str = "
     eight = _eight(table, ("Training set",), lambda r: [r.training_set], psnr=True)
     lists = test_set_section.render(_each_once(_ours(table)), comparison, ("psnr_rgb", "ssim_rgb"))
     title = "Table 3. PSNR and SSIM by training set, proposed network" + _sizes(table)
-    return _page(title, [eight, lists], _pixel_notes(table), note)
+    return _page(title, [eight, lists], _pixel_notes(table) + _seeds(comparison), note)
 
 
 def table4(table: pd.DataFrame, comparison: statistics.Comparison, note: str = "") -> str:
@@ -96,7 +106,7 @@ def table4(table: pd.DataFrame, comparison: statistics.Comparison, note: str = "
     eight = _eight(table, ("Method",), lambda r: [title_of(r.method)], psnr=False)
     lists = test_set_section.render(_each_once(_ours(table)), comparison, ("ssim_rgb",), with_proposed=True)
     title = "Table 4. SSIM by method, all trained on the paintings" + _sizes(table)
-    return _page(title, [eight, lists], _pixel_notes(table), note)
+    return _page(title, [eight, lists], _pixel_notes(table) + _seeds(comparison), note)
 
 
 def _sizes(table):

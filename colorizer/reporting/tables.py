@@ -45,6 +45,9 @@ def table1(runs: Iterable[Run]) -> pd.DataFrame:
     Source: Table 1.
     """
     left_out = {*published.TABLE1, "data_dir", "run", "workers", "max_minutes", "tensorboard"}
+    runs = list(runs)
+    if not any(run.config.get("patience") for run in runs):
+        left_out.add("patience")
     names = [*published.TABLE1, *(name for name in config.names() if name not in left_out)]
     stated = published.TABLE1 | published.SECTION3 | {"method": PROPOSED, "dataset": "paintings; coco"}
     rows = [(name, "paper", NONE, stated.get(name, "not stated")) for name in names]
@@ -66,7 +69,7 @@ def table2(runs: Iterable[Run]) -> pd.DataFrame:
     Returns:
         A row per training set and source ("paper", "ours", "all_grey", "mean_colour"):
         `training_set, method, source, run, classifier, runtime_hours, mse, accuracy_percent, epochs_done,
-        epochs, device, precision, train_images, val_images, note`.
+        epochs, ending, best_epoch, device, precision, train_images, val_images, note`.
 
     Source: Table 2. Its text calls the values validation values.
     """
@@ -86,16 +89,19 @@ def table2(runs: Iterable[Run]) -> pd.DataFrame:
         if here:
             rows += [_floor(here, training_set, name) for name in FLOORS]
     measured = ["runtime_hours", "mse", "accuracy_percent"]
-    settings = ["epochs_done", "epochs", "device", "precision", "train_images", "val_images", "note"]
+    settings = ["epochs_done", "epochs", "ending", "best_epoch", "device", "precision"]
+    settings += ["train_images", "val_images", "note"]
     counts = dict.fromkeys(("train_images", "val_images"), "Int64")
     table = pd.DataFrame(rows, columns=[*_HEAD, *measured, *settings], dtype=object)
-    numbers = {name: float for name in measured}
-    return table.astype(counts | numbers)  # epochs stay as recorded: a long training has fractions of one
+    # Epochs stay as recorded: a long training has fractions of one.
+    return table.astype(counts | {name: float for name in measured})
 
 
 def _trained(run):
-    recorded = ("runtime_hours", "epochs_done", "epochs", "device", "precision", "train_images", "val_images")
+    recorded = ["runtime_hours", "epochs_done", "epochs", "best_epoch", "device", "precision"]
+    recorded += ["train_images", "val_images"]
     measured = {"mse": run.summary["val_mse"], "accuracy_percent": 100 * run.summary["val_accuracy"]}
+    measured["ending"] = run.ending
     return _head(run) | {name: run.summary[name] for name in recorded} | measured
 
 

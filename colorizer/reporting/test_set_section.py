@@ -87,12 +87,15 @@ def _cells(run, here, comparison, test_set, measure, with_proposed):
         for floor, trained_on in zip(FLOORS, (NONE, run["training_set"]), strict=True)
     ]
     roles = [*FLOORS, *(["proposed"] if with_proposed else [])]
+    seeds = of(here.seeds, test_set=test_set, measure=measure)
+    spread = "".join(markdown.seeds(measure, row.seeds, row.low, row.high) for row in seeds.itertuples())
     paper = markdown.scaled(measure, paper_mean(measure, run["training_set"], run["method"]))
     return [
         test_set,
         own["n"],
         markdown.MEASURES[measure][0],
         paper,
-        *(text(row, markdown.interval) for row in (own, *floors)),
+        text(own, markdown.interval) + spread,
+        *(text(row, markdown.interval) for row in floors),
         *(text(one(here.differences, role=role), markdown.difference) for role in roles),
     ]

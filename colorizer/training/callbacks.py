@@ -6,10 +6,13 @@ import datetime
 import math
 import sys
 import time
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 from tqdm import tqdm
 
+from colorizer.config import CUT, ENDED, STOPPED, TrainConfig
 from colorizer.training.distribution import Group
 from colorizer.training.divergence import PATIENCE, DivergenceCheck
 from colorizer.training.run_record import Record
@@ -60,6 +63,33 @@ class BestWeights:
             self._record.save_best(self._network)
 
 
+def epochs_waited(history: Sequence[dict], learning_rate: float, config: TrainConfig) -> int:
+    """Counts the epochs since the later of two: the lowest validation loss, and the last cut of the learning rate.
+
+    It follows from the history and the rate alone, so a resumed run counts as one that was never interrupted.
+
+    Args:
+        history: the rows of `history.csv`, with `val_loss` and the `learning_rate` that each epoch had.
+        learning_rate: the one that the next epoch would have.
+        config: its `schedule` and `plateau_min_lr` say whether the rate can still be cut.
+
+    Returns:
+        The count; 0 while a cut is still possible and none was made. Where no cut is possible, the epochs since the
+        lowest validation loss: with a schedule, and where the rate is the lowest one from the start.
+    """
+    if not history:
+        return 0
+    rates = [*(row["learning_rate"] for row in history), learning_rate]
+    cuts = [epoch for epoch in range(len(history)) if rates[epoch + 1] < rates[epoch]]
+    if config.schedule != "plateau":
+        cuts = []  # the rate falls with every step, whatever the loss does
+    # Keras' own comparison: the rate is a float32, and 1e-5 is not one.
+    elif not cuts and learning_rate > np.float32(config.plateau_min_lr):
+        return 0
+    best = min(range(len(history)), key=lambda epoch: history[epoch]["val_loss"])
+    return len(history) - 1 - max([best, *cuts])
+
+
 class StateKeeper(keras.callbacks.Callback):
     """Writes the run's record after every epoch and restores what callbacks forget.
 
@@ -73,12 +103,13 @@ class StateKeeper(keras.callbacks.Callback):
         best: saves the best network.
         check: notices an epoch that blew up.
         images: training images in an epoch.
-        max_minutes: no epoch is started that would end later than this, or None.
+        config: its `max_minutes`, `patience` and `epochs` say when the training ends.
         group: the ranks that train; all of them decide the same.
 
     Attributes:
         history: the rows of `history.csv` so far.
         not_a_number: whether the loss ceased to be a number, which ended the training.
+        ending: one of `config.ENDINGS`: how the training ended, once it has.
     """
 
     def __init__(
@@ -90,13 +121,14 @@ class StateKeeper(keras.callbacks.Callback):
         best: BestWeights,
         check: DivergenceCheck,
         images: int,
-        max_minutes: float | None,
+        config: TrainConfig,
         group: Group,
     ):
         super().__init__()
-        self.record, self.images, self.max_minutes, self.group = record, images, max_minutes, group
+        self.record, self.images, self.config, self.group = record, images, config, group
         self.history = list(state["history"]) if state else []
         self.not_a_number = False
+        self.ending = CUT
         self._best, self._check = best, check
         self._others = {"plateau": plateau, "checkpoint": best}
         self._remembered = state["callbacks"] if state else {}
@@ -107,7 +139,7 @@ class StateKeeper(keras.callbacks.Callback):
                 setattr(self._others[name], attribute, value)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self._learning_rate = _learning_rate(self.model)
         self._started = time.perf_counter()
 
     def on_test_begin(self, logs=None):
@@ -133,7 +165,7 @@ class StateKeeper(keras.callbacks.Callback):
         self.history.append(row)
         if not blew_up:
             self._save(epoch + 1)
-        if self._check.bad_epochs >= PATIENCE or self.out_of_time():
+        if self._check.bad_epochs >= PATIENCE or self.is_over(self.model):
             self.model.stop_training = True
 
     def _blew_up(self) -> bool:
@@ -153,12 +185,37 @@ class StateKeeper(keras.callbacks.Callback):
         with self.group.aside():
             self.record.save_state(self.model, epochs_done, self.history, remembered)
 
-    def out_of_time(self) -> bool:
+    def is_over(self, trainer: keras.Model) -> bool:
+        """Whether no further epoch is to be trained, and sets `ending`.
+
+        Args:
+            trainer: its optimizer has the learning rate that the next epoch would have.
+        """
+        if len(self.history) >= self.config.epochs:
+            self.ending = ENDED
+        elif not self._check.bad_epochs and self._out_of_patience(_learning_rate(trainer)):
+            self.ending = STOPPED
+        else:
+            self.ending = CUT
+            return self._out_of_time()
+        return True
+
+    def _out_of_patience(self, learning_rate) -> bool:
+        patience = self.config.patience
+        if patience is None:
+            return False
+        return self.group.agree(epochs_waited(self.history, learning_rate, self.config) >= patience)
+
+    def _out_of_time(self) -> bool:
         """Whether one more epoch like the last would end after `max_minutes`, all sessions counted."""
-        if self.max_minutes is None or not self.history:
+        if self.config.max_minutes is None or not self.history:
             return False
         seconds = [row["seconds"] for row in self.history]
-        return self.group.agree(sum(seconds) + seconds[-1] > 60 * self.max_minutes)
+        return self.group.agree(sum(seconds) + seconds[-1] > 60 * self.config.max_minutes)
+
+
+def _learning_rate(trainer: keras.Model) -> float:
+    return float(keras.ops.convert_to_numpy(trainer.optimizer.learning_rate))
 
 
 class Progress(keras.callbacks.Callback):

@@ -30,7 +30,7 @@ from colorizer.training.summary import describe, summarize
 log = logging.getLogger(__name__)
 
 # What a resumed run may change: how long, how fast, where the same pictures lie, and who watches.
-_FREE_ON_RESUME = {"epochs", "max_minutes", "workers", "data_dir", "run", "strategy", "tensorboard"}
+_FREE_ON_RESUME = {"epochs", "max_minutes", "patience", "workers", "data_dir", "run", "strategy", "tensorboard"}
 
 Watch = Callable[[int, keras.Model], None]
 
@@ -112,7 +112,7 @@ def _run(config, resume, group, watch) -> dict:
     if group.rank:
         return {}
     with _announced(f"measuring the best weights on {len(data.val_rows)} validation pictures"):
-        summary = summarize(config, method, data, session.keeper.history)
+        summary = summarize(config, method, data, session.keeper.history, session.keeper.ending)
     record.finish(summary)
     return summary
 
@@ -167,10 +167,10 @@ class _Session:
             best=BestWeights(self.network, self.record),
             check=self.check,
             images=len(self.train.rows),
-            max_minutes=config.max_minutes,
+            config=config,
             group=group,
         )
-        if epochs_done >= config.epochs or self.keeper.out_of_time():
+        if self.keeper.is_over(self.trainer):
             return
         validation = self.data.labeled_batches(self.data.val_rows, config, part=group.part)
         progress = Progress(config.epochs, self.train, validation)

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from colorizer import experiments
+from colorizer.config import CUT
 from colorizer.errors import RecordError
 
 RECORD = "config.json"
@@ -67,6 +68,16 @@ def read_config(folder: str | Path) -> dict | None:
         "It says how the run was trained: without it the run can be neither resumed nor used. Restore the file, "
         "or train again in another --run.",
     )
+
+
+def was_cut(folder: str | Path) -> bool:
+    """Whether a run ended by its `max_minutes`, before its epochs were done and before its `patience` was over.
+
+    Raises:
+        RecordError: its summary is damaged.
+    """
+    advice = "Move it away: the run writes it again when it ends."
+    return (read_json(Path(folder) / "summary.json", advice) or {}).get("ending") == CUT
 
 
 def read_json(path: Path, advice: str) -> dict | None:

@@ -47,7 +47,7 @@ def describe(config: TrainConfig, method, data: Data, group: Group) -> dict:
     }
 
 
-def summarize(config: TrainConfig, method, data: Data, history: Sequence[dict]) -> dict:
+def summarize(config: TrainConfig, method, data: Data, history: Sequence[dict], ending: str) -> dict:
     """What `summary.json` holds; the validation figures are those of the best weights.
 
     Args:
@@ -55,6 +55,7 @@ def summarize(config: TrainConfig, method, data: Data, history: Sequence[dict]) 
         method: from `colorizer.methods.get`.
         data: the run's pictures.
         history: the rows of `history.csv`.
+        ending: one of `config.ENDINGS`.
     """
     network = weights.load(config.run).network
     mean = batches.mean_ab_norm(data.store, data.train_rows)
@@ -66,6 +67,7 @@ def summarize(config: TrainConfig, method, data: Data, history: Sequence[dict]) 
         "epochs": config.epochs,
         "epochs_done": len(history),
         "best_epoch": best["epoch"],
+        "ending": ending,
         "runtime_hours": sum(row["seconds"] for row in history) / 3600,
         **validate(method, network, data.batches(data.val_rows, config), mean),
         "val_images": len(data.val_rows),

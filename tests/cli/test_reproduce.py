@@ -162,6 +162,101 @@ def test_the_time_left_is_scaled_by_pixels_pictures_epochs_and_cost(three, tmp_p
     assert reproduce.hours_left(begun, tmp_path, "CPU")[0] == pytest.approx(0.25)
 
 
+CUT = {"epochs_done": 2, "ending": "cut"}
+
+
+def begin(folder, summary=None, **config):
+    """A row after two epochs of half a minute each."""
+    (folder / "last").mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    state = {"epochs_done": 2, "history": [{"seconds": 30.0}, {"seconds": 30.0}]}
+    (folder / "last" / "state.json").write_text(json.dumps(state))
+    if summary:
+        (folder / "summary.json").write_text(json.dumps(summary))
+
+
+def test_a_row_that_was_cut_goes_on_unless_its_own_limit_cut_it(three, tmp_path, monkeypatch):
+    begin(tmp_path / "a", CUT)
+    assert states(tmp_path, only=["a"]) == {"a": "begun"}
+    (tmp_path / "a/last/state.json").unlink()
+    assert states(tmp_path, only=["a"]) == {"a": "finished"}, "there is nothing to go on from"
+    begin(tmp_path / "b", CUT | {"ending": "stopped"})
+    assert states(tmp_path, only=["b"]) == {"b": "finished"}
+    limited = (experiments.Row("c", SMALL | {"max_minutes": 20.0}),)
+    monkeypatch.setitem(experiments.MATRICES, "three", limited)
+    begin(tmp_path / "c", CUT)
+    assert states(tmp_path) == {"c": "finished"}
+
+
+def test_minutes_end_the_row_that_is_going_and_begin_no_other(three, tmp_path, monkeypatch):
+    begin(tmp_path / "a")
+    clock = iter([0.0, 0.0, 60.0, 301.0, 302.0])  # begun; before and at row a; before b and c
+    monkeypatch.setattr(reproduce.time, "monotonic", lambda: next(clock))
+    said = []
+    assert reproduce.run(reproduce.plan("three", tmp_path, "none"), said.append, minutes=5) == []
+    typed = (tmp_path / "log.txt").read_text().splitlines()
+    assert len(typed) == 1 and typed[0].endswith("--max-minutes 5.0 --resume")  # 1 so far, 4 are left
+    assert said[-2:] == [f"{name}: not begun, the 5 minutes are over" for name in "bc"]
+
+
+def test_minutes_are_above_0(three, tmp_path, capsys):
+    assert reproduce.main(["--matrix", "three", "--runs", str(tmp_path), "--minutes", "0"]) == 2
+    assert "--minutes must be above 0. Received: 0.0" in capsys.readouterr().err
+
+
+def test_the_papers_rows_take_the_machines_precision_and_keep_that_which_they_were_begun_in(tmp_path):
+    def precision(name):
+        (item,) = reproduce.plan("paper", tmp_path, "none", only=[name], precision="mixed_bfloat16")
+        return item.flags["precision"]
+
+    begin(tmp_path / "gan-coco-128", precision="float32")
+    assert precision("gan-coco-128") == "float32"
+    assert precision("gan-paintings-128") == "mixed_bfloat16"
+
+
+def test_the_papers_rows_learn_to_their_end_at_128_pixels_or_more():
+    rows = experiments.MATRICES["paper"]
+    for row in rows:
+        assert row.flags["patience"] > 0 and "epochs" not in row.flags and "limit" not in row.flags
+        assert row.flags.get("image_size", 256) >= 128
+    systems = {(r.flags.get("method", "efficientnet"), r.flags["dataset"]) for r in rows if not r.base}
+    assert len(systems) == 8, "four systems on two data sets"
+    vectors = [(r.flags["classifier"], r.flags["seed"]) for r in rows if r.base]
+    assert len(set(vectors)) == 10 and {seed for _, seed in vectors} == {42, 43}
+
+
+# Stands for train.py in a short training: two epochs, the second at a rate that grows with the size.
+RATE = """
+import pathlib, sys
+typed = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+folder = pathlib.Path(typed["--run"])
+folder.mkdir(parents=True)
+assert (typed["--dataset"], typed["--classifier"]) == ("sample", "none")
+if typed["--method"] == "gan":
+    sys.exit("no such device")
+rate = int(typed["--image-size"]) / 64
+(folder / "history.csv").write_text(f"epoch,images_per_second,seconds\\n1,0.1,9\\n2,{rate},1\\n")
+"""
+
+
+def test_a_dry_run_measures_each_kind_of_row_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "TRAIN", [sys.executable, "-c", RATE])
+    rates = []
+    rate = reproduce._rate
+    monkeypatch.setattr(reproduce, "_rate", lambda kind: rates.append(kind) or rate(kind))
+    large = {"dataset": "coco", "epochs": 4, "image_size": 128, "patience": 6}
+    rows = [experiments.Row("a", SMALL), experiments.Row("b", SMALL | {"limit": 200}), experiments.Row("c", large)]
+    planned = [reproduce.Planned(row, row.flags, tmp_path / row.name, "to do") for row in rows]
+    said = []
+    seconds = (100 * 4 + 200 * 4) / 1 + 4500 * 4 / 2
+    assert reproduce.measured(planned, said.append) == pytest.approx(seconds / 3600)
+    assert len(rates) == 2
+    assert said[2] == "c: at most 4 epochs, 2.0 pictures/s at 128x128 in float32, at most 2.5 h"
+    gan = [reproduce.Planned(rows[0], SMALL | {"method": "gan"}, tmp_path / "g", "to do")]
+    with pytest.raises(RuntimeError, match="no such device"):
+        reproduce.measured(gan, said.append)
+
+
 def test_a_real_row_is_trained_and_read_back(picture_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
     flags = {

@@ -278,3 +278,30 @@ def test_tensorboard_that_is_not_installed_is_said_with_the_command(folder, pict
     )
     assert train.main(typed("--tensorboard", "board"), prog="train.py") != 0
     assert "pip install tensorboard. Received: board" in capsys.readouterr().err
+
+
+def test_a_run_that_was_cut_says_so_and_goes_on_without_its_limit(folder, picture_folder, capsys):
+    assert train.main(typed("--epochs", "3", "--max-minutes", "0.0001"), prog="train.py") == 0
+    assert "Trained 1 epoch of 3; cut by --max-minutes 0.0001 in " in (said := capsys.readouterr().out)
+    assert "Continue it with --resume." in said
+    run = folder / "runs/trivial-pictures"
+    assert json.loads((run / "summary.json").read_text())["ending"] == "cut"
+    again = ["--dataset", "pictures", "--method", "trivial", "--resume"]
+    assert train.configuration(*train.parse(again)).max_minutes is None
+    assert train.configuration(*train.parse([*again, "--max-minutes", "9"])).max_minutes == 9
+    assert train.main(again, prog="train.py") == 0
+    assert "Trained 3 epochs in " in capsys.readouterr().out
+    assert json.loads((run / "summary.json").read_text())["ending"] == "ended"
+
+
+def test_the_limit_of_a_run_that_was_killed_stays(folder, picture_folder):
+    assert train.main(typed("--epochs", "1", "--max-minutes", "9"), prog="train.py") == 0
+    again = ["--dataset", "pictures", "--method", "trivial", "--resume"]
+    assert train.configuration(*train.parse(again)).max_minutes == 9
+
+
+def test_a_run_that_stopped_says_why_and_when(tmp_path):
+    chosen = config.resolve({"patience": 6, "run": "runs/mine"})
+    summary = {"runtime_hours": 1.0, "epochs": 100, "epochs_done": 61, "best_epoch": 51, "ending": "stopped"}
+    said = training_report.headline(chosen, summary)
+    assert said.startswith("Trained 61 epochs of 100; stopped by --patience 6 in 1:00:00; the best was epoch 51.")

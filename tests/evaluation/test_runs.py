@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pytest
+from canned import canned_run
 from drawn_lists import brown_run, evaluate
 
 from colorizer import color, methods
@@ -55,3 +57,19 @@ def test_a_second_look_is_scored_kept_and_drawn(drawn_lists, tmp_path, monkeypat
         run.name,
         run.name + "_strong",
     ]
+
+
+@pytest.mark.parametrize(
+    ("summary", "ending", "whole"),
+    [
+        ({"epochs": 100, "epochs_done": 100}, "ended", True),  # the first three: from before there was a field
+        ({"epochs": 4, "epochs_done": 4}, "ended", False),
+        ({"epochs": 100, "epochs_done": 4}, "cut", False),
+        ({"epochs": 100, "epochs_done": 61, "ending": "stopped"}, "stopped", True),
+        ({"epochs": 20, "epochs_done": 12, "ending": "stopped"}, "stopped", False),  # less than the paper planned
+        ({"epochs": 100, "epochs_done": 61, "ending": "cut"}, "cut", False),
+    ],
+)
+def test_how_a_run_ended_and_whether_it_stands_beside_the_papers(tmp_path, summary, ending, whole):
+    run = canned_run(tmp_path / "run", **summary)
+    assert (run.ending, run.is_whole) == (ending, whole)

@@ -8,7 +8,7 @@ from canned import canned_run, canned_scores, floor_key, run_key
 from colorizer import experiments
 from colorizer.evaluation import scores, statistics
 from colorizer.evaluation.runs import representatives
-from colorizer.reporting import ablation_table, build
+from colorizer.reporting import ablation_table, build, markdown
 
 BASE = "efficientnet-coco-cpu"
 
@@ -165,3 +165,54 @@ def test_welch_is_that_of_the_textbook():
     gap, low, high = statistics.unpaired(one, other)
     error = np.sqrt(np.var(one, ddof=1) / 4 + np.var(other, ddof=1) / 2)
     assert (gap, low, high) == pytest.approx((-0.5, -0.5 - 1.96 * error, -0.5 + 1.96 * error))
+
+
+def test_runs_that_differ_in_their_seed_alone_show_how_far_they_lie_apart(tmp_path):
+    base, other, longer = (
+        canned_run(tmp_path / name, trained_on="coco", config={"seed": seed, "run": name, "epochs": epochs})
+        for name, seed, epochs in (
+            ("efficientnet-coco-128", 42, 3),
+            ("efficientnet-coco-128-seed43", 43, 3),
+            ("efficientnet-coco", 44, 9),
+        )
+    )
+    rows = [row for run, psnr in ((base, 23), (other, 23.4), (longer, 29)) for row in _two(run, psnr)]
+    found, table = [base, other, longer], frame(rows)
+    compared = statistics.compare(found, table)
+    spread = compared.seeds[compared.seeds.measure == "psnr_rgb"]
+    assert set(spread.run) == {base.name, other.name}  # the third has more epochs
+    assert [*spread.seeds, *spread.low, *spread.high] == [2, 2, 23, 23, 23.4, 23.4]
+    text = build.write_tables(found, table, tmp_path / "out")
+    assert "| 23.00; 2 seeds: 23.00 to 23.40 |" in text and markdown.SEEDS in text
+    assert "Every run is one training with one seed" not in text
+    assert (tmp_path / "out/tables/seeds.csv").is_file()
+    assert "seeds:" not in build.write_tables([base, longer], frame(_two(base, 23)), tmp_path / "out")
+    assert not (tmp_path / "out/tables/seeds.csv").exists()
+
+
+def test_the_spread_of_seeds_stands_beside_the_interval_over_pictures(tmp_path):
+    """In Tables 2-4, of runs that are no ablation."""
+    found = [canned_run(tmp_path / name, config={"seed": seed}) for name, seed in (("one", 42), ("two", 43))]
+    table = frame([row for run, psnr in zip(found, (23, 23.4), strict=True) for row in _two(run, psnr)])
+    text = build.write_tables(found, table, tmp_path / "out")
+    assert "| 23.00 [22.00, 24.00]; 2 seeds: 23.00 to 23.40 |" in text
+    assert "| 23.40 [22.40, 24.40]; 2 seeds: 23.00 to 23.40 |" in text
+
+
+def test_runs_that_were_cut_at_different_epochs_are_no_seeds_of_one_row(tmp_path):
+    cut = {"epochs": 100, "ending": "cut"}
+    runs = [
+        canned_run(tmp_path / n, epochs_done=k, config={"seed": s}, **cut) for n, k, s in (("a", 4, 1), ("b", 5, 2))
+    ]
+    assert runs[0].recipe != runs[1].recipe
+    stopped = {"epochs": 100, "ending": "stopped"}
+    runs = [
+        canned_run(tmp_path / n, epochs_done=k, config={"seed": s}, **stopped)
+        for n, k, s in (("c", 40, 1), ("d", 50, 2))
+    ]
+    assert runs[0].recipe == runs[1].recipe
+
+
+def _two(run, psnr):
+    """Two test pictures of COCO, a dB to either side of a mean."""
+    return canned_scores(run_key(run), "coco", [psnr - 1, psnr + 1], [0.9, 0.8])

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 
+from colorizer import experiments
 from colorizer.evaluation.scores import COLUMNS, FIGURE5, NONE, TEST_LISTS
 from colorizer.reporting.paper import claims, evidence, plausibility, published
 from colorizer.reporting.paper.claims import EMPTY, NO, UNDECIDED, UNKNOWN, YES
@@ -52,6 +53,24 @@ def test_a_short_run_leaves_a_claim_open_and_a_whole_one_settles_it(tmp_path):
     assert claims.so_far(EMPTY, short) == "open: agrees so far, but proves nothing"
     assert claims.so_far(UNKNOWN, short) == UNKNOWN
     assert claims.so_far(YES, None) == YES
+    stopped = canned_run(tmp_path / "stopped", epochs=100, epochs_done=61, ending="stopped")
+    assert claims.so_far(NO, stopped) == NO, "more epochs would have changed nothing"
+
+
+def test_an_open_claim_names_the_command_that_closes_it_and_no_other_does(world):
+    cut, systems = {"epochs_done": 4, "ending": "cut"}, ("efficientnet", "let_there_be_color", "colorful", "gan")
+    known = world(summaries={("efficientnet", "coco"): cut, ("gan", "paintings"): cut}, methods=systems)
+    judged = claims.judge(known)
+    command = "python -m colorizer reproduce --matrix paper --only "
+    for claim in judged:
+        assert claim.closing.startswith(command) == claim.verdict.startswith(claims.OPEN), claim.statement
+    by_statement = {claim.statement: claim.closing.removeprefix(command) for claim in judged}
+    assert by_statement["Table 2, trained on coco: validation MSE"] == "efficientnet-coco-256"
+    assert by_statement["Table 2: the validation error is lower for paintings than for COCO"] == "efficientnet-coco-256"
+    assert by_statement["Table 4: the order of the systems by SSIM (%) on paintings"] == "gan-paintings-128"
+    assert by_statement["Table 2, trained on paintings: validation MSE"] == ""
+    names = {row.name for row in experiments.MATRICES["paper"]}
+    assert {name for rows in by_statement.values() for name in rows.split()} <= names
 
 
 @pytest.fixture

@@ -58,6 +58,8 @@ def test_why_stands_beside_the_verdict():
     lines = reproduction.table(judged).splitlines()
     assert lines[2] == "| this | 1 | 2 | 3 | **not reproduced**; because |"
     assert lines[3] == "| that | 1 | 1 | 0 | **reproduced** |"
+    (line,) = reproduction.table([claims.Claim("1", "2", "3", "open: undecided", "", "it", "do")]).splitlines()[2:]
+    assert line == "| it | 1 | 2 | 3 | **open: undecided**; to close it: `do` |"
 
 
 @pytest.fixture

@@ -74,14 +74,14 @@ def test_table2_exactly(found, recorded):
     lines = table.to_csv(index=False).splitlines()
     assert lines[0] == (
         "training_set,method,source,run,classifier,runtime_hours,mse,accuracy_percent,"
-        "epochs_done,epochs,device,precision,train_images,val_images,note"
+        "epochs_done,epochs,ending,best_epoch,device,precision,train_images,val_images,note"
     )
-    assert lines[1] == "paintings,efficientnet,paper,-,efficientnet_b4,3.57,0.0035,88.5,,100,,,,,"
+    assert lines[1] == "paintings,efficientnet,paper,-,efficientnet_b4,3.57,0.0035,88.5,,100,,,,,,,"
     assert lines[2] == (
-        "paintings,efficientnet,ours,efficientnet-paintings,none,0.123456,0.0141,62.5,3,3,CPU,float32,90,10,"
+        "paintings,efficientnet,ours,efficientnet-paintings,none,0.123456,0.0141,62.5,3,3,ended,2,CPU,float32,90,10,"
     )
-    assert lines[4] == "paintings,all_grey,all_grey,-,-,,0.0152,39.0,,,,,90,10,"
-    assert lines[5] == "paintings,mean_colour,mean_colour,-,-,,0.0148,61.0,,,,,90,10,"
+    assert lines[4] == "paintings,all_grey,all_grey,-,-,,0.0152,39.0,,,,,,,90,10,"
+    assert lines[5] == "paintings,mean_colour,mean_colour,-,-,,0.0148,61.0,,,,,,,90,10,"
     proposed = "EfficientNet-B4 (proposed)"
     assert lines_of(table_pages.table2(table, statistics.compare(found, recorded)), "| paintings", "| coco") == [
         f"| paintings | {proposed} | paper | 3.57 | 0.0035 | 88.5 | 100 | efficientnet_b4 |  |  |  |  |",
@@ -216,15 +216,37 @@ def test_text_goes_between_the_markers_only(tmp_path):
 
 
 def test_what_is_not_trained_as_long_as_the_papers_is_pending(tmp_path):
-    short = canned_run(tmp_path / "efficientnet-coco", trained_on="coco", epochs_done=3)
-    whole = canned_run(tmp_path / "efficientnet-paintings", epochs_done=100)
-    missing = run_list.pending([short, whole])
-    assert ("efficientnet", "coco", ", so far 3 epochs in efficientnet-coco") in missing
-    assert all((method, dataset) != ("efficientnet", "paintings") for method, dataset, _ in missing)
-    assert ("gan", "coco", "") in missing and len(
-        missing
-    ) == 7  # four systems on two sets, but for the one that is whole
-    assert "`python train.py --dataset coco`, so far 3 epochs in efficientnet-coco" in run_list.render([short, whole])
+    paper = {"config": {"image_size": 256}, "epochs": 100}
+    short = canned_run(tmp_path / "efficientnet-coco", trained_on="coco", epochs_done=3, epochs=100)
+    stopped = canned_run(tmp_path / "efficientnet-paintings", epochs_done=61, ending="stopped", **paper)
+    missing = dict(run_list.pending([short, stopped]))
+    assert missing["efficientnet-coco-256"] == "not run, so far 3 of 100, cut, in efficientnet-coco"
+    assert "efficientnet-paintings-256" not in missing
+    assert missing["gan-coco-128"] == missing["efficientnet-coco-128-seed43-none"] == "not run"
+    assert len(missing) == 2 * 4 - 1 + 2 * 5  # four systems on two sets but for one; five vectors with two seeds
+    text = run_list.render([short, stopped])
+    one = "`python -m colorizer reproduce --matrix paper --only efficientnet-coco-256`"
+    assert f"- efficientnet-coco-256: not run, so far 3 of 100, cut, in efficientnet-coco: {one}" in text
+    begun = canned_run(tmp_path / "efficientnet-coco-256", trained_on="coco", epochs_done=7, ending="cut", **paper)
+    assert dict(run_list.pending([short, begun]))["efficientnet-coco-256"] == "7 of 100, cut"
+    assert "[100 planned, stopped at 61, best 2](figures/curves-efficientnet-paintings.png)" in text
+    small = canned_run(tmp_path / "small", trained_on="coco", epochs_done=100, epochs=100)
+    assert "efficientnet-coco-256" in dict(run_list.pending([small])), "64 pixels are not the paper's"
     done = canned_run(tmp_path / "efficientnet-coco-100-l1", trained_on="coco", epochs_done=100)
-    text = run_list.render([short, whole, done])
+    text = run_list.render([short, stopped, done])
     assert "efficientnet-coco-100-none" in text and "efficientnet-coco-100-l1," not in text
+
+
+def test_tables_say_how_a_run_ended(tmp_path):
+    endings = {"ended": 100, "stopped": 61, "cut": 4}
+    found = [canned_run(tmp_path / e, epochs=100, epochs_done=n, best_epoch=3, ending=e) for e, n in endings.items()]
+    recorded = pd.DataFrame(columns=list(scores.COLUMNS))
+    text = table_pages.table2(tables.table2(found), statistics.compare(found, recorded))
+    for said in ("| 100 of 100 |", "| 100 planned, stopped at 61, best 3 |", "| 4 of 100, cut |"):
+        assert text.count(said) == 1
+
+
+def test_table1_has_patience_where_a_run_had_it(tmp_path):
+    assert "patience" not in set(tables.table1([canned_run(tmp_path / "one")]).parameter)
+    table = tables.table1([canned_run(tmp_path / "two", config={"patience": 6})])
+    assert list(table[table.parameter == "patience"].value) == ["not stated", "6"]

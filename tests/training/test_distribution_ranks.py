@@ -105,6 +105,14 @@ def test_two_ranks_hold_the_same_weights_as_each_other_and_nearly_those_of_one(r
     assert json.loads((folder / "two" / "summary.json").read_text())["epochs_done"] == 2
 
 
+def test_two_ranks_stop_at_the_same_epoch(ranks, folder):
+    # At this rate no float32 weight moves: the validation loss of the second epoch is that of the first.
+    flags = ["--epochs", EPOCHS, "--learning-rate", "1e-12", "--patience", "1"]
+    finished(ranks(folder / "patient", 2, *flags), folder)
+    summary = json.loads((folder / "patient" / "summary.json").read_text())
+    assert (summary["ending"], summary["epochs_done"]) == ("stopped", 2)
+
+
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_lost_rank_ends_the_run_within_a_minute_and_resuming_ends_as_if_nothing_had_happened(
     ranks, folder, whole, lost

@@ -17,6 +17,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from colorizer import color
+from colorizer.config import STOPPED
 from colorizer.evaluation import color_statistics
 from colorizer.evaluation import scores as score_table
 from colorizer.evaluation.color_statistics import TRUTH, Predictions
@@ -117,7 +118,8 @@ def curves(run: Run) -> Picture:
         summary["best_epoch"], label=f"best epoch: {summary['best_epoch']}", color="tab:green", linewidth=0.8
     )
     losses.set_ylabel("loss")
-    losses.set_title(f"{run.name}: {run.method} on {run.trained_on}, classifier {run.classifier}", fontsize=10)
+    title = f"{run.name}: {run.method} on {run.trained_on}, classifier {run.classifier}"
+    losses.set_title(f"{title}\n{markdown.epochs_of(run)}" if run.ending == STOPPED else title, fontsize=10)
     losses.legend(fontsize=8)
     rates.step(history.epoch, history.learning_rate, where="mid", color="tab:red", marker=mark, markersize=3)
     rates.set_yscale("log")

@@ -7,7 +7,7 @@ all-gray or mean-color reaches too says nothing about a network, however close i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from colorizer.evaluation import color_statistics
 from colorizer.evaluation.runs import Run
 from colorizer.evaluation.scores import FIGURE5, FLOORS, TEST_LISTS
 from colorizer.evaluation.statistics import unpaired
-from colorizer.reporting import markdown
+from colorizer.reporting import markdown, run_list
 from colorizer.reporting.paper.evidence import Evidence
 from colorizer.reporting.paper.published import TABLE2, TABLE3, TABLE4
 
@@ -44,9 +44,10 @@ class Claim:
         printed: the numbers that the paper prints for it.
         ours: our numbers.
         floor: those of the trivial baselines, or of the truth.
-        verdict: one of `VERDICTS`, or "open: ..." where a run behind it is shorter than the paper's.
+        verdict: one of `VERDICTS`, or "open: ..." where a run behind it was not trained to its end.
         why: what a reader needs to understand the verdict, or "".
         statement: what the paper says.
+        closing: the command that closes an open verdict, or "".
     """
 
     printed: str
@@ -55,11 +56,12 @@ class Claim:
     verdict: str = UNKNOWN
     why: str = ""
     statement: str = ""
+    closing: str = ""
 
 
 def so_far(verdict: str, *runs: Run | None) -> str:
-    """Opens a verdict where a run behind it has fewer epochs than the paper's; None stands for a missing run."""
-    if verdict == UNKNOWN or all(run is None or run.summary["epochs_done"] >= TrainConfig.epochs for run in runs):
+    """Opens a verdict where a run behind it was not trained to its end; None stands for a missing run."""
+    if verdict == UNKNOWN or all(run is None or run.is_whole for run in runs):
         return verdict
     return f"{OPEN}: {_SO_FAR[verdict]}"
 
@@ -323,5 +325,20 @@ def judge(known: Evidence) -> list[Claim]:
     claims = []
     for statement, function, *arguments in CLAIMS:
         title = markdown.title_of(arguments[0]) if "{title}" in statement else ""
-        claims.append(replace(function(known, *arguments), statement=statement.format(title=title)))
+        claim = replace(function(known, *arguments), statement=statement.format(title=title))
+        if claim.verdict.startswith(OPEN):
+            claim = replace(claim, closing=run_list.reproduce(*_missing(known, function, arguments)))
+        claims.append(claim)
     return claims
+
+
+def _missing(known: Evidence, function: Callable, arguments: Sequence) -> list[str]:
+    """The rows of the paper's matrix that are behind a claim and were not trained to their end."""
+    if function in (_all_good, _order):
+        behind = [(method, "paintings") for method in TABLE4]
+    else:
+        sets = {_easier: BOTH, _better_training: BOTH, _better_pictures: BOTH[:1]}.get(function, arguments[:1])
+        behind = [(TrainConfig.method, trained_on) for trained_on in sets]
+    rows = [row for row in experiments.MATRICES[experiments.PAPER] if not row.base]
+    names = {(row.flags.get("method", TrainConfig.method), row.flags["dataset"]): row.name for row in rows}
+    return [names[key] for key in behind if not (key in known.runs and known.runs[key].is_whole)]

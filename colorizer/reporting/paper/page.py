@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from colorizer import atomic_files
-from colorizer.config import TrainConfig
+from colorizer.config import CUT, STOPPED, TrainConfig
 from colorizer.evaluation.runs import Run
 from colorizer.reporting import markdown
 from colorizer.reporting.paper import claims, evidence, plausibility, template
@@ -16,13 +16,19 @@ from colorizer.reporting.paper.evidence import Evidence
 from colorizer.reporting.paper.published import TABLE2, TABLE4
 
 PAGE = "REPRODUCTION.md"
+_ONE_SEED = "every run was made once. Intervals are over pictures."
+_SEEDS = "`tables/` show it for the rows that were made with several. Intervals are over pictures."
 _NOT_MEASURED = "Not measured: `python -m experiments.metric_conventions` needs the test pictures."
 
 
 def table(judged: Iterable[claims.Claim]) -> str:
     """Renders the claims and their verdicts."""
     header = ["The paper says", "It prints", "We find", "Trivial baselines, or the truth", "Verdict"]
-    verdicts = (f"**{c.verdict}**" + (f"; {c.why}" if c.why else "") for c in judged)
+    judged = list(judged)
+    verdicts = (
+        f"**{c.verdict}**" + (f"; {c.why}" if c.why else "") + (f"; to close it: `{c.closing}`" if c.closing else "")
+        for c in judged
+    )
     rows = ([c.statement, c.printed, c.ours, c.floor, verdict] for c, verdict in zip(judged, verdicts, strict=True))
     return markdown.table(header, rows)
 
@@ -38,7 +44,10 @@ def _runs(known: Evidence) -> str:
     header, rows = ["Run", "Method", "Trained on", "Epochs", "Images", "Pixels", "Classifier"], []
     for (method, trained_on), run in sorted(known.runs.items()):
         if (method in TABLE4 and trained_on in TABLE2) or method == claims.OURS:
-            epochs, size = f"{run.summary['epochs_done']} of the paper's {TrainConfig.epochs}", run.config["image_size"]
+            size, cut = run.config["image_size"], ", cut" if run.ending == CUT else ""
+            epochs = f"{run.summary['epochs_done']} of the paper's {TrainConfig.epochs}{cut}"
+            epochs = markdown.epochs_of(run) if run.ending == STOPPED else epochs
+            epochs = f"[{epochs}](figures/curves-{run.name}.png)"
             row = [f"`{run.name}`", markdown.title_of(method), trained_on, epochs, run.summary["train_images"]]
             rows.append([*row, f"{size}x{size}", run.classifier])
     return markdown.table(header, rows) if rows else "No run is finished."
@@ -50,6 +59,8 @@ def render(known: Evidence, note: str = "") -> str:
     parts = {"counts": counts(judged), "runs": _runs(known), "claims": table(judged)}
     parts |= {"numbers": plausibility.numbers(known), "conventions": known.conventions or _NOT_MEASURED}
     parts |= {"near": claims.NEAR, "brown": claims.BROWN, "alike": claims.ALIKE}
+    recipes = [run.recipe for run in known.by_name.values()]
+    parts["seeds"] = _ONE_SEED if len(set(recipes)) == len(recipes) else _SEEDS
     parts |= {"epochs": TrainConfig.epochs, "classifier": TrainConfig.classifier, "marked": markdown.MARKED}
     title, _, rest = template("page.md").format(**parts).partition("\n")
     return f"{title}\n\n**{note}**\n{rest}" if note else f"{title}\n{rest}"
