@@ -98,6 +98,17 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         },
         list,
     ),
+    "eyes": (
+        {
+            "Weights": ("weights", str),
+            "Photographs": ("n", str),
+            "Pass [95 %]": lambda row: f"{row['pass']} = {row['pass_share']:.0%} [{row['low']:.0%}, {row['high']:.0%}]",
+            "Pale": ("pale", str),
+            "Fault": ("fault", str),
+            **{word.capitalize(): (word, str) for word in ("clouds", "spots", "halves", "green", "sepia", "blue")},
+        },
+        lambda rows: [row for row in rows if "against" not in row],
+    ),
     "first_epochs": (
         {
             "Method": ("method", str),
@@ -116,6 +127,17 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
             "Side": ("side", str),
             "Averaged with the mirror image": lambda row: "yes" if row["mirror_average"] else "no",
             **SCORES,
+        },
+        list,
+    ),
+    "long_training": (
+        {
+            "Samples": ("samples", "{:,}".format),
+            "Rate": ("learning_rate", "{:.1g}".format),
+            "Hours": lambda row: f"{row['seconds'] / 3600:.1f}",
+            "Loss": ("val_loss", _number(3)),
+            "MSE of ab/128 at 48x48": ("val_mse", _number(5)),
+            "PSNR (dB)": ("val_psnr", _number(2)),
         },
         list,
     ),
