@@ -7,6 +7,8 @@ network, Keras is not imported at all; see `colorizer.inference.engine`.
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -120,6 +122,20 @@ class Colorizer:
             ValueError, EngineError, WeightsError, ClassifierError: see the class.
         """
         return cls(trained, classifier=classifier, look=look, engine=engine)
+
+    def with_look(self, look: str | None) -> Colorizer:
+        """The same network in another look. Both share its memory, and take turns where threads use them.
+
+        Args:
+            look: "accurate" or "vivid", if the method has both; None takes vivid.
+
+        Raises:
+            ValueError: the method has no such look.
+        """
+        other = copy.copy(self)
+        other.look = _look_of(self.method, look)
+        other.forward = dataclasses.replace(self.forward, look=other.look)
+        return other
 
     def predict_ab(self, rgbs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Predicts the colors of some photos in one forward pass.
