@@ -218,7 +218,7 @@ class Desk:
                 data, chosen = await options.read_form(request, body, self.model)
             if len(data) > self.max_bytes:
                 raise Refused(413, f"The photo is too large: at most {self.max_bytes:,} bytes. Received: {len(data):,}")
-            return await self.queue.run(lambda: self.worker.colorize(data, chosen), until, request.receive())
+            return await self.queue.run(lambda: self.worker.colorize(data, chosen), until, request.receive)
 
 
 def as_file(picture: Picture) -> Response:

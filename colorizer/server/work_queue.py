@@ -47,7 +47,7 @@ class Queue:
         self.workers, self.waiting, self.seconds = workers, waiting, seconds
         self.inside = 0  # requests that wait or are worked on
         self.mean = 1.0  # seconds of work; a guess until the first one
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="colorize")
+        self._threads: ThreadPoolExecutor | None = None  # begun with the first work
 
     @contextlib.contextmanager
     def enter(self) -> Iterator[float]:
@@ -68,13 +68,13 @@ class Queue:
         """Seconds until the requests of now are done, if they take as long as the last ones."""
         return max(1, math.ceil(self.mean * self.inside / self.workers))
 
-    async def run(self, work: Callable[[], Result], until: float, gone: Awaitable) -> Result:
+    async def run(self, work: Callable[[], Result], until: float, gone: Callable[[], Awaitable]) -> Result:
         """Runs work in a thread.
 
         Args:
             work: takes as long as it takes: a thread cannot be stopped.
             until: of `enter`.
-            gone: ends when the client closes its connection.
+            gone: what it gives ends when the client closes its connection.
 
         Returns:
             What `work` returns; its exceptions come through.
@@ -83,9 +83,11 @@ class Queue:
             Busy: the time is over.
             Gone: the client is gone. In both cases work that has not begun never begins.
         """
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="colorize")
         job = self._threads.submit(self._timed, work)
         future = asyncio.wrap_future(job)
-        watch = asyncio.ensure_future(gone)
+        watch = asyncio.ensure_future(gone())
         left = max(0.0, until - time.monotonic())
         try:
             await asyncio.wait({future, watch}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
@@ -123,7 +125,9 @@ class Queue:
 
     def close(self) -> None:
         """Ends the threads after the work that they have begun."""
-        self._threads.shutdown(cancel_futures=True)
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(cancel_futures=True)
 
 
 class Share:

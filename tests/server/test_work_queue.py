@@ -40,14 +40,14 @@ def test_work_of_a_client_that_left_never_begins():
         async def gone():
             await asyncio.sleep(0.05)
 
-        first = asyncio.create_task(queue.run(lambda: leave.wait(30), time.monotonic() + 60, never()))
+        first = asyncio.create_task(queue.run(lambda: leave.wait(30), time.monotonic() + 60, never))
         await asyncio.sleep(0.02)
         with pytest.raises(Gone):
-            await queue.run(lambda: begun.append(1), time.monotonic() + 60, gone())
+            await queue.run(lambda: begun.append(1), time.monotonic() + 60, gone)
         assert queue.inside == 0  # it never had a thread: nothing is held for it
         leave.set()
         assert await first is True
-        return await queue.run(lambda: "next", time.monotonic() + 60, never())
+        return await queue.run(lambda: "next", time.monotonic() + 60, never)
 
     assert asyncio.run(scene()) == "next"
     assert begun == []
@@ -55,7 +55,7 @@ def test_work_of_a_client_that_left_never_begins():
 
 def test_errors_of_the_work_come_through():
     async def scene():
-        await Queue(1, 1, 60).run(lambda: 1 / 0, time.monotonic() + 60, never())
+        await Queue(1, 1, 60).run(lambda: 1 / 0, time.monotonic() + 60, never)
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(scene())
