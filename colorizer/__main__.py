@@ -21,6 +21,7 @@ COMMANDS = {
     "train": ("colorizer.cli.train", "train a method and keep its record"),
     "evaluate": ("colorizer.cli.evaluate", "score trained runs, write tables and figures"),
     "app": ("colorizer.app.__main__", "open the web page (extra [app])"),
+    "serve": ("colorizer.server.__main__", "answer over HTTP: photos in, photos in color out (extra [serve])"),
     "export": ("colorizer.export.__main__", "write a network for ONNX Runtime, LiteRT or TensorFlow (extra [export])"),
     "cluster": ("colorizer.cluster.__main__", "colorize archives and train on many machines (extra [ray])"),
     "fetch": ("colorizer.classifiers.fetch", "get an ImageNet classifier by its name"),

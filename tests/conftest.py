@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -49,6 +50,13 @@ def real_classifier() -> Path:
     if path is None:
         pytest.skip("no saved classifier is here: classifiers/mobilenet_edgetpu.keras beside the data's root")
     return path
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def draw_picture(index: int, height: int = 96, width: int = 128) -> np.ndarray:

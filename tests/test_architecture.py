@@ -13,7 +13,7 @@ PACKAGE = REPOSITORY / "colorizer"
 ROOT = {"__init__", "__main__", "atomic_files", "color", "config", "environment", "errors", "experiments", "images"}
 ROOT |= {"weights"}
 FOLDERS = {"photos", "data", "classifiers", "methods", "training", "inference", "evaluation", "reporting"}
-FOLDERS |= {"cli", "app", "export", "cluster", "film", "shipped"}
+FOLDERS |= {"cli", "app", "export", "cluster", "film", "server", "shipped"}
 MOST_MODULES = 10
 
 # A layer may import those below it; two folders of one layer do not know each other, but for ALSO.
@@ -25,10 +25,14 @@ LAYERS = [
     {"weights"},
     {"evaluation", "inference"},
     {"reporting", "training", "film"},
-    {"cli", "app", "export", "cluster"},
+    {"cli", "app", "export", "cluster", "server"},
 ]
 ALSO = {("evaluation", "inference"), ("data", "classifiers"), ("classifiers", "data")}
-ALSO |= {(a, b) for a in LAYERS[0] for b in LAYERS[0]} | {(a, "cli") for a in ("app", "export", "cluster")}
+ALSO |= (
+    {(a, b) for a in LAYERS[0] for b in LAYERS[0]}
+    | {(a, "cli") for a in ("app", "export", "cluster")}
+    | {("server", "app")}
+)
 NEVER = {("inference", "data"), ("methods", "data"), ("photos", "data"), ("evaluation", "reporting")}
 NEVER |= {("training", "reporting"), ("data", "methods")}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

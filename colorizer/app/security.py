@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -59,6 +59,49 @@ class Limits(NamedTuple):
     keep_minutes: float
 
 
+class Names:
+    """Keeps other websites out: a request names this server, and no page of another one makes it.
+
+    Args:
+        hosts: names under which the server may be reached; addresses in numbers always may.
+    """
+
+    def __init__(self, hosts: Iterable[str]):
+        self.hosts = frozenset(map(str.lower, hosts))
+
+    def refusal(self, headers: Mapping[str, str]) -> Refusal | None:
+        """Why a request is refused by its headers, with names in lower case; None where it is not."""
+        if not self.is_own(headers.get("host", "")):
+            name = _hostname(headers.get("host", ""))
+            return Refusal(
+                403, f"This page is not known as {name!r}. Whoever runs it can allow that: --allow-host NAME"
+            )
+        origin = headers.get("origin")
+        if origin is not None and not self._same_site(origin, headers):
+            return Refusal(403, "Requests of other websites are refused.")
+        return None
+
+    def is_own(self, host: str) -> bool:
+        """Whether a Host header names this server: one of `hosts`, or an address in numbers.
+
+        A page of somebody else whose name points here (DNS rebinding) has a name, never a number.
+        """
+        name = _hostname(host)
+        if name in self.hosts:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+    def _same_site(self, origin: str, headers: Mapping[str, str]) -> bool:
+        """Whether a request comes from a page of this server."""
+        if urlsplit(origin).netloc.lower() == headers["host"].lower():
+            return True
+        return _hostname(urlsplit(origin).netloc) in self.hosts - {"localhost"}  # a proxy may change the port
+
+
 class Guard:
     """ASGI middleware around Gradio.
 
@@ -69,7 +112,7 @@ class Guard:
     """
 
     def __init__(self, app, hosts: Iterable[str], limits: Limits):
-        self.app, self.hosts, self.limits = app, frozenset(map(str.lower, hosts)), limits
+        self.app, self.names, self.limits = app, Names(hosts), limits
         self._coming = 0  # bytes of uploads that are being received
 
     async def __call__(self, scope, receive, send) -> None:
@@ -117,14 +160,8 @@ class Guard:
         """Why a request is refused by its first lines; None where it is not."""
         if scope["type"] != "http":
             return Refusal(403, "The page has no web sockets.")
-        if not self.is_own(headers.get("host", "")):
-            name = _hostname(headers.get("host", ""))
-            return Refusal(
-                403, f"This page is not known as {name!r}. Whoever runs it can allow that: --allow-host NAME"
-            )
-        origin = headers.get("origin")
-        if origin is not None and not self._same_site(origin, headers):
-            return Refusal(403, "Requests of other websites are refused.")
+        if refusal := self.names.refusal(headers):
+            return refusal
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return None
         endpoint = _endpoint(scope)
@@ -134,26 +171,6 @@ class Guard:
         if not length.isdigit():
             return Refusal(411, "The request must say its length.")
         return self._too_large(int(length), endpoint == "upload")
-
-    def is_own(self, host: str) -> bool:
-        """Whether a Host header names this server: one of `hosts`, or an address in numbers.
-
-        A page of somebody else whose name points here (DNS rebinding) has a name, never a number.
-        """
-        name = _hostname(host)
-        if name in self.hosts:
-            return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
-
-    def _same_site(self, origin: str, headers: dict[str, str]) -> bool:
-        """Whether a request comes from a page of this server."""
-        if urlsplit(origin).netloc.lower() == headers["host"].lower():
-            return True
-        return _hostname(urlsplit(origin).netloc) in self.hosts - {"localhost"}  # a proxy may change the port
 
     def _too_large(self, size: int, upload: bool) -> Refusal | None:
         if not upload:
@@ -174,7 +191,7 @@ class Guard:
         """Whether a file in a request, by "path" or "url", lies in the page's folder."""
         if kind == "url":
             address = urlsplit(text)
-            if address.scheme and not self.is_own(address.netloc):
+            if address.scheme and not self.names.is_own(address.netloc):
                 return False
             before, _, text = unquote(address.path).partition(f"{API}/file=")
             return not before and _is_inside(text, self.limits.folder)

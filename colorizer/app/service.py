@@ -189,7 +189,7 @@ def load_networks(
     networks: dict[str, colorizer.Colorizer] = {}
     for name in dict.fromkeys(trained):
         folder = weights.place(name).parent
-        for network in _looks(colorizer.Colorizer.load(name, classifier)):
+        for network in looks(colorizer.Colorizer.load(name, classifier)):
             label = LABELS.get(network.look, str(network.look))
             for place in (folder.name, folder):
                 label = f"{label} ({place})" if label in networks else label
@@ -197,11 +197,9 @@ def load_networks(
     return networks
 
 
-def _looks(network: colorizer.Colorizer) -> list[colorizer.Colorizer]:
+def looks(network: colorizer.Colorizer) -> list[colorizer.Colorizer]:
     """The same network once for each look, its own first."""
-    others = [look for look in network.method.looks if look != network.look]
-    parts = (network.network, network.method, network.classifier, network.image_size)
-    return [network, *(colorizer.Colorizer(*parts, look=look) for look in others)]
+    return [network, *(network.with_look(look) for look in network.method.looks if look != network.look)]
 
 
 def examples(folder: Path) -> list[Path]:

@@ -7,18 +7,20 @@ network, Keras is not imported at all; see `colorizer.inference.engine`.
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from PIL import Image
 
 from colorizer import images, methods, photos, weights
 from colorizer.errors import ClassifierError, EngineError
-from colorizer.inference import batch_files, borders, forward, full_size
+from colorizer.inference import batch_files, borders, forward, full_size, presets
 from colorizer.inference import engine as engines
 from colorizer.inference.batch_files import Outcome
 from colorizer.methods import Method
@@ -120,6 +122,50 @@ class Colorizer:
             ValueError, EngineError, WeightsError, ClassifierError: see the class.
         """
         return cls(trained, classifier=classifier, look=look, engine=engine)
+
+    @classmethod
+    def from_preset(cls, preset: str | Path = weights.DEFAULT, **options: Any) -> Colorizer:
+        """Loads a preset, as KerasHub does.
+
+        Args:
+            preset: a name of `presets()`, a folder of `save_to_preset`, a run's folder, or a handle:
+                "hf://OWNER/NAME", "kaggle://OWNER/MODEL/FRAMEWORK/VARIATION".
+            options: of the class, such as `look` or `classifier`.
+
+        Raises:
+            ValueError, WeightsError, ClassifierError: see the class; a hub does not give the files.
+        """
+        return cls(presets.folder_of(preset), **options)
+
+    @staticmethod
+    def presets() -> Mapping[str, presets.Preset]:
+        """The presets that come with the package, by name, with their sizes and scores."""
+        return presets.listed()
+
+    def save_to_preset(self, folder: str | Path) -> None:
+        """Writes network, record and encoder into a folder that `from_preset` reads, also after it went to a hub.
+
+        Args:
+            folder: where to; files of the same names are replaced.
+
+        Raises:
+            WeightsError: the network is not one of Keras.
+        """
+        presets.save(self, folder)
+
+    def with_look(self, look: str | None) -> Colorizer:
+        """The same network in another look. Both share its memory, and take turns where threads use them.
+
+        Args:
+            look: "accurate" or "vivid", if the method has both; None takes vivid.
+
+        Raises:
+            ValueError: the method has no such look.
+        """
+        other = copy.copy(self)
+        other.look = _look_of(self.method, look)
+        other.forward = dataclasses.replace(self.forward, look=other.look)
+        return other
 
     def predict_ab(self, rgbs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Predicts the colors of some photos in one forward pass.

@@ -10,7 +10,16 @@ from colorizer import atomic_files, experiments
 from colorizer.evaluation import scores as score_table
 from colorizer.evaluation import statistics, test_sets
 from colorizer.evaluation.evaluator import Evaluation
-from colorizer.reporting import ablation_table, front_table, markdown, model_card, run_list, table_pages, tables
+from colorizer.reporting import (
+    ablation_table,
+    front_table,
+    markdown,
+    model_card,
+    preset_list,
+    run_list,
+    table_pages,
+    tables,
+)
 from colorizer.reporting.figures import gallery
 from colorizer.reporting.paper import page
 
@@ -84,7 +93,7 @@ def write_tables(runs, scores: pd.DataFrame, output: Path, note: str = "") -> st
 
 
 def fill_in(result: Evaluation, output: Path) -> list[str]:
-    """Fills in the tables of the committed pages: README.md and MODEL_CARD.md beside `output`, and its README.md.
+    """Fills in the committed pages beside `output`, its own README.md, and the package's list of presets.
 
     Args:
         result: from `evaluator.evaluate`.
@@ -103,4 +112,5 @@ def fill_in(result: Evaluation, output: Path) -> list[str]:
     for path, name, text in pages:
         if markdown.put_between_markers(path, name, text):
             lines.append(f"{path.name}: table of {name} filled in")
+    lines += preset_list.write(readme.parent, result.runs, scores)
     return lines + model_card.fill_in(readme.with_name(model_card.PAGE), result.runs, scores)

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,17 +10,10 @@ import urllib.error
 import urllib.request
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, free_port
 
 INSTALL = 'pip install -e ".[app,browser]" -c constraints.txt'
 SCREENSHOTS = os.environ.get("COLORIZER_SCREENSHOTS")  # a folder: docs/ when the page has changed
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def start(folder, *words):

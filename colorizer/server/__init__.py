@@ -1,0 +1,1 @@
+"""The HTTP server: `python -m colorizer serve`. Needs the extra [serve]."""

@@ -1,0 +1,121 @@
+"""The whole server: one network, the API around it, and the web page where it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+from fastapi import FastAPI
+
+from colorizer.app import security, service, storage
+from colorizer.inference.colorizer import Colorizer
+from colorizer.server import api
+from colorizer.server.limits import Gate
+from colorizer.server.worker import Worker
+from colorizer.weights import DEFAULT
+
+GIGABYTE = 10**9
+
+
+def application(flags: argparse.Namespace, folder: Path) -> Gate:
+    """Loads a network and builds the server around it.
+
+    Args:
+        flags: of `colorizer.server.__main__.parse`.
+        folder: private, for files of the moment.
+
+    Returns:
+        An ASGI application.
+
+    Raises:
+        WeightsError, ClassifierError: the network cannot be loaded.
+    """
+    colorizers = {one.look: one for one in service.looks(Colorizer.load(flags.weights or DEFAULT, flags.classifier))}
+    warm_up(colorizers)
+    settings = settings_of(flags)
+    app = api.build(Worker(colorizers, folder, settings.max_pixels), settings)
+    if flags.page:
+        add_page(app, colorizers, flags, folder)
+    else:
+        api.add_front(app)
+    return Gate(app, security.own_names(flags.host, flags.allow_host), api.OWN_PATHS)
+
+
+def settings_of(flags: argparse.Namespace) -> api.Settings:
+    """The limits that the flags set."""
+    return api.Settings(
+        max_bytes=int(flags.max_megabytes * api.MEGABYTE),
+        total_bytes=int(flags.max_gigabytes * GIGABYTE),
+        max_pixels=int(flags.max_megapixels * api.MEGABYTE),
+        seconds=flags.max_seconds,
+        workers=flags.workers,
+        waiting=flags.queue,
+    )
+
+
+def warm_up(colorizers: dict[str | None, Colorizer]) -> None:
+    """Colorizes a small picture in each look, so that nobody's first photo waits for a compiler."""
+    picture = np.linspace(0, 255, 64 * 64, dtype=np.uint8).reshape(64, 64)
+    for colorizer in colorizers.values():
+        colorizer.colorize(picture)
+
+
+def add_page(app: FastAPI, colorizers: dict[str | None, Colorizer], flags: argparse.Namespace, folder: Path) -> None:
+    """Mounts the web page at /, behind its own guard, with the same networks.
+
+    Args:
+        app: the API; its routes come first.
+        colorizers: look -> `Colorizer`.
+        flags: of `colorizer.server.__main__.parse`.
+        folder: where uploads and results go; it is swept.
+    """
+    import gradio as gr
+    from starlette.middleware import Middleware
+
+    from colorizer.app import page
+
+    place, most = folder / "page", int(flags.max_gigabytes * GIGABYTE)
+    place.mkdir()
+    networks = {service.LABELS.get(look, str(look)): colorizer for look, colorizer in colorizers.items()}
+    bench = service.Workbench(networks, place, int(flags.max_megapixels * api.MEGABYTE), 2 * most)
+    examples = service.examples(place / "examples")
+    limits = security.Limits(folder, most, flags.keep_minutes)
+    guard = Middleware(security.Guard, hosts=security.own_names(flags.host, flags.allow_host), limits=limits)
+    gr.mount_gradio_app(
+        app,
+        page.build(bench, examples),
+        path="/",
+        server_name=flags.host,
+        server_port=flags.port,
+        max_file_size=int(flags.max_megabytes * api.MEGABYTE),
+        allowed_paths=[],
+        app_kwargs={"middleware": [guard]},
+        theme=gr.themes.Default(**page.FONTS),
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+    )
+    inner = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(outer: FastAPI) -> AsyncIterator:
+        async with inner(outer) as state:
+            sweeper = asyncio.create_task(_sweep(folder, place / "examples", flags.keep_minutes))
+            try:
+                yield state
+            finally:
+                sweeper.cancel()
+
+    app.router.lifespan_context = lifespan
+
+
+async def _sweep(folder: Path, examples: Path, minutes: float) -> None:
+    """Removes the page's old files but for its examples, for as long as the server runs."""
+    while True:
+        await asyncio.sleep(min(60, minutes * 30))
+        await asyncio.to_thread(storage.sweep, folder, examples, minutes * 60)

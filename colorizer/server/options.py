@@ -1,0 +1,173 @@
+"""What a request may say beside its photo, and how both are read from a form or from JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from colorizer import photos
+
+# Name in a request -> suffix that `photos.write` chooses a format by, content type.
+FORMATS = {
+    "jpeg": (".jpg", "image/jpeg"),
+    "png": (".png", "image/png"),
+    "webp": (".webp", "image/webp"),
+    "tiff": (".tif", "image/tiff"),
+    "bmp": (".bmp", "image/bmp"),
+    "avif": (".avif", "image/avif"),
+}
+FORMATS = {name: kind for name, kind in FORMATS.items() if kind[0] in photos.FORMATS}
+SAME = "same"
+FORM, JSON = "multipart/form-data", "application/json"
+FILE, IMAGE = "file", "image"  # the photo's field in a form and in JSON
+MOST_FIELDS = 20  # of a form; there are fewer options
+
+
+class Refused(Exception):
+    """A request that cannot be answered.
+
+    Attributes:
+        status: HTTP status, 4xx.
+        reason: what is wrong, and what was received.
+    """
+
+    def __init__(self, status: int, reason: str):
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+class Options(BaseModel):
+    """What a request may ask for. `model_for` adds the looks that the network has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    look: str | None = None
+    strength: float = Field(1.0, ge=0, le=1, description="Factor of the colors: 0 is gray, 1 is as predicted.")
+    format: Literal[SAME, *FORMATS] = Field(
+        SAME, description=f"Of the answer; {SAME!r} is the photo's own, or PNG where that cannot be written."
+    )
+    quality: int = Field(photos.JPEG_QUALITY, ge=1, le=100, description="Of JPEG, WebP and AVIF.")
+
+
+def model_for(looks: Sequence[str]) -> type[Options]:
+    """The options of a network.
+
+    Args:
+        looks: their names, the default one first; empty if it has one only.
+
+    Returns:
+        A class of `Options` whose `look` is one of them.
+    """
+    if not looks:
+        only = Field(None, description="These weights have one look only.")
+        return create_model("Options", __base__=Options, look=(None, only))
+    told = Field(looks[0], description="How the network's answer becomes colors.")
+    return create_model("Options", __base__=Options, look=(Literal[tuple(looks)], told))
+
+
+def body_schema(model: type[Options], max_bytes: int) -> dict[str, Any]:
+    """The request's body for OpenAPI: a form with a file, or JSON with the photo in base64.
+
+    Args:
+        model: of `model_for`.
+        max_bytes: of a photo.
+    """
+    schema = model.model_json_schema()
+    limit = f"At most {max_bytes:,} bytes."
+
+    def with_photo(name: str, photo: dict[str, Any]) -> dict[str, Any]:
+        return {"schema": schema | {"properties": {name: photo} | schema["properties"], "required": [name]}}
+
+    form = with_photo(FILE, {"type": "string", "format": "binary", "description": f"The photo. {limit}"})
+    words = with_photo(IMAGE, {"type": "string", "format": "byte", "description": f"The photo in base64. {limit}"})
+    return {"required": True, "content": {FORM: form, JSON: words}}
+
+
+async def read_form(request: Request, body: bytes, model: type[Options]) -> tuple[bytes, Options]:
+    """Reads a form: the photo and the options.
+
+    Args:
+        request: for its headers.
+        body: of the request.
+        model: of `model_for`.
+
+    Raises:
+        Refused: it is no such form.
+    """
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    try:
+        async with Request(request.scope, receive).form(max_files=1, max_fields=MOST_FIELDS) as form:
+            fields = dict(form.multi_items())
+            if len(fields) < len(form.multi_items()):
+                raise Refused(422, f"A field stands in the form once. Received: {_names(form)}")
+            photo = fields.pop(FILE, None)
+            if not isinstance(photo, UploadFile):
+                raise Refused(422, f"The form needs the photo as a file named {FILE!r}. Received: {_names(form)}")
+            data = await photo.read()
+    except (MultiPartException, AssertionError, KeyError, ValueError, UnicodeError) as error:
+        raise Refused(400, f"The body is no form: {getattr(error, 'message', None) or error!r}") from error
+    except Exception as error:  # Starlette turns the parser's error into its own HTTP exception inside an app
+        if getattr(error, "status_code", None) == 400:
+            raise Refused(400, f"The body is no form: {error.detail}") from error
+        raise
+    return data, validated(model, fields, strict=False)
+
+
+def read_json(body: bytes, model: type[Options]) -> tuple[bytes, Options]:
+    """Reads a JSON object: the photo in base64 and the options.
+
+    Args:
+        body: of the request.
+        model: of `model_for`.
+
+    Raises:
+        Refused: it is no such object.
+    """
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, f"The body is no JSON: {error}") from error
+    if not isinstance(fields, dict) or not isinstance(fields.get(IMAGE), str):
+        raise Refused(422, f"The body is a JSON object with the photo in base64 as {IMAGE!r}.")
+    try:
+        data = base64.b64decode(fields.pop(IMAGE), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refused(422, f"{IMAGE!r} is no base64: {error}") from error
+    return data, validated(model, fields, strict=True)
+
+
+def validated(model: type[Options], fields: dict[str, Any], strict: bool) -> Options:
+    """The options of a request.
+
+    Args:
+        model: of `model_for`.
+        fields: name -> value.
+        strict: whether a number in a text is refused; a form has nothing but texts.
+
+    Raises:
+        Refused: a name or a value is wrong; the message has a line for each.
+    """
+    try:
+        return model.model_validate(fields, strict=strict)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}. Received: {str(one['input'])[:100]!r}"
+            for one in error.errors()
+        ]
+        raise Refused(422, "\n".join(lines)) from error
+
+
+def _names(form) -> str:
+    """The names of a form's fields, shortened: they come back in a message."""
+    return ", ".join(repr(name[:40]) for name, _ in form.multi_items()) or "no field"

@@ -1,0 +1,112 @@
+"""One photo: bytes in, bytes out. On the disk it has a name that nobody chose, while it is worked on."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from colorizer import photos
+from colorizer.errors import PhotoError
+from colorizer.inference import memory
+from colorizer.inference.colorizer import Colorizer
+from colorizer.server.options import FORMATS, SAME, Options
+from colorizer.server.work_queue import Busy, Share
+
+# What a picture comes back as if nothing is asked for: its own format where that can be written.
+OWN = {"JPEG": "jpeg", "MPO": "jpeg", "HEIF": "jpeg", "PNG": "png", "WEBP": "webp", "TIFF": "tiff", "BMP": "bmp"}
+OWN |= {"AVIF": "avif"}
+OTHER = "png"  # loses nothing
+SECONDS_LATER = 30  # after which memory or disk may be free again
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A photo in color.
+
+    Attributes:
+        data: the file.
+        content_type: of the format that it was encoded in, never one that the client named.
+        width, height: in pixels.
+        notes: a line for each thing in the file that could not be kept.
+    """
+
+    data: bytes
+    content_type: str
+    width: int
+    height: int
+    notes: tuple[str, ...]
+
+
+class Worker:
+    """Colorizes files for all threads with one network.
+
+    Args:
+        colorizers: look -> `Colorizer`, the default one first; all share one network. See `service.looks`.
+        folder: private; for files of the moment.
+        max_pixels: of one photo, and of all photos that are in memory at once.
+    """
+
+    def __init__(self, colorizers: dict[str | None, Colorizer], folder: Path, max_pixels: int):
+        self.colorizers, self.folder, self.max_pixels = colorizers, folder, max_pixels
+        self._pixels = Share(max_pixels)
+
+    def colorize(self, data: bytes, options: Options) -> Picture:
+        """Colorizes one file.
+
+        Args:
+            data: the file, of any content.
+            options: what the client asks for.
+
+        Returns:
+            A `Picture`.
+
+        Raises:
+            PhotoError: the file is no photo, or too large a one.
+            Busy: memory or disk are full.
+        """
+        path = self.folder / secrets.token_hex(16)
+        try:
+            path.write_bytes(data)
+            with self._pixels.take(self._pixels_of(path)):
+                return self._colorize(path, options)
+        except OSError as error:
+            raise Busy(f"The server has no room: {error.strerror or error}.", SECONDS_LATER) from error
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def _pixels_of(self, path: Path) -> int:
+        """The number of a photo's pixels; refuses one that cannot be held."""
+        pixels, need = photos.probe(path, self.max_pixels)
+        if memory.shortage(need):
+            raise Busy("The server has too little memory for this photo now.", SECONDS_LATER)
+        return pixels
+
+    def _colorize(self, path: Path, options: Options) -> Picture:
+        photo = photos.read(path, self.max_pixels)
+        colorizer = self.colorizers[options.look or next(iter(self.colorizers))]
+        colored = colorizer.colorize(photo, options.strength)
+        suffix, content_type = FORMATS[self._format(photo, options)]
+        target = path.with_suffix(suffix)
+        try:
+            photos.write(target, colored, quality=options.quality)
+            data = target.read_bytes()
+        except PhotoError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno:
+                raise error.__cause__ from error  # the disk, not the photo
+            raise
+        finally:
+            with contextlib.suppress(OSError):
+                target.unlink()
+        height, width = colored.rgb.shape[:2]
+        return Picture(data, content_type, width, height, tuple(photo.notes))
+
+    @staticmethod
+    def _format(photo: photos.Photo, options: Options) -> str:
+        """What the answer is encoded in, a key of `FORMATS`."""
+        if options.format != SAME:
+            return options.format
+        own = OWN.get(photo.metadata.get("format"), OTHER)
+        return own if own in FORMATS else OTHER

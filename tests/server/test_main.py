@@ -1,0 +1,132 @@
+"""The server as a process: flags, the page beside the API, a signal in the middle of the work."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY, draw_picture, free_port
+from PIL import Image
+from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one color everywhere)
+
+from colorizer.server import __main__ as command
+
+NEEDED = 'pip install -e ".[serve,app]" -c constraints.txt'
+
+
+def start(folder, *words):
+    """The server's process, listening; returns it and its address."""
+    port = free_port()
+    line = [sys.executable, "-m", "colorizer", "serve", "--port", str(port), *map(str, words)]
+    with open(folder / "log", "w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            line, cwd=REPOSITORY, env=os.environ | {"TMPDIR": str(folder)}, stdout=log, stderr=subprocess.STDOUT
+        )
+    for _ in range(1200):
+        text = (folder / "log").read_text()
+        if "serves on" in text:
+            return process, f"http://127.0.0.1:{port}"
+        assert process.poll() is None, text
+        time.sleep(0.1)
+    raise AssertionError(text)
+
+
+def post(address, photo: bytes, name="a.png"):
+    head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    request = urllib.request.Request(f"{address}/v1/colorize", head + photo + b"\r\n--x--\r\n", headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.read()
+
+
+def fetch(address, path):
+    """The bytes at a path of the server, or the status it is refused with."""
+    try:
+        with urllib.request.urlopen(f"{address}{path}", timeout=30) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def png(path, size=(120, 80)) -> bytes:
+    Image.fromarray(draw_picture(1, size[1], size[0])).save(path)
+    return path.read_bytes()
+
+
+def test_page_and_api_in_one_process_and_a_graceful_end(run, tmp_path):  # noqa: F811
+    for name in (*command.NEEDED, "gradio"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed: {NEEDED}")
+    process, address = start(tmp_path, "--weights", run, "--page", "--workers", "1")
+    photo = png(tmp_path / "picture.png", (1600, 1200))
+    assert json.loads(fetch(address, "/config"))["title"] == "Colorizer"
+    for path in ("/gradio_api/file=/etc/passwd", "/gradio_api/file=README.md", "/..%2f..%2fetc/passwd", "/README.md"):
+        assert fetch(address, path) in (400, 403, 404), path
+    answers = []
+    clients = [threading.Thread(target=lambda: answers.append(post(address, photo))) for _ in range(3)]
+    for client in clients:
+        client.start()
+    while json.loads(fetch(address, "/healthz"))["requests"] < 3:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    for client in clients:
+        client.join(60)
+    assert process.wait(60) == 0
+    assert len(answers) == 3 and all(answer[:4] == b"\x89PNG" for answer in answers)
+    assert not list(tmp_path.glob("colorizer-*"))  # nothing of anybody is left
+    text = (tmp_path / "log").read_text()
+    assert "Traceback" not in text, text
+    (tmp_path / "out.png").write_bytes(answers[0])
+    assert np.asarray(Image.open(tmp_path / "out.png")).shape == (1200, 1600, 3)
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--port", "0"], "--port lies between 1 and 65535. Received: 0"),
+        (["--workers", "0"], "--workers is more than 0. Received: 0"),
+        (["--max-seconds", "nan"], "--max-seconds is more than 0. Received: nan"),
+        (["--queue", "-1"], "--queue is 0 or more. Received: -1"),
+    ],
+)
+def test_wrong_flags_end_with_2(words, said, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command.parse(words)
+    assert stop.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_missing_weights_and_a_taken_port_are_said_before_keras_is_loaded(tmp_path, capsys):
+    import socket
+
+    assert command.main(["--weights", str(tmp_path / "none"), "--port", str(free_port())]) == 2
+    assert "--weights is a run's folder" in capsys.readouterr().err
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert command.main(["--port", str(taken.getsockname()[1])]) == 2
+    assert "cannot listen on 127.0.0.1" in capsys.readouterr().err
+
+
+def test_missing_packages_are_named_with_their_extra(monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert command.main(["--page"]) == 2
+    assert '".[app,serve]"' in capsys.readouterr().err
+
+
+def test_the_server_imports_no_backend_and_no_plots_by_itself():
+    for name in command.NEEDED:
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed: {NEEDED}")
+    code = "import sys, colorizer.server.application; heavy = {'keras', 'tensorflow', 'jax', 'torch', 'pandas', "
+    code += "'matplotlib', 'skimage', 'gradio'}; print(sorted(heavy & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
