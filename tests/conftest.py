@@ -19,6 +19,40 @@ pytest_plugins = ["badserver", "drawn_lists", "page_server", "torch_files"]  # t
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+# The files that take longest, for `make test`: a worker that began with one of them last would end alone.
+LONGEST = (
+    "test_readme.py",
+    "methods/test_base.py",
+    "training/test_loop.py",
+    "methods/test_transfer_unet.py",
+    "test_notebooks.py",
+    "evaluation/test_evaluator.py",
+    "methods/test_vit_decoder.py",
+    "training/test_run_record.py",
+    "cli/test_train.py",
+    "methods/test_gan.py",
+    "methods/test_colorful.py",
+    "methods/test_saving.py",
+    "inference/test_engine.py",
+    "export/test_convert.py",
+    "export/test_light.py",
+    "training/long/test_run.py",
+    "test_environment.py",
+    "test_backends.py",
+    "cluster/test_cluster.py",
+    "app/test_page_browser.py",
+    "app/test_page_requests.py",
+    "cli/test_colorize.py",
+    "inference/test_colorizer.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the longest files first; the order within a file stays."""
+    place = {REPOSITORY / "tests" / name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+
+
 def data_root() -> Path | None:
     """The folder with coco/, paintings/, ood/: $COLORIZER_DATA, else one beside the checkout, else None."""
     for candidate in (os.environ.get("COLORIZER_DATA"), REPOSITORY.parent / "shared" / "data"):

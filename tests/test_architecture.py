@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from conftest import LONGEST, REPOSITORY
 
 PACKAGE = REPOSITORY / "colorizer"
 ROOT = {"__init__", "__main__", "atomic_files", "color", "config", "environment", "errors", "experiments", "images"}
@@ -131,6 +131,10 @@ def test_folders_hold_what_they_should():
     crowded = {folder: names for folder, names in modules.items() if len(names) > MOST_MODULES}
     assert not crowded
     assert not [path for path in PACKAGE.rglob("*.py") if len(path.read_text("utf-8").splitlines()) > 400]
+
+
+def test_the_longest_test_files_are_there():
+    assert [name for name in LONGEST if not (REPOSITORY / "tests" / name).is_file()] == []
 
 
 def test_only_a_few_files_name_a_method():

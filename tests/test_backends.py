@@ -11,7 +11,8 @@ from conftest import REPOSITORY
 from test_loop import assert_same_run
 
 
-@pytest.fixture(params=["tensorflow", "jax"])
+# On TensorFlow, test_loop kills and resumes a training as well.
+@pytest.fixture(params=[pytest.param("tensorflow", marks=pytest.mark.slow), "jax"])
 def train(request, tmp_path, picture_folder):
     """`python train.py` on one backend: (run, epochs, *flags) -> its summary."""
     backend = request.param

@@ -123,6 +123,7 @@ def test_a_prediction_of_another_size_is_refused():
 REFERENCE = {"coco": (250, 0.0150, 22.51, 0.932, 0.61), "paintings": (122, 0.0229, 20.40, 0.885, 0.65)}
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_floor_on_the_whole_test_lists_is_that_of_other_code(real_data, monkeypatch, tmp_path):
     monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path))

@@ -96,7 +96,7 @@ def test_packed_weights_are_a_weights_file(tmp_path):
 FULL = 20 * 2**20  # bytes in a file; the state of the paper's network takes 56 MB, its best weights 9 MB
 
 
-@pytest.mark.parametrize("limit", [2**20, FULL])
+@pytest.mark.parametrize("limit", [2**20, pytest.param(FULL, marks=pytest.mark.slow)])
 def test_a_full_disk_ends_a_training_with_its_line(tmp_path, picture_folder, limit):
     """A limit on files' sizes fails in write(2) as a full disk does, with EFBIG in ENOSPC's place."""
     command = [sys.executable, "train.py", "--dataset", str(picture_folder), "--run", str(tmp_path / "run")]
