@@ -20,7 +20,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from benchmarks import choices, looks
 from colorizer import color, weights
 from colorizer.config import TrainConfig, names
 from colorizer.data import batches
@@ -29,6 +28,7 @@ from colorizer.methods import gan, transfer_unet
 from colorizer.methods.layers import color_bins
 from colorizer.methods.layers.color_bins import STRIDE
 from colorizer.training import initialization, loop
+from experiments import choices, looks
 
 SHARES = (0.0, 0.1, 0.5)  # of the discriminator's judgement in nats, beside the network's own loss of about 3.5
 RATE = 1e-4  # of both networks at first, then down to nothing: a fifth of the highest that the run was trained with

@@ -20,10 +20,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from benchmarks import looks
 from colorizer import color, images
 from colorizer.errors import ClassifierError, WeightsError
 from colorizer.inference.colorizer import Colorizer
+from experiments import looks
 
 
 def spread(values: np.ndarray) -> float:

@@ -20,9 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks import looks
 from colorizer import color, experiments, weights
 from colorizer.evaluation import metrics, statistics
+from experiments import looks
 
 TEMPERATURES = (1.0, 0.7, 0.5)
 GAINS = (0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)

@@ -199,7 +199,7 @@ def _perceptual(flags, result, output: Path, note: str) -> None:
 
     features = scorer.load(flags.perceptual)
     classes = class_pictures.read(flags.classes) if flags.classes else None
-    print(perceptual_table.write(scorer.score(result, features, classes), output, features.name, note))
+    print(perceptual_table.write(scorer.score(result, features, classes, flags.limit), output, features.name, note))
 
 
 def summary(result) -> str:

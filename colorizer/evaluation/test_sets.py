@@ -108,7 +108,8 @@ def sample() -> Pictures:
     return _pictures(SAMPLE, data.root, list(data.test), [], data.split_source, keep_gray=True)
 
 
-def _some(names: list[str], limit: int | None) -> list[str]:
+def some(names: list[str], limit: int | None) -> list[str]:
+    """A seeded choice of at most `limit` names, in their order; all where it is None."""
     if limit is None:
         return names
     return [names[i] for i in sorted(np.random.default_rng(42).permutation(len(names))[:limit])]
@@ -116,7 +117,7 @@ def _some(names: list[str], limit: int | None) -> list[str]:
 
 def _of_list(name, folder, limit, runs):
     data = datasets.find(name, folder)
-    names = _some(list(data.test), limit)
+    names = some(list(data.test), limit)
     extra = [n for test_list, n in figure5() if test_list == name and n in set(data.test) - set(names)]
     # scikit-image's photographs are in `ood` and, as crops, in `sample`.
     allowed = frozenset(r.name for r in runs if r.trained_on != SAMPLE) if name == "ood" else None
@@ -157,7 +158,7 @@ def _own(runs, data_dir, limit) -> tuple[list[Pictures], list[str]]:
             continue
         try:
             of_runs = frozenset(named | {run.name for run in sharing})
-            pictures = _pictures(name, root, _some(here, limit), [], source, keep_gray=False, runs=of_runs)
+            pictures = _pictures(name, root, some(here, limit), [], source, keep_gray=False, runs=of_runs)
         except DataError as error:
             notes.append(f"{name}: {root} cannot be used: {error}")
             continue

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from colorizer import color, experiments, methods
 from colorizer.data import pixel_store
 from colorizer.errors import ClassifierError, ColorizerError, EvaluationError
-from colorizer.evaluation import evaluator, predictions, runs, statistics
+from colorizer.evaluation import evaluator, predictions, runs, statistics, test_sets
 from colorizer.evaluation.evaluator import Evaluation
 from colorizer.evaluation.perceptual import blotches, measures
 from colorizer.evaluation.perceptual.class_pictures import ClassPictures
@@ -52,13 +52,16 @@ class _Tally:
             self.values.setdefault(name, []).extend(some)
 
 
-def score(result: Evaluation, features: Features, classes: ClassPictures | None = None) -> pd.DataFrame:
+def score(
+    result: Evaluation, features: Features, classes: ClassPictures | None = None, limit: int | None = None
+) -> pd.DataFrame:
     """Scores gray, the truth, and every run that is no ablation.
 
     Args:
         result: from `evaluator.evaluate`; lines for what is left out are added to its notes.
         features: of a classifier that no run was trained with.
         classes: photographs with classes; None leaves accuracy out.
+        limit: at most this many of them, a seeded choice.
 
     Returns:
         `COLUMNS`, a row for each predictor, list and measure, with 95 % intervals. In `method`, `truth` is the true
@@ -84,6 +87,8 @@ def score(result: Evaluation, features: Features, classes: ClassPictures | None 
         predictors = {key: _recorded(*where) for key, where in _of_list(result, finished, pictures.name)}
         rows += _rows(pictures, _floors() | predictors, features)
     if classes:
+        chosen = test_sets.some(list(classes.classes), limit)
+        classes = classes._replace(classes={name: classes.classes[name] for name in chosen})
         rows += _class_rows(result, finished, features, classes)
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -13,7 +13,7 @@ from colorizer.errors import ClassifierError, EvaluationError
 from colorizer.evaluation import evaluator
 from colorizer.evaluation.perceptual import blotches, class_pictures, scorer
 from colorizer.evaluation.perceptual.features import Features
-from colorizer.reporting import perceptual_table
+from colorizer.reporting import build, perceptual_table
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +73,7 @@ def test_truth_gray_and_runs_are_scored(result, features, labeled):
     if accuracy["truth"] > accuracy["all_grey"]:
         share = (accuracy["trivial"] - accuracy["all_grey"]) / (accuracy["truth"] - accuracy["all_grey"])
         assert means["list", "trivial", "recovered"] == pytest.approx(share)
+    assert set(table[table.test_set == "list"].n) == {6}
     page = perceptual_table.render(table, "small")
     assert "| truth, colors at 64x64 |" in page and "not LPIPS" in page and "Recognized" in page
     ends = table.dropna()
@@ -109,13 +110,15 @@ def test_features_do_not_depend_on_the_other_pictures_of_a_batch(features):
     np.testing.assert_allclose(together.vector[1], alone.vector[0], rtol=1e-4, atol=1e-6)
 
 
-def test_the_command_writes_one_more_table(drawn_lists, tmp_path, capsys):
+def test_the_command_writes_one_more_table(drawn_lists, tmp_path, labeled, capsys, monkeypatch):
+    monkeypatch.setattr(build, "write", lambda *args, **options: [])  # pages and figures are other tests' subject
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
     seeing_classifier().save(tmp_path / "small.keras")
     flags = ["--runs", str(run.folder.parent), "--data-dir", str(drawn_lists), "--limit", "3"]
-    assert evaluate.main([*flags, "--perceptual", str(tmp_path / "small.keras")]) == 0
+    assert evaluate.main([*flags, "--perceptual", str(tmp_path / "small.keras"), "--classes", str(labeled)]) == 0
     page = (run.folder.parent / "evaluation-limit-3" / "tables" / "perceptual.md").read_text("utf-8")
     assert page in capsys.readouterr().out and "KID x 1000" in page and "at most 3 pictures" in page
+    assert "| list (n=3) | truth |" in page
 
 
 @pytest.mark.parametrize(
