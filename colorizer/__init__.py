@@ -17,8 +17,9 @@ from colorizer import environment
 
 if TYPE_CHECKING:
     from colorizer.inference.colorizer import Colorizer
+    from colorizer.steering.hint import Hint
 
-__all__ = ["Colorizer", "__version__"]
+__all__ = ["Colorizer", "Hint", "__version__"]
 __version__ = "0.1.0"
 
 
@@ -31,4 +32,8 @@ def __getattr__(name: str) -> Any:
         from colorizer.inference.colorizer import Colorizer
 
         return Colorizer
+    if name == "Hint":
+        from colorizer.steering.hint import Hint
+
+        return Hint
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

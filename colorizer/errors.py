@@ -70,6 +70,10 @@ class ExportError(ColorizerError):
     """A network cannot be exported or opened; the message says what was received and what to do."""
 
 
+class HintError(ColorizerError):
+    """A hint, a file of hints or a reference that cannot be used; the message says what was received."""
+
+
 class PhotoError(ColorizerError):
     """A file that cannot be read or written as a photograph. `str()` of it is one line.
 

@@ -12,7 +12,7 @@ from conftest import LONGEST, REPOSITORY
 PACKAGE = REPOSITORY / "colorizer"
 ROOT = {"__init__", "__main__", "atomic_files", "color", "config", "environment", "errors", "experiments", "images"}
 ROOT |= {"weights"}
-FOLDERS = {"photos", "data", "classifiers", "methods", "training", "inference", "evaluation", "reporting"}
+FOLDERS = {"photos", "data", "classifiers", "methods", "steering", "training", "inference", "evaluation", "reporting"}
 FOLDERS |= {"cli", "app", "export", "cluster", "film", "server", "shipped"}
 MOST_MODULES = 10
 
@@ -22,7 +22,7 @@ LAYERS = [
     {"photos"},
     {"data", "classifiers"},
     {"methods"},
-    {"weights"},
+    {"weights", "steering"},
     {"evaluation", "inference"},
     {"reporting", "training", "film"},
     {"cli", "app", "export", "cluster", "server"},

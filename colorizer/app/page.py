@@ -6,6 +6,8 @@ from pathlib import Path
 import gradio as gr
 
 from colorizer import photos
+from colorizer.app import page_painting
+from colorizer.app.painting import Painting
 from colorizer.app.service import Workbench
 from colorizer.errors import WorkError
 
@@ -28,7 +30,7 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
 
     def colorize(files, label, strength):
         """Colorizes photographs: paths of uploads, a method of the chooser, a strength from 0 to 1."""
-        nothing = (None, gr.DownloadButton(interactive=False), "", gr.Gallery(value=None, visible=False), [])
+        nothing = (None, gr.DownloadButton(interactive=False), "", gr.Gallery(value=None, visible=False), [], [], "")
         if not files:
             return nothing
         try:
@@ -38,13 +40,15 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
         pairs = [(str(preview.before), str(preview.after)) for preview in result.previews]
         pictures = [(str(preview.after), preview.name) for preview in result.previews]
         gallery = gr.Gallery(pictures, visible=len(pairs) > 1, selected_index=None)
-        return pairs[0], gr.DownloadButton(value=str(result.download), interactive=True), result.report, gallery, pairs
+        download = gr.DownloadButton(value=str(result.download), interactive=True)
+        originals = [str(preview.source) for preview in result.previews]
+        return pairs[0], download, result.report, gallery, pairs, originals, originals[0]
 
-    def show(pairs, picked: gr.SelectData):
-        """The before and after of the picture that was clicked."""
+    def show(pairs, originals, picked: gr.SelectData):
+        """The before and after of the picture that was clicked, and its upload."""
         if not 0 <= picked.index < len(pairs) or not all(Path(path).is_file() for path in pairs[picked.index]):
             return gr.skip()  # removed meanwhile
-        return tuple(pairs[picked.index])
+        return tuple(pairs[picked.index]), originals[picked.index]
 
     def example(picked: gr.SelectData):
         """The example that was clicked, in the place of an upload."""
@@ -55,7 +59,7 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
         gr.set_static_paths([examples[0].parent])
     with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
         gr.Markdown(f"# {TITLE}\n{ABOUT}")
-        pairs = gr.State([])
+        pairs, originals, current = gr.State([]), gr.State([]), gr.State("")
         with gr.Row():
             with gr.Column(scale=1):
                 files = gr.File(
@@ -90,15 +94,16 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
                     "Download at full size", variant="primary", interactive=False, elem_id="download"
                 )
                 report = gr.Textbox(label="Report", show_label=False, lines=1, max_lines=12, elem_id="report")
+                page_painting.build(Painting(bench), current, method, strength)
         work = {
             "fn": colorize,
             "inputs": [files, method, strength],
-            "outputs": [slider, download, report, results, pairs],
+            "outputs": [slider, download, report, results, pairs, originals, current],
         }
         files.change(**work, api_name="colorize")
         method.input(**work, api_name="change_colors", api_visibility="private")
         strength.release(**work, api_name="change_strength", api_visibility="private")
         gallery.select(example, None, files, api_name="choose_example", api_visibility="private")
-        results.select(show, pairs, slider, api_name="show_result", api_visibility="private")
+        results.select(show, [pairs, originals], [slider, current], api_name="show_result", api_visibility="private")
     # One event at a time; the others wait in Gradio's queue and see their place in it.
     return blocks.queue(default_concurrency_limit=1, max_size=100)

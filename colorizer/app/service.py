@@ -33,10 +33,12 @@ class Preview:
 
     Attributes:
         name: of the uploaded file.
+        source: the uploaded file.
         before, after: JPEG files, at most `PREVIEW_SIDE` wide and high.
     """
 
     name: str
+    source: Path
     before: Path
     after: Path
 
@@ -71,7 +73,7 @@ class Workbench:
     ):
         self.networks, self.folder, self.max_pixels, self.max_bytes = networks, folder, max_pixels, max_bytes
         # One at a time: the network uses all cores, and two photographs need twice the memory.
-        self._turn = threading.Lock()
+        self.turn = threading.Lock()
 
     def colorize(self, sources: Sequence[str | Path], label: str, strength: float) -> Result:
         """Colorizes files.
@@ -93,8 +95,7 @@ class Workbench:
             raise WorkError(f"The strength lies between 0 and 1. Received: {strength}")
         if not 1 <= len(sources) <= MAX_FILES:
             raise WorkError(f"Between 1 and {MAX_FILES} photographs at once. Received: {len(sources)}")
-        if used_bytes(self.folder) > self.max_bytes:
-            raise WorkError("The page has no room for results now: try again later.")
+        self.require_room()
         # A name that nobody guesses: who knows the path of a file here can fetch it.
         folder = self.folder / f"result-{secrets.token_hex(16)}"
         try:
@@ -106,6 +107,11 @@ class Workbench:
         except WorkError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+    def require_room(self) -> None:
+        """Raises a `WorkError` if the folder is full."""
+        if used_bytes(self.folder) > self.max_bytes:
+            raise WorkError("The page has no room for results now: try again later.")
 
     def _colorize(self, sources: list[Path], folder: Path, network: colorizer.Colorizer, strength: float) -> Result:
         previews, copies, failed, notes = [], [], [], []
@@ -129,15 +135,17 @@ class Workbench:
         self, source: Path, target: Path, network: colorizer.Colorizer, strength: float
     ) -> tuple[Preview, tuple[str, ...]]:
         """Colorizes one file: its preview, and lines about what could not be preserved."""
-        with self._turn:
+        with self.turn:
             photo = photos.read(source, self.max_pixels)
-            before = _preview(photo)
+            before = preview_of(photo)
             del photo  # `colorize_files` reads it again, with its metadata
             (outcome,) = network.colorize_files([(source, target)], 1, strength)
             if outcome.error:
                 raise PhotoError(source, outcome.error)
-            after = _preview(photos.read(target, self.max_pixels))
-        preview = Preview(source.name, *(target.with_name(f"{target.name}.{when}.jpg") for when in ("before", "after")))
+            after = preview_of(photos.read(target, self.max_pixels))
+        preview = Preview(
+            source.name, source, *(target.with_name(f"{target.name}.{when}.jpg") for when in ("before", "after"))
+        )
         photos.write(preview.before, color.gray(color.rgb_to_lab(before)[..., 0]))
         photos.write(preview.after, after)
         return preview, outcome.notes
@@ -153,7 +161,7 @@ def _free_name(folder: Path, source: Path) -> Path:
     return target
 
 
-def _preview(photo: photos.Photo):
+def preview_of(photo: photos.Photo):
     """A photograph at most `PREVIEW_SIDE` wide and high: (h, w, 3) uint8 sRGB."""
     rgb = images.to_uint8(photo.rgb)
     scale = PREVIEW_SIDE / max(rgb.shape[:2])

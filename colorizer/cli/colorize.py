@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import colorizer
 from colorizer import cli
-from colorizer.cli import film
+from colorizer.cli import film, steering
 from colorizer.errors import ClassifierError, ColorizerError, PhotoError, UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=int, default=8, metavar="N", help="photos per forward pass (default: %(default)s)")
     add("--overwrite", action="store_true", help="replace existing results")
     add("--dry-run", action="store_true", help="only show what would be done")
+    steering.add_options(parser)
 
 
 def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) -> None:
@@ -69,6 +70,7 @@ def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) ->
         parser.error(f"--quality lies between 1 and 100. Received: {flags.quality}")
     if flags.batch_size < 1:
         parser.error(f"--batch-size is at least 1. Received: {flags.batch_size}")
+    steering.check_options(parser, flags)
 
 
 def check_files(flags: argparse.Namespace) -> None:
@@ -94,6 +96,7 @@ def check_files(flags: argparse.Namespace) -> None:
     if flags.look and flags.look not in method.looks:
         has = f"has the looks {', '.join(method.looks)}" if method.looks else "has one look only"
         raise UsageError(f"--look: {method.title} {has}. Received: {flags.look}")
+    steering.check_method(flags, method)
     file = Path((flags.classifier or "").rpartition(":")[2])
     if file.suffix in (".keras", ".h5") and not file.is_file():
         raise ClassifierError(
@@ -145,6 +148,7 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
     if films:
         pairs = film.plan(films, flags.output, not others)
         check_files(flags)
+        steering.refuse_films(flags)
         status = _run_photos(flags, prog, others) if others else 0
         network = partial(load, flags.weights, flags.classifier, flags.look, flags.engine)
         return max(status, film.run(flags, prog, pairs, network))
@@ -157,13 +161,16 @@ def _run_photos(flags: argparse.Namespace, prog: str, inputs: list[str]) -> int:
 
     plan = file_plan.plan(inputs, flags.output, flags.format)
     check_files(flags)
+    asked = steering.check_files(flags, [source for source, _ in plan.pairs])
+    if flags.samples:
+        return steering.write_samples(flags, *plan.pairs[0], asked, prog)
     for line in plan.unlisted:
         say_error(prog, line)
     several = len(plan.pairs) > 1 or Path(inputs[0]).is_dir()
     folder = Path(flags.output) if plan.into_folder else Path(flags.output).parent
     report = progress.Report(folder, writes=several and not flags.dry_run)
     work = sort_pairs(plan.pairs, report.existing, flags.overwrite)
-    status = _dry_run(prog, work) if flags.dry_run else _colorize(prog, flags, work, report)
+    status = _dry_run(prog, work) if flags.dry_run else _colorize(prog, flags, work, report, asked)
     return max(status, bool(plan.unlisted))
 
 
@@ -244,7 +251,7 @@ def _dry_run(prog: str, work: Work) -> int:
     return 1 if failed else 0
 
 
-def _colorize(prog: str, flags: argparse.Namespace, work: Work, report: Report) -> int:
+def _colorize(prog: str, flags: argparse.Namespace, work: Work, report: Report, asked: steering.Asked) -> int:
     """Colorizes what is to do, with progress and report; returns the exit status."""
     from colorizer.cli import progress as progress_lines
 
@@ -253,7 +260,7 @@ def _colorize(prog: str, flags: argparse.Namespace, work: Work, report: Report) 
     to_do = work.to_do[len(unreadable) :]
     progress, statuses = progress_lines.Progress(len(to_do)), []
     try:
-        with contextlib.closing(_outcomes(flags, to_do, [*work.ended, *unreadable], progress)) as outcomes:
+        with contextlib.closing(_outcomes(flags, to_do, [*work.ended, *unreadable], progress, asked)) as outcomes:
             for outcome in outcomes:
                 report.add(outcome)
                 statuses.append(progress_lines.status_of(outcome)[0])
@@ -279,7 +286,11 @@ def _leading_unreadable(pairs: Iterable[tuple[Path, Path]]) -> Iterator[Outcome]
 
 
 def _outcomes(
-    flags: argparse.Namespace, to_do: list[tuple[Path, Path]], ended: Iterable[Outcome], progress: Progress
+    flags: argparse.Namespace,
+    to_do: list[tuple[Path, Path]],
+    ended: Iterable[Outcome],
+    progress: Progress,
+    asked: steering.Asked,
 ) -> Iterator[Outcome]:
     """Every photograph's outcome: first those that need no network."""
     from colorizer.cli.progress import notes_above
@@ -294,6 +305,7 @@ def _outcomes(
                 overwrite=flags.overwrite,
                 strength=flags.strength,
                 quality=flags.quality,
+                steering=asked.for_files(network),
             )
 
 

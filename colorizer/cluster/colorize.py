@@ -23,9 +23,11 @@ import ray
 
 from colorizer import atomic_files, photos
 from colorizer.cli import colorize as command
-from colorizer.cli import file_plan, progress
+from colorizer.cli import file_plan, progress, steering
+from colorizer.cli.steering import Asked
 from colorizer.errors import UsageError
 from colorizer.inference.batch_files import Outcome
+from colorizer.steering import sidecar
 
 ATTEMPTS = 3  # for a photo whose worker is lost, each on another worker; machines are lost too
 WAITING = 4  # submitted chunks per core of the cluster: enough to keep it busy, few enough for the driver's memory
@@ -45,6 +47,8 @@ class Options(NamedTuple):
     batch_size: int = 8
     overwrite: bool = False
     engine: str | None = None
+    hints: bool = False  # whether the sidecars beside the photos are read
+    reference: str | None = None
 
 
 class Album(NamedTuple):
@@ -118,16 +122,18 @@ def _chunk(pairs: Pairs, options: Options, folder: Path) -> Iterator[Outcome]:
     failed = {}
     for number, (source, target) in enumerate(pairs):
         try:
-            local.append(_fetch(source, target, folder / str(number), options.overwrite))
+            local.append(_fetch(source, target, folder / str(number), options))
         except OSError as error:  # a single photo that cannot be fetched
             failed[source] = Outcome(source, target, f"cannot be fetched: {error}")
             local.append(None)
-    outcomes = _colorizer(options).colorize_files(
+    network, asked = _colorizer(options)
+    outcomes = network.colorize_files(
         [pair for pair in local if pair],
         options.batch_size,
         overwrite=options.overwrite,
         strength=options.strength,
         quality=options.quality,
+        steering=asked,
     )
     for (source, target), pair in zip(pairs, local, strict=True):
         if pair is None:
@@ -150,19 +156,21 @@ def _path(address: str) -> str:
     return path.rstrip("/") if "file" in (system.protocol, *system.protocol) else ""
 
 
-def _fetch(source: str, target: str, folder: Path, overwrite: bool) -> tuple[Path, Path]:
+def _fetch(source: str, target: str, folder: Path, options: Options) -> tuple[Path, Path]:
     """Local paths of a photograph and of its copy; a copy that a bucket holds already is an empty file here."""
     read_path, written_path = _path(source), _path(target)
     folder.mkdir()
     copy = Path(written_path) if written_path else folder / f"of-{PurePosixPath(target).name}"
     system, path = fsspec.core.url_to_fs(target)
-    exists = not overwrite and system.exists(path)
+    exists = not options.overwrite and system.exists(path)
     if not written_path and exists:
         copy.touch()
     photo = Path(read_path) if read_path else folder / PurePosixPath(source).name
     if not read_path and not exists:
         origin, path = fsspec.core.url_to_fs(source)
         origin.get_file(path, str(photo))
+        if options.hints and origin.exists(f"{path}{sidecar.ENDING}"):
+            origin.get_file(f"{path}{sidecar.ENDING}", str(sidecar.beside(photo)))
     return photo, copy
 
 
@@ -178,10 +186,12 @@ _loaded: dict = {}  # of a worker process: loading the network takes longer than
 
 
 def _colorizer(options: Options):
-    key = (options.weights, options.classifier, options.look, options.engine)
+    key = (options.weights, options.classifier, options.look, options.engine, options.hints, options.reference)
     if key not in _loaded:
         _loaded.clear()
-        _loaded[key] = command.load(*key)
+        network = command.load(*key[:4])
+        asked = Asked(beside=options.hints, reference=Path(options.reference) if options.reference else None)
+        _loaded[key] = network, asked.for_files(network)
     return _loaded[key]
 
 
@@ -253,6 +263,7 @@ def main(flags: argparse.Namespace, prog: str) -> int:
     try:
         album = list_album(flags.input, flags.output, flags.format)
         command.check_files(flags)
+        steering.check_for_many(flags)
         report = Report(flags.output, album.sizes)
     except (OSError, ImportError, ValueError) as error:  # no permission, no s3fs, an unknown protocol
         raise UsageError(f"{flags.input} or {flags.output} cannot be listed: {error}") from error
@@ -301,6 +312,8 @@ def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome
         flags.batch_size,
         flags.overwrite,
         flags.engine,
+        bool(flags.hints),
+        str(Path(flags.reference).resolve()) if flags.reference else None,
     )
     connect()
     try:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from colorizer import atomic_files, photos
-from colorizer.errors import PhotoError
+from colorizer.errors import HintError, PhotoError
 from colorizer.inference import full_size, memory
 
 THREADS = 4  # decode and encode around the network; each works on one photo
@@ -27,6 +27,7 @@ PIXELS = 72_000_000  # in progress at once, about half a gigabyte; a single larg
 LARGE = 16_000_000  # photos of more pixels are checked against the free memory
 
 Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
+Steer = Callable[[Path, np.ndarray], np.ndarray | None]
 
 
 class Outcome(NamedTuple):
@@ -59,6 +60,7 @@ class _Job:
     step: Future | None = None  # decoding, later encoding
     photo: photos.Photo | None = None
     ab_norm_hat: np.ndarray | None = None
+    strength: float = 1.0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     outcome: Outcome | None = None
@@ -89,6 +91,7 @@ def run(
     strength: float = 1.0,
     overwrite: bool = False,
     quality: int = photos.JPEG_QUALITY,
+    steer: Steer | None = None,
 ) -> Iterator[Outcome]:
     """Colorizes files.
 
@@ -99,11 +102,13 @@ def run(
         strength: factor of the colors, 0..1.
         overwrite: False leaves existing targets alone and yields `skipped` for them.
         quality: see `photos.write`.
+        steer: source and pixels of a photograph -> its `ab_norm_hat` with hints, which has its strength already; None
+            for a photograph without hints.
 
     Yields:
         An `Outcome` for each pair, in order. A photograph that fails does not stop the others.
     """
-    coming = (_Job(Path(source), Path(target)) for source, target in pairs)
+    coming = (_Job(Path(source), Path(target), strength=strength) for source, target in pairs)
     decoding: deque[_Job] = deque()
     writing: deque[_Job] = deque()
     upcoming = _prepared(next(coming, None), overwrite)
@@ -121,11 +126,13 @@ def run(
                 decoding.append(upcoming)
                 upcoming = _prepared(next(coming, None), overwrite)
             batch = _next_batch(decoding, batch_size)
+            if steer:
+                _steer(steer, batch)
             _predict_colors(predict, batch)
             for job in batch:
                 if not job.outcome:
                     _sweep(job.target.parent, swept)
-                    job.step = pool.submit(_encode, job.target, job.photo, job.ab_norm_hat, strength, quality)
+                    job.step = pool.submit(_encode, job.target, job.photo, job.ab_norm_hat, job.strength, quality)
                     job.photo = job.ab_norm_hat = None
                 writing.append(job)
             if writing and not decoding:  # the next photo does not fit before one is written
@@ -183,9 +190,25 @@ def _next_batch(decoding: deque[_Job], batch_size: int) -> list[_Job]:
     return batch
 
 
+def _steer(steer: Steer, batch: list[_Job]) -> None:
+    """Gives the photographs of a batch that have hints their colors."""
+    for job in batch:
+        if job.outcome:
+            continue
+        start = time.perf_counter()
+        try:
+            job.ab_norm_hat = steer(job.source, job.photo.rgb)
+        except Exception as error:  # hints outside of the photo, too little memory: the others must not fail with it
+            job.end(_reason(error))
+            continue
+        if job.ab_norm_hat is not None:
+            job.strength = 1.0
+            job.seconds += time.perf_counter() - start
+
+
 def _predict_colors(predict: Predict, batch: list[_Job]) -> None:
     """Predicts the colors of a batch; if that fails, of each photo alone."""
-    jobs = [job for job in batch if not job.outcome]
+    jobs = [job for job in batch if not job.outcome and job.ab_norm_hat is None]
     if not jobs:
         return
     start = time.perf_counter()
@@ -214,6 +237,8 @@ def _reason(error: BaseException) -> str:
     """An exception in one line."""
     if isinstance(error, MemoryError):
         return "not enough memory to colorize it at its size"
+    if isinstance(error, HintError):
+        return " ".join(str(error).split())
     return f"cannot be colorized: {' '.join(str(error).split())[:300] or type(error).__name__}"
 
 

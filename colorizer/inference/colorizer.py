@@ -12,6 +12,7 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -19,13 +20,15 @@ import numpy as np
 from PIL import Image
 
 from colorizer import images, methods, photos, weights
-from colorizer.errors import ClassifierError, EngineError
+from colorizer.errors import ClassifierError, EngineError, HintError
 from colorizer.inference import batch_files, borders, forward, full_size, presets
 from colorizer.inference import engine as engines
 from colorizer.inference.batch_files import Outcome
+from colorizer.inference.steered_photo import FileSteering, SteeredPhoto
 from colorizer.methods import Method
 from colorizer.photos import inputs
 from colorizer.photos.inputs import Picture
+from colorizer.steering.hint import Hint
 
 if TYPE_CHECKING:
     import keras
@@ -188,24 +191,45 @@ class Colorizer:
             return list(self.forward.ab_norm(squares))
 
     @overload
-    def colorize(self, photo: np.ndarray, strength: float = 1.0) -> np.ndarray: ...
+    def colorize(self, photo: np.ndarray, strength: float = 1.0, *, hints: Sequence[Hint] = ()) -> np.ndarray: ...
 
     @overload
-    def colorize(self, photo: Image.Image, strength: float = 1.0) -> Image.Image: ...
+    def colorize(self, photo: Image.Image, strength: float = 1.0, *, hints: Sequence[Hint] = ()) -> Image.Image: ...
 
     @overload
-    def colorize(self, photo: str | Path | photos.Photo, strength: float = 1.0) -> photos.Photo: ...
+    def colorize(
+        self,
+        photo: str | Path | photos.Photo,
+        strength: float = 1.0,
+        *,
+        hints: Sequence[Hint] = (),
+    ) -> photos.Photo: ...
 
     @overload
-    def colorize(self, photo: Sequence[Picture], strength: float = 1.0) -> list[ColorPicture]: ...
+    def colorize(
+        self,
+        photo: Sequence[Picture],
+        strength: float = 1.0,
+        *,
+        hints: Sequence[Hint] = (),
+    ) -> list[ColorPicture]: ...
 
-    def colorize(self, photo: Picture | Sequence[Picture], strength: float = 1.0) -> ColorPicture | list[ColorPicture]:
+    def colorize(
+        self,
+        photo: Picture | Sequence[Picture],
+        strength: float = 1.0,
+        *,
+        hints: Sequence[Hint] = (),
+        reference: Picture | None = None,
+    ) -> ColorPicture | list[ColorPicture]:
         """Gives one photo, or a list of photos, the colors that the network predicts.
 
         Args:
             photo: (H, W, 3) or (H, W) uint8 or uint16 sRGB, a picture of Pillow, a file, a
                 `photos.Photo`, or a list of them.
-            strength: factor of the colors, from 0 (gray) to 1 (as predicted).
+            strength: factor of the predicted colors, from 0 (gray) to 1 (as predicted).
+            hints: colors of some places of a single photo, which are kept there and spread over the same things.
+            reference: a photo in color; what looks like something in it gets its colors.
 
         Returns:
             The same kind of thing in color: for an array (H, W, 3) of its dtype; for a picture of Pillow
@@ -216,10 +240,35 @@ class Colorizer:
             ValueError: not such a photo, or `strength` outside 0..1.
             PhotoError: a file cannot be read.
             WeightsError: the network gives something that is no number.
+            HintError: a hint does not lie on the photo or on its frame, or hints are given for a list.
         """
         if isinstance(photo, (list, tuple)):
+            if hints:
+                raise HintError(f"Hints belong to one photo. Received: a list of {len(photo)} photos")
+            if reference is not None:
+                return [self.colorize(one, strength, reference=reference) for one in photo]
             return self.colorize_batch(photo, strength)
+        if hints or reference is not None:
+            _require_strength(strength)
+            rgb, like = inputs.open_any(photo)
+            steering = FileSteering(lambda *_: hints, None if reference is None else self.steer(reference))
+            return like(full_size.merge(rgb, steering.colors(Path(), rgb, self.steer, strength)))
         return self.colorize_batch([photo], strength)[0]
+
+    def steer(self, photo: Picture) -> SteeredPhoto:
+        """Lets the network see a photo once, to color it with any number of hints after another.
+
+        Args:
+            photo: of any kind that `colorize` takes, but no list.
+
+        Raises:
+            ValueError, PhotoError, WeightsError: see `colorize`.
+        """
+        return SteeredPhoto(self.forward, inputs.open_any(photo)[0], self._one_at_a_time)
+
+    def likely_colors(self, photo: Picture, x: float, y: float, count: int = 5) -> list[str]:
+        """The colors that a place of a photo most likely has, see `SteeredPhoto.likely_colors`."""
+        return self.steer(photo).likely_colors(x, y, count)
 
     def colorize_batch(
         self, photos: Iterable[Picture], strength: float = 1.0, batch_size: int = BATCH_SIZE
@@ -237,8 +286,7 @@ class Colorizer:
         Raises:
             ValueError, PhotoError, WeightsError: see `colorize`.
         """
-        if not 0 <= strength <= 1:
-            raise ValueError(f"strength lies between 0 and 1. Received: {strength}")
+        _require_strength(strength)
         if batch_size < 1:
             raise ValueError(f"batch_size is 1 or more. Received: {batch_size}")
         pictures = list(photos)
@@ -256,6 +304,7 @@ class Colorizer:
         strength: float = 1.0,
         overwrite: bool = False,
         quality: int = photos.JPEG_QUALITY,
+        steering: FileSteering | None = None,
     ) -> Iterator[Outcome]:
         """Colorizes files. While the network works on some, threads decode the next and encode the last.
 
@@ -265,12 +314,19 @@ class Colorizer:
             strength: factor of the colors, 0..1.
             overwrite: False leaves existing targets alone and yields `skipped` for them.
             quality: of JPEG, WebP and AVIF, see `photos.write`.
+            steering: hints of the photos, and a reference for all.
 
         Yields:
             An `Outcome` for each pair, in order. A photo that fails does not stop the others.
         """
         yield from batch_files.run(
-            self.predict_ab, pairs, batch_size=batch_size, strength=strength, overwrite=overwrite, quality=quality
+            self.predict_ab,
+            pairs,
+            batch_size=batch_size,
+            strength=strength,
+            overwrite=overwrite,
+            quality=quality,
+            steer=steering and partial(steering.colors, steer=self.steer, strength=strength),
         )
 
 
@@ -327,6 +383,11 @@ def _look_of(method: Method, look: str | None) -> str | None:
         choices = f"has the looks {', '.join(looks)}" if looks else "has one look only"
         raise ValueError(f"{method.title} {choices}. Received: {look}")
     return look or (LOOK if LOOK in looks else None)
+
+
+def _require_strength(strength: float) -> None:
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength lies between 0 and 1. Received: {strength}")
 
 
 def _inside(rgb: np.ndarray) -> np.ndarray:

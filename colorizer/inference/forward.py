@@ -20,6 +20,10 @@ from colorizer import color, images
 from colorizer.config import CLASSES
 from colorizer.errors import WeightsError
 from colorizer.inference.engine import OnnxNetwork
+from colorizer.methods.layers.bins import BINS
+from colorizer.steering import network_hints
+from colorizer.steering.hint import Hint
+from colorizer.steering.prediction import Prediction
 
 if TYPE_CHECKING:
     import keras
@@ -184,6 +188,65 @@ class Forward:
 
         return self._run(colors, pictures, vectors, size, batch_size)
 
+    def prediction(self, picture: np.ndarray) -> Prediction:
+        """Predicts all that is known of one picture's colors, so that it can be steered.
+
+        Args:
+            picture: (H, W, 3) uint8 or uint16 sRGB; only L* is used.
+
+        Returns:
+            A `Prediction`; `probabilities` and `features` as far as the method has them.
+
+        Raises:
+            WeightsError: the network gives something that is no number.
+        """
+        l_norm, vector = self._seen(picture)
+        network, method, probabilities = self.network, self.method, None
+        if isinstance(network, OnnxNetwork):
+            ab_norm_hat, features = predict(network, method, l_norm, vector, self.look), network.features(l_norm)
+            output = network.output(l_norm) if method.predicts_bins else None
+            probabilities = None if output is None else _softmax(output)
+        else:
+            features = method.features(network, l_norm)
+            if method.predicts_bins:
+                ab_norm_hat, probabilities = method.predict_bins(network, l_norm, vector, self.look)
+            else:
+                ab_norm_hat = predict(network, method, l_norm, vector, self.look)
+        return Prediction(
+            (_require_numbers(ab_norm_hat) * evidence(l_norm))[0],
+            None if probabilities is None else probabilities[0],
+            None if probabilities is None else BINS,
+            None if features is None else features[0],
+        )
+
+    @property
+    def takes_hints(self) -> bool:
+        """Whether `hinted` can be asked."""
+        return self.method.takes_hints and not isinstance(self.network, OnnxNetwork)
+
+    def hinted(self, picture: np.ndarray, hints: Sequence[Hint]) -> np.ndarray:
+        """Predicts the colors of one picture of which some are known, for a method that `takes_hints`.
+
+        Args:
+            picture: (H, W, 3) uint8 or uint16 sRGB; only L* is used.
+            hints: with x and y in pixels of the picture.
+
+        Returns:
+            `ab_norm_hat` (h, w, 2) float32, ab/128.
+
+        Raises:
+            WeightsError: the network gives something that is no number.
+        """
+        l_norm, vector = self._seen(picture)
+        given = network_hints.grid(hints, picture.shape[:2], l_norm.shape[1:3])[np.newaxis]
+        colors = self.method.predict_hinted(self.network, l_norm, vector, given, self.look)
+        return (_require_numbers(colors) * evidence(l_norm))[0]
+
+    def _seen(self, picture):
+        """The network's inputs for one picture."""
+        rgb_u8 = squares([picture], self.image_size)
+        return luminance(rgb_u8, self.image_size), self._class_vectors(rgb_u8, 1)
+
     def _run(self, colors: Callable, pictures, vectors, size, batch_size) -> np.ndarray:
         """Everything before and after the network."""
         count = len(pictures)
@@ -200,6 +263,11 @@ class Forward:
         if self.classifier is None:
             return np.zeros((len(rgb_u8), CLASSES), np.float32)
         return self.classifier.vectors(rgb_u8, batch_size=batch_size)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def _require_numbers(predictions) -> np.ndarray:

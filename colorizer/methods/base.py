@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # declarations can be read, and --help answered, without load
     from colorizer.config import TrainConfig
 
 
+FEATURE_STRIDE = 16  # pixels of the input to one vector of `Method.features`
+
+
 def radius_of(height: int, width: int, windows: int) -> int:
     """The radius of the guided filter for a picture of this size: its shorter side over `windows`."""
     return max(1, min(height, width) // windows)
@@ -54,6 +57,8 @@ class Method:
             `((l_norm, vector), (ab_norm, label))` if the run has labels.
         uses_encoder: whether a pretrained classifier is part of the network. A run then records the
             classifier's architecture, so that weights load without the classifier.
+        takes_hints: whether the network can be given colors of some places, see `predict_hinted`.
+        predicts_bins: whether the output is logits over the colors of `layers.color_bins`.
         looks: names of the ways to decode the network's output, the default one first; empty if there is one way.
         smoothing: how colors that `coarse_ab_of` gives become `ab_of`'s: the picture's side over the guided filter's
             radius, and its epsilon; None where `ab_of` is computed in another way.
@@ -70,6 +75,8 @@ class Method:
     uses_vector: bool = False
     uses_labels: bool = False
     uses_encoder: bool = False
+    takes_hints: bool = False
+    predicts_bins: bool = False
     looks: tuple[str, ...] = ()
     smoothing: tuple[int, float] | None = None
     predicts_luminance: bool = False
@@ -164,6 +171,59 @@ class Method:
         if look is None:
             return self.predict_ab(network, l_norm, vector)
         return self._decoded(network, l_norm, vector, look)
+
+    def predict_bins(
+        self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray, look: str | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Predicts colors and how likely each color of `layers.color_bins` is, for a method that `predicts_bins`.
+
+        Returns:
+            What `predict_look` returns, and probabilities (B, h, w, 313) float32 on the output's grid.
+        """
+        from keras import ops
+
+        output = network.predict_on_batch([l_norm, vector])
+        ab = self.ab_of(output, ops.convert_to_tensor(l_norm), look)
+        return ops.convert_to_numpy(ab), ops.convert_to_numpy(ops.softmax(output, axis=-1))
+
+    def predict_hinted(
+        self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray, given: np.ndarray, look: str | None
+    ) -> np.ndarray:
+        """Predicts colors where some are known, for a method that `takes_hints`.
+
+        Args:
+            network: from `build`, trained.
+            l_norm: (B, S, S, 1) float32, -1..1.
+            vector: (B, 1000) float32.
+            given: (B, S/4, S/4, 3) float32: ab/128 and 1 where the color is known, else zeros.
+            look: one of `looks`, or None.
+
+        Returns:
+            `ab_norm_hat` (B, S, S, 2) float32, ab/128.
+        """
+        raise NotImplementedError(f"{type(self).__name__} takes no hints")
+
+    def features(self, network: keras.Model, l_norm: np.ndarray) -> np.ndarray | None:
+        """What a network's encoder sees in each place.
+
+        Args:
+            network: from `build`, trained.
+            l_norm: (B, S, S, 1) float32, -1..1.
+
+        Returns:
+            (B, h, w, C) float32, every vector of length 1, h = S/16 where the encoder has that scale; None without an
+            encoder.
+        """
+        import numpy as np
+
+        encoder = self.encoder_of(network)
+        if encoder is None:
+            return None
+        seen = l_norm if encoder.input_shape[-1] == 1 else np.repeat(127.5 * l_norm + 127.5, 3, axis=-1)
+        maps = encoder.predict_on_batch(seen)
+        maps = maps if isinstance(maps, list) else [maps]
+        chosen = min(maps, key=lambda one: abs(one.shape[1] * FEATURE_STRIDE - l_norm.shape[1]))
+        return chosen / np.maximum(np.linalg.norm(chosen, axis=-1, keepdims=True), 1e-6)
 
     def _decoded(self, network, l_norm, vector, look) -> np.ndarray:
         from keras import ops

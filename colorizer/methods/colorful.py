@@ -124,6 +124,7 @@ class Colorful(Method):
 
     title = "Colorful Image Colorization"
     reference = "Zhang, Isola, Efros, Colorful Image Colorization, ECCV 2016"
+    predicts_bins = True
     multiply_adds = 41.8
     defaults = {
         "classifier": Default("none", "Zhang 2016: the network sees the luminance alone"),

@@ -173,6 +173,7 @@ class TransferUNet(Method):
     options = frozenset({"schedule", "weight_decay", "encoder_rate", "frozen_epochs"})
     losses = ("distribution",)
     uses_encoder = True
+    predicts_bins = True
     multiply_adds = 3.4  # with MobileNetEdgeTPU as its encoder
     looks = ("accurate", "vivid")
     # From results/experiments/looks.jsonl for both looks. The second is the variance of `l_norm` below which a window

@@ -24,6 +24,7 @@ Encoder: Oquab et al., DINOv2, TMLR 2024. Distribution: Zhang, Isola, Efros, ECC
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
 from colorizer import color
@@ -56,6 +57,8 @@ class ViTDecoder(Method):
     uses_encoder = True
     looks = ("accurate", "vivid")
     smoothing = (16, 0.003)  # as `transfer_unet`
+    predicts_bins = True
+    takes_hints = True
     multiply_adds = 9.6  # with DINOv2-small as its encoder, whose part is 6.1
 
     def build(
@@ -106,6 +109,13 @@ class ViTDecoder(Method):
         temperature, added = LOOKS[look or self.looks[0]]
         mean = color_bins.annealed_mean(output, temperature)
         return gain(output, mean, added) * mean / color.AB_SCALE
+
+    def predict_hinted(self, network, l_norm, vector, given, look):
+        """Predicts colors where some are known; see `Method.predict_hinted`."""
+        scale = np.array([1 / hints.RANGE, 1 / hints.RANGE, 1], np.float32)
+        l_norm = ops.convert_to_tensor(l_norm)
+        output = hinted(network, l_norm, ops.convert_to_tensor(given * scale))
+        return ops.convert_to_numpy(self.ab_of(output, l_norm, look))
 
     def encoder_of(self, network: keras.Model) -> keras.Model:
         """The encoder inside the network; see `Method.encoder_of`."""

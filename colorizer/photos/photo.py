@@ -32,6 +32,7 @@ __all__ = [
     "is_photo_name",
     "probe",
     "read",
+    "shown_size",
     "to_uint8",
     "write",
 ]
@@ -127,6 +128,26 @@ def probe(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
         PhotoError: as `read`, of what the first bytes show.
     """
     return _guarded(path, max_pixels, lambda image, _: (image.width * image.height, reader.need(image)))
+
+
+def shown_size(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int] | None:
+    """Height and width of a photograph as it is shown, from its first bytes; None for a TIFF, which may lie.
+
+    Args:
+        path: see `read`.
+        max_pixels: see `read`.
+
+    Raises:
+        PhotoError: as `read`, of what the first bytes show.
+    """
+
+    def size(image, _):
+        if image.format == "TIFF":  # some versions of Pillow have turned it already
+            return None
+        lying = metadata.orientation(image) in (5, 6, 7, 8)
+        return image.size if lying else image.size[::-1]
+
+    return _guarded(path, max_pixels, size)
 
 
 def _guarded(path, max_pixels, use):

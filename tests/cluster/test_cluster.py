@@ -85,6 +85,36 @@ def test_a_bucket_is_a_folder(tmp_path, run):  # noqa: F811
     assert [outcome.skipped for outcome in colorize.chunk(pairs, options)] == [True, False, True]
 
 
+def test_sidecars_steer_their_photos_in_folders_and_buckets(tmp_path, run):  # noqa: F811
+    import fsspec
+
+    from colorizer import Hint, color
+    from colorizer.cluster import colorize
+    from colorizer.steering import sidecar
+
+    hint = Hint(30, 20, "#3050a0")
+    bucket = fsspec.filesystem("memory")
+    content = next(album(tmp_path / "one", 1).rglob("*.png")).read_bytes()
+    (tmp_path / "in").mkdir()
+    for place, write in (("memory://hinted", bucket.pipe_file), (str(tmp_path / "in"), _write)):
+        for name, text in (("a.png", sidecar.text_of([hint], 48, 64)), ("b.png", None), ("c.png", "{")):
+            path = f"{place.removeprefix('memory:/')}/{name}"
+            write(path, content)
+            if text:
+                write(f"{path}{sidecar.ENDING}", text.encode())
+    for place in ("memory://hinted", str(tmp_path / "in")):
+        pairs = colorize.list_album(place, str(tmp_path / f"out-{place[:6] == 'memory'}")).pairs
+        assert len(pairs) == 3
+        outcomes = colorize.chunk(pairs, colorize.Options(str(run), hints=True))
+        assert [bool(outcome.error) for outcome in outcomes] == [False, False, True] and "JSON" in outcomes[2].error
+        ab = [color.rgb_to_lab(photos.read(outcome.target).rgb)[20, 30, 1:] for outcome in outcomes[:2]]
+        assert np.linalg.norm(ab[0] - hint.ab) < 6 < np.linalg.norm(ab[1] - hint.ab)
+
+
+def _write(path, content):
+    Path(path).write_bytes(content)
+
+
 def test_links_to_themselves_and_names_that_are_no_text_fail_alone_or_not_at_all(tmp_path, run):  # noqa: F811
     from colorizer.cluster import colorize
     from colorizer.cluster.report import NAME, Report
@@ -218,6 +248,9 @@ def test_dry_run_starts_no_ray_and_writes_nothing(tmp_path, run, no_ray, capsys)
         (["IN", "-o", "OUT", "--chunk", "0"], "--chunk is at least 1. Received: 0"),
         (["IN", "-o", "OUT", "--strength", "2"], "--strength lies between 0 and 1. Received: 2.0"),
         (["IN", "-o", "OUT", "--weights", "absent"], "Received: absent"),
+        (["IN", "-o", "OUT", "--hint", "1,1,#000000"], "--hint is for one photo. For a folder"),
+        (["IN", "-o", "OUT", "--hints", "a.json"], "--hints FILE is for one photo. For a folder"),
+        (["IN", "-o", "OUT", "--samples", "2"], "--samples"),
         (["IN", "-o", "OUT", "--classifier", "absent.keras"], "Received: absent.keras"),
         (["OUT", "-o", "IN"], "no photos"),
         (["IN", "-o", "IN"], "OUT is another folder than IN"),

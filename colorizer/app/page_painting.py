@@ -1,0 +1,148 @@
+"""The part of the page where colors are set by clicks."""
+
+# No postponed annotations here: Gradio reads those of the functions below.
+from pathlib import Path
+
+import gradio as gr
+
+from colorizer.app.painting import MOST_HINTS, SWATCH, Painting
+from colorizer.errors import ColorizerError
+from colorizer.steering.hint import Hint
+
+HELP = "Click on the photograph, then on one of its likely colors, or choose any color and press *Set this color*."
+NOTHING = {"source": "", "hints": [], "undone": [], "place": None, "colors": []}
+
+
+def hints_of(entries: list) -> list[Hint]:
+    """The hints of a visitor's state: entries (x, y, color)."""
+    return [Hint(*entry) for entry in entries]
+
+
+def build(painting: Painting, current: gr.State, method: gr.Radio, strength: gr.Slider) -> None:
+    """Adds the part to a page that is being built.
+
+    Args:
+        painting: works on the clicks.
+        current: path of the photograph that is looked at; "" for none.
+        method: chooses the network.
+        strength: of the network's colors.
+    """
+    with gr.Accordion("Set colors by clicking", open=False, elem_id="painting"):
+        gr.Markdown(HELP)
+        state = gr.State(NOTHING)
+        start = gr.Button("Begin with the photograph shown above", elem_id="begin")
+        picture = gr.Image(
+            label="Click where a color is wrong", type="filepath", interactive=False, buttons=[], elem_id="painted"
+        )
+        with gr.Row():
+            offered = gr.Image(
+                label="Likely colors of that place",
+                type="filepath",
+                interactive=False,
+                buttons=[],
+                height=110,
+                elem_id="offered",
+            )
+            any_color = gr.ColorPicker(label="Any color", value="#7a1f1f", elem_id="any-color")
+            set_color = gr.Button("Set this color", elem_id="set-color")
+        with gr.Row():
+            undo = gr.Button("Undo", elem_id="undo")
+            redo = gr.Button("Redo", elem_id="redo")
+            save = gr.DownloadButton("Save the hints", elem_id="save-hints", interactive=False)
+            full = gr.Button("Make the full size", elem_id="make-full")
+            download = gr.DownloadButton("Download it", elem_id="painted-download", interactive=False)
+        line = gr.Textbox(label="Colors set", show_label=False, lines=1, elem_id="painting-line")
+
+    def shown(kept, label, strength, text=""):
+        """The picture of a state, the files that are made anew, and a line."""
+        source = kept["source"]
+        nothing = (gr.DownloadButton(interactive=False),) * 2
+        if not source:
+            return kept, None, *nothing, "First choose a photograph above."
+        try:
+            path = painting.picture(source, label, hints_of(kept["hints"]), strength)
+            hints = painting.sidecar(source, label, hints_of(kept["hints"])) if kept["hints"] else None
+        except ColorizerError as error:
+            return kept, gr.skip(), *nothing, str(error)
+        count = len(kept["hints"])
+        text = text or f"{count} {'color' if count == 1 else 'colors'} set"
+        saved = gr.DownloadButton(value=hints and str(hints), interactive=bool(hints))
+        return kept, str(path), saved, nothing[1], text
+
+    def begin(source, label, strength):
+        """Opens the photograph that is looked at."""
+        return *shown(NOTHING | {"source": source}, label, strength), None
+
+    def click(kept, label, picked: gr.SelectData):
+        """The likely colors of the place that was clicked."""
+        if not kept["source"]:
+            return kept, None, "First choose a photograph above."
+        x, y = picked.index
+        try:
+            colors = painting.likely_colors(kept["source"], label, x, y)
+        except ColorizerError as error:
+            return kept, None, str(error)
+        text = f"Place {x}, {y}: choose its color"
+        return kept | {"place": [x, y], "colors": colors}, str(painting.swatches(colors)), text
+
+    def add(kept, asked, label, strength):
+        """One more hint at the place that was clicked last."""
+        if not kept["place"]:
+            return shown(kept, label, strength, "First click on the photograph.")
+        if len(kept["hints"]) >= MOST_HINTS:
+            return shown(kept, label, strength, f"At most {MOST_HINTS} colors.")
+        entry = [*kept["place"], _hexadecimal(asked)]
+        others = [one for one in kept["hints"] if one[:2] != entry[:2]]
+        return shown(kept | {"hints": [*others, entry], "undone": []}, label, strength)
+
+    def choose(kept, label, strength, picked: gr.SelectData):
+        """The likely color that was clicked."""
+        index = int(picked.index[0] // SWATCH)
+        if not 0 <= index < len(kept["colors"]):
+            return shown(kept, label, strength)
+        return add(kept, kept["colors"][index], label, strength)
+
+    def back(kept, label, strength):
+        """Takes the last hint away."""
+        if kept["hints"]:
+            *hints, last = kept["hints"]
+            kept = kept | {"hints": hints, "undone": [*kept["undone"], last]}
+        return shown(kept, label, strength)
+
+    def again(kept, label, strength):
+        """Sets the hint again that was taken away last."""
+        if kept["undone"]:
+            *undone, last = kept["undone"]
+            kept = kept | {"hints": [*kept["hints"], last], "undone": undone}
+        return shown(kept, label, strength)
+
+    def make(kept, label, strength):
+        """The photograph at its own size."""
+        if not kept["source"]:
+            return gr.DownloadButton(interactive=False), "First choose a photograph above."
+        try:
+            path = painting.full_size(kept["source"], label, hints_of(kept["hints"]), strength)
+        except ColorizerError as error:
+            return gr.DownloadButton(interactive=False), str(error)
+        return gr.DownloadButton(value=str(path), interactive=True), f"{Path(path).name} is ready"
+
+    look = [method, strength]
+    outputs = [state, picture, save, download, line]
+    private = {"api_visibility": "private"}
+    start.click(begin, [current, *look], [*outputs, offered], api_name="begin_painting", **private)
+    picture.select(click, [state, method], [state, offered, line], api_name="click_painting", **private)
+    offered.select(choose, [state, *look], outputs, api_name="choose_color", **private)
+    set_color.click(add, [state, any_color, *look], outputs, api_name="set_color", **private)
+    undo.click(back, [state, *look], outputs, api_name="undo_color", **private)
+    redo.click(again, [state, *look], outputs, api_name="redo_color", **private)
+    full.click(make, [state, *look], [download, line], api_name="full_painting", **private)
+    for part, happens in ((method, method.input), (strength, strength.release)):
+        happens(shown, [state, *look], outputs, api_name=f"repaint_{part.elem_id}", **private)
+
+
+def _hexadecimal(asked: str) -> str:
+    """What a color picker gives, "#rrggbb" or "rgba(r, g, b, a)", as "#rrggbb"."""
+    if not asked.startswith("rgb"):
+        return asked
+    numbers = asked.partition("(")[2].rstrip(")").split(",")[:3]
+    return "#" + bytes(min(255, max(0, round(float(number)))) for number in numbers).hex()

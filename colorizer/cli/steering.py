@@ -1,0 +1,256 @@
+"""The flags with which colors are asked for: hints, a reference, several versions."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colorizer.errors import HintError, PhotoError, UsageError
+
+if TYPE_CHECKING:
+    from colorizer.inference.colorizer import Colorizer
+    from colorizer.inference.steered_photo import FileSteering
+    from colorizer.methods import Method
+    from colorizer.steering.hint import Hint
+    from colorizer.steering.sidecar import Sidecar
+
+BESIDE = "beside"
+MOST_SAMPLES = 20
+STRIP_HEIGHT = 360  # pixels of the versions side by side
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags to those of `colorize.add_options`."""
+    add = parser.add_argument_group("colors that you ask for (docs/steer.md)").add_argument
+    add(
+        "--hint",
+        action="append",
+        default=[],
+        metavar="X,Y,#RRGGBB",
+        help="the color of the place X,Y, in pixels of the photo as it is shown; once for each place",
+    )
+    add(
+        "--hints",
+        metavar="FILE|beside",
+        help="hints from a file; beside: for each photo.jpg those of photo.jpg.hints.json, if there is one",
+    )
+    add("--save-hints", metavar="FILE", help="write all hints of one photo, to have the same result again")
+    add("--reference", metavar="PHOTO", help="a photo in color, for what looks the same in it")
+    add("--samples", type=int, default=0, metavar="N", help="N versions of one photo: OUT-1, OUT-2, ... and a strip")
+
+
+def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) -> None:
+    """Exits with 2 where these flags do not go together or a hint is none."""
+    if flags.samples and not 2 <= flags.samples <= MOST_SAMPLES:
+        parser.error(f"--samples lies between 2 and {MOST_SAMPLES}. Received: {flags.samples}")
+    if flags.samples and (flags.save_hints or flags.reference or flags.dry_run):
+        parser.error("--samples goes with --hint and --hints alone; each version gets a file of its hints")
+    for typed in flags.hint:
+        from colorizer.steering import hint
+
+        try:
+            hint.parse(typed)
+        except HintError as error:
+            parser.error(f"--hint: {error}")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The colors that the flags ask for.
+
+    Attributes:
+        typed: hints of `--hint`.
+        sidecar: of `--hints FILE`.
+        beside: whether each photo's own sidecar is read.
+        reference: of `--reference`.
+        save: of `--save-hints`.
+    """
+
+    typed: list[Hint] = field(default_factory=list)
+    sidecar: Sidecar | None = None
+    beside: bool = False
+    reference: Path | None = None
+    save: Path | None = None
+
+    def hints_of(self, source: Path, height: int, width: int) -> list[Hint]:
+        """The hints of one photo.
+
+        Args:
+            source: its file.
+            height, width: of the photo as it is shown.
+
+        Raises:
+            HintError: its sidecar cannot be used.
+        """
+        from colorizer.steering import sidecar
+
+        given = self.sidecar
+        if self.beside and (path := sidecar.beside(source)).exists():
+            given = sidecar.read(path)
+        return [*(given.on(height, width) if given else []), *self.typed]
+
+    def for_files(self, network: Colorizer) -> FileSteering | None:
+        """What `Colorizer.colorize_files` takes; None where nothing is asked for.
+
+        Raises:
+            HintError, PhotoError: the reference cannot be used.
+        """
+        if self == Asked():
+            return None
+        from colorizer.inference.steered_photo import FileSteering
+
+        reference = network.steer(self.reference) if self.reference else None
+        return FileSteering(self.hints_of, reference, self._write if self.save else None)
+
+    def _write(self, source: Path, hints: Sequence[Hint], height: int, width: int) -> None:
+        from colorizer.steering import sidecar
+
+        sidecar.write(self.save, hints, height, width)
+
+
+def check_method(flags: argparse.Namespace, method: Method) -> None:
+    """Refuses what the method of the weights cannot do.
+
+    Args:
+        flags: of `add_options`; those of other commands may lack.
+        method: from `methods.declared`.
+
+    Raises:
+        UsageError: it has no encoder for a reference, or no distribution for several versions.
+    """
+    if getattr(flags, "reference", None) and not method.uses_encoder:
+        raise UsageError(f"--reference needs weights with an encoder. Received: those of {method.title}")
+    if getattr(flags, "samples", 0) and not method.predicts_bins:
+        raise UsageError(f"--samples needs weights that predict a distribution. Received: those of {method.title}")
+
+
+def check_files(flags: argparse.Namespace, sources: Sequence[Path]) -> Asked:
+    """Reads what the flags name, without loading a backend.
+
+    Args:
+        flags: with the fields of `add_options`.
+        sources: the photos.
+
+    Raises:
+        UsageError: flags for one photo and several photos.
+        HintError: a file of hints cannot be used, or a hint lies outside of the photo.
+        PhotoError: the reference cannot be read.
+    """
+    from colorizer import photos
+    from colorizer.steering import hint, sidecar
+
+    file = flags.hints if flags.hints != BESIDE else None
+    for name, value in _for_one(flags, file).items():
+        if value and len(sources) != 1:
+            raise UsageError(f"{name} is for one photo. Received: {len(sources)}. For several take --hints {BESIDE}.")
+    if flags.reference:
+        _check_reference(flags.reference)
+    typed = [hint.parse(one) for one in flags.hint]
+    asked = Asked(
+        typed,
+        sidecar.read(file) if file else None,
+        flags.hints == BESIDE,
+        Path(flags.reference) if flags.reference else None,
+        Path(flags.save_hints) if flags.save_hints else None,
+    )
+    if typed or asked.sidecar:
+        try:
+            size = photos.shown_size(sources[0])
+        except PhotoError:  # a photo that cannot be read fails later, as all do
+            size = None
+        if size:
+            hint.require_inside(asked.hints_of(sources[0], *size), *size)
+    return asked
+
+
+def refuse_films(flags: argparse.Namespace) -> None:
+    """Refuses hints and a reference for films.
+
+    Raises:
+        UsageError: something is asked for.
+    """
+    if flags.hint or flags.hints or flags.reference or flags.save_hints or flags.samples:
+        raise UsageError("--hint, --hints, --save-hints, --reference and --samples are for photos. Received: a film.")
+
+
+def check_for_many(flags: argparse.Namespace) -> None:
+    """Refuses what is for one photo.
+
+    Raises:
+        UsageError: such a flag is there.
+    """
+    file = flags.hints if flags.hints != BESIDE else None
+    for name in [name for name, value in _for_one(flags, file).items() if value]:
+        raise UsageError(f"{name} is for one photo. For a folder or a bucket take --hints {BESIDE}.")
+    if flags.reference:
+        _check_reference(flags.reference)
+
+
+def _for_one(flags: argparse.Namespace, file: str | None) -> dict[str, object]:
+    """The flags that are for one photo, and their values."""
+    return {"--hint": flags.hint, "--hints FILE": file, "--save-hints": flags.save_hints, "--samples": flags.samples}
+
+
+def _check_reference(path: str) -> None:
+    from colorizer import photos
+
+    try:
+        photos.probe(path)
+    except PhotoError as error:
+        raise UsageError(f"--reference: {error}") from error
+
+
+def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: Asked, prog: str) -> int:
+    """Writes several versions of one photo, their hints, and all of them side by side; returns the exit status.
+
+    Raises:
+        HintError: the photo has one version only, or a hint lies outside of it.
+        PhotoError: it cannot be read, or a version cannot be written.
+    """
+    from colorizer import photos
+    from colorizer.cli import colorize
+    from colorizer.steering import sidecar
+
+    names = [target.with_stem(f"{target.stem}-{number}") for number in range(1, flags.samples + 1)]
+    strip = target.with_name(f"{target.stem}-strip.jpg")
+    existing = [path for path in (*names, strip) if path.exists()]
+    if existing and not flags.overwrite:
+        raise UsageError(f"{existing[0]} exists already. Choose another -o, or replace it with --overwrite.")
+    photos.probe(source)
+    network = colorize.load(flags.weights, flags.classifier, flags.look, flags.engine)
+    photo = photos.read(source)
+    size = photo.rgb.shape[:2]
+    steered, own = network.steer(photo.rgb), asked.hints_of(source, *size)
+    small = []
+    versions = steered.samples(flags.samples, own)
+    for name, hints in zip(names, versions, strict=False):
+        rgb = steered.colorized(hints, flags.strength)
+        photos.write(name, photos.with_pixels(photo, rgb), quality=flags.quality)
+        sidecar.write(sidecar.beside(name), hints, *size)
+        small.append(_small(rgb))
+        print(f"{source} -> {name}")
+    if len(versions) < flags.samples:
+        colorize.say_error(prog, f"{source}: only {len(versions)} versions differ")
+    photos.write(strip, _side_by_side(small))
+    print(f"{source} -> {strip}")
+    return 0
+
+
+def _small(rgb):
+    import cv2
+
+    from colorizer import images
+
+    width = max(1, round(rgb.shape[1] * STRIP_HEIGHT / rgb.shape[0]))
+    return cv2.resize(images.to_uint8(rgb), (width, STRIP_HEIGHT), interpolation=cv2.INTER_AREA)
+
+
+def _side_by_side(pictures):
+    """Pictures of one size in a row, with white between them."""
+    import numpy as np
+
+    gap = np.full((STRIP_HEIGHT, 6, 3), 255, np.uint8)
+    return np.hstack([part for picture in pictures for part in (picture, gap)][:-1])

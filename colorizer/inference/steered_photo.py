@@ -1,0 +1,191 @@
+"""A photo that the network has seen once, and that can then be colored again and again with other hints."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from colorizer import color, images
+from colorizer.errors import HintError
+from colorizer.inference import borders, full_size
+from colorizer.steering import hint as hint_checks
+from colorizer.steering import likely, samples
+from colorizer.steering.hint import Hint
+from colorizer.steering.reference import hints as matched
+from colorizer.steering.reference import places
+from colorizer.steering.spreading import Canvas
+
+if TYPE_CHECKING:
+    from colorizer.inference.forward import Forward
+
+
+class SteeredPhoto:
+    """A photo, what the network says about it, and its colors with hints.
+
+    Args:
+        forward: the network.
+        rgb: (H, W, 3) uint8 or uint16 sRGB.
+        turn: held while the network works.
+
+    Raises:
+        ValueError: not such a photo.
+        WeightsError: the network gives something that is no number.
+    """
+
+    def __init__(self, forward: Forward, rgb: np.ndarray, turn: threading.Lock):
+        self.rgb, self._forward, self._turn = images.require_photo(rgb), forward, turn
+        self.rows, self.columns = borders.find(rgb)
+        self._inside = np.ascontiguousarray(rgb[self.rows, self.columns])
+        with turn:
+            self.prediction = forward.prediction(self._inside)
+        self.canvas = Canvas(self._inside, self.prediction)
+
+    def colorized(self, hints: Sequence[Hint] = (), strength: float = 1.0) -> np.ndarray:
+        """The photo in color: (H, W, 3) of its dtype; L* is its own.
+
+        Args:
+            hints: see `ab_norm`.
+            strength: see `ab_norm`.
+
+        Raises:
+            HintError: a hint does not lie on the photo.
+        """
+        return full_size.merge(self.rgb, self.ab_norm(hints, strength))
+
+    def ab_norm(self, hints: Sequence[Hint] = (), strength: float = 1.0) -> np.ndarray:
+        """The colors with hints.
+
+        Args:
+            hints: with x and y in pixels of the photo.
+            strength: factor of the predicted colors; hints are as asked.
+
+        Returns:
+            (h, w, 2) float32, ab/128, of the part inside the frame; finer than the network's where there are hints.
+
+        Raises:
+            HintError: a hint does not lie on the photo, or on its frame, which stays without color.
+        """
+        inner = self.inner(hints)
+        if not inner:
+            return self.prediction.ab_norm_hat * np.float32(strength)
+        ab = None
+        if self._forward.takes_hints:
+            with self._turn:
+                hinted = self._forward.hinted(self._inside, inner)
+            ab = self.canvas.enlarged(hinted) * np.float32(color.AB_SCALE)
+        return self.canvas.ab_norm(inner, ab, strength)
+
+    def likely_colors(self, x: float, y: float, count: int = 5) -> list[str]:
+        """The colors that a place most likely has, the likeliest first.
+
+        Args:
+            x: pixels from the photo's left.
+            y: pixels from its top.
+            count: how many at most; they differ visibly.
+
+        Returns:
+            "#rrggbb" of each, at the place's own luminance.
+
+        Raises:
+            HintError: the place does not lie on the photo.
+        """
+        (place,) = self.inner([Hint(x, y, "#000")])
+        return likely.colors(self.canvas, self.prediction, *self.canvas.place(place), count)
+
+    def samples(self, count: int, hints: Sequence[Hint] = (), seed: int = 0) -> list[list[Hint]]:
+        """Hints of several plausible versions of the whole photo, the first in the predicted colors.
+
+        Args:
+            count: how many at most.
+            hints: that are part of every version.
+            seed: of the draws; the same one gives the same versions.
+
+        Raises:
+            HintError: the network predicts no distribution, or nothing has more than one likely color.
+        """
+        drawn = samples.versions(self.canvas, self.prediction, count, seed)
+        return [[*without_near(self._outer(version), hints, self), *hints] for version in drawn]
+
+    def hints_from(self, reference: SteeredPhoto) -> list[Hint]:
+        """The hints that a photo in color gives: see `steering.reference`.
+
+        Raises:
+            HintError: the network has no encoder, or the reference no colors.
+        """
+        here, there = (places(photo._inside, photo.prediction) for photo in (self, reference))
+        return self._outer(matched(here, there, self._inside.shape[:2]))
+
+    def _outer(self, hints: Sequence[Hint]) -> list[Hint]:
+        """Hints of the part inside the frame, counted from the photo's corner."""
+        return [replace(hint, x=hint.x + self.columns.start, y=hint.y + self.rows.start) for hint in hints]
+
+    def inner(self, hints: Sequence[Hint]) -> list[Hint]:
+        """The hints counted from the corner of the part inside the frame.
+
+        Raises:
+            HintError: a hint does not lie on the photo, or on its frame.
+        """
+        inner = []
+        for hint in hint_checks.require_inside(hints, *self.rgb.shape[:2]):
+            x, y = hint.x - self.columns.start, hint.y - self.rows.start
+            if not (0 <= x < self._inside.shape[1] and 0 <= y < self._inside.shape[0]):
+                raise HintError(
+                    "The frame around the photo gets no color. "
+                    f"Received: a hint at {hint.x:g},{hint.y:g}; the photo itself begins at "
+                    f"{self.columns.start},{self.rows.start} and ends at {self.columns.stop},{self.rows.stop}"
+                )
+            inner.append(replace(hint, x=x, y=y))
+        return inner
+
+
+class FileSteering(NamedTuple):
+    """How files are steered, one after the other.
+
+    Attributes:
+        hints_of: source, height and width of a photo -> its hints.
+        reference: a photo in color, or None.
+        save: is given source, hints, height and width of each photo; None for nothing.
+    """
+
+    hints_of: Callable[[Path, int, int], Sequence[Hint]]
+    reference: SteeredPhoto | None = None
+    save: Callable[[Path, Sequence[Hint], int, int], None] | None = None
+
+    def colors(self, source: Path, rgb: np.ndarray, steer: Callable[[np.ndarray], SteeredPhoto], strength: float):
+        """The colors of one photo.
+
+        Args:
+            source: its file.
+            rgb: its pixels.
+            steer: `Colorizer.steer`.
+            strength: see `SteeredPhoto.ab_norm`.
+
+        Returns:
+            (h, w, 2) float32, ab/128, of the part inside the frame; None where it has no hints.
+
+        Raises:
+            HintError: its hints cannot be used.
+        """
+        hints = list(self.hints_of(source, *rgb.shape[:2]))
+        photo = steer(rgb) if hints or self.reference else None
+        if self.reference:
+            # What a person asks for comes last and counts alone where both speak.
+            hints = without_near(photo.hints_from(self.reference), hints, photo) + hints
+        if self.save:
+            self.save(source, hints, *rgb.shape[:2])
+        return photo.ab_norm(hints, strength) if photo else None
+
+
+def without_near(given: Sequence[Hint], asked: Sequence[Hint], photo: SteeredPhoto) -> list[Hint]:
+    """The hints of a reference that lie on nothing that a person's hints cover."""
+    if not asked or not given:
+        return list(given)
+    covered = photo.canvas.weights(photo.inner(asked)).max(axis=0) > 1
+    return [
+        hint for hint, inner in zip(given, photo.inner(given), strict=True) if not covered[photo.canvas.place(inner)]
+    ]

@@ -1,0 +1,178 @@
+"""What hints and a reference do, measured on photographs, and the pictures of docs/steer.md.
+
+    python -m experiments.steering measure FOLDER > results/experiments/steering.jsonl
+    python -m experiments.steering pictures docs
+
+`measure` takes the color photographs of a folder. Hints: places and colors drawn by lot, each alone on its photograph.
+A reference of the same series: two cuts of a photograph that overlap, one of them darkened by a gamma of 1.25; the
+other is colored. A foreign reference: every pair of different photographs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from skimage import data
+from skimage.color import deltaE_ciede2000
+
+from colorizer import Colorizer, Hint, color, photos
+from colorizer.inference.steered_photo import SteeredPhoto
+from colorizer.steering import likely
+
+HINTS = 8  # on each photograph
+CHROMA = (15, 45)  # Lab units, of the colors that are asked for
+DARK = 20.0  # L*: below, the levels of 8 bits are several units of CIEDE2000 apart
+CHANGED = 3.0  # Lab units of ab: a place has changed
+SIDE = 280  # pixels of a picture's height in docs/
+
+
+def _line(measure: str, **numbers) -> None:
+    rounded = {key: round(value, 3) if isinstance(value, float) else value for key, value in numbers.items()}
+    print(json.dumps({"measure": measure} | rounded), flush=True)
+
+
+def _ab(rgb: np.ndarray) -> np.ndarray:
+    return color.rgb_to_lab(rgb)[..., 1:]
+
+
+def hints(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
+    """One line: how well single hints are kept, and how far they reach."""
+    rng = np.random.default_rng(0)
+    kept, dark, areas, lights, spills = [], [], [], [], []
+    for rgb in pictures.values():
+        photo, (height, width) = library.steer(rgb), rgb.shape[:2]
+        automatic = photo.colorized()
+        for _ in range(HINTS):
+            x, y = int(rng.uniform(0.05, 0.95) * width), int(rng.uniform(0.05, 0.95) * height)
+            light = float(color.rgb_to_lab(rgb[y : y + 1, x : x + 1])[0, 0, 0])
+            angle, chroma = rng.uniform(0, 2 * np.pi), rng.uniform(*CHROMA)
+            hint = Hint(x, y, likely.named(np.array([np.cos(angle), np.sin(angle)]) * chroma, light))
+            colored = photo.colorized([hint])
+            lab, own = color.rgb_to_lab(colored), color.rgb_to_lab(rgb)[..., 0]
+            kept.append(float(deltaE_ciede2000([own[y, x], *hint.ab], lab[y, x])))
+            dark.append(light < DARK)
+            lights.append(float(np.percentile(np.abs(lab[..., 0] - color.rgb_to_lab(automatic)[..., 0]), 99)))
+            change = np.linalg.norm(_ab(colored) - _ab(automatic), axis=-1)
+            areas.append(float((change > CHANGED).mean()))
+            l = photo.canvas.l
+            row, column = photo.canvas.place(hint)
+            unlike = np.abs(cv2.resize(l, (width, height)) - l[row, column]) > 30
+            spills.append(float((change[unlike] > CHANGED).mean()) if unlike.any() else 0.0)
+    _line(
+        "hints",
+        hints=len(kept),
+        ciede2000_median=float(np.median(kept)),
+        ciede2000_largest=max(kept),
+        over_5=int(np.sum(np.array(kept) > 5)),
+        over_5_where_l_is_over_20=int(np.sum((np.array(kept) > 5) & ~np.array(dark))),
+        luminance_changed_99th_percentile=float(np.median(lights)),
+        area_changed_median=float(np.median(areas)),
+        area_changed_90th_percentile=float(np.percentile(areas, 90)),
+        changed_where_luminance_differs_by_30=float(np.mean(spills)),
+    )
+
+
+def _cuts(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two overlapping cuts of a photograph; the second is darker."""
+    height, width = rgb.shape[:2]
+    first = np.ascontiguousarray(rgb[: height * 4 // 5, : width * 3 // 4])
+    lab = color.rgb_to_lab(np.ascontiguousarray(rgb[height * 3 // 20 :, width // 4 :]))
+    lab[..., 0] = 100 * (lab[..., 0] / 100) ** 1.25
+    return first, color.lab_to_rgb(lab)
+
+
+def references(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
+    """Two lines: a reference of the same series, and a foreign one."""
+    cuts = {name: _cuts(rgb) for name, rgb in pictures.items()}
+    photo = {name: library.steer(first) for name, (first, _) in cuts.items()}
+    other = {name: library.steer(second) for name, (_, second) in cuts.items()}
+    errors, counts = [], []
+    for name, (first, _) in cuts.items():
+        given = photo[name].hints_from(other[name])
+        counts.append(len(given))
+        errors.append([_error(first, photo[name], one) for one in ((), given)])
+    automatic, referred = np.mean(errors, axis=0)
+    _line(
+        "reference of the same series",
+        pairs=len(cuts),
+        with_hints=sum(map(bool, counts)),
+        hints_median=float(np.median(counts)),
+        ab_error_automatic=float(automatic),
+        ab_error_with_reference=float(referred),
+    )
+    given = [len(photo[a].hints_from(other[b])) for a, b in itertools.permutations(cuts, 2)]
+    _line("foreign reference", pairs=len(given), changed=sum(map(bool, given)), hints_largest=max(given))
+
+
+def _error(rgb: np.ndarray, photo: SteeredPhoto, given) -> float:
+    """Mean distance of ab to the truth."""
+    return float(np.linalg.norm(_ab(rgb) - _ab(photo.colorized(given)), axis=-1).mean())
+
+
+def pictures(library: Colorizer, folder: Path) -> None:
+    """Writes steer-hints.jpg, steer-reference.jpg and steer-samples.jpg from photographs that scikit-image installs."""
+    coffee, astronaut = data.coffee(), data.astronaut()
+    cup, pilot = library.steer(coffee), library.steer(astronaut)
+    cup_hints = [Hint(300, 335, "#1f5fa8"), Hint(110, 235, "#1f5fa8"), Hint(450, 240, "#1f5fa8")]
+    pilot_hints = [Hint(230, 330, "#2a62b8"), Hint(380, 100, "#9a9a9a")]
+    rows = [
+        [_marked(photo.colorized(), given), photo.colorized(given)]
+        for photo, given in ((cup, cup_hints), (pilot, pilot_hints))
+    ]
+    _write(folder / "steer-hints.jpg", [picture for row in rows for picture in row])
+    first, second = _cuts(coffee)
+    cut = library.steer(first)
+    referred = cut.colorized(cut.hints_from(library.steer(second)))
+    _write(
+        folder / "steer-reference.jpg", [color.gray(color.rgb_to_lab(first)[..., 0]), second, cut.colorized(), referred]
+    )
+    _write(folder / "steer-samples.jpg", [cup.colorized(version) for version in cup.samples(4)])
+
+
+def _marked(rgb: np.ndarray, given) -> np.ndarray:
+    """A picture with a ring at each hint, filled with its color."""
+    for hint in given:
+        place, radius = (round(hint.x), round(hint.y)), max(6, rgb.shape[0] // 50)
+        cv2.circle(rgb, place, radius, tuple(bytes.fromhex(hint.color[1:])), -1, cv2.LINE_AA)
+        cv2.circle(rgb, place, radius, (255, 255, 255), 2, cv2.LINE_AA)
+    return rgb
+
+
+def _write(path: Path, row: list[np.ndarray]) -> None:
+    """Pictures side by side."""
+    cells = [
+        cv2.resize(one, (round(one.shape[1] * SIDE / one.shape[0]), SIDE), interpolation=cv2.INTER_AREA) for one in row
+    ]
+    gap = np.full((SIDE, 6, 3), 255, np.uint8)
+    photos.write(path, np.hstack([part for cell in cells for part in (cell, gap)][:-1]), quality=88)
+
+
+def main(argv=None) -> int:
+    """Measures or draws; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.steering", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("measure", "pictures"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--weights", help="default: the shipped ones")
+    parser.add_argument("--limit", type=int, default=24, help="photographs (default: %(default)s)")
+    flags = parser.parse_args(argv)
+    library = Colorizer.load(flags.weights) if flags.weights else Colorizer()
+    if flags.what == "pictures":
+        pictures(library, flags.folder)
+        return 0
+    paths = [path for path in sorted(flags.folder.iterdir()) if photos.is_photo_name(path)][: flags.limit]
+    read = {path.name: photos.read(path).rgb for path in paths}
+    hints(library, read)
+    references(library, read)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""colorize.py with hints, sidecars, a reference and versions: files, refusals, and the same result again."""
+
+import json
+
+import numpy as np
+import pytest
+from test_colorize import colorize, files_below, loaded_modules, picture, run  # noqa: F401  (fixtures among them)
+
+from colorizer import Hint, color, methods, photos, weights
+from colorizer.steering import sidecar
+
+BLUE = "#3050a0"
+
+
+def ab_at(path, x, y):
+    return color.rgb_to_lab(photos.read(path).rgb)[y, x, 1:]
+
+
+def is_blue(path, x, y):
+    return np.linalg.norm(ab_at(path, x, y) - Hint(0, 0, BLUE).ab) < 6
+
+
+def test_a_typed_hint_is_saved_and_its_file_gives_the_same_result(colorize, tmp_path):  # noqa: F811
+    picture(tmp_path / "a.png", 3)
+    assert colorize("a.png", "-o", "b.png", "--hint", f"40,30,{BLUE}", "--save-hints", "h.json")[0] == 0
+    assert is_blue(tmp_path / "b.png", 40, 30)
+    assert colorize("a.png", "-o", "c.png", "--hints", "h.json")[0] == 0
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "c.png").read_bytes()
+    assert json.loads((tmp_path / "h.json").read_text())["hints"] == [{"x": 40.0, "y": 30.0, "color": BLUE}]
+
+
+def test_sidecars_beside_the_photos_steer_a_folder_and_a_broken_one_costs_its_photo(colorize, tmp_path):  # noqa: F811
+    for name in ("steered", "automatic", "broken", "other"):
+        picture(tmp_path / f"in/{name}.png", 3)
+    sidecar.write(sidecar.beside(tmp_path / "in/steered.png"), [Hint(80, 60, BLUE)], 120, 160)
+    sidecar.write(sidecar.beside(tmp_path / "in/other.png"), [Hint(80, 60, BLUE)], 160, 120)
+    sidecar.beside(tmp_path / "in/broken.png").write_text("{")
+    status, out, err = colorize("in", "-o", "out", "--hints", "beside", "--strength", "0.5")
+    assert status == 1 and "2 done, 0 skipped, 2 failed" in out
+    assert "in/broken.png: " in err and "JSON" in err and "another shape" in err and "Traceback" not in err
+    assert is_blue(tmp_path / "out/steered.png", 40, 30) and not is_blue(tmp_path / "out/automatic.png", 40, 30)
+    # The strength is that of the network's colors.
+    for name in ("steered", "automatic"):
+        far = ab_at(tmp_path / f"out/{name}.png", 1, 1)
+        assert np.linalg.norm(far) < 20
+    assert files_below(tmp_path / "out") == ["automatic.png", "steered.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["a.png", "--hint", "300,20,#000000"], "80 x 60 pixels. Received: 300,20"),
+        (["a.png", "--hint", "10,20,red"], "--hint: A hint's color is #rrggbb"),
+        (["a.png", "--hint", "10,20"], "--hint: A hint is X,Y,#RRGGBB"),
+        (["a.png", "--hints", "absent.json"], "absent.json: the hints cannot be read: No such file"),
+        (["a.png", "--hints", "broken.json"], "broken.json: A file of hints is JSON"),
+        (["a.png", "--reference", "absent.png"], "encoder"),
+        (["a.png", "--samples", "3"], "distribution"),
+        (["a.png", "--samples", "99"], "--samples lies between 2 and 20. Received: 99"),
+        (["a.png", "--samples", "3", "--dry-run"], "--samples goes with"),
+        (["film.mp4", "--hint", "1,1,#000000"], "are for photos. Received: a film"),
+        (["a.png", "b.png", "--hint", "1,1,#000000"], "--hint is for one photo. Received: 2"),
+        (["a.png", "b.png", "--hints", "broken.json"], "--hints FILE is for one photo"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_one_line_and_loads_no_backend(colorize, tmp_path, words, reason):  # noqa: F811
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "b.png")
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    status, out, err = colorize(*words, "-o", "out/")
+    assert status == 2 and reason in err.splitlines()[-1] and out == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_hint_outside_loads_no_backend(tmp_path, run):  # noqa: F811
+    words = [picture(tmp_path / "a.png"), "-o", tmp_path / "b.png", "--hint", "80,1,#000000", "--weights", run]
+    assert loaded_modules(*words) == (2, "loaded: []")
+
+
+@pytest.fixture(scope="module")
+def bins_run(tmp_path_factory):
+    """A run of an untrained network with an encoder and a distribution."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("bins")
+    method = methods.get("transfer_unet")
+    network = method.build(64)
+    kernel = network.get_layer("logits").kernel
+    kernel.assign(np.random.default_rng(0).normal(0, 3, kernel.shape))
+    network.save_weights(folder / weights.BEST)
+    record = {"method": "transfer_unet", "image_size": 64, "classifier": "none"}
+    (folder / "config.json").write_text(json.dumps(record))
+    (folder / weights.ENCODER).write_text(method.encoder_of(network).to_json())
+    return folder
+
+
+def test_versions_are_files_with_their_hints_and_a_strip(colorize, tmp_path, bins_run):  # noqa: F811
+    picture(tmp_path / "a.png", 3)
+    words = ("--weights", bins_run, "--samples", "3", "--hint", f"40,30,{BLUE}")
+    status, out, err = colorize("a.png", "-o", "out/b.png", *words, weights_given=False)
+    assert status == 0, err
+    assert files_below(tmp_path / "out") == sorted(
+        ["b-strip.jpg", *(f"b-{n}.png" for n in (1, 2, 3)), *(f"b-{n}.png.hints.json" for n in (1, 2, 3))]
+    )
+    assert all(is_blue(tmp_path / f"out/b-{n}.png", 40, 30) for n in (1, 2, 3))
+    one, two = (photos.read(tmp_path / f"out/b-{n}.png").rgb.astype(int) for n in (1, 2))
+    assert np.abs(one - two).max() > 30
+    again = ("--weights", bins_run, "--hints", "out/b-2.png.hints.json")
+    assert colorize("a.png", "-o", "c.png", *again, weights_given=False)[0] == 0
+    np.testing.assert_array_equal(photos.read(tmp_path / "c.png").rgb, two)
+    status, _, err = colorize("a.png", "-o", "out/b.png", *words, weights_given=False)
+    assert status == 2 and "exists already" in err
+
+
+def test_a_reference_of_the_same_photo_gives_its_colors(colorize, tmp_path, bins_run):  # noqa: F811
+    picture(tmp_path / "a.png", 3)
+    rgb = photos.read(tmp_path / "a.png").rgb
+    photos.write(tmp_path / "gray.png", color.gray(color.rgb_to_lab(rgb)[..., 0]))
+    words = ("--weights", bins_run, "--reference", "a.png", "--save-hints", "h.json")
+    assert colorize("gray.png", "-o", "b.png", *words, weights_given=False)[0] == 0
+    assert len(json.loads((tmp_path / "h.json").read_text())["hints"]) >= 2
+    assert colorize("gray.png", "-o", "alone.png", *words[:2], weights_given=False)[0] == 0
+    truth, with_it, alone = (
+        color.rgb_to_lab(photos.read(tmp_path / f"{name}.png").rgb) for name in ("a", "b", "alone")
+    )
+    assert np.linalg.norm(truth - with_it, axis=-1).mean() < 0.9 * np.linalg.norm(truth - alone, axis=-1).mean()
+    status, _, err = colorize("a.png", "-o", "c.png", *words[:2], "--reference", "gray.png", weights_given=False)
+    assert status == 1 and "photo in color" in err
+    status, _, err = colorize("a.png", "-o", "c.png", *words[:2], "--reference", "none.png", weights_given=False)
+    assert status == 2 and "--reference: none.png: cannot be read: No such file" in err

@@ -1,0 +1,58 @@
+"""Several versions: different, likely, of one color all over a thing, and the same again for the same seed."""
+
+import numpy as np
+import pytest
+
+from colorizer import color
+from colorizer.errors import HintError
+from colorizer.steering import samples
+from colorizer.steering.prediction import Prediction
+from colorizer.steering.spreading import Canvas
+
+BINS = np.array([(a, b) for a in range(-60, 61, 10) for b in range(-60, 61, 10)], np.float32)
+LIKELY = [(40, 30), (-40, 30), (0, -40)]
+
+
+def scene(chances):
+    """A gray wall with a darker thing in it, of three colors with these chances; the wall's color is sure."""
+    l = np.full((120, 160), 70, np.float32) + np.random.default_rng(0).normal(0, 0.5, (120, 160)).astype(np.float32)
+    l[30:90, 40:110] -= 30
+    probabilities = np.zeros((30, 40, len(BINS)), np.float32)
+    probabilities[..., (BINS == (0, 0)).all(axis=1)] = 1
+    probabilities[8:22, 10:28] = 0
+    for ab, chance in zip(LIKELY, chances, strict=True):
+        probabilities[8:22, 10:28, (ab == BINS).all(axis=1)] = chance
+    ab_norm = (probabilities @ BINS / 128).astype(np.float32)
+    prediction = Prediction(ab_norm, probabilities, BINS)
+    return Canvas(color.gray(l), prediction), prediction
+
+
+def test_versions_differ_in_the_doubtful_thing_alone():
+    canvas, prediction = scene((0.4, 0.3, 0.3))
+    versions = samples.versions(canvas, prediction, 3)
+    colors = [canvas.ab_norm(hints) * 128 for hints in versions]
+    inside, outside = (slice(40, 80), slice(50, 100)), (slice(0, 20), slice(None))
+    means = np.array([ab[inside].reshape(-1, 2).mean(axis=0) for ab in colors])
+    apart = np.linalg.norm(means[:, None] - means[None], axis=-1)[np.triu_indices(3, 1)]
+    assert apart.min() > 15
+    for ab in colors:
+        assert ab[inside].std(axis=(0, 1)).max() < 3  # one color all over
+        assert np.abs(ab[outside]).max() < 3
+    np.testing.assert_allclose(means[0], canvas.ab[60, 75], atol=3)  # the first is the prediction
+    assert samples.versions(canvas, prediction, 3) == versions
+
+
+def test_what_is_unlikely_does_not_come_up():
+    canvas, prediction = scene((0.6, 0.35, 0.05))
+    for hints in samples.versions(canvas, prediction, 5):
+        for hint in hints:
+            assert np.linalg.norm(hint.ab - LIKELY[2]) > 20
+
+
+def test_without_doubt_or_a_distribution_there_is_one_version():
+    canvas, prediction = scene((1, 0, 0))
+    sure = prediction._replace(probabilities=np.broadcast_to(prediction.probabilities[:1, :1], (30, 40, len(BINS))))
+    with pytest.raises(HintError, match="one version only"):
+        samples.versions(canvas, sure, 3)
+    with pytest.raises(HintError, match="how likely each color is"):
+        samples.versions(canvas, prediction._replace(probabilities=None), 3)
