@@ -18,6 +18,8 @@ from colorizer.export import runtimes
 from colorizer.inference import forward
 
 if TYPE_CHECKING:
+    import onnx
+
     from colorizer.inference.colorizer import Colorizer
 
 TOLERANCE = 1e-3  # of ab/128: an eighth of a Lab unit, which nobody sees
@@ -103,8 +105,41 @@ def write(colorizer: Colorizer, format: str, path: str | Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the converters' own, about NumPy's and TensorFlow's future
             model.export(str(part), format=name, input_signature=signature, verbose=False)
+        if format == "onnx":
+            import onnx
+
+            graph_file = onnx.load(part)
+            if replace_erfc(graph_file):
+                onnx.save(graph_file, part)
         remove(path)
         os.replace(part, path)
+
+
+def replace_erfc(model: onnx.ModelProto) -> int:
+    """Writes the complementary error function of Keras' exact GELU as 1 - erf, since ONNX has no operator for it.
+
+    Args:
+        model: is changed.
+
+    Returns:
+        How often it occurred.
+    """
+    from onnx import helper, numpy_helper
+
+    nodes, count = [], 0
+    for node in model.graph.node:
+        if node.op_type != "Erfc":
+            nodes.append(node)
+            continue
+        count += 1
+        (result,) = node.output
+        nodes.append(helper.make_node("Erf", list(node.input), [f"{result}/erf"]))
+        nodes.append(helper.make_node("Sub", ["erfc/one", f"{result}/erf"], [result]))
+    if count:
+        model.graph.initializer.append(numpy_helper.from_array(np.float32(1), "erfc/one"))
+        model.graph.ClearField("node")
+        model.graph.node.extend(nodes)
+    return count
 
 
 def remove(path: Path) -> None:

@@ -28,7 +28,7 @@ import numpy as np
 from colorizer import color, environment, methods, weights
 from colorizer.config import CLASSES
 from colorizer.errors import ExportError
-from colorizer.export import graph, runtimes
+from colorizer.export import convert, graph, runtimes
 from colorizer.inference import engine, forward
 
 if TYPE_CHECKING:
@@ -170,6 +170,7 @@ def _converted(network: keras.Model, method: Method, size: tuple[int, int]) -> o
         with environment.quiet():
             keras.Model(l_norm, outputs).export(file, format="onnx", input_signature=signature, verbose=False)
         model = onnx.load(file)
+    convert.replace_erfc(model)
     found = {output.name for output in model.graph.output}
     if found != set(outputs):
         raise ExportError(f"The graph's outputs are the looks {', '.join(outputs)}. Received: {', '.join(found)}")

@@ -118,3 +118,24 @@ def test_the_graph_averages_luminance_as_the_forward_pass_does(side):
     rgb_u8 = forward.squares([draw_picture(i) for i in range(2)], side)
     ours = keras.ops.convert_to_numpy(graph.Average(256, side)(forward.luminance(rgb_u8, 256)))
     np.testing.assert_allclose(ours, forward.luminance(rgb_u8, side), atol=1e-5)
+
+
+def test_an_exact_gelu_runs_in_onnx_runtime(tmp_path):
+    """The Vision Transformer's; ONNX has no erfc."""
+    needs("onnx")
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    given, taken = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [5]) for name in ("x", "y"))
+    model = helper.make_model(
+        helper.make_graph([helper.make_node("Erfc", ["x"], ["y"])], "gelu", [given], [taken]),
+        opset_imports=[helper.make_opsetid("", 15)],
+        ir_version=8,
+    )
+    assert convert.replace_erfc(model) == 1 and convert.replace_erfc(model) == 0
+    onnx.save(model, tmp_path / "gelu.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "gelu.onnx", providers=["CPUExecutionProvider"])
+    x = np.float32([-2, -0.5, 0, 0.5, 2])
+    expected = [1.995322, 1.520500, 1, 0.479500, 0.004678]
+    np.testing.assert_allclose(session.run(None, {"x": x})[0], expected, atol=1e-5)
