@@ -11,9 +11,9 @@
 # %% [markdown]
 # # 5. Colorize your photos
 #
-# Runs on a laptop's CPU, without a download, and on Colab. On Colab, write the address of this repository into the next
-# cell: it installs the package from a git clone. Elsewhere leave it empty. An "Open in Colab" badge needs the public
-# address too; it is not known yet, so there is none.
+# Runs on a laptop's CPU, without a download, and on Colab ("File", "Upload notebook"). On Colab, write the public
+# address of this repository into the next cell: the package is then installed from git. Elsewhere leave it empty. An
+# "Open in Colab" badge needs that address too; it is not known yet, so there is none.
 
 # %% tags=["parameters"]
 REPOSITORY = ""  # on Colab: the address to clone from
@@ -21,12 +21,16 @@ PHOTOS = []  # paths of your photos; empty: upload on Colab, else photos that sc
 STRENGTH = 1.0  # 0 is gray, 1 is what the network predicts
 
 # %%
+import importlib.util
 import subprocess
 import sys
 
-if REPOSITORY:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"git+{REPOSITORY}"], check=True)
 COLAB = "google.colab" in sys.modules
+if COLAB and importlib.util.find_spec("colorizer") is None:
+    if not REPOSITORY:
+        raise RuntimeError("Write the address of this repository into REPOSITORY above. Received: an empty text")
+    command = [sys.executable, "-m", "pip", "install", "-q", f"keras-colorizer @ git+{REPOSITORY}"]
+    subprocess.run(command, check=True)
 
 # %%
 from pathlib import Path

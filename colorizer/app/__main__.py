@@ -103,7 +103,8 @@ def check(flags: argparse.Namespace) -> None:
             f"Perhaps another page is running there: open it, or choose another port: --port {flags.port % 65535 + 1}"
         ) from error
     for name in flags.weights or [None]:
-        colorize.check_files(argparse.Namespace(weights=name, classifier=flags.classifier, look=None, format=None))
+        named = {"weights": name, "classifier": flags.classifier, "engine": getattr(flags, "engine", None)}
+        colorize.check_files(argparse.Namespace(**named, look=None, format=None))
 
 
 def _run(flags: argparse.Namespace, folder: Path, stop: threading.Event) -> None:

@@ -146,13 +146,13 @@ class Colorizer:
         return presets.listed()
 
     def save_to_preset(self, folder: str | Path) -> None:
-        """Writes network, record and encoder into a folder that `from_preset` reads, also after it went to a hub.
+        """Writes weights, record and encoder into a folder that `from_preset` reads, also after it went to a hub.
 
         Args:
             folder: where to; files of the same names are replaced.
 
         Raises:
-            WeightsError: the network is not one of Keras.
+            WeightsError: a file stands in the folder's place.
         """
         presets.save(self, folder)
 

@@ -91,25 +91,31 @@ def save(colorizer: Colorizer, folder: str | Path) -> None:
     """Writes a preset. Files of the same names are replaced; each is whole or not there.
 
     Args:
-        colorizer: with a network of Keras; the weights are written as they are now, in single precision.
+        colorizer: a network of Keras is written as it is now, in single precision. Of weights that another engine
+            computes, the files are copied.
         folder: where to; it is made.
 
     Raises:
-        WeightsError: the network is not one of Keras, or a file stands in the folder's place.
+        WeightsError: a file stands in the folder's place.
     """
-    folder, network, method = Path(folder), colorizer.network, colorizer.method
-    if not hasattr(network, "save_weights"):
-        raise WeightsError(
-            "Only a network of Keras can be saved as a preset. Received: one that another engine computes; "
-            "load it with engine='keras'."
-        )
+    folder, network = Path(folder), colorizer.network
     if folder.exists() and not folder.is_dir():
         raise WeightsError(f"A preset is a folder. Received: {folder}, a file; name another place.")
+    if not hasattr(network, "save_weights"):  # nothing can have changed it
+        _copy(colorizer.weights.parent, folder)
+        return
     encoder = _encoder_of(colorizer)
     if encoder:
         atomic_files.write_text(folder / weights.ENCODER, encoder)
     atomic_files.write_bytes(folder / weights.BEST, weights.packed(network))
-    atomic_files.write_json(folder / weights.RECORD, _record_of(colorizer) | {"method": method.name})
+    atomic_files.write_json(folder / weights.RECORD, _record_of(colorizer) | {"method": colorizer.method.name})
+
+
+def _copy(source: Path, folder: Path) -> None:
+    """Copies a preset's files."""
+    for path in sorted(path for pattern in hub.FILES for path in source.glob(pattern)):
+        if not (folder / path.name).exists() or not path.samefile(folder / path.name):
+            atomic_files.write_bytes(folder / path.name, path.read_bytes())
 
 
 def _encoder_of(colorizer: Colorizer) -> str | None:

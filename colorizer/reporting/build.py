@@ -10,16 +10,8 @@ from colorizer import atomic_files, experiments
 from colorizer.evaluation import scores as score_table
 from colorizer.evaluation import statistics, test_sets
 from colorizer.evaluation.evaluator import Evaluation
-from colorizer.reporting import (
-    ablation_table,
-    front_table,
-    markdown,
-    model_card,
-    preset_list,
-    run_list,
-    table_pages,
-    tables,
-)
+from colorizer.reporting import ablation_table, front_table, markdown, run_list, table_pages, tables
+from colorizer.reporting.cards import model_card, preset_list
 from colorizer.reporting.figures import gallery
 from colorizer.reporting.paper import page
 

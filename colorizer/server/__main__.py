@@ -43,6 +43,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     add("--allow-host", nargs="+", default=[], metavar="NAME", help="names of a proxy in front, or of this computer")
     add("--weights", metavar="NAME|FILE", help="(default: the shipped weights)")
     add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
+    add("--engine", choices=("keras", "onnx"), help="default: onnx, which starts faster, where the weights have it")
     add("--page", action="store_true", help="the web page at / as well (extra [app])")
     add("--workers", type=int, default=2, metavar="N", help="photos read and written at once (default: %(default)s)")
     add("--queue", type=int, default=32, metavar="N", help="requests that may wait (default: %(default)s)")

@@ -34,7 +34,8 @@ def application(flags: argparse.Namespace, folder: Path) -> Gate:
     Raises:
         WeightsError, ClassifierError: the network cannot be loaded.
     """
-    colorizers = {one.look: one for one in service.looks(Colorizer.load(flags.weights or DEFAULT, flags.classifier))}
+    network = Colorizer.load(flags.weights or DEFAULT, flags.classifier, engine=flags.engine)
+    colorizers = {one.look: one for one in service.looks(network)}
     warm_up(colorizers)
     settings = settings_of(flags)
     app = api.build(Worker(colorizers, folder, settings.max_pixels), settings)

@@ -9,7 +9,7 @@ from conftest import REPOSITORY
 
 from colorizer import weights
 from colorizer.evaluation import runs, scores
-from colorizer.reporting import model_card
+from colorizer.reporting.cards import model_card
 from colorizer.reporting.paper import claims, evidence
 from colorizer.reporting.paper import page as reproduction
 

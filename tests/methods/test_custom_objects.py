@@ -1,0 +1,37 @@
+"""One import registers what Keras needs to open a file of any method."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+from conftest import REPOSITORY
+
+from colorizer import methods
+
+CODE = """
+import sys
+import keras
+import colorizer.methods.layers.custom_objects
+network = keras.saving.load_model(sys.argv[1] + "/x.keras")
+import numpy as np
+np.save(sys.argv[1] + "/out.npy", network.predict_on_batch([np.ones((1, 64, 64, 1)), np.zeros((1, 1000))]))
+"""
+
+
+def test_one_import_opens_a_keras_file_in_a_fresh_process(tmp_path):
+    keras.utils.set_random_seed(0)
+    network = methods.get("transfer_unet").build(64)
+    network.save(tmp_path / "x.keras")
+    command = [sys.executable, "-c", CODE, str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    expected = network.predict_on_batch([np.ones((1, 64, 64, 1)), np.zeros((1, 1000))])
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-6)
+
+
+def test_every_method_has_its_layers_registered():
+    import colorizer.methods.layers.custom_objects  # noqa: F401
+
+    names = set(keras.saving.get_custom_objects())
+    assert {"colorizer>LogPrior", "colorizer>DistributionLoss", "colorizer>Gray"} <= names
