@@ -1,0 +1,139 @@
+"""Films as a person types them: files on the disk, words on the screen, exit status."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from clips import Painter, moving, times_of, write
+from conftest import REPOSITORY, draw_picture
+from PIL import Image
+
+from colorizer.cli import colorize as command
+from colorizer.cli import film
+
+
+@pytest.fixture
+def colorize(tmp_path, monkeypatch, capsys):
+    """Calls the command in a folder of its own, with a stand-in for the network; returns status, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "load", lambda *_: Painter())
+
+    def call(*words):
+        try:
+            status = command.main([*map(str, words)], prog="colorize.py")
+        except SystemExit as stop:  # argparse's way
+            status = stop.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+def test_a_film_into_a_named_file_and_again(colorize, tmp_path):
+    write(tmp_path / "film.mp4", moving(6) + moving(6, seed=3), sound=True)
+    status, out, err = colorize("film.mp4", "-o", "deep/color.mkv")
+    assert (status, err) == (0, "")
+    assert out.startswith("film.mp4 -> deep/color.mkv (64x48, 25 frames/s, 0.5 s)\n")
+    assert "deep/color.mkv: 12 frames, 2 shots, " in out and len(times_of(tmp_path / "deep/color.mkv")) == 12
+    assert "exists already: skipped" in colorize("film.mp4", "-o", "deep/color.mkv")[1]
+    assert "12 frames" in colorize("film.mp4", "-o", "deep/color.mkv", "--overwrite")[1]
+    assert os.listdir("deep") == ["color.mkv"]
+
+
+def test_films_and_photos_together_go_into_a_folder(colorize, tmp_path, monkeypatch):
+    for name in ("a.mp4", "b.MKV"):
+        write(tmp_path / name, moving(3))
+    (tmp_path / "c.avi").write_bytes(b"a shopping list")
+    status, out, err = colorize("*.*", "-o", "out")
+    assert status == 1 and err == "colorize.py: c.avi: no film, or damaged: Invalid data found when processing input\n"
+    assert sorted(os.listdir("out")) == ["a.mp4", "b.MKV"]
+    seen = []
+    monkeypatch.setattr(command, "_run_photos", lambda flags, prog, inputs: seen.append(inputs) or 0)
+    Image.fromarray(draw_picture(0)).save("photo.png")
+    assert colorize("photo.png", "a.mp4", "-o", "both")[0] == 0
+    assert seen == [["photo.png"]] and os.listdir("both") == ["a.mp4"]
+
+
+def test_a_dry_run_loads_nothing_and_writes_nothing(colorize, tmp_path, monkeypatch):
+    write(tmp_path / "film.mp4", moving(3))
+    monkeypatch.setattr(command, "load", lambda *_: pytest.fail("loaded"))
+    status, out, _ = colorize("film.mp4", "-o", "color.mp4", "--dry-run")
+    assert status == 0 and "film.mp4 -> color.mp4 (64x48" in out and os.listdir() == ["film.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["film.mp4", "-o", "color.png"], "-o of a film ends in one of .mp4"),
+        (["film.mp4", "-o", "film.mp4"], "film.mp4 is one of the films to colorize"),
+        (["film.mp4", "b/film.mp4", "-o", "out"], "film.mp4 and b/film.mp4 would both become out/film.mp4"),
+        (["film.mp4", "b/film.mp4", "-o", "notes"], "-o notes is a file"),
+        (["film.mp4", "-o", "c.mp4", "--codec", "nonsense"], "--codec is one of h264"),
+        (["film.mp4", "-o", "c.mp4", "--crf", "70"], "--crf lies between 0 and 51. Received: 70"),
+        (["film.mp4", "-o", "c.mp4", "--preview", "0"], "--preview is more than 0 seconds. Received: 0.0"),
+        (["absent.mp4", "-o", "c.mp4"], "no such file or folder: absent.mp4"),
+    ],
+)
+def test_wrong_usage_writes_nothing(colorize, tmp_path, words, reason):
+    (tmp_path / "b").mkdir()
+    for name in ("film.mp4", "b/film.mp4"):
+        write(tmp_path / name, moving(2))
+    (tmp_path / "notes").write_text("")
+    before = sorted(os.listdir())
+    status, _, err = colorize(*words)
+    assert status in (1, 2) and reason in err and sorted(os.listdir()) == before
+
+
+def test_without_pyav_the_message_says_what_to_install(colorize, tmp_path, monkeypatch):
+    write(tmp_path / "film.mp4", moving(2))
+    monkeypatch.setitem(sys.modules, "av", None)
+    status, _, err = colorize("film.mp4", "-o", "color.mp4")
+    assert status == 2 and 'pip install -e ".[film]"' in err
+
+
+def test_ctrl_c_says_where_the_beginning_is(colorize, tmp_path, monkeypatch):
+    write(tmp_path / "film.mp4", moving(12) + moving(8, seed=3))
+    monkeypatch.setattr(command, "load", lambda *_: Painter(stop_after=4, error=KeyboardInterrupt))
+    status, _, err = colorize("film.mp4", "-o", "color.mp4")
+    assert status == 130 and "are in color.part.mp4. Run the same command again to continue." in err
+    monkeypatch.setattr(command, "load", lambda *_: Painter())
+    assert "20 frames, 12 of them by an earlier run" in colorize("film.mp4", "-o", "color.mp4")[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of POSIX")
+def test_a_killed_process_is_continued(tmp_path):
+    write(tmp_path / "film.mp4", [frame for seed in range(1, 7) for frame in moving(12, seed=seed)])
+    code = (
+        "import sys, time; sys.path[:0] = [r'{0}/tests', r'{0}/tests/film']\n"
+        "from clips import Painter\n"
+        "from colorizer.film.colorize import colorize\n"
+        "print(colorize(Painter(), 'film.mp4', 'color.mp4', progress=lambda n: time.sleep(float(sys.argv[1]))).resumed)"
+    ).format(REPOSITORY)
+    words = [sys.executable, "-c", code]
+    killed = subprocess.Popen([*words, "0.05"], cwd=tmp_path)
+    parts = tmp_path / ".color.mp4.parts"
+    limit = time.monotonic() + 60
+    while len(list(parts.glob("0*.npz"))) < 2 and time.monotonic() < limit:
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "color.mp4").exists()
+    again = subprocess.run([*words, "0"], cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 0 and int(again.stdout) >= 24, again.stderr
+    assert times_of(tmp_path / "color.mp4") == times_of(tmp_path / "film.mp4")
+    assert sorted(os.listdir(tmp_path)) == ["color.mp4", "film.mp4"]
+
+
+def test_progress_without_a_terminal_is_a_line_now_and_then(monkeypatch, capsys):
+    clock = iter(range(0, 1000, 20))
+    monkeypatch.setattr(film.time, "monotonic", lambda: next(clock))
+    with film._progress(100) as step:
+        for done in range(1, 6):
+            step(done)
+    assert capsys.readouterr().err.splitlines() == [
+        "2 frames of 100, 32:40 left, 0.1 frames/s",
+        "4 frames of 100, 32:00 left, 0.1 frames/s",
+    ]
