@@ -6,6 +6,7 @@ None of the three needs this package. It opens them to check and to time what it
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def require(format: str, asked: str | None = None) -> None:
     Raises:
         ExportError: a package is missing; the message has the command that installs it.
     """
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # of operators that `convert.replace_erfc` replaces
     for package in (_WRITERS[format], _PACKAGES[format]):
         if importlib.util.find_spec(package) is None:
             raise ExportError(
