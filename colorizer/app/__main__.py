@@ -42,6 +42,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     add("--allow-host", nargs="+", default=[], metavar="NAME", help="names of a proxy in front, or of this computer")
     add("--weights", nargs="+", metavar="NAME|FILE", help="to choose from (default: the shipped weights)")
     add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
+    add("--engine", choices=("keras", "onnx"), help="default: onnx, which starts faster, where the weights have it")
     add("--max-megabytes", type=float, default=50, metavar="N", help="of one file (default: %(default)s)")
     add("--max-megapixels", type=float, default=100, metavar="N", help="of one photo (default: %(default)s)")
     add("--max-gigabytes", type=float, default=1, metavar="N", help="of all uploads together (default: %(default)s)")
@@ -103,7 +104,7 @@ def check(flags: argparse.Namespace) -> None:
             f"Perhaps another page is running there: open it, or choose another port: --port {flags.port % 65535 + 1}"
         ) from error
     for name in flags.weights or [None]:
-        named = {"weights": name, "classifier": flags.classifier, "engine": getattr(flags, "engine", None)}
+        named = {"weights": name, "classifier": flags.classifier, "engine": flags.engine}
         colorize.check_files(argparse.Namespace(**named, look=None, format=None))
 
 
@@ -115,7 +116,7 @@ def _run(flags: argparse.Namespace, folder: Path, stop: threading.Event) -> None
     from colorizer.app import page, service
     from colorizer.weights import DEFAULT
 
-    networks = service.load_networks(flags.weights or [DEFAULT], flags.classifier)
+    networks = service.load_networks(flags.weights or [DEFAULT], flags.classifier, flags.engine)
     # Results are copies of uploads: they may take as much again.
     max_bytes = int(flags.max_gigabytes * 2**30)
     bench = service.Workbench(networks, folder, int(flags.max_megapixels * 1e6), 2 * max_bytes)

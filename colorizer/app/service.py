@@ -179,13 +179,14 @@ def _zipped(path: Path, copies: list[Path]) -> Path:
 
 
 def load_networks(
-    trained: Sequence[str | Path] = (weights.DEFAULT,), classifier: str | None = None
+    trained: Sequence[str | Path] = (weights.DEFAULT,), classifier: str | None = None, engine: str | None = None
 ) -> dict[str, colorizer.Colorizer]:
     """The networks that a page offers.
 
     Args:
         trained: runs or weights files.
         classifier: see `Colorizer.load`.
+        engine: see `Colorizer.load`.
 
     Returns:
         label -> `Colorizer`, one for each look: "Vivid colors", "Cautious colors"; from the second weights on
@@ -197,7 +198,7 @@ def load_networks(
     networks: dict[str, colorizer.Colorizer] = {}
     for name in dict.fromkeys(trained):
         folder = weights.place(name).parent
-        for network in looks(colorizer.Colorizer.load(name, classifier)):
+        for network in looks(colorizer.Colorizer.load(name, classifier, engine=engine)):
             label = LABELS.get(network.look, str(network.look))
             for place in (folder.name, folder):
                 label = f"{label} ({place})" if label in networks else label

@@ -12,7 +12,7 @@ from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one
 
 from colorizer import photos
 from colorizer.app import service
-from colorizer.errors import WeightsError, WorkError
+from colorizer.errors import EngineError, WeightsError, WorkError
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +153,9 @@ def test_examples_are_gray_photographs(tmp_path):
     made = service.examples(tmp_path / "examples")
     assert len(made) >= 2
     assert all(np.ptp(photos.read(path).rgb, axis=2).max() == 0 for path in made)
+
+
+def test_the_engine_reaches_the_networks(run):  # noqa: F811
+    assert [one.engine for one in service.load_networks([run]).values()] == ["keras"]
+    with pytest.raises(EngineError, match="no network.onnx"):
+        service.load_networks([run], engine="onnx")
