@@ -6,6 +6,9 @@ import json
 import re
 import shutil
 import socket
+import subprocess
+import sys
+import types
 
 import cv2
 import numpy as np
@@ -115,6 +118,20 @@ def test_a_script_becomes_a_notebook(tmp_path):
     with pytest.raises(SystemExit, match="path of this machine"):
         build.build(path)
     assert target.read_bytes() == before
+
+
+def test_on_colab_the_package_is_installed_from_the_address_that_is_given(monkeypatch):
+    parameters, install = [c["source"] for c in script("05_colorize_your_photos") if c["cell_type"] == "code"][:2]
+    commands = []
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+    names = {}
+    exec(parameters, names)
+    with pytest.raises(RuntimeError, match="REPOSITORY"):
+        exec(install, names)
+    exec(install, names | {"REPOSITORY": "https://example.org/colorizer"})
+    assert [command[-1] for command in commands] == ["keras-colorizer @ git+https://example.org/colorizer"]
 
 
 @pytest.fixture(scope="module")

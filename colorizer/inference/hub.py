@@ -3,8 +3,8 @@
     hf://OWNER/NAME            hf://OWNER/NAME@REVISION
     kaggle://OWNER/MODEL/FRAMEWORK/VARIATION            with /VERSION behind it where one is meant
 
-Only the files of a preset are fetched, and none is run. Both packages keep what they fetched, check it, resume, and
-read their own settings (HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, KAGGLE_API_TOKEN, ...).
+No code of a repository is run. Both packages keep what they fetched, check it, resume, and read their own settings
+(HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, KAGGLE_API_TOKEN, ...).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PACKAGES = {HF: "huggingface_hub", KAGGLE: "kagglehub"}
 EXTRAS = {HF: "hub", KAGGLE: "kaggle"}
 FORMS = {HF: "hf://OWNER/NAME or hf://OWNER/NAME@REVISION"}
 FORMS[KAGGLE] = "kaggle://OWNER/MODEL/FRAMEWORK/VARIATION or kaggle://OWNER/MODEL/FRAMEWORK/VARIATION/VERSION"
-# What a preset consists of; anything else in a repository stays there.
+# What a preset consists of; of a repository on the Hugging Face Hub, anything else stays there.
 FILES = (weights.RECORD, weights.BEST, weights.ENCODER, "*.onnx")
 
 

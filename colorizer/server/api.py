@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 import colorizer
-from colorizer.errors import PhotoError
+from colorizer.errors import HintError, PhotoError
 from colorizer.server import monitoring, options
 from colorizer.server.limits import Bodies
 from colorizer.server.options import FORM, JSON, Options, Refused
@@ -204,6 +204,8 @@ class Desk:
             return problem(error.status, error.reason), 0
         except PhotoError as error:
             return problem(422, error.reason), 0
+        except HintError as error:
+            return problem(422, str(error)), 0
         except Gone:
             return problem(CLOSED, "The connection was closed."), 0
         return (as_json if kind == JSON else as_file)(picture), picture.width * picture.height

@@ -14,6 +14,9 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from colorizer import photos
+from colorizer.photos.photo import MAX_SIDE
+from colorizer.steering.hint import LEAST_REACH, LONG, MOST_REACH, SHORT, Hint
+from colorizer.steering.sidecar import MOST_HINTS
 
 # Name in a request -> suffix that `photos.write` chooses a format by, content type.
 FORMATS = {
@@ -44,6 +47,24 @@ class Refused(Exception):
         self.status, self.reason = status, reason
 
 
+class Place(BaseModel):
+    """The color of one place, see `colorizer.Hint`."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"x": 120, "y": 80, "color": "#7a1f1f"}]})
+
+    x: float = Field(ge=0, le=MAX_SIDE, description="Pixels from the left of the photo as it is shown.")
+    y: float = Field(ge=0, le=MAX_SIDE, description="Pixels from the top.")
+    color: str = Field(
+        pattern=f"^({SHORT.pattern}|{LONG.pattern})$", description="#rrggbb; its hue and saturation count."
+    )
+    reach: float = Field(1.0, ge=LEAST_REACH, le=MOST_REACH, description="How far the color spreads.")
+
+    @property
+    def hint(self) -> Hint:
+        """The same for `Colorizer.colorize`."""
+        return Hint(self.x, self.y, self.color, self.reach)
+
+
 class Options(BaseModel):
     """What a request may ask for. `model_for` adds the looks that the network has."""
 
@@ -55,6 +76,9 @@ class Options(BaseModel):
         SAME, description=f"Of the answer; {SAME!r} is the photo's own, or PNG where that cannot be written."
     )
     quality: int = Field(photos.JPEG_QUALITY, ge=1, le=100, description="Of JPEG, WebP and AVIF.")
+    hints: list[Place] = Field(
+        [], max_length=MOST_HINTS, description="Colors of places; they spread over the same things."
+    )
 
 
 def model_for(looks: Sequence[str]) -> type[Options]:
@@ -81,13 +105,23 @@ def body_schema(model: type[Options], max_bytes: int) -> dict[str, Any]:
         max_bytes: of a photo.
     """
     schema = model.model_json_schema()
+    places = schema["properties"]["hints"]
+    places["items"] = schema.pop("$defs")[Place.__name__]  # a reference would be to the root of the description
+    as_text = {
+        "type": "string",
+        "default": "[]",
+        "description": f"{places['description']} JSON, as in a request in JSON.",
+    }
     limit = f"At most {max_bytes:,} bytes."
 
-    def with_photo(name: str, photo: dict[str, Any]) -> dict[str, Any]:
-        return {"schema": schema | {"properties": {name: photo} | schema["properties"], "required": [name]}}
+    def with_photo(name: str, photo: dict[str, Any], hints: dict[str, Any]) -> dict[str, Any]:
+        properties = {name: photo} | schema["properties"] | {"hints": hints}
+        return {"schema": schema | {"properties": properties, "required": [name]}}
 
-    form = with_photo(FILE, {"type": "string", "format": "binary", "description": f"The photo. {limit}"})
-    words = with_photo(IMAGE, {"type": "string", "format": "byte", "description": f"The photo in base64. {limit}"})
+    form = with_photo(FILE, {"type": "string", "format": "binary", "description": f"The photo. {limit}"}, as_text)
+    words = with_photo(
+        IMAGE, {"type": "string", "format": "byte", "description": f"The photo in base64. {limit}"}, places
+    )
     return {"required": True, "content": {FORM: form, JSON: words}}
 
 
@@ -121,7 +155,17 @@ async def read_form(request: Request, body: bytes, model: type[Options]) -> tupl
         if getattr(error, "status_code", None) == 400:
             raise Refused(400, f"The body is no form: {error.detail}") from error
         raise
+    if "hints" in fields:
+        fields["hints"] = _listed(fields["hints"])
     return data, validated(model, fields, strict=False)
+
+
+def _listed(text: Any) -> Any:
+    """The hints in a form's field."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Refused(422, f"hints: a list in JSON. Received: {str(text)[:100]!r}") from error
 
 
 def read_json(body: bytes, model: type[Options]) -> tuple[bytes, Options]:

@@ -64,6 +64,7 @@ class Worker:
 
         Raises:
             PhotoError: the file is no photo, or too large a one.
+            HintError: a hint lies outside of the photo.
             Busy: memory or disk are full.
         """
         path = self.folder / secrets.token_hex(16)
@@ -87,7 +88,7 @@ class Worker:
     def _colorize(self, path: Path, options: Options) -> Picture:
         photo = photos.read(path, self.max_pixels)
         colorizer = self.colorizers[options.look or next(iter(self.colorizers))]
-        colored = colorizer.colorize(photo, options.strength)
+        colored = colorizer.colorize(photo, options.strength, hints=[place.hint for place in options.hints])
         suffix, content_type = FORMATS[self._format(photo, options)]
         target = path.with_suffix(suffix)
         try:

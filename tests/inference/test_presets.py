@@ -170,3 +170,64 @@ def test_a_preset_comes_from_a_hub(hugging_face, small, tmp_path):
     np.testing.assert_array_equal(Colorizer.from_preset(folder, engine="keras").colorize(photo), small.colorize(photo))
     message = fetched(hugging_face, "hf://owner/other", tmp_path)
     assert message.startswith("hf://owner/other cannot be fetched.") and "\n" not in message
+
+
+class Kaggle(BaseHTTPRequestHandler):
+    """What Kaggle answers for one model: its newest version, its list of files, and the files."""
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        files, call = self.server.files, self.path.rpartition("/")[2]
+        if asked["ownerSlug"] != "owner":
+            data, status = b'{"message": "Model not found"}', 404
+        elif call == "GetModelInstance":
+            data, status = b'{"versionNumber": 3}', 200
+        elif call == "ListModelInstanceVersionFiles":
+            entries = [{"name": name, "size": len(content)} for name, content in files.items()]
+            data, status = json.dumps({"files": entries, "nextPageToken": ""}).encode(), 200
+        else:
+            data, status = files[asked["path"]], 200
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json" if data[:1] == b"{" else "application/octet-stream")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args):
+        pass
+
+
+KAGGLE = """
+import sys
+import kagglesdk.kaggle_env as kaggle
+kaggle._env_to_endpoint[kaggle.KaggleEnv.LOCAL] = sys.argv[1]
+from colorizer.errors import ColorizerError
+from colorizer.inference import hub
+for handle in sys.argv[2:]:
+    try:
+        print(hub.fetch(handle))
+    except ColorizerError as error:
+        print(error)
+"""
+
+
+def test_a_preset_comes_from_kaggle(saved, small, tmp_path):
+    pytest.importorskip("kagglehub", reason='pip install -e ".[kaggle]" -c constraints.txt')
+    handles = ["kaggle://owner/model/keras/variation", "kaggle://other/model/keras/variation/1"]
+    with ThreadingHTTPServer(("127.0.0.1", 0), Kaggle) as server:
+        server.files = {path.name: path.read_bytes() for path in saved.iterdir()}
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        environment = os.environ | {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "KAGGLEHUB_CACHE": str(tmp_path)}
+        command = [sys.executable, "-c", KAGGLE, f"http://127.0.0.1:{server.server_port}", *handles]
+        done = subprocess.run(
+            command, cwd=REPOSITORY, env=environment | {"no_proxy": "*"}, capture_output=True, text=True, timeout=120
+        )
+        server.shutdown()
+        thread.join()
+    assert done.returncode == 0, done.stderr
+    folder, message = done.stdout.strip().splitlines()[-2:]
+    assert folder.endswith("owner/model/keras/variation/3")
+    photo = draw_picture(3)
+    np.testing.assert_array_equal(Colorizer.from_preset(folder, engine="keras").colorize(photo), small.colorize(photo))
+    assert message.startswith("kaggle://other/model/keras/variation/1 cannot be fetched.")

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import threading
 
 import keras  # noqa: F401  (before the threads)
@@ -104,6 +105,27 @@ def test_json_takes_and_gives_base64(server):
     ]
 
 
+def test_hints_color_their_places_in_a_form_and_in_json(server):
+    client, photo = server(), encoded()
+    hint = {"x": 60, "y": 40, "color": "#20c020"}
+    answer = client.post(ROUTE, json=words(photo, hints=[hint]))
+    assert answer.status_code == 200, answer.text
+    by_form = send(client, photo, hints=json.dumps([hint | {"reach": 1.0}]))
+    assert base64.b64decode(answer.json()["image"]) == by_form.content
+    red, green, _ = np.asarray(opened(by_form.content).convert("RGB")).astype(int)[40, 60]
+    plain = np.asarray(opened(send(client, photo).content).convert("RGB")).astype(int)[40, 60]
+    assert green > red + 20 and green - red > plain[1] - plain[0]
+    for hints, parts in (
+        ([hint | {"x": 500}], ["120 x 80", "500"]),
+        ([hint | {"color": "green"}], ["hints.0.color"]),
+        ([hint | {"more": 1}], ["hints.0.more"]),
+        ([hint] * 2001, ["hints"]),
+    ):
+        refused = client.post(ROUTE, json=words(photo, hints=hints))
+        assert refused.status_code == 422 and all(part in refused.json()["error"] for part in parts), refused.text
+    assert send(client, photo, hints="[{").json()["error"].startswith("hints: a list in JSON")
+
+
 @pytest.mark.parametrize("data", [SVG, HTML, b"", b"text", encoded()[:200]])
 def test_what_is_no_photo_never_comes_back(server, data):
     for content_type in ("image/png", "image/svg+xml", "text/html"):
@@ -157,9 +179,9 @@ def test_nothing_is_left_on_the_disk(server):
     colorize = client.worker.colorizers[None].colorize
 
     class Looks:
-        def colorize(self, photo, strength):
+        def colorize(self, photo, strength, hints):
             seen.extend(path.name for path in client.folder.iterdir())
-            return colorize(photo, strength)
+            return colorize(photo, strength, hints=hints)
 
     client.worker.colorizers = {None: Looks()}
     assert send(client, encoded(), "secret-name.png").status_code == 200

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY, draw_picture, free_port
 from PIL import Image
-from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one color everywhere)
 
 from colorizer.server import __main__ as command
 
@@ -62,11 +61,11 @@ def png(path, size=(120, 80)) -> bytes:
     return path.read_bytes()
 
 
-def test_page_and_api_in_one_process_and_a_graceful_end(run, tmp_path):  # noqa: F811
+def test_page_and_api_in_one_process_and_a_graceful_end(tmp_path):
     for name in (*command.NEEDED, "gradio"):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed: {NEEDED}")
-    process, address = start(tmp_path, "--weights", run, "--page", "--workers", "1")
+    process, address = start(tmp_path, "--page", "--workers", "1")
     photo = png(tmp_path / "picture.png", (1600, 1200))
     assert json.loads(fetch(address, "/config"))["title"] == "Colorizer"
     for path in ("/gradio_api/file=/etc/passwd", "/gradio_api/file=README.md", "/..%2f..%2fetc/passwd", "/README.md"):
