@@ -142,6 +142,7 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         list,
     ),
     "looks": (LOOK, _best_looks),
+    "steering": ({"Measure": ("measure", str), "Result": _described}, list),
     "reliability": ({"Look": ("look", str), "Measure": ("measure", str), "Result": _described}, list),
 }
 CONVENTIONS = "metric_conventions"

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import numpy as np
 from PIL import Image
@@ -39,6 +39,14 @@ logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 8
 LOOK = "vivid"  # the default where a method has it: most people want colors more than small errors
+
+
+class Asked(TypedDict, total=False):
+    """What `Colorizer.colorize` takes besides photo and strength."""
+
+    hints: Sequence[Hint]
+    reference: Picture | None
+
 
 ColorPicture = np.ndarray | Image.Image | photos.Photo
 
@@ -191,27 +199,19 @@ class Colorizer:
             return list(self.forward.ab_norm(squares))
 
     @overload
-    def colorize(self, photo: np.ndarray, strength: float = 1.0, *, hints: Sequence[Hint] = ()) -> np.ndarray: ...
+    def colorize(self, photo: np.ndarray, strength: float = 1.0, **asked: Unpack[Asked]) -> np.ndarray: ...
 
     @overload
-    def colorize(self, photo: Image.Image, strength: float = 1.0, *, hints: Sequence[Hint] = ()) -> Image.Image: ...
+    def colorize(self, photo: Image.Image, strength: float = 1.0, **asked: Unpack[Asked]) -> Image.Image: ...
 
     @overload
     def colorize(
-        self,
-        photo: str | Path | photos.Photo,
-        strength: float = 1.0,
-        *,
-        hints: Sequence[Hint] = (),
+        self, photo: str | Path | photos.Photo, strength: float = 1.0, **asked: Unpack[Asked]
     ) -> photos.Photo: ...
 
     @overload
     def colorize(
-        self,
-        photo: Sequence[Picture],
-        strength: float = 1.0,
-        *,
-        hints: Sequence[Hint] = (),
+        self, photo: Sequence[Picture], strength: float = 1.0, **asked: Unpack[Asked]
     ) -> list[ColorPicture]: ...
 
     def colorize(

@@ -28,8 +28,9 @@ def colors(canvas: Canvas, prediction: Prediction, row: int, column: int, count:
         the picture itself, near and similar places first.
     """
     light = canvas.l[row, column]
-    candidates, masses = _of_picture(canvas, row, column)
-    if prediction.probabilities is not None:
+    if prediction.probabilities is None:
+        candidates, masses = _of_picture(canvas, row, column)
+    else:
         candidates, masses = prediction.bins, distribution(canvas, prediction, row, column)
     return list(dict.fromkeys(named(ab, light) for ab in peaks(candidates, masses, count)))
 
