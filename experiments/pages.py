@@ -64,6 +64,16 @@ def _described(row: dict) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items() if name not in skipped)
 
 
+def _share(name: str) -> Callable[[dict], str]:
+    return lambda row: f"{row[f'{name}_share']:.0%}" if f"{name}_share" in row else ""
+
+
+def _film_details(row: dict) -> str:
+    """What a line of `film.jsonl` has besides the columns of clips."""
+    skipped = {"clip", "every", "keys", "warp", "ghost", "error", "colorfulness", "warp_share", "colorfulness_share"}
+    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items() if name not in skipped)
+
+
 PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
     "adversarial": (
         {
@@ -108,6 +118,23 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
             **{word.capitalize(): (word, str) for word in ("clouds", "spots", "halves", "green", "sepia", "blue")},
         },
         lambda rows: [row for row in rows if "against" not in row],
+    ),
+    "film": (
+        {
+            "Clip": ("clip", str),
+            "Frames between keys": lambda row: (
+                "frame by frame" if row.get("every", 0) is None else str(row.get("every", ""))
+            ),
+            "Keys": ("keys", _number(0)),
+            "Warp": ("warp", _number(3)),
+            "of frame by frame": _share("warp"),
+            "Ghost": ("ghost", _number(1)),
+            "Error of ab": ("error", _number(1)),
+            "Colorfulness": ("colorfulness", _number(1)),
+            "of frame by frame ": _share("colorfulness"),
+            "Other": _film_details,
+        },
+        list,
     ),
     "first_epochs": (
         {

@@ -6,7 +6,7 @@ from pathlib import Path
 import gradio as gr
 
 from colorizer import photos
-from colorizer.app import page_painting
+from colorizer.app import film, page_painting
 from colorizer.app.painting import Painting
 from colorizer.app.service import Workbench
 from colorizer.errors import WorkError
@@ -65,7 +65,7 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
                 files = gr.File(
                     label="Photographs",
                     file_count="multiple",
-                    file_types=[*photos.EXTENSIONS, *photos.ONLY_READ],
+                    file_types=[*photos.EXTENSIONS, *photos.ONLY_READ, *film.endings()],
                     elem_id="upload",
                 )
                 method = gr.Radio(labels, value=labels[0], label="Colors", elem_id="method", visible=len(labels) > 1)

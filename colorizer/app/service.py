@@ -18,7 +18,8 @@ import cv2
 
 from colorizer import color, images, photos, weights
 from colorizer.app.storage import used_bytes
-from colorizer.errors import PhotoError, WorkError
+from colorizer.errors import FilmError, PhotoError, WorkError
+from colorizer.film.probe import is_film_name
 from colorizer.inference import colorizer
 
 PREVIEW_SIDE = 1200  # pixels: what a screen shows; the download has all of them
@@ -119,7 +120,7 @@ class Workbench:
             target = _free_name(folder, source)
             try:
                 preview, lines = self._one(source, target, network, strength)
-            except PhotoError as error:
+            except (PhotoError, FilmError) as error:
                 failed.append(f"{source.name}: {error.reason}")
                 continue
             copies.append(target)
@@ -135,6 +136,8 @@ class Workbench:
         self, source: Path, target: Path, network: colorizer.Colorizer, strength: float
     ) -> tuple[Preview, tuple[str, ...]]:
         """Colorizes one file: its preview, and lines about what could not be preserved."""
+        if is_film_name(source):
+            return self._clip(source, target, network, strength)
         with self.turn:
             photo = photos.read(source, self.max_pixels)
             before = preview_of(photo)
@@ -150,10 +153,23 @@ class Workbench:
         photos.write(preview.after, after)
         return preview, outcome.notes
 
+    def _clip(
+        self, source: Path, target: Path, network: colorizer.Colorizer, strength: float
+    ) -> tuple[Preview, tuple[str, ...]]:
+        """Colorizes the beginning of a clip; its preview is a frame."""
+        from colorizer.app.film import colorize_clip
+
+        with self.turn:
+            before, after, notes = colorize_clip(network, source, target, strength, self.max_pixels)
+        paths = [target.with_name(f"{target.name}.{when}.jpg") for when in ("before", "after")]
+        photos.write(paths[0], color.gray(color.rgb_to_lab(before)[..., 0]))
+        photos.write(paths[1], after)
+        return Preview(source.name, paths[0], *paths), tuple(notes)
+
 
 def _free_name(folder: Path, source: Path) -> Path:
     """Where the copy of an upload goes; two uploads of one name get two."""
-    suffix = photos.written_suffix(source)
+    suffix = ".mp4" if is_film_name(source) else photos.written_suffix(source)
     target, count = folder / f"{source.stem}-color{suffix}", 1
     while target.exists():
         count += 1

@@ -1,0 +1,65 @@
+"""A clip on the page: its beginning in color, and one frame of it to compare."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from colorizer.errors import FilmError, UsageError
+from colorizer.film.colorize import Settings, colorize
+from colorizer.film.probe import ENDINGS, opened, probe
+
+if TYPE_CHECKING:
+    from colorizer.inference.colorizer import Colorizer
+
+SECONDS = 30.0  # of a clip that the page colorizes: others wait; the command takes whole films
+
+
+def endings() -> tuple[str, ...]:
+    """The endings of clips that the page takes; none where PyAV is not installed."""
+    return ENDINGS if importlib.util.find_spec("av") else ()
+
+
+def colorize_clip(
+    network: Colorizer, source: Path, target: Path, strength: float, max_pixels: int
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Colorizes the beginning of a clip.
+
+    Args:
+        network: any.
+        source: the uploaded file.
+        target: the film to write.
+        strength: of the colors, 0..1.
+        max_pixels: of a frame; larger ones are refused.
+
+    Returns:
+        The middle frame before and after, (H, W, 3) uint8 and upright, and lines about what is not as in the source.
+
+    Raises:
+        FilmError: it cannot be read or is too large.
+    """
+    try:
+        film = probe(source)
+    except UsageError as error:  # no PyAV
+        raise FilmError(source, "this page takes no films: PyAV is not installed") from error
+    if film.width * film.height > max_pixels:
+        raise FilmError(source, f"{film.width}x{film.height} pixels are more than {max_pixels / 1e6:g} megapixels")
+    result = colorize(network, source, target, Settings(strength, preview=SECONDS), film=film)
+    notes = list(result.notes)
+    if film.seconds and film.seconds > SECONDS:
+        notes.append(f"the first {SECONDS:g} seconds only; `python colorize.py` takes the whole film")
+    middle = result.frames // 2
+    return _frame(source, middle, film.quarter_turns), _frame(target, middle, film.quarter_turns), notes
+
+
+def _frame(path: Path, number: int, quarter_turns: int) -> np.ndarray:
+    """A frame of a film, or the last before it that can be decoded."""
+    with opened(path) as container:
+        for count, frame in enumerate(container.decode(video=0)):
+            shown = frame
+            if count == number:
+                break
+        return np.ascontiguousarray(np.rot90(shown.to_ndarray(format="rgb24"), quarter_turns))

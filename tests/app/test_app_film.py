@@ -1,0 +1,42 @@
+"""Clips that are dropped on the page."""
+
+import pytest
+from clips import Painter, moving, times_of, write
+
+from colorizer import photos
+from colorizer.app import film, service
+from colorizer.errors import WorkError
+
+
+@pytest.fixture
+def bench(tmp_path):
+    folder = tmp_path / "page"
+    folder.mkdir()
+    return service.Workbench({"Colors": Painter()}, folder, max_pixels=10_000)
+
+
+def test_a_clip_comes_back_as_a_film_with_a_frame_to_compare(bench, tmp_path):
+    source = write(tmp_path / "reel.avi", moving(10), codec="mjpeg", pix_fmt="yuvj420p", options={})
+    result = bench.colorize([source], "Colors", 1)
+    assert result.download.name == "reel-color.mp4" and len(times_of(result.download)) == 10
+    assert result.report == "1 of 1 colorized"
+    (preview,) = result.previews
+    before, after = (photos.read(path).rgb.astype(int) for path in (preview.before, preview.after))
+    assert before.shape == after.shape == (48, 64, 3)
+    assert abs(before - before.mean(axis=-1, keepdims=True)).max() < 4 < abs(after[..., 0] - after[..., 2]).mean()
+
+
+def test_a_long_clip_is_shortened_and_a_line_says_so(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(film, "SECONDS", 0.2)
+    result = bench.colorize([write(tmp_path / "reel.mkv", moving(12))], "Colors", 1)
+    assert len(times_of(result.download)) == 5 and "the first 0.2 seconds only" in result.report
+
+
+@pytest.mark.parametrize(("size", "reason"), [((48, 64), "no film, or damaged"), ((120, 160), "more than 0.01 mega")])
+def test_bad_clips_are_a_line(bench, tmp_path, size, reason):
+    source = write(tmp_path / "reel.mp4", moving(2, *size))
+    if size == (48, 64):
+        source.write_bytes(b"a shopping list")
+    with pytest.raises(WorkError, match=reason):
+        bench.colorize([source], "Colors", 1)
+    assert not list(bench.folder.iterdir())
