@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from colorizer import atomic_files, color, weights
-from colorizer.config import CUT, STOPPED, TrainConfig
+from colorizer.config import CUT, ENDED, STOPPED, TrainConfig
 from colorizer.data import datasets, pixel_store
 from colorizer.errors import ColorizerError
 from colorizer.evaluation import metrics
@@ -32,14 +32,16 @@ def headline(config: TrainConfig, summary: Mapping) -> str:
     """Says how many epochs, how long, why no more, which was the best, and where the record is."""
     took = datetime.timedelta(seconds=round(summary["runtime_hours"] * 3600))
     epochs = "1 epoch" if summary["epochs_done"] == 1 else f"{summary['epochs_done']} epochs"
+    if summary["ending"] != ENDED:
+        epochs = f"{summary['epochs_done']} of {summary['epochs']} epochs"
     ending = {
-        STOPPED: f" of {summary['epochs']}; stopped by --patience {config.patience}",
-        CUT: f" of {summary['epochs']}; cut by --max-minutes {config.max_minutes:g}" if config.max_minutes else "",
+        STOPPED: f", stopped by --patience {config.patience}",
+        CUT: f", cut by --max-minutes {config.max_minutes:g}" if config.max_minutes else "",
     }
     why = ending.get(summary["ending"], "")
     go_on = " Continue it with --resume." if summary["ending"] == CUT else ""
     best = f"the best was epoch {summary['best_epoch']}"
-    return f"Trained {epochs}{why} in {took}; {best}. The run is in {config.run}.{go_on}"
+    return f"Trained {epochs} in {took}{why}; {best}. The run is in {config.run}.{go_on}"
 
 
 def write(config: TrainConfig, summary: Mapping, colorize: str) -> str:

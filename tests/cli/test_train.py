@@ -282,7 +282,8 @@ def test_tensorboard_that_is_not_installed_is_said_with_the_command(folder, pict
 
 def test_a_run_that_was_cut_says_so_and_goes_on_without_its_limit(folder, picture_folder, capsys):
     assert train.main(typed("--epochs", "3", "--max-minutes", "0.0001"), prog="train.py") == 0
-    assert "Trained 1 epoch of 3; cut by --max-minutes 0.0001 in " in (said := capsys.readouterr().out)
+    assert "Trained 1 of 3 epochs in " in (said := capsys.readouterr().out)
+    assert ", cut by --max-minutes 0.0001; the best was epoch 1." in said
     assert "Continue it with --resume." in said
     run = folder / "runs/trivial-pictures"
     assert json.loads((run / "summary.json").read_text())["ending"] == "cut"
@@ -304,4 +305,4 @@ def test_a_run_that_stopped_says_why_and_when(tmp_path):
     chosen = config.resolve({"patience": 6, "run": "runs/mine"})
     summary = {"runtime_hours": 1.0, "epochs": 100, "epochs_done": 61, "best_epoch": 51, "ending": "stopped"}
     said = training_report.headline(chosen, summary)
-    assert said.startswith("Trained 61 epochs of 100; stopped by --patience 6 in 1:00:00; the best was epoch 51.")
+    assert said.startswith("Trained 61 of 100 epochs in 1:00:00, stopped by --patience 6; the best was epoch 51.")

@@ -6,6 +6,7 @@ import pytest
 from conftest import draw_picture
 
 from colorizer import color, photos
+from colorizer.data import filters
 from colorizer.data.datasets import find, limited
 from colorizer.data.filters import defect
 
@@ -53,3 +54,22 @@ def test_hardly_a_real_training_picture_is_objected_to(real_data):
         some = limited(find(name, real_data / name), 300)
         reasons = [defect(photos.read(some.root / n).rgb) for n in some.train]
         assert sum(r is not None for r in reasons) <= 2
+
+
+def test_the_order_is_numpys_stable_one():
+    """Ties, negative values and both zeros: a picture is judged by the same pieces on every machine."""
+    values = np.random.default_rng(0).normal(0, 1, 4096).astype(np.float32).round(1)
+    values[::7], values[::11] = -0.0, 0.0
+    np.testing.assert_array_equal(filters._stable_order(values), np.argsort(values, kind="stable"))
+
+
+def test_the_residual_is_that_of_straight_pieces():
+    rng = np.random.default_rng(1)
+    l = np.sort(rng.uniform(0, 100, 4096)).astype(np.float32)
+    lab = np.column_stack([l, 0.3 * l + 2, -0.1 * l]).astype(np.float32)
+    assert filters._residual(lab) < 1e-3  # one straight line
+    noise = rng.normal(0, 3, (4096, 2)).astype(np.float32)
+    lab[:, 1:] += noise
+    assert filters._residual(lab) == pytest.approx(3 * np.sqrt(2), rel=0.05)
+    flat = np.full((4096, 3), 50, np.float32)
+    assert filters._residual(flat) == 0  # no slope, no difference
