@@ -107,11 +107,11 @@ def test_ctrl_c_says_where_the_beginning_is(colorize, tmp_path, monkeypatch):
 def test_a_killed_process_is_continued(tmp_path):
     write(tmp_path / "film.mp4", [frame for seed in range(1, 7) for frame in moving(12, seed=seed)])
     code = (
-        "import sys, time; sys.path[:0] = [r'{0}/tests', r'{0}/tests/film']\n"
+        f"import sys, time; sys.path[:0] = [r'{REPOSITORY}/tests', r'{REPOSITORY}/tests/film']\n"
         "from clips import Painter\n"
         "from colorizer.film.colorize import colorize\n"
         "print(colorize(Painter(), 'film.mp4', 'color.mp4', progress=lambda n: time.sleep(float(sys.argv[1]))).resumed)"
-    ).format(REPOSITORY)
+    )
     words = [sys.executable, "-c", code]
     killed = subprocess.Popen([*words, "0.05"], cwd=tmp_path)
     parts = tmp_path / ".color.mp4.parts"
