@@ -27,13 +27,13 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from colorizer import environment
 from colorizer.errors import LostRank, StrategyError
 
 log = logging.getLogger(__name__)
 
 _STATUS = re.compile("(UNKNOWN|INTERNAL|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED|FAILED_PRECONDITION): ")
 
-BACKENDS = {"mirrored": "tensorflow", "jax": "jax"}
 # Keras' own names for them: host:port of rank 0, how many processes, which one this is.
 VARIABLES = tuple(f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
 HEARTBEAT = 10  # seconds without a sign of life after which a rank is lost; JAX' own 100 leave people waiting
@@ -159,8 +159,6 @@ def start(name: str, batch_size: int) -> Group:
 
     Raises:
         StrategyError: the backend is another's, the batch does not divide, or the variables are not what they must be.
-
-    Source: ours.
     """
     told = [variable for variable in VARIABLES if os.environ.get(variable)]
     if told and name != "jax":
@@ -170,12 +168,7 @@ def start(name: str, batch_size: int) -> Group:
         )
     if name == "none":
         return Group()
-    backend = keras.backend.backend()
-    if backend != BACKENDS[name]:
-        raise StrategyError(
-            f"--strategy {name} is for Keras' {BACKENDS[name]} backend: set KERAS_BACKEND={BACKENDS[name]}. "
-            f"Received: the {backend} backend"
-        )
+    environment.check_strategy(name)
     group = _mirrored() if name == "mirrored" else _jax()
     if batch_size % group.devices:
         raise StrategyError(

@@ -9,8 +9,8 @@ from keras import ops
 
 from colorizer.methods.layers.color_bins import BINS
 
-# A bound for pictures whose colors the network hardly knows: all 313 bins alike have a variance of 5,709, of which 0.025
-# makes 143 Lab units, nine times the 17 of their mean.
+# A bound for pictures whose colors the network hardly knows: all 313 bins alike have a variance of 5,709, of which
+# 0.025 makes 143 Lab units, nine times the 17 of their mean.
 LARGEST_GAIN = 3.0
 LEAST_CHROMA = 1.0  # Lab units; a mean paler than this has no direction
 MOMENTS = np.column_stack([BINS, np.square(BINS).sum(axis=1)])  # (313, 3): a, b, a^2 + b^2
