@@ -94,6 +94,7 @@ class DistributionLoss(keras.losses.Loss):
         error = (ops.matmul(ops.exp(logs), BINS) - ab) / color.AB_SCALE
         squares = ops.mean(ops.square(error), axis=-1)
         indices, shares = encode(ab)
+        # Ten of 313 shares are not zero: the dense target is never made.
         nats = -ops.sum(shares * ops.take_along_axis(logs, indices, axis=-1), axis=-1)
         return ops.mean(nats + MEAN_WEIGHT * squares, axis=(1, 2))
 
@@ -153,12 +154,14 @@ class TransferUNet(Method):
         # 2.55 L is within 8 of 255 levels of the sRGB gray of that L; the first layer learns the rest.
         gray = keras.layers.Rescaling(127.5, 127.5, name="grey")(l_norm)
         rgb = keras.layers.Concatenate(name="rgb")([gray, gray, gray])
+        # Four scales: S/4, S/8 and S/16 become skip connections, S/32 is the bottleneck.
         *skips, deepest = backbone.stages(encoder, image_size)(rgb)
         x = _conv(deepest, TOP, 1, "top")
         for (taken, made), stride, skip in zip(WIDTHS, (16, 8, 4), reversed(skips), strict=True):
             x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
             x = keras.layers.Concatenate(name=f"join{stride}")([x, _conv(skip, taken, 1, f"skip{stride}")])
             x = _conv(x, made, 3, f"made{stride}")
+        # One more layer at S/4, where all scales are together.
         x = _conv(x, WIDTHS[-1][1], 3, "last")
         # float32 also under mixed precision: the loss takes differences of logits.
         logits = keras.layers.Conv2D(len(BINS), 1, kernel_initializer="zeros", dtype="float32", name="logits")(x)
@@ -167,6 +170,7 @@ class TransferUNet(Method):
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
         """Compiles AdamW on `DistributionLoss`, after it has set the network's prior to the training pictures'."""
         prior = prior_of(train)
+        # Training starts at the prior's cross entropy instead of ln 313 = 5.75 nats.
         network.get_layer("log_prior").log_prior.assign(np.log(np.maximum(prior, PRIOR_FLOOR)).astype(np.float32))
         network.compile(
             optimizer=optimizers.fine_tuning(config, self.encoder_of(network), len(train)),

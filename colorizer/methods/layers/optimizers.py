@@ -35,8 +35,10 @@ def learning_rate(config: TrainConfig, steps_per_epoch: int) -> float | keras.op
     if config.schedule == "plateau":
         return config.learning_rate
     steps = config.epochs * steps_per_epoch
+    # At least one step: a run of fewer than twenty has a warm-up too.
     warm_up = max(1, int(WARM_UP * steps))
     return keras.optimizers.schedules.CosineDecay(
+        # A hundredth: AdamW's first steps are as large as the rate itself, whatever the gradient.
         config.learning_rate / 100,
         decay_steps=max(1, steps - warm_up),
         warmup_target=config.learning_rate,
@@ -80,6 +82,7 @@ class TwoRates(keras.optimizers.AdamW):
     def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
         """One step of AdamW, at the variable's own rate."""
         if self._get_variable_index(variable) in self._slow_indices:
+            # A tensor operation: the compiled step must thaw the encoder without being compiled again.
             share = ops.where(self.iterations < self._frozen_steps, 0.0, self._share)
             learning_rate = learning_rate * ops.cast(share, learning_rate.dtype)
         super().update_step(gradient, variable, learning_rate)
@@ -109,6 +112,7 @@ def fine_tuning(config: TrainConfig, encoder: keras.Model, steps_per_epoch: int)
         learning_rate(config, steps_per_epoch),
         slow=encoder.trainable_variables,
         share=share,
+        # Epochs are what a person sets; the optimizer counts steps.
         frozen_steps=frozen * steps_per_epoch,
         weight_decay=config.weight_decay,
         global_clipnorm=CLIP_NORM,
