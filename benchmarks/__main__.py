@@ -93,8 +93,6 @@ def run(name: str) -> list[dict]:
 
     Returns:
         What it printed.
-
-    Source: ours.
     """
     command = [sys.executable, "-m", f"benchmarks.{name}"]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ

@@ -40,8 +40,6 @@ class User(threading.Thread):
         number: makes the photograph differ from everybody else's.
         until: `time.monotonic()` after which nothing new is begun.
         label: the method.
-
-    Source: ours.
     """
 
     def __init__(self, address: str, number: int, until: float, label: str):

@@ -49,8 +49,6 @@ def result(benchmark: str, *, target: float | None = None, **measured) -> dict:
 
     Returns:
         JSON's types only, with `met`, device, versions, commit.
-
-    Source: ours.
     """
     from colorizer import environment
 
@@ -136,8 +134,6 @@ def folder_of(count: int, where: Path, size: int = 512, seed: int = 0) -> Path:
 
     Returns:
         `where`.
-
-    Source: ours.
     """
     from PIL import Image
 

@@ -27,8 +27,6 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Yields:
         The path to write to. It keeps `path`'s ending, which some writers choose a format by.
         After an exception it is removed and `path` is as it was.
-
-    Source: ours.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +39,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def writer_of(name: str) -> int | None:
-    """The process of this machine that writes a temporary file, by its name; None for any other name. Source: ours."""
+    """The process of this machine that writes a temporary file, by its name; None for any other name."""
     found = re.match(rf"\.(\d+)-\d+-{_MACHINE}-.", name)
     return int(found[1]) if found else None
 
@@ -60,7 +58,7 @@ def is_alive(process: int) -> bool:
 
 
 def sweep(path: str | Path) -> None:
-    """Removes what killed writers of a file left beside it, on whichever machine they ran. Source: ours."""
+    """Removes what killed writers of a file left beside it, on whichever machine they ran."""
     path = Path(path)
     temporary = re.compile(rf"\.\d+-\d+-[0-9a-f]{{8}}-{re.escape(_tail(path))}")
     for name in os.listdir(path.parent) if path.parent.is_dir() else ():
@@ -81,7 +79,7 @@ def _tail(path: Path) -> str:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes a UTF-8 text file, whole or not at all. Source: ours."""
+    """Writes a UTF-8 text file, whole or not at all."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
 
@@ -95,5 +93,5 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def write_json(path: str | Path, value) -> None:
-    """Writes indented JSON, whole or not at all. Source: ours."""
+    """Writes indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")

@@ -89,7 +89,7 @@ def rgb_to_lab(rgb: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     Raises:
         ValueError: the array is not an RGB image.
 
-    Source: ours; CIE 15, IEC 61966-2-1.
+    Source: CIE 15, IEC 61966-2-1.
     """
     _check_rgb(rgb)
     out = np.empty(rgb.shape, np.float32) if out is None else out
@@ -110,8 +110,6 @@ def rgb_to_l_ab(rgb: np.ndarray, out: tuple[np.ndarray, np.ndarray] | None = Non
 
     Raises:
         ValueError: the array is not an RGB image.
-
-    Source: ours.
     """
     _check_rgb(rgb)
     out = out or tuple(np.empty((*rgb.shape[:2], n), np.float32) for n in (1, 2))
@@ -189,8 +187,6 @@ def lab_to_rgb(lab: np.ndarray, dtype: type[np.generic] = np.uint8) -> np.ndarra
 
     Returns:
         (H, W, 3) of `dtype`, rounded to the nearest level.
-
-    Source: ours.
     """
     out = np.empty(lab.shape, dtype)
     for piece, rgb, one, two, three in _pieces(np.asarray(lab, np.float32), out):
@@ -237,8 +233,6 @@ def join(l_norm: np.ndarray, ab_norm: np.ndarray) -> np.ndarray:
 
     Returns:
         (..., 3) float32 Lab.
-
-    Source: ours.
     """
     return np.concatenate([(l_norm + 1) * L_HALF, ab_norm * AB_SCALE], axis=-1).astype(np.float32)
 
@@ -286,8 +280,6 @@ def gray_of(rgb: np.ndarray) -> np.ndarray:
 
     Returns:
         (H, W) uint8 sRGB gray of the same L*.
-
-    Source: ours.
     """
     out = np.empty((*rgb.shape[:2], 1), np.uint8)
     for piece, gray_u8, linear, _, _ in _pieces(rgb, out):

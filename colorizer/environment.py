@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import sys
@@ -12,6 +13,9 @@ from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from colorizer.errors import StrategyError
+
+BACKENDS = {"mirrored": "tensorflow", "jax": "jax"}  # of each `--strategy` that needs a certain one
 _PACKAGES = ("keras", "tensorflow", "jax", "numpy", "opencv-python-headless", "scikit-image", "pillow")
 
 # Packages that load a backend, whoever imports them first.
@@ -102,6 +106,35 @@ def _flush() -> None:
     """Writes what Python still holds back."""
     with contextlib.suppress(AttributeError, OSError, ValueError):  # there may be no stderr, or a closed one
         sys.stderr.flush()
+
+
+def backend() -> str:
+    """Names the backend that Keras has, or will have: of $KERAS_BACKEND, else of Keras' own file, else TensorFlow."""
+    if "keras" in sys.modules:
+        return sys.modules["keras"].backend.backend()
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # absent, or not what Keras writes
+        return json.loads(file.read_text(encoding="utf-8")).get("backend", "tensorflow")
+    return "tensorflow"
+
+
+def check_strategy(name: str) -> None:
+    """Refuses a `--strategy` that is another backend's, without loading one.
+
+    Args:
+        name: one of `config.STRATEGIES`.
+
+    Raises:
+        StrategyError: the message says which backend to set.
+    """
+    needed, present = BACKENDS.get(name), backend()
+    if needed and needed != present:
+        raise StrategyError(
+            f"--strategy {name} is for Keras' {needed} backend: set KERAS_BACKEND={needed}. "
+            f"Received: the {present} backend"
+        )
 
 
 def device() -> str:

@@ -199,7 +199,7 @@ def rows() -> dict[str, Row]:
 
 
 def folder_of(name: str) -> str:
-    """Where the runs of a matrix lie. Source: ours."""
+    """Where the runs of a matrix lie."""
     return "results/experiments/choices" if name == CHOICES else "results/runs"
 
 
@@ -228,8 +228,6 @@ def filled(
 
     Returns:
         Field of `TrainConfig` -> value; `run` is left to the caller.
-
-    Source: ours.
     """
     flags = dict(row.flags)
     if flags.get("precision") == PRECISION:

@@ -38,7 +38,7 @@ def layers_of(network: keras.Model) -> keras.Model:
 
 
 def measure(colorizer: Colorizer, rgb_u8: np.ndarray) -> dict:
-    """What the layers of a network do on pictures, (n, S, S, 3) uint8 sRGB: see above. Source: ours."""
+    """What the layers of a network do on pictures, (n, S, S, 3) uint8 sRGB: see above."""
     side = colorizer.image_size
     small = np.stack([images.resize_square(rgb, side) for rgb in rgb_u8])
     l_norm, ab_norm = (np.stack(part) for part in zip(*(color.rgb_to_l_ab(rgb) for rgb in small), strict=True))

@@ -10,6 +10,8 @@ import cv2
 import pytest
 from conftest import REPOSITORY, draw_picture
 
+from colorizer import environment as process
+
 NOISE = re.compile(r"absl|oneDNN|tensorflow|cuda|cuInit|XLA|^[IWEF]\d{4} ", re.IGNORECASE | re.MULTILINE)
 PYTHON = sys.executable
 
@@ -109,3 +111,14 @@ def test_a_process_without_standard_error_loads_its_backend(tmp_path):
     environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{tmp_path}"}
     code = f'"{PYTHON}" -c "import colorizer, torch" 2>&-'
     assert subprocess.run(code, shell=True, env=environment, check=False).returncode == 0
+
+
+def test_the_backend_is_known_before_keras_is_loaded(monkeypatch, tmp_path):
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert process.backend() == "jax"
+    monkeypatch.delenv("KERAS_BACKEND")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert process.backend() == "tensorflow"
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    assert process.backend() == "torch"

@@ -81,17 +81,19 @@ def check_files(flags: argparse.Namespace) -> None:
 
     Raises:
         WeightsError: the weights or their record do not exist.
-        ClassifierError: `--classifier` names a file that does not exist.
+        ClassifierError: `--classifier`, or the record of the weights, names a classifier that is not here.
         EngineError: the engine is not installed or cannot compute these weights.
         UsageError: the weights have no such look, or this Pillow cannot write the format.
     """
     from colorizer import methods, photos, weights
+    from colorizer.inference import colorizer as inference
     from colorizer.inference import engine
 
     if flags.format == "avif" and ".avif" not in photos.FORMATS:
         raise UsageError("--format avif: this Pillow does not write AVIF: pip install --upgrade pillow")
     path = weights.place(flags.weights or weights.DEFAULT)
-    method = methods.declared(weights.record_of(path)["method"])
+    config = weights.record_of(path)
+    method = methods.declared(config["method"])
     engine.choose(path, getattr(flags, "engine", None))
     if flags.look and flags.look not in method.looks:
         has = f"has the looks {', '.join(method.looks)}" if method.looks else "has one look only"
@@ -103,6 +105,7 @@ def check_files(flags: argparse.Namespace) -> None:
             f"--classifier names a file that does not exist. Received: {flags.classifier}. "
             "Choose another file, or none (zeros instead of a class vector)."
         )
+    inference.check_classifier(config, flags.classifier)
 
 
 def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace:

@@ -185,7 +185,7 @@ def hours_left(planned: Iterable[Planned], runs_dir: Path, device: str) -> tuple
     Returns:
         Hours, or None where no run has been finished on this device; and a line per row that is left.
 
-    Source: ours. The median rate of runs of the same precision and method counts; where there is none, of the
+    The median rate of runs of the same precision and method counts; where there is none, of the
         same precision; where there is none, of all.
     """
     rates: dict[tuple, list[float]] = {}

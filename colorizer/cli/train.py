@@ -20,7 +20,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from colorizer import cli, config, methods
+from colorizer import cli, config, environment, methods
 from colorizer.errors import ColorizerError, LabelsError, TrainingError, WeightsError
 
 PROG = "python -m colorizer train"
@@ -113,11 +113,13 @@ def check_inputs(chosen) -> None:
         chosen: a `TrainConfig`.
 
     Raises:
+        StrategyError: `--strategy` is for another backend.
         DataError, LabelsError, WeightsError, ClassifierError, TrainingError: what is missing, and what to do.
     """
     from colorizer.classifiers import classifier
     from colorizer.data import datasets
 
+    environment.check_strategy(chosen.strategy)
     datasets.find(chosen.dataset, chosen.data_dir, chosen.seed)
     if chosen.labels and not Path(chosen.labels).is_file():
         raise LabelsError(f"--labels is a file of COCO annotations. Received: {chosen.labels}, which is not there.")

@@ -349,24 +349,52 @@ def _classifier_of(method: Method, config: dict, spec: str | None) -> Classifier
         return _no_classifier()
     from colorizer.classifiers import classifier as classifiers
 
-    config = {"classifier": "none"} | config
-    name, fingerprint = config.get("classifier_name", config["classifier"]), config.get("classifier_sha256", "")
-    try:
-        classifier = classifiers.load(classifiers.spec_of(config) if spec is None else spec)
-    except ClassifierError as error:
-        if spec is not None:
-            raise
-        raise ClassifierError(
-            f"These weights were trained with the classifier {name} ({fingerprint or 'fingerprint not recorded'}), "
-            f"which is not here: {error}\nChoose --classifier FILE (that classifier, wherever it lies) "
-            f"or --classifier none (the network gets zeros, for which it was not trained)."
-        ) from error
+    classifier = _try(classifiers.load, config, spec)
+    name, fingerprint = _recorded(config)
     if fingerprint and classifier.fingerprint != fingerprint:
         logger.warning(
             "the weights were trained with the classifier %s (%s), not with %s (%s): expect other colors",
             *(name, fingerprint, classifier.name, classifier.fingerprint or "zeros"),
         )
     return classifier
+
+
+def check_classifier(config: dict, spec: str | None = None) -> None:
+    """Checks, without Keras, that the classifier of some weights is on this machine.
+
+    Args:
+        config: their record.
+        spec: another classifier that is asked for, as in `Colorizer.load`.
+
+    Raises:
+        ClassifierError: it is missing; the message says what to do.
+    """
+    from colorizer.classifiers import classifier as classifiers
+
+    if methods.declared(config["method"]).uses_vector:
+        _try(classifiers.check, config, spec)
+
+
+def _try(action, config, spec):
+    """Checks or loads the classifier that is asked for, else the recorded one; says of that what can be done."""
+    from colorizer.classifiers import classifier as classifiers
+
+    if spec is not None:
+        return action(spec)
+    try:
+        return action(classifiers.spec_of({"classifier": "none"} | config))
+    except ClassifierError as error:
+        name, fingerprint = _recorded(config)
+        raise ClassifierError(
+            f"These weights were trained with the classifier {name} ({fingerprint or 'fingerprint not recorded'}), "
+            f"which is not here: {error}\nChoose --classifier FILE (that classifier, wherever it lies) "
+            f"or --classifier none (the network gets zeros, for which it was not trained)."
+        ) from error
+
+
+def _recorded(config):
+    """Name and fingerprint of the classifier that weights were trained with."""
+    return config.get("classifier_name", config.get("classifier", "none")), config.get("classifier_sha256", "")
 
 
 def _no_classifier() -> Classifier:

@@ -80,6 +80,7 @@ def _known(name: str) -> str:
 @cache
 def _loaded(name: str) -> Method:
     module = importlib.import_module(f"{__name__}.{name}")
+    # Exactly one: a module that defines none, or two, is an error at once.
     (found,) = (
         value
         for value in vars(module).values()
@@ -96,6 +97,7 @@ def _declaration(name: str) -> Method:
         for node in _parsed(name).body
         if isinstance(node, ast.ClassDef) and [ast.unparse(base) for base in node.bases] == ["Method"]
     )
+    # Plain assignments of literals; methods and computed values need Keras and are left to `get`.
     attributes = {
         node.targets[0].id: _value(node.value)
         for node in body

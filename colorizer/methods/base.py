@@ -66,6 +66,7 @@ class Method:
         multiply_adds: cost of one 256x256 picture, forward, in 10^9; of all networks that a training step runs.
     """
 
+    # What a subclass must say; everything below has a meaning if it is left out.
     title: str
     reference: str
     defaults: Mapping[str, Default] = {}

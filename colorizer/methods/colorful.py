@@ -58,6 +58,7 @@ def _conv(x, name, filters, stride=1, dilation=1):
 
 def _block(x, number, convolutions, filters, last_stride=1, dilation=1):
     """conv1 to conv7: some convolutions, then batch normalization after the ReLU, as in the authors' network."""
+    # The stride is in a block's last layer, as in the authors' network.
     for i in range(1, convolutions + 1):
         x = _conv(x, f"conv{number}_{i}", filters, last_stride if i == convolutions else 1, dilation)
     # Caffe's batch normalization has neither scale nor shift.
@@ -77,8 +78,10 @@ def rebalance(prior: np.ndarray) -> np.ndarray:
         weighs as much as the rarest one.
     """
     occurs = prior > 0
+    # The uniform part covers only bins that occur: 1 / 0 would be infinite (docs/reproduction_notes.md, 5).
     weights = 1 / ((1 - MIXTURE) * prior + MIXTURE * occurs / occurs.sum() + (~occurs))
     weights[~occurs] = weights[occurs].max()
+    # With a mean of 1 under the prior the learning rate means the same for any lambda.
     return (weights / (prior * weights).sum()).astype(np.float32)
 
 
@@ -111,6 +114,7 @@ class RebalancedCrossEntropy(keras.losses.Loss):
         ab = subsample(ab_norm)
         # The dense code of 313 numbers costs less than the gradient of a look at ten of them.
         nats = ops.logsumexp(logits, axis=-1) - ops.sum(self.codes(ab) * logits, axis=-1)
+        # One pixel above the bound is enough: it is the picture that is gray, not a pixel.
         colored = ops.cast(ops.any(ops.abs(ab) > GRAY, axis=(1, 2, 3)), nats.dtype)
         return colored * ops.mean(ops.take(self.weights_of_rows, code_table.rows(ab)) * nats, axis=(1, 2))
 
@@ -150,6 +154,8 @@ class Colorful(Method):
         """Builds the network: logits (B, S/4, S/4, 313) over `BINS`; see `Method.build`."""
         l_norm, vector = inputs(image_size)
         x = keras.layers.Rescaling(color.L_HALF, name="l_minus_50")(l_norm)  # L - 50, the authors' input
+        # The authors' layers (docs/reproduction_notes.md, 1.2): three halvings, then none, so that conv4 to conv7 see
+        # 32x32 of 256. Dilation 2 in conv5 and conv6 widens what a place sees without another halving.
         x = _block(x, 1, 2, 64, last_stride=2)
         x = _block(x, 2, 2, 128, last_stride=2)
         x = _block(x, 3, 3, 256, last_stride=2)
@@ -161,6 +167,7 @@ class Colorful(Method):
         x = keras.layers.Conv2DTranspose(
             256, 4, strides=2, padding="same", activation="relu", kernel_initializer="he_normal", name="conv8_1"
         )(x)
+        # At a quarter of the size, 64x64 of 256: the network's only enlargement is the one above.
         x = _conv(x, "conv8_2", 256)
         x = _conv(x, "conv8_3", 256)
         x = keras.layers.Conv2D(len(BINS), 1, kernel_initializer="he_normal", name="conv8_313")(x)

@@ -43,11 +43,14 @@ def encode(l_norm: keras.KerasTensor, conv: Callable = _conv) -> keras.KerasTens
     Pooling is the paper's (section III.A). Filters and the 4x4 kernels are the ancestor's: 128 at full and half size,
     256 at a quarter and an eighth.
     """
+    # Three poolings: 256 pixels become 32, the bottleneck over which the ancestor repeats the class vector.
     x = conv(128, name="e1")(l_norm)
     x = keras.layers.MaxPooling2D(2, padding="same", name="p1")(x)
+    # 4x4 after each pooling, 3x3 else: the ancestor's kernels (docs/reproduction_notes.md, 2.3).
     x = conv(128, 4, name="e2")(x)
     x = conv(128, name="e3")(x)
     x = keras.layers.MaxPooling2D(2, padding="same", name="p2")(x)
+    # Twice the filters at a quarter of the size and below, as in the ancestor.
     x = conv(256, 4, name="e4")(x)
     x = conv(256, name="e5")(x)
     x = keras.layers.MaxPooling2D(2, padding="same", name="p3")(x)
@@ -71,14 +74,18 @@ def fuse(bottleneck: keras.KerasTensor, vector: keras.KerasTensor, conv: Callabl
         (B, h, w, 256).
     """
     _, height, width, _ = bottleneck.shape
+    # 32 x 32 = 1024 times at 256 pixels: every place gets the same 1000 scores.
     repeated = keras.layers.RepeatVector(height * width, name="repeat")(vector)
     repeated = keras.layers.Reshape((height, width, CLASSES), name="spread")(repeated)
     x = keras.layers.Concatenate(name="concat")([bottleneck, repeated])
+    # 1256 channels in. The scores average 0.001 beside features of 1 to 100 (docs/reproduction_notes.md, 2.4): this
+    # layer decides whether they count.
     return conv(256, 1, name="fusion")(x)
 
 
 def decode(x: keras.KerasTensor, conv: Callable = _conv) -> keras.KerasTensor:
     """Fused features (B, h, w, 256) -> `ab_norm_hat` (B, 8h, 8w, 2) in -1..1. Upsampling, tanh: III.A, Table 1."""
+    # Three upsamplings undo the three poolings; filters and the kernels of 4 and 2 are the ancestor's.
     x = conv(128, name="d1")(x)
     x = conv(64, name="d2")(x)
     x = keras.layers.UpSampling2D(2, name="u1")(x)
@@ -127,6 +134,7 @@ class EfficientNet(Method):
         the larger of a and b is the same in prediction and truth (docs/reproduction_notes.md, 3.1).
         """
         network.compile(
+            # Adam is Table 1's; its betas are not stated and stay Keras', 0.9 and 0.999.
             optimizer=keras.optimizers.Adam(optimizers.learning_rate(config, len(train))),
             loss=config.loss,
             metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],

@@ -85,6 +85,8 @@ def build_discriminator(image_size: int = 256) -> keras.Model:
     l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
     lab_norm = keras.Input((image_size, image_size, 3), name="lab_norm")
     x = keras.layers.Concatenate(name="condition")([l_norm, lab_norm])
+    # Strides 2, 2, 2, 1, 1 of 4x4 kernels: a logit sees 1 + 3 (1 + 2 + 4 + 8 + 8) = 70 pixels. No normalization in the
+    # first layer, as in the authors' code.
     x = _down(x, "patch0", 64, norm=False)
     x = _down(x, "patch1", 128)
     x = _down(x, "patch2", 256)
@@ -97,6 +99,7 @@ def build_discriminator(image_size: int = 256) -> keras.Model:
 
 def lab_norm_of(l_norm: Any, ab_norm: Any) -> Any:
     """The generator's target: `l_norm` (B, S, S, 1), `ab_norm` (B, S, S, 2) -> (B, S, S, 3) in -1..1."""
+    # From 128 to 110 Lab units at 1: the true colors then use nearly all of the tanh.
     return ops.concatenate([l_norm, ab_norm * (color.AB_SCALE / AB_RANGE)], axis=-1)
 
 
@@ -127,6 +130,7 @@ class AdamInTurns(keras.optimizers.Adam):
             self.build(variables)
         pairs = [pair for pair in zip(grads, variables, strict=True) if id(pair[1]) in self._movable]
         super().apply(*map(list, zip(*pairs, strict=True)))
+        # Adam corrects its moments by the step's number: both turns of a batch are one step.
         if not self._counts:
             self.iterations.assign_sub(1)
 
@@ -175,12 +179,15 @@ class Adversaries(keras.Model):
         l_norm, true = x[0], lab_norm_of(x[0], y)
         images = ops.shape(l_norm)[0]  # as a weight: the last batch may be smaller
         if not training or self.turn == self.discriminator.name:
+            # One-sided smoothing: 0.9 for true colors, and a full 0 for generated ones.
             judged = adversarial(self.discriminator([l_norm, true], training=training), REAL)
+            # `stop_gradient`: in this turn the generator is not to learn.
             judged += adversarial(self.discriminator([l_norm, ops.stop_gradient(y_pred)], training=training), 0.0)
             self.discriminator_loss.update_state(judged, images)
             if training:
                 return judged
         l1 = ops.mean(ops.abs(true - y_pred))
+        # The generator aims at a full 1: smoothing is the discriminator's alone.
         deceived = adversarial(self.discriminator([l_norm, y_pred], training=training), 1.0)
         total = deceived + L1_WEIGHT * l1
         self.generator_loss.update_state(total, images)
@@ -219,8 +226,10 @@ class GAN(Method):
         l_norm, vector = inputs(image_size)
         x, skips = l_norm, []
         for i, filters in enumerate(ENCODER[: levels(image_size) + 1]):
+            # The first layer keeps the size: its output is the last skip connection.
             x = _down(x, f"conv{i}", filters, stride=2 if i else 1)
             skips.append(x)
+        # Each level's own output, but for the deepest, is joined on the way up; filters mirror the encoder's.
         for i, skip in enumerate(reversed(skips[:-1])):
             x = _up(x, f"deconv{i}", skip.shape[-1])
             x = keras.layers.Concatenate(name=f"concat{i}")([x, skip])
@@ -233,11 +242,13 @@ class GAN(Method):
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
         """Compiles generator and discriminator, in effect with one Adam each; beta_1 0.5 is the paper's."""
         adversaries = Adversaries(network, build_discriminator(network.input_shape[0][1]))
+        # The paper's 0.5. With Adam's 0.9 such trainings oscillate (Radford, Metz, Chintala, DCGAN, ICLR 2016).
         adversaries.compile(optimizer=AdamInTurns(config.learning_rate, beta_1=0.5))
         return adversaries
 
     def ab_of(self, output: Any, l_norm: Any = None, look: str | None = None) -> Any:
         """Rescales the generator's a and b and drops its L; see `Method.ab_of`."""
+        # 110 / 128 = 0.86: from the tanh's range to ab/128.
         return output[..., 1:] * np.float32(AB_RANGE / color.AB_SCALE)
 
     def predict_lab(self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray) -> np.ndarray:

@@ -50,6 +50,7 @@ def global_size(image_size: int) -> int:
     Returns:
         224 for 256, as in the paper; else the multiple of 32 that is nearest to seven eighths of the side.
     """
+    # Three halvings of the low-level layers and two of the global ones need a multiple of 2^5 = 32.
     return max(32, 32 * round(image_size * 224 / 256 / 32))
 
 
@@ -78,6 +79,7 @@ def _dense(x, name, units):
 def low_level() -> keras.Model:
     """The layers both paths share: (B, s, s, 1) -> (B, s/8, s/8, 512) for any s."""
     x = picture = keras.Input((None, None, 1), name="picture")
+    # Filters and strides of the paper's table (docs/reproduction_notes.md, 1.1): three halvings, 8 in all.
     for i, (filters, stride) in enumerate(((64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1)), start=1):
         x = _conv(x, f"low{i}", filters, stride)
     return keras.Model(picture, x, name="low_level")
@@ -85,9 +87,12 @@ def low_level() -> keras.Model:
 
 def global_features(x: keras.KerasTensor) -> keras.KerasTensor:
     """Low-level features of the small picture -> (B, 256), through the 512 of fc2 that class scores are made of."""
+    # Two more halvings: at 224 the map is 7x7x512. Its 25,088 numbers into 1024 units are 25.7 of the network's 42.2 M
+    # parameters, and the reason why this path's size is fixed.
     for i, stride in enumerate((2, 1, 2, 1), start=1):
         x = _conv(x, f"global{i}", 512, stride)
     x = keras.layers.Flatten(name="flatten")(x)
+    # The paper's three sizes; the last is that of the mid-level features, beside which it is repeated.
     for i, units in enumerate((1024, 512, 256), start=1):
         x = _dense(x, f"fc{i}", units)
     return x
@@ -98,11 +103,13 @@ def fuse(mid: keras.KerasTensor, whole: keras.KerasTensor) -> keras.KerasTensor:
     _, height, width, _ = mid.shape
     whole = keras.layers.RepeatVector(height * width, name="repeat")(whole)
     whole = keras.layers.Reshape((height, width, 256), name="spread")(whole)
+    # 256 + 256 channels in, 256 out: W of the paper's formula has 256x512 numbers.
     return _conv(keras.layers.Concatenate(name="concat")([mid, whole]), "fuse", 256, kernel=1)
 
 
 def colorize(x: keras.KerasTensor) -> keras.KerasTensor:
     """Fused features (B, h, w, 256) -> colors (B, 4h, 4w, 2), 0..1 for a and b in -100..100."""
+    # The paper's filters. Two doublings lead from an eighth of the size to a half, where its loss is taken.
     x = _conv(x, "col1", 128)
     x = keras.layers.UpSampling2D(2, name="up1")(x)
     x = _conv(x, "col2", 64)
@@ -123,6 +130,7 @@ def with_classes(network: keras.Model, classes: int) -> keras.Model:
     Returns:
         A model with the same inputs and two outputs: colors (B, S/2, S/2, 2) and logits (B, classes).
     """
+    # The paper's 256 units between the 512 of the global path and the scores.
     x = _dense(network.get_layer("fc2_relu").output, "class1", 256)
     logits = keras.layers.Dense(classes, kernel_initializer="he_normal", dtype="float32", name="class2")(x)
     return keras.Model(network.inputs, [network.outputs[0], logits], name="with_classes")
@@ -130,6 +138,7 @@ def with_classes(network: keras.Model, classes: int) -> keras.Model:
 
 def targets_of(ab_norm: Any) -> Any:
     """The sigmoid's targets, averaged over areas: ab/128 (B, S, S, 2) -> (B, S/2, S/2, 2) in 0..1."""
+    # The output has half of the side, so four pixels of the truth are one target.
     halved = ops.average_pool(ab_norm, 2, 2)
     return ops.clip((halved * (color.AB_SCALE / AB_RANGE) + 1) / 2, 0, 1)
 
@@ -152,6 +161,7 @@ def class_loss(labels: Any, logits: Any) -> Any:
         (B,) float32 nats, 0 for a picture without a class.
     """
     labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
+    # A label below 0 is no index; any other class stands in for it and is multiplied out below.
     nats = ops.sparse_categorical_crossentropy(ops.maximum(labels, 0), logits, from_logits=True)
     return ops.where(labels < 0, 0.0, nats)
 
@@ -209,7 +219,9 @@ class LetThereBeColor(Method):
         small = keras.layers.Resizing(
             global_size(image_size), global_size(image_size), interpolation="bilinear", name="small"
         )(picture)
+        # One model for both scales: the paper shares the weights of these layers.
         low = low_level()
+        # The paper's two mid-level layers, at an eighth of the size.
         mid = _conv(_conv(low(picture), "mid1", 512), "mid2", 256)
         colors = colorize(fuse(mid, global_features(low(small))))
         return keras.Model([l_norm, vector], colors, name="let_there_be_color")

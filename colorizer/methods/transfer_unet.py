@@ -26,7 +26,7 @@ filter: He, Sun, Tang, ECCV 2010. Written from the papers; no code of theirs is 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -38,6 +38,7 @@ from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import backbone, optimizers
 from colorizer.methods.layers.color_bins import BINS, STRIDE, annealed_mean, encode, prior_of
 from colorizer.methods.layers.inputs import inputs
+from colorizer.methods.layers.looks import Look, gain
 
 # Channels of the light decoder: with them the whole network stays at a fifth of the paper's multiply-adds.
 TOP = 256  # of the bottleneck
@@ -45,24 +46,10 @@ WIDTHS = ((160, 256), (96, 160), (48, 96))  # at S/16, S/8, S/4: of the skip con
 # Of the mean's squared error in ab/128, beside the cross entropy in nats: it makes about a fifth of the loss.
 MEAN_WEIGHT = 50.0
 PRIOR_FLOOR = 1e-5  # a color that the training set lacks stays possible
-
-
-class Look(NamedTuple):
-    """How a distribution becomes colors: the `temperature` of the annealed mean, and `added`, see `gain`."""
-
-    temperature: float
-    added: float
-
-
 # Chosen from results/experiments/looks.jsonl. accurate: within 0.07 dB and 0.05 CIEDE2000 of the best on COCO's
 # validation pictures. vivid: the best in PSNR and CIEDE2000 on both validation lists, of all settings that reach three
 # quarters of the truth's colorfulness on both.
 LOOKS = {"accurate": Look(0.7, 0.0), "vivid": Look(0.5, 0.025)}
-LARGEST_GAIN = 3.0  # a bound for pictures whose colors the network hardly knows
-LEAST_CHROMA = 1.0  # Lab units; a mean paler than this has no direction
-MOMENTS = np.column_stack([BINS, np.square(BINS).sum(axis=1)])  # (313, 3): a, b, a^2 + b^2
-# Of the gradient's norm over all weights, so that a single batch cannot move a pretrained encoder far.
-CLIP_NORM = 1.0
 
 
 def _conv(x, filters, kernel, name):
@@ -107,6 +94,7 @@ class DistributionLoss(keras.losses.Loss):
         error = (ops.matmul(ops.exp(logs), BINS) - ab) / color.AB_SCALE
         squares = ops.mean(ops.square(error), axis=-1)
         indices, shares = encode(ab)
+        # Ten of 313 shares are not zero: the dense target is never made.
         nats = -ops.sum(shares * ops.take_along_axis(logs, indices, axis=-1), axis=-1)
         return ops.mean(nats + MEAN_WEIGHT * squares, axis=(1, 2))
 
@@ -120,35 +108,6 @@ def mse(ab_norm: Any, logits: Any) -> Any:
     """Mean squared error of the distribution's mean in ab/128, at a quarter of the size: (B,)."""
     ab = ops.average_pool(ab_norm, STRIDE, STRIDE)
     return ops.mean(ops.square(annealed_mean(logits) / color.AB_SCALE - ab), axis=(1, 2, 3))
-
-
-def gain(logits: Any, ab: Any, added: float) -> Any:
-    """The factor that raises a picture's chroma where its own distribution makes that cheapest.
-
-    A mean is paler than what it is the mean of: if red and green are equally likely, it is neither. Its squared error
-    is the distribution's variance, and d Lab units more of chroma make it larger by d^2: in decibels by about d^2 over
-    the variance. So the most chroma for a given loss is had if every picture gets `added` Lab units for each squared
-    unit of its variance, both taken over all pixels.
-
-    Args:
-        logits: (B, h, w, 313) float32.
-        ab: (B, h, w, 2) float32, Lab units.
-        added: Lab units of chroma for each squared unit of variance.
-
-    Returns:
-        (B, 1, 1, 1) float32, between 1 and `LARGEST_GAIN`.
-    """
-    moments = ops.matmul(ops.softmax(logits, axis=-1), MOMENTS)
-    mean, squares = moments[..., :2], moments[..., 2]
-    variance = ops.mean(squares - ops.sum(ops.square(mean), axis=-1), axis=(1, 2))
-    chroma = ops.sqrt(ops.mean(ops.sum(ops.square(ab), axis=-1), axis=(1, 2)))
-    raised = 1 + added * variance / ops.maximum(chroma, LEAST_CHROMA)
-    return ops.clip(raised, 1, LARGEST_GAIN)[:, None, None, None]
-
-
-def is_trained(classifier: str) -> bool:
-    """Whether `--classifier` names one with trained weights: not "none", not "random:"."""
-    return classifier != "none" and not classifier.startswith("random:")
 
 
 class TransferUNet(Method):
@@ -195,12 +154,14 @@ class TransferUNet(Method):
         # 2.55 L is within 8 of 255 levels of the sRGB gray of that L; the first layer learns the rest.
         gray = keras.layers.Rescaling(127.5, 127.5, name="grey")(l_norm)
         rgb = keras.layers.Concatenate(name="rgb")([gray, gray, gray])
+        # Four scales: S/4, S/8 and S/16 become skip connections, S/32 is the bottleneck.
         *skips, deepest = backbone.stages(encoder, image_size)(rgb)
         x = _conv(deepest, TOP, 1, "top")
         for (taken, made), stride, skip in zip(WIDTHS, (16, 8, 4), reversed(skips), strict=True):
             x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
             x = keras.layers.Concatenate(name=f"join{stride}")([x, _conv(skip, taken, 1, f"skip{stride}")])
             x = _conv(x, made, 3, f"made{stride}")
+        # One more layer at S/4, where all scales are together.
         x = _conv(x, WIDTHS[-1][1], 3, "last")
         # float32 also under mixed precision: the loss takes differences of logits.
         logits = keras.layers.Conv2D(len(BINS), 1, kernel_initializer="zeros", dtype="float32", name="logits")(x)
@@ -209,25 +170,13 @@ class TransferUNet(Method):
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
         """Compiles AdamW on `DistributionLoss`, after it has set the network's prior to the training pictures'."""
         prior = prior_of(train)
+        # Training starts at the prior's cross entropy instead of ln 313 = 5.75 nats.
         network.get_layer("log_prior").log_prior.assign(np.log(np.maximum(prior, PRIOR_FLOOR)).astype(np.float32))
-        encoder, share, frozen = self.encoder_of(network), config.encoder_rate, config.frozen_epochs
-        if not (config.init_weights or is_trained(config.classifier)):
-            share, frozen = 1.0, 0  # the encoder has nothing to forget
-        encoder.trainable = share > 0  # if not, its batch statistics stay too
         network.compile(
-            optimizer=optimizers.TwoRates(
-                optimizers.learning_rate(config, len(train)),
-                slow=encoder.trainable_variables,
-                share=share,
-                frozen_steps=frozen * len(train),
-                weight_decay=config.weight_decay,
-                global_clipnorm=CLIP_NORM,
-            ),
+            optimizer=optimizers.fine_tuning(config, self.encoder_of(network), len(train)),
             loss=DistributionLoss(),
             metrics=[mse],
-            # TensorFlow's XLA compiles for minutes and makes depthwise convolutions on a CPU several times slower.
-            # On JAX, False would mean not compiled at all.
-            jit_compile="auto" if keras.backend.backend() == "jax" else False,
+            jit_compile=optimizers.JIT_COMPILE,
         )
         return network
 

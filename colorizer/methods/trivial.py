@@ -46,6 +46,7 @@ class OneColor(keras.layers.Layer):
     """Uses only its input's shape: (B, S, S, 1) -> (B, S, S, 2), the same two weights in every pixel."""
 
     def build(self, input_shape) -> None:
+        # Zeros: before training it is the other baseline, all-gray.
         self.ab_norm = self.add_weight(shape=(2,), initializer="zeros", name="ab_norm")
 
     def call(self, l_norm):
@@ -76,6 +77,7 @@ class Trivial(Method):
         network.compile(
             keras.optimizers.Adam(config.learning_rate),
             loss=config.loss,
+            # The paper's "accuracy", so that a constant's stands in the same column (docs/reproduction_notes.md, 3.1).
             metrics=[keras.metrics.CategoricalAccuracy(name="accuracy_argmax_ab")],
         )
         return network

@@ -31,8 +31,10 @@ from colorizer import color
 from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import backbone, color_bins, hints, optimizers, token_decoder
-from colorizer.methods.transfer_unet import Look, gain, is_trained
+from colorizer.methods.layers.looks import Look, gain
 
+# accurate: the plain mean, which has the least squared error of all single colors. vivid: as `transfer_unet`; not
+# chosen anew for this network.
 LOOKS = {"accurate": Look(1.0, 0.0), "vivid": Look(0.5, 0.025)}
 
 
@@ -84,24 +86,9 @@ class ViTDecoder(Method):
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
         """Compiles AdamW on the distribution's loss, with hints in half of the pictures."""
         token_decoder.start_from(network.get_layer("decoder"), color_bins.prior_of(train))
-        encoder, share, frozen = self.encoder_of(network), config.encoder_rate, config.frozen_epochs
-        if not (config.init_weights or is_trained(config.classifier)):
-            share, frozen = 1.0, 0  # there is nothing to keep
-        encoder.trainable = share > 0
         model = HintTrainer(network, config.seed)
-        model.compile(
-            optimizer=optimizers.TwoRates(
-                optimizers.learning_rate(config, len(train)),
-                slow=encoder.trainable_variables,
-                share=share,
-                frozen_steps=frozen * len(train),
-                weight_decay=config.weight_decay,
-                global_clipnorm=1.0,
-            ),
-            # TensorFlow's XLA compiles for minutes and makes convolutions on a CPU slower.
-            # On JAX, False would mean not compiled at all.
-            jit_compile="auto" if keras.backend.backend() == "jax" else False,
-        )
+        optimizer = optimizers.fine_tuning(config, self.encoder_of(network), len(train))
+        model.compile(optimizer=optimizer, jit_compile=optimizers.JIT_COMPILE)
         return model
 
     def coarse_ab_of(self, output, look: str | None = None):
@@ -147,6 +134,7 @@ class HintTrainer(keras.Model):
     def __init__(self, network: keras.Model, seed: int):
         super().__init__(name="hint_trainer")
         self.network, self.distribution = network, token_decoder.Loss()
+        # A generator of its own: the hints depend on the run's seed and on nothing else that is drawn.
         self.seeds = keras.random.SeedGenerator(seed)
         self.mse = keras.metrics.Mean("mse")
         self.built = True  # the network is; weights can be loaded
@@ -159,6 +147,7 @@ class HintTrainer(keras.Model):
         """The mean over the batch of `token_decoder.Loss`."""
         logits = y_pred
         if training:
+            # Hints live on the logits' grid, a quarter of the side.
             side = self.network.output_shape[1]
             ab_norm = token_decoder.averaged_to(y, side)
             uniform = keras.random.uniform((ops.shape(y)[0], hints.DRAWS), seed=self.seeds)

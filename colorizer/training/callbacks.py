@@ -54,6 +54,7 @@ class BestWeights:
 
     def __init__(self, network: keras.Model, record: Record):
         self._network, self._record = network, record
+        # The first epoch is the best so far, whatever its loss; a resumed run gets its own value back.
         self.best = math.inf
 
     def update(self, val_loss: float) -> None:
@@ -139,18 +140,22 @@ class StateKeeper(keras.callbacks.Callback):
                 setattr(self._others[name], attribute, value)
 
     def on_epoch_begin(self, epoch, logs=None):
+        # Read before the epoch: ReduceLROnPlateau changes it at the epoch's end, for the next one.
         self._learning_rate = _learning_rate(self.model)
         self._started = time.perf_counter()
 
     def on_test_begin(self, logs=None):
+        # Validation begins: images a second count training alone, so that runs with other lists can be compared.
         self._trained = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1} | {name: float(value) for name, value in logs.items() if name != "learning_rate"}
+        # Before anything is written: the record then ends with the last good epoch.
         if not (math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])):
             self.not_a_number = self.model.stop_training = True
             return
         row["learning_rate"] = self._learning_rate
+        # Three digits: more would only be noise of the clock.
         row["images_per_second"] = round(self.images / (self._trained - self._started), 3)
         # JAX keeps a training step's results apart until asked; Keras asks the model it knows of.
         if hasattr(self.model, "jax_state_sync"):
@@ -159,6 +164,7 @@ class StateKeeper(keras.callbacks.Callback):
         if not blew_up and self.group.rank == 0:
             with self.group.aside():
                 self._best.update(row["val_loss"])
+        # Of several ranks only: it costs a copy of all weights.
         if checksum := self.group.checksum(self.model):
             row["weights_sha256"] = checksum
         row["seconds"] = round(time.perf_counter() - self._started, 3)
@@ -178,6 +184,7 @@ class StateKeeper(keras.callbacks.Callback):
         return bad
 
     def _save(self, epochs_done):
+        # What Keras' callbacks do not save; it comes back in `on_train_begin`.
         remembered = {
             name: {attribute: getattr(self._others[name], attribute) for attribute in attributes}
             for name, attributes in _REMEMBERED.items()
@@ -211,6 +218,7 @@ class StateKeeper(keras.callbacks.Callback):
         if self.config.max_minutes is None or not self.history:
             return False
         seconds = [row["seconds"] for row in self.history]
+        # One more epoch is taken to last as long as the last one. Rank 0 decides for all: clocks differ.
         return self.group.agree(sum(seconds) + seconds[-1] > 60 * self.config.max_minutes)
 
 
@@ -231,12 +239,14 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.epochs, self._train, self._validation = epochs, train, validation
         self._draws = sys.stderr.isatty()
+        # A terminal has the bar; if only one of the two streams is a terminal, the other gets lines.
         self._prints = not (self._draws and sys.stdout.isatty())  # a log file shows how the loss falls
         self._bar = None
 
     def on_epoch_begin(self, epoch, logs=None):
         self._name = f"epoch {epoch + 1}/{self.epochs}"
         self._started = time.perf_counter()
+        # Both parts in one bar: validation takes its share of an epoch's time.
         images = len(self._train.rows) + len(self._validation.rows)
         self._bar = tqdm(total=images, desc=self._name, unit="image", dynamic_ncols=True, disable=not self._draws)
         self._left = len(self._train.rows)
@@ -252,18 +262,22 @@ class Progress(keras.callbacks.Callback):
         self._step(self._validation)
 
     def _step(self, batches):
+        # The last batch of an epoch may be smaller.
         step = min(batches.batch_size, self._left)
         self._left -= step
         self._bar.update(step)
 
     def on_epoch_end(self, epoch, logs=None):
+        # Five digits: a good epoch lowers a loss of 0.0118 in the fourth.
         losses = {name: f"{float(logs[name]):.5f}" for name in ("loss", "val_loss") if name in logs}
         self._bar.set_description(self._name, refresh=False)
+        # Before the bar is closed, so that its last state stays on the screen.
         self._bar.set_postfix(losses)
         self.close()
         if self._prints:
             seconds = time.perf_counter() - self._started
             values = "".join(f", {name} {value}" for name, value in losses.items())
+            # `epoch` counts from 0.
             rest = seconds * (self.epochs - epoch - 1)
             left = f", about {_duration(rest)} left" if rest else ""
             print(f"{self._name}{values}, {_duration(seconds)}{left}", flush=True)

@@ -82,6 +82,7 @@ def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | No
     # Before the classifier: who mistypes a folder should not be told that EfficientNet's weights are missing.
     dataset = _dataset(config, split)
     loaded = initialization.classifier_of(config, method)
+    # One store for both parts, made once: pixels are read from it by row, in any order.
     pictures = pixel_store.build(dataset.root, [*dataset.train, *dataset.val], config.image_size)
     train_rows, val_rows = pictures.select(dataset.train), pictures.select(dataset.val)
     if not len(train_rows) or not len(val_rows):
@@ -95,14 +96,18 @@ def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | No
     # The same list of names gives the same rows.
     small = shown_to.model is not None and config.image_size < TrainConfig.image_size
     shown = pixel_store.build(dataset.root, [*dataset.train, *dataset.val]) if small else pictures
+    # In the order of `train_rows`, without the pictures that could not be read.
     draws = [draw for name, draw in zip(dataset.train, dataset.draws, strict=False) if name not in pictures.dropped]
+    # Vectors are computed once, of the pictures without augmentation: one forward pass instead of 100 epochs of them.
     data = Data(dataset, pictures, loaded, class_vectors.of(shown_to, shown), train_rows, val_rows)
     data = replace(data, draws=np.array(draws) if draws else None)
     if not config.labels:
         return data
     of_pictures, categories = coco_labels.read(config.labels, pictures.names)
+    # Rows of the store that are in no list keep the mark of a picture without a class.
     of_rows = np.full(len(pictures.pixels), coco_labels.UNLABELLED, np.int32)
     of_rows[pictures.rows] = of_pictures
+    # As many classes as the file has categories, whichever of them these pictures show.
     return replace(data, labels=of_rows, classes=len(categories))
 
 
@@ -115,7 +120,9 @@ def _dataset(config, split) -> datasets.Dataset:
             f"To train on these pictures, name their folder. Received: --dataset {config.dataset}"
         )
     if not split:
+        # None leaves all.
         return datasets.limited(whole, config.limit)
+    # A resumed run keeps its split: else pictures that it was trained on would validate it.
     listed = {name for part in datasets.PARTS for name in split[part]}
     now = {name for part in datasets.PARTS for name in getattr(whole, part)}
     absent = sorted(name for name in listed - now if not (whole.root / name).is_file())
@@ -129,6 +136,7 @@ def _dataset(config, split) -> datasets.Dataset:
         )
     left = {part: tuple(name for name in split[part] if name not in set(absent)) for part in datasets.PARTS}
     if whole.draws:
+        # Several data sets are drawn with weights; a picture that the lists lack now counts once.
         draw_of = dict(zip(whole.train, whole.draws, strict=True))
         left["draws"] = tuple(draw_of.get(name, 1.0) for name in left["train"])
     return replace(whole, **left)

@@ -27,13 +27,13 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from colorizer import environment
 from colorizer.errors import LostRank, StrategyError
 
 log = logging.getLogger(__name__)
 
 _STATUS = re.compile("(UNKNOWN|INTERNAL|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED|FAILED_PRECONDITION): ")
 
-BACKENDS = {"mirrored": "tensorflow", "jax": "jax"}
 # Keras' own names for them: host:port of rank 0, how many processes, which one this is.
 VARIABLES = tuple(f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
 HEARTBEAT = 10  # seconds without a sign of life after which a rank is lost; JAX' own 100 leave people waiting
@@ -72,6 +72,7 @@ class Group:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """In it, a failure of the ranks to compute together is a `LostRank` and no backend's exception."""
+        # One process: there is nobody to wait for, and JAX need not be there.
         if self.ranks == 1:
             yield
             return
@@ -131,11 +132,13 @@ class Group:
         digest = hashlib.sha256()
         for variable in model.trainable_variables:
             digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).tobytes())
+        # As eight numbers of 32 bits: what ranks exchange are arrays.
         mine = np.frombuffer(digest.digest(), np.uint32)
         of_all = multihost_utils.process_allgather(mine)
         if (of_all != mine).any():
             found = ", ".join(one.tobytes().hex()[:12] for one in of_all)
             raise LostRank(f"the {self.ranks} ranks hold different weights (sha256 {found}): they no longer train one")
+        # 48 bits: two different states agree by chance once in 10^14.
         return digest.hexdigest()[:12]
 
     def end(self) -> None:
@@ -143,6 +146,7 @@ class Group:
         if self.ranks > 1:
             import jax
 
+            # All ranks must be here before the first one goes: the service lives in rank 0.
             self.wait("end")
             jax.distributed.shutdown()
 
@@ -159,9 +163,8 @@ def start(name: str, batch_size: int) -> Group:
 
     Raises:
         StrategyError: the backend is another's, the batch does not divide, or the variables are not what they must be.
-
-    Source: ours.
     """
+    # Set and not empty: a launcher may export empty ones.
     told = [variable for variable in VARIABLES if os.environ.get(variable)]
     if told and name != "jax":
         raise StrategyError(
@@ -170,13 +173,9 @@ def start(name: str, batch_size: int) -> Group:
         )
     if name == "none":
         return Group()
-    backend = keras.backend.backend()
-    if backend != BACKENDS[name]:
-        raise StrategyError(
-            f"--strategy {name} is for Keras' {BACKENDS[name]} backend: set KERAS_BACKEND={BACKENDS[name]}. "
-            f"Received: the {backend} backend"
-        )
+    environment.check_strategy(name)
     group = _mirrored() if name == "mirrored" else _jax()
+    # A share that is smaller than the others would weigh its pictures more in the mean gradient.
     if batch_size % group.devices:
         raise StrategyError(
             f"--batch-size is that of all devices together, and each takes the same share: a multiple of "
@@ -190,6 +189,7 @@ def _mirrored() -> Group:
     """Every GPU of this machine; where there is none, its CPUs as TensorFlow counts them: one."""
     import tensorflow as tf  # here alone: Keras has no way of its own to MirroredStrategy, and JAX needs none of it
 
+    # Logical ones: a person may have split a card, or hidden one.
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
     return Group(devices=len(devices), scope=strategy.scope)
@@ -226,6 +226,7 @@ def _jax() -> Group:
             f"Every rank has as many devices as the others. Received: {jax.local_device_count()} here, {devices} in "
             f"all {ranks} ranks"
         )
+    # Our batches are shared out already, by `Group.part`.
     distribution = keras.distribution.DataParallel(auto_shard_dataset=False)
     return Group(rank, ranks, devices, distribution.scope)
 
@@ -236,7 +237,9 @@ def _told() -> tuple[str | None, int, int]:
     if not any(values):
         return None, 1, 0
     addresses, ranks, rank = values
+    # Keras takes a list of all ranks; the first is rank 0's, and only that is needed.
     address = addresses.split(",")[0]
+    # Ranks count from 0, as in Keras' own variables.
     numbers = ranks.isdecimal() and rank.isdecimal() and 0 <= int(rank) < int(ranks)
     if not numbers or not address.rpartition(":")[0] or not address.rpartition(":")[2].isdecimal():
         said = ", ".join(f"{name}={value!r}" for name, value in zip(VARIABLES, values, strict=True))

@@ -49,6 +49,7 @@ class DivergenceCheck:
 
     def blew_up(self) -> bool:
         """Whether the epoch that just ended did; to be called once an epoch."""
+        # float64: the square of a color that blew up can exceed float32.
         errors = np.square(self._predict() - self._ab_norm, dtype=np.float64)
         bad = is_blown_up(float(errors.mean()), float(np.square(self._ab_norm, dtype=np.float64).mean()))
         self.bad_epochs = self.bad_epochs + 1 if bad else 0

@@ -30,11 +30,14 @@ def classifier_of(config: TrainConfig, method: Method) -> classifier.Classifier:
         ClassifierError: it cannot be had.
         WeightsError: the weights to start from cannot be found or are another method's.
     """
+    # The record only: weights are loaded once, by `network_of`.
     source = _record_of(config) if config.init_weights else None
     if method.uses_vector or (method.uses_encoder and not source):
         return saved.load(config.classifier) if method.uses_encoder else classifier.load(config.classifier)
+    # The encoder comes with the weights: the record needs its name, nobody its file.
     if source and method.uses_encoder:
         return classifier.Classifier(source["classifier_name"], source["classifier_sha256"])
+    # Neither scores nor an encoder are used: zeros stand in for the vector.
     return classifier.load("none")
 
 
@@ -52,8 +55,10 @@ def network_of(config: TrainConfig, method: Method, encoder: keras.Model | None)
     Raises:
         WeightsError: the weights to start from cannot be found, do not fit or are another method's.
     """
+    # The method's own initializer, or that of --initializer.
     if not config.init_weights:
         return method.build(config.image_size, encoder, config.initializer)
+    # Refuses another method's weights before they are loaded.
     _record_of(config)
     source = weights.load(config.init_weights).network
     return copy_of(source, method, config.image_size)
@@ -67,6 +72,7 @@ def copy_of(network: keras.Model, method: Method, image_size: int) -> keras.Mode
         method: from `colorizer.methods.get`.
         image_size: side of the copy's input, a multiple of 32.
     """
+    # The layers do not depend on the size, so the weights fit in their order.
     copy = method.build(image_size, method.encoder_of(network))
     copy.set_weights(network.get_weights())
     return copy

@@ -80,6 +80,7 @@ def _run(config, resume, group, watch) -> dict:
     if split:  # whatever lists lie beside the pictures now
         source = before["data"]["split_source"]
         data = replace(data, dataset=replace(data.dataset, split_source=source))
+    # Here, since only now it is known how many pictures can be read.
     group.require(len(data.train_rows), len(data.val_rows))
     if before.get("classifier_sha256", data.classifier.fingerprint) != data.classifier.fingerprint:
         raise RecordError(
@@ -87,17 +88,21 @@ def _run(config, resume, group, watch) -> dict:
             f"({before['classifier_sha256']}). Received: {data.classifier.name} ({data.classifier.fingerprint}). "
             "Name the right file with --classifier."
         )
+    # Before training: what decides the result is on the disk when the first epoch begins.
     described = describe(config, method, data, group)
     if not before.get("commit", described["commit"]).endswith(described["commit"]):  # trained by several
         described["commit"] = f"{before['commit']}, then {described['commit']}"
     group.wait("prepared")  # all have looked at the record as it was
+    # From here on the folder holds a run.
     state = record.start(described, resume)
     if not split:
         record.keep_split(data.dataset)
 
+    # After the data: how many numbers their preparation draws must not change the initial weights.
     keras.utils.set_random_seed(config.seed)
     train = data.training_batches(config, group.part)
     with group.scope():
+        # Layers keep the policy under which they are built.
         with precision(config.precision):
             network = initialization.network_of(config, method, data.classifier.model)
             if method.uses_encoder:
@@ -149,8 +154,11 @@ class _Session:
         config, group = self.config, self.group
         epochs_done = state["epochs_done"] if state else 0
         if state:
+            # Its moments must exist before they can be loaded.
             self.trainer.optimizer.build(self.trainer.trainable_variables)
             self.record.load_state(self.trainer, state)
+        # Factor, patience and floor are not in the paper; 0.5, 3 and 1e-5 are its probable ancestor's
+        # (docs/reproduction_notes.md, 2.3).
         plateau = keras.callbacks.ReduceLROnPlateau(
             monitor="val_loss",
             mode="min",
@@ -170,11 +178,14 @@ class _Session:
             config=config,
             group=group,
         )
+        # Nothing is left to do: the summary is written all the same.
         if self.keeper.is_over(self.trainer):
             return
+        # Neither shuffled nor augmented: the same pictures, in the same order, after every epoch.
         validation = self.data.labeled_batches(self.data.val_rows, config, part=group.part)
         progress = Progress(config.epochs, self.train, validation)
         # A schedule sets the rate itself; the plateau's callback then only has to be remembered, as in every run.
+        # The order counts: the clock first, the keeper after those whose state it keeps.
         callbacks = [EpochClock(self.train), keras.callbacks.TerminateOnNaN()]
         callbacks += [plateau] if config.schedule == "plateau" else []
         callbacks += [self.keeper] if group.rank else [self.keeper, progress]
@@ -182,6 +193,7 @@ class _Session:
             callbacks.append(
                 keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: watch(epoch + 1, self.network))
             )
+        # One log for all ranks: they hold the same weights.
         if config.tensorboard and not group.rank:
             callbacks.append(keras.callbacks.TensorBoard(config.tensorboard, write_graph=False))
         try:

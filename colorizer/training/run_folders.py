@@ -30,6 +30,7 @@ def free(folder: str | Path) -> Path:
     """
     folder, number = Path(folder), 1
     candidate = folder
+    # From -2 on: the first run has the bare name.
     while holds_run(candidate):
         number += 1
         candidate = folder.with_name(f"{folder.name}-{number}")
@@ -49,6 +50,8 @@ def newest(folder: str | Path) -> Path:
     beside = sorted(path.parent for path in folder.parent.glob(f"*/{RECORD}"))
     numbered = re.compile(rf"{re.escape(folder.name)}(?:-(\d+))?")
     runs = [(path, numbered.fullmatch(path.name)) for path in beside]
+    # config.json is written when a run starts and when it is resumed. Of two in one nanosecond the higher number
+    # counts.
     ages = [((path / RECORD).stat().st_mtime_ns, int(name[1] or 1), path) for path, name in runs if name]
     if not ages:
         names = "\n  ".join(map(str, beside))
@@ -123,6 +126,7 @@ def refuse_record(folder: str | Path) -> None:
         folder: as typed; relative to the current folder.
     """
     place = Path(folder).resolve()
+    # A path may be typed in a checkout or anywhere else: both roots are looked at.
     for kept in sorted({experiments.folder_of(matrix) for matrix in experiments.MATRICES}):
         if any(place.is_relative_to((root / kept).resolve()) for root in (Path.cwd(), _CHECKOUT)):
             start = f" To train on from its weights, add --init-weights {folder}." if _has_weights(place) else ""

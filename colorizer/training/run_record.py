@@ -98,6 +98,7 @@ class Record:
         Raises:
             RecordError: the file is damaged.
         """
+        # Lists of a data set that has its own need not be committed with the record: they lie in last/.
         advice = "It says which pictures were held out. Restore the file, or train again in another --run."
         return run_folders.read_json(self.folder / SPLIT, advice) or run_folders.read_json(self.last / SPLIT, advice)
 
@@ -117,6 +118,7 @@ class Record:
         if not resume:
             run_folders.refuse_taken(self.folder)
         self.last.mkdir(parents=True, exist_ok=True)
+        # A process that was killed leaves temporary files; nobody else would remove them.
         for folder in (self.folder, self.last):
             atomic_files.sweep_folder(folder)
         state = self.state() if resume else None
@@ -132,9 +134,11 @@ class Record:
             history: all rows of `history.csv`.
             callbacks: what the callbacks must remember, JSON values.
         """
+        # Four digits: names sort by their epoch up to 9,999.
         name = f"epoch-{epochs_done:04d}.weights.h5"
         saved = weights.packed(trainer)
         atomic_files.write_bytes(self.last / name, saved)
+        # The weights are on the disk before the state names them: a kill between both leaves the epoch before.
         state = {
             "epochs_done": epochs_done,
             "weights": name,
@@ -144,6 +148,7 @@ class Record:
         }
         atomic_files.write_json(self.last / STATE, state)
         self.write_history(history)
+        # Last of all: until the new state is whole, the old one is what a run resumes from.
         for old in self.last.glob("epoch-*.weights.h5"):
             if old.name != name:
                 old.unlink()
@@ -164,6 +169,7 @@ class Record:
 
     def save_best(self, network: keras.Model) -> None:
         """Writes `best.weights.h5`, the network as it is now."""
+        # Half precision: 9.4 MB instead of 18.8 for the paper's network. What a run resumes from stays whole.
         atomic_files.write_bytes(self.folder / weights.BEST, weights.halved(weights.packed(network)))
 
     def finish(self, summary: dict) -> None:

@@ -24,6 +24,7 @@ def describe(config: TrainConfig, method, data: Data, group: Group) -> dict:
     return asdict(config) | {
         "classifier": classifier.name_of(config.classifier),
         "method_title": method.title,
+        # The method's own defaults and departures, each with its reason, as they were on the day of the run.
         "departures": {
             name: {"value": default.value, "source": default.reason}
             for name, default in (method.defaults | method.departures).items()
@@ -57,8 +58,10 @@ def summarize(config: TrainConfig, method, data: Data, history: Sequence[dict], 
         history: the rows of `history.csv`.
         ending: one of `config.ENDINGS`.
     """
+    # From the file, in half precision as it is kept: the figures are those of what a user gets.
     network = weights.load(config.run).network
     mean = batches.mean_ab_norm(data.store, data.train_rows)
+    # The first of equals, as `BestWeights` keeps it.
     best = min(history, key=lambda row: row["val_loss"])
     return {
         "method": config.method,
@@ -68,6 +71,7 @@ def summarize(config: TrainConfig, method, data: Data, history: Sequence[dict], 
         "epochs_done": len(history),
         "best_epoch": best["epoch"],
         "ending": ending,
+        # Of all sessions of a run that was resumed; validation is part of an epoch, setting up is not.
         "runtime_hours": sum(row["seconds"] for row in history) / 3600,
         **validate(method, network, data.batches(data.val_rows, config), mean),
         "val_images": len(data.val_rows),
@@ -96,11 +100,13 @@ def validate(
 
     Source: Table 2.
     """
+    # Sums over images, divided at the end: the last batch may be smaller.
     totals: dict[str, float] = {}
     images = 0
     for index in range(len(validation)):
         (l_norm, vector), ab_norm = validation[index]
         predictions = {
+            # The trivial baselines on the same pictures: what looks at nothing reaches that much.
             "": forward.predict(network, method, l_norm, vector),
             "_all_grey": np.zeros_like(ab_norm),
             "_mean_colour": np.broadcast_to(np.float32(mean_ab_norm), ab_norm.shape),

@@ -284,3 +284,20 @@ def test_ctrl_c_exits_with_130_and_leaves_no_half_file(tmp_path):
     assert 0 < len(written) < 400
     for name in written:
         assert photos.read(tmp_path / "out" / name).rgb.shape == (1500, 1500, 3)
+
+
+def test_the_recorded_classifier_is_missed_before_keras_is_loaded(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / weights.BEST).write_bytes(b"weights")
+    record = {"method": "efficientnet", "image_size": SIZE, "classifier": "gone/net.keras"}
+    (run / "config.json").write_text(json.dumps(record))
+    picture(tmp_path / "a.png")
+    code = (
+        "import sys, colorize\n"
+        f"status = colorize.main(['{tmp_path}/a.png', '-o', '{tmp_path}/b.png', '--weights', '{run}'])\n"
+        "print('status', status, 'keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert "status 2 False" in done.stdout, done.stderr
+    assert "trained with the classifier gone/net.keras" in done.stderr and "--classifier none" in done.stderr

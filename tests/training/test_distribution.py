@@ -1,8 +1,13 @@
 """Training on several devices: what is refused, and shares of a batch. Ranks that train: test_ranks.py."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 
 from colorizer.cli import train as command
 from colorizer.data import batches, pixel_store
@@ -67,6 +72,18 @@ def test_mirrored_is_refused_by_the_command_on_jax(monkeypatch, tmp_path, pictur
     words = ["--strategy", "mirrored", "--run", str(tmp_path / "run"), "--dataset", str(picture_folder)]
     assert command.main([*words, "--classifier", "none"], prog="train.py") == 2
     assert "KERAS_BACKEND=tensorflow. Received: the jax backend" in capsys.readouterr().err
+
+
+def test_it_is_refused_before_data_are_looked_for_and_keras_is_loaded(tmp_path):
+    code = (
+        "import sys\n"
+        "from colorizer.cli import train\n"
+        "status = train.main(['--strategy', 'mirrored', '--dataset', 'absent', '--run', 'x'])\n"
+        "print('status', status, 'keras' in sys.modules)"
+    )
+    variables = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True)
+    assert "status 2 False" in done.stdout and "Received: the jax backend" in done.stderr, done.stderr
 
 
 def test_shares_of_the_ranks_make_the_whole_batch(tmp_path, picture_folder):

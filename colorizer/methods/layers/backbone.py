@@ -64,9 +64,11 @@ def plain() -> keras.Model:
 
     There is no batch normalization: after a few steps its moving statistics would fit no picture.
     """
+    # Any multiple of 32 serves: `stages` makes a copy for the size that is asked for.
     rgb = keras.Input((64, 64, 3))
     x = keras.layers.Rescaling(1 / 127.5, -1)(rgb)  # 0..255 -> -1..1, as most classifiers do inside
     for filters in PLAIN:
+        # One halving and one layer at the new size, five times: S/2 to S/32.
         for stride in (2, 1):
             x = keras.layers.Conv2D(
                 filters, 3, strides=stride, padding="same", activation="relu", kernel_initializer="he_normal"
@@ -81,6 +83,8 @@ class Gray(keras.layers.Layer):
     def call(self, l_norm):
         light = 50 * ops.cast(l_norm, "float32") + 50
         # CIE 15 and IEC 61966-2-1: both curves are a power, continued to zero by a line.
+        # L* = 8 and Y = 0.0031308 are where the power meets the line. Both are computed for every pixel, so the power
+        # is given no number from below.
         y = ops.where(light > 8, ops.power(ops.maximum(light + 16, 24) / 116, 3), light / 903.3)
         power = 1.055 * ops.power(ops.maximum(y, 0.0031308), 1 / 2.4) - 0.055
         return 255 * ops.where(y > 0.0031308, power, 12.92 * y)
@@ -115,6 +119,7 @@ def tokens(encoder: keras.Model, size: int | tuple[int, int], dtype=None) -> ker
     if height != width:
         raise ValueError(f"A classifier as an encoder takes squares. Received: {height} x {width}. Give one side.")
     rgb = keras.layers.Concatenate(name="rgb")([gray, gray, gray])
+    # S/8, S/16 and S/32 are brought to S/16, the grid of a Vision Transformer with patches of 16 pixels.
     _, fine, middle, coarse = stages(encoder, height)(rgb)
     levels = [
         keras.layers.AveragePooling2D(2, name="fine")(fine),
@@ -130,6 +135,7 @@ class Normalized(keras.layers.Layer):
     """Every vector with mean 0 and variance 1: (..., C) -> (..., C) float32."""
 
     def call(self, x):
+        # In float32: a variance over hundreds of channels loses digits in bfloat16.
         return vision_transformer.normalized(ops.cast(x, "float32"))
 
     def compute_output_shape(self, shape):

@@ -33,9 +33,12 @@ def masks(uniform, size: tuple[int, int]):
         (B, height, width, 1) float32, 1 in the patches.
     """
     uniform = ops.convert_to_tensor(uniform, "float32")
+    # Half of the pictures have none: to color without hints is trained as much as with them.
     given = ops.cast(uniform[:, :1] < 0.5, "float32")
+    # exp of 0 to ln 65, rounded down, is 1 to 64; about as many pictures have 1 to 7 patches as have 8 to 64.
     number = given * ops.floor(ops.exp(uniform[:, 1:2] * float(np.log(MOST + 1))))
     drawn = ops.cast(np.arange(MOST), "float32") < number
+    # 0, 1 or 2, equally often: a patch is 1, 3 or 5 cells of four pixels wide, 4 to 20 pixels.
     radius = ops.floor(uniform[:, 2 : 2 + MOST] * (LARGEST + 1))
     places = (uniform[:, 2 + MOST : 2 + 2 * MOST], uniform[:, 2 + 2 * MOST :])
     rows, columns = (
@@ -67,6 +70,7 @@ class Averaged(keras.layers.Layer):
     def call(self, hints):
         means = ops.average_pool(hints, self.factor, self.factor)
         share = means[..., 2:]
+        # A cell of 4x4 has a share of 1/16 at least where it has a hint; the bound is for those without one.
         return ops.concatenate([means[..., :2] / ops.maximum(share, 1e-3), ops.cast(share > 0, means.dtype)], axis=-1)
 
     def compute_output_shape(self, shape):

@@ -13,6 +13,11 @@ from colorizer.config import TrainConfig
 # The share of a cycle's steps in which the rate rises, from a hundredth to its highest. Adam's moments are estimates of
 # a few batches at first; 5 % is one epoch of twenty.
 WARM_UP = 0.05
+# Of the gradient's norm over all weights, so that a single batch cannot move a pretrained encoder far.
+CLIP_NORM = 1.0
+# TensorFlow's XLA compiles for minutes and makes depthwise convolutions on a CPU several times slower. On JAX, False
+# would mean not compiled at all.
+JIT_COMPILE = "auto" if keras.backend.backend() == "jax" else False
 
 
 def learning_rate(config: TrainConfig, steps_per_epoch: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
@@ -30,8 +35,10 @@ def learning_rate(config: TrainConfig, steps_per_epoch: int) -> float | keras.op
     if config.schedule == "plateau":
         return config.learning_rate
     steps = config.epochs * steps_per_epoch
+    # At least one step: a run of fewer than twenty has a warm-up too.
     warm_up = max(1, int(WARM_UP * steps))
     return keras.optimizers.schedules.CosineDecay(
+        # A hundredth: AdamW's first steps are as large as the rate itself, whatever the gradient.
         config.learning_rate / 100,
         decay_steps=max(1, steps - warm_up),
         warmup_target=config.learning_rate,
@@ -75,6 +82,7 @@ class TwoRates(keras.optimizers.AdamW):
     def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
         """One step of AdamW, at the variable's own rate."""
         if self._get_variable_index(variable) in self._slow_indices:
+            # A tensor operation: the compiled step must thaw the encoder without being compiled again.
             share = ops.where(self.iterations < self._frozen_steps, 0.0, self._share)
             learning_rate = learning_rate * ops.cast(share, learning_rate.dtype)
         super().update_step(gradient, variable, learning_rate)
@@ -83,3 +91,34 @@ class TwoRates(keras.optimizers.AdamW):
         """The arguments, with the slow variables' paths."""
         own = {"slow": sorted(self._paths), "share": self._share, "frozen_steps": self._frozen_steps}
         return super().get_config() | own
+
+
+def fine_tuning(config: TrainConfig, encoder: keras.Model, steps_per_epoch: int) -> TwoRates:
+    """Makes the optimizer of a network whose encoder may be pretrained: the encoder learns more slowly.
+
+    An encoder that learns nothing stops being trainable, so that its batch statistics stay too. One without trained
+    weights has nothing to forget: it learns like the rest.
+
+    Args:
+        config: its `encoder_rate`, `frozen_epochs`, `weight_decay`, and what `learning_rate` reads.
+        encoder: a part of the network.
+        steps_per_epoch: training batches in an epoch.
+    """
+    share, frozen = config.encoder_rate, config.frozen_epochs
+    if not (config.init_weights or _is_trained(config.classifier)):
+        share, frozen = 1.0, 0
+    encoder.trainable = share > 0
+    return TwoRates(
+        learning_rate(config, steps_per_epoch),
+        slow=encoder.trainable_variables,
+        share=share,
+        # Epochs are what a person sets; the optimizer counts steps.
+        frozen_steps=frozen * steps_per_epoch,
+        weight_decay=config.weight_decay,
+        global_clipnorm=CLIP_NORM,
+    )
+
+
+def _is_trained(classifier):
+    """Whether `--classifier` names one with trained weights: not "none", not "random:"."""
+    return classifier != "none" and not classifier.startswith("random:")

@@ -39,6 +39,7 @@ def _conv(x, filters, kernel, name, activation="relu", **options):
 def _pair(x, filters, name):
     """Two 3x3 convolutions whose result is added to what goes in; the second begins with zeros."""
     y = _conv(x, filters, 3, f"{name}_1")
+    # Zeros: at the start a pair passes on what it gets, and the network is as shallow as it can be.
     y = _conv(y, filters, 3, f"{name}_2", activation=None, kernel_initializer="zeros")
     return keras.layers.ReLU(name=f"{name}_out")(keras.layers.Add(name=f"{name}_sum")([x, y]))
 
@@ -72,16 +73,21 @@ def build(size: tuple[int | None, int | None], channels: int) -> keras.Model:
     tokens = keras.Input((*(side and side // backbone.PATCH for side in size), channels), name="tokens")
     given = keras.Input((*(side and side // STRIDE for side in size), 3), name="hints")
     coarse = hints.Averaged(backbone.PATCH // STRIDE, name="coarse_hints")(given)
+    # 1x1 first: it chooses among the tokens of three depths, 1,152 channels of DINOv2-small, before 3x3 convolutions,
+    # which cost nine times as much a channel.
     x = _conv(keras.layers.Concatenate(name="join16")([tokens, coarse]), JOINED, 1, "tokens512")
     x = _conv(x, WIDTHS[0], 1, "narrow16")
     x = _pair(x, WIDTHS[0], "pair16")
     for stride, filters in zip((8, 4), WIDTHS[1:], strict=True):
+        # Four times the channels: depth to space takes four of them for each pixel that is left.
         x = DepthToSpace(name=f"up{stride}")(_conv(x, 4 * filters, 1, f"enlarge{stride}", activation=None))
         if stride == 4:
+            # Two halvings lead to the logits' quarter of the size.
             y = _conv(_conv(l_norm, STEM[0], 3, "stem2", strides=2), STEM[1], 3, "stem4", strides=2)
             y = _conv(keras.layers.Concatenate(name="join4")([y, given]), filters, 3, "stem_out", activation=None)
             x = keras.layers.Add(name="sum4")([x, y])
         x = _pair(keras.layers.ReLU(name=f"relu{stride}")(x), filters, f"pair{stride}")
+    # Zeros: the first output is the bias alone, which `start_from` sets to the prior.
     x = _conv(x, len(BINS), 1, "logits", activation=None, kernel_initializer="zeros")
     x = keras.layers.Activation("linear", dtype="float32", name="logits32")(x)
     return keras.Model([l_norm, tokens, given], x, name="decoder")
@@ -94,6 +100,7 @@ def start_from(decoder: keras.Model, prior: np.ndarray) -> None:
         decoder: from `build`.
         prior: (313,) how often each color occurs; none counts as impossible.
     """
+    # A color that the pictures lack gets 1e-5 and stays possible; ln 0 would forbid it for good.
     decoder.get_layer("logits").bias.assign(np.log(np.maximum(prior, 1e-5)).astype(np.float32))
 
 
@@ -114,6 +121,7 @@ class Loss(keras.losses.Loss):
         ab = averaged_to(ab_norm, logits.shape[1]) * color.AB_SCALE
         codes = ops.cast(self.codes(ab), logits.dtype)
         logs = ops.log_softmax(logits, axis=-1)
+        # ln 313 = 5.75 nats for a uniform output; a soft code's own entropy is the least, about 1.43.
         nats = -ops.sum(codes * logs, axis=-1)
         error = (ops.matmul(ops.exp(logs), BINS) - ab) / color.AB_SCALE
         return ops.mean(nats + MEAN_WEIGHT * ops.mean(ops.square(error), axis=-1), axis=(1, 2))

@@ -47,6 +47,7 @@ def picture_set(text: str) -> PictureSet:
         DataError: the folder or the list is not there, or the text is not of this form.
     """
     name, found, rest = text.partition("=")
+    # The weight stands last, so it is cut off first.
     rest, _, weight = rest.partition("*")
     folder, _, names = rest.partition("@")
     try:
@@ -76,6 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--every", type=float, default=5, help="minutes between checkpoints (default: 5)")
     parser.add_argument("--fall", type=int, default=0, help="let the rate fall over this many samples, see the module")
     for name, value in asdict(Settings()).items():
+        # `views` may be None, which has no type of its own.
         kind = int if name == "views" else type(value)
         parser.add_argument("--" + name.replace("_", "-"), type=kind, default=value, help=f"(default: {value})")
     flags = parser.parse_args(arguments)
@@ -119,12 +121,14 @@ def _run(flags):
     encoder = saved.load(flags.encoder).model
     if encoder is None:
         raise ClassifierError(f"A long training needs an encoder. Received: {flags.encoder}. Give a saved one.")
+    # A name and counts: no path of a machine stands in a record.
     described = {"encoder": Path(flags.encoder).stem, "sets": {s.name: [len(s.names), s.weight] for s in sets}}
     run = LongRun(flags.run, settings, mixture, encoder, keep=flags.keep, begin=flags.begin, described=described)
     check = None
     if flags.validate:
         one = picture_set(f"validation={flags.validate}")
         check = Squares(one, run.features.encoder, settings.image_size).score
+    # Ctrl-C and a scheduler's SIGTERM: the step is ended, the state saved.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, run.stop)
     log.info("%d pictures, %d samples seen", len(mixture), run.samples)

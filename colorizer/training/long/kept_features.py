@@ -27,6 +27,7 @@ def fingerprint(*parts) -> str:
     for part in parts:
         array = isinstance(part, np.ndarray)
         digest.update(np.ascontiguousarray(part).tobytes() if array else json.dumps(part).encode())
+    # 48 bits: among a handful of encoders and sets none agree by chance.
     return digest.hexdigest()[:12]
 
 
@@ -51,6 +52,7 @@ class Features:
         Returns:
             (B, S/16, S/16, C) float16.
         """
+        # Zeros to the full batch: another shape would be compiled anew.
         filled = np.concatenate([l_norm, np.zeros((self.batch_size - len(l_norm), *l_norm.shape[1:]), np.float32)])
         return self.encoder.predict_on_batch(filled)[: len(rows)].astype(np.float16)
 
@@ -74,7 +76,9 @@ class KeptFeatures(Features):
         folder, shape = Path(folder), (rows, *encoder.output_shape[1:])
         if not (folder / "key.json").is_file():
             folder.mkdir(parents=True, exist_ok=True)
+            # 2 bytes for each number in float16.
             require_space(folder, 2 * int(np.prod(shape)), f"keeping the features of {rows:,} pictures")
+            # Files of their full size at once: rows are written where they belong, in any order.
             for name, size, dtype in (("features", shape, np.float16), ("done", shape[:1], np.uint8)):
                 np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, size).flush()
             atomic_files.write_json(folder / "key.json", key)

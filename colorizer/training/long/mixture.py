@@ -23,8 +23,11 @@ from colorizer.errors import DataError
 BLOCK = 4096  # samples in which every set has its exact share
 OLD_SHARE = 1 / 3  # of the samples whose luminance is made old
 WHOLE_SHARE = 0.25  # of the samples that show the whole picture, squeezed to a square as evaluation does
+# 0.6^2: 36 % of the largest square at least.
 SMALLEST_CROP = 0.6  # of the shorter side
+# exp(0.15) = 1.16: circles stay nearly round.
 STRETCH = 0.15  # the most that a crop's aspect is changed by, as a logarithm
+# As `token_decoder.STRIDE`: the logits' grid.
 STRIDE = 4  # pixels of luminance to one of the colors
 
 
@@ -136,21 +139,27 @@ class Mixture:
         l_norm, ab_norm = color.rgb_to_l_ab(rgb)
         if rng.random() < OLD_SHARE:
             l_norm, border = degradation.aged(l_norm, rng)
+            # A frame of paper has no color to learn.
             ab_norm[border] = 0
+        # The truth at the size of the logits, averaged by area.
         side = self.image_size // STRIDE
         return Sample(l_norm, cv2.resize(ab_norm, (side, side), interpolation=cv2.INTER_AREA))
 
 
+# Four blocks: two threads read ahead, and a batch may lie across two.
 @functools.lru_cache(maxsize=4)
 def _block(seed, block, counts):
     """(set, turn) of every sample of a block, in its order: (BLOCK, 2)."""
+    # 0 in the seed: the order of sets in a block.
     pairs = np.concatenate([np.column_stack([np.full(n, i), np.arange(n)]) for i, n in enumerate(counts)])
     return np.random.default_rng((seed, 0, block)).permutation(pairs)
 
 
+# An order for each set and cycle that is in use; 64 permutations of 60,000 pictures are 31 MB.
 @functools.lru_cache(maxsize=64)
 def _order(seed, set_index, cycle, pictures):
     """The order of a set's pictures in one cycle."""
+    # 1 in the seed: the order of pictures in a cycle, in which each comes once.
     return np.random.default_rng((seed, 1, set_index, cycle)).permutation(pictures)
 
 
@@ -167,11 +176,16 @@ def cropped(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndar
     """
     height, width = picture.shape[:2]
     if rng.random() >= WHOLE_SHARE:
+        # Of the shorter side, so that a crop fits in every picture.
         crop = min(height, width) * rng.uniform(SMALLEST_CROP, 1)
+        # Half of it on each side: the area stays that of the square. Its logarithm is drawn, so wide and tall are
+        # alike.
         stretch = np.exp(rng.uniform(-STRETCH, STRETCH) / 2)
         rows, columns = (min(max(int(n), 1), most) for n, most in ((crop * stretch, height), (crop / stretch, width)))
         top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
         picture = picture[top : top + rows, left : left + columns]
+    # By areas to shrink, linearly to enlarge: as every other picture of the project.
     shrinks = min(picture.shape[:2]) > side
     picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    # Mirrored in half of the cases: left and right mean nothing for colors.
     return np.ascontiguousarray(picture[:, ::-1]) if rng.random() < 0.5 else picture

@@ -25,11 +25,15 @@ from colorizer.training.long.mixture import Mixture
 
 log = logging.getLogger(__name__)
 
+# Each update of the average reads and writes all weights; every eighth step that costs little.
 AVERAGED_EVERY = 8  # steps between two updates of the weights' moving average
+# 1 / (1 - 0.99) = 100 updates of 8 steps each.
 MOMENTUM = 0.99  # of it: about 800 steps; less at the beginning
+# At 192x192 that are 512 x 48 x 48 = 1.2 million colors: 3,800 for each of the 313 bins, were they alike.
 PRIOR_SAMPLES = 512  # pictures that say how often each color occurs
 WEIGHTS = "decoder.weights.h5"
 FORMAT = 1  # of what samples and features are: another number makes kept ones useless
+# With a checkpoint every five minutes: a validation every quarter of an hour.
 CHECKED_EVERY = 3  # checkpoints between two validations; the last one is always validated
 
 
@@ -48,11 +52,14 @@ class Settings:
         views: different samples of one picture; None for a new one each time.
     """
 
+    # 192 / 16 = 12: a grid of 12x12 tokens, which stands for 168x168 pixels of DINOv2's patches of 14.
     image_size: int = 192
     batch_size: int = 16
     learning_rate: float = 1e-3
+    # 4,800 samples of 16 a step; Adam's second moment at beta 0.999 has forgotten a quarter of its start by then.
     warm_up: int = 300
     weight_decay: float = 0.05
+    # Products in bfloat16, weights in float32.
     precision: str = "mixed_bfloat16"
     seed: int = 42
     views: int | None = 1
@@ -118,6 +125,7 @@ class LongRun:
         optimizer = keras.optimizers.AdamW(
             settings.learning_rate, weight_decay=settings.weight_decay, global_clipnorm=1.0
         )
+        # A bias does not overfit, and that of the logits is the prior: decay would make rare colors frequent.
         optimizer.exclude_from_weight_decay(var_names=["bias"])
         # XLA compiles for minutes on a CPU and gains nothing there; JAX always uses it.
         self.decoder.compile(optimizer, token_decoder.Loss(), metrics=[token_decoder.mse], jit_compile=False)
@@ -131,6 +139,7 @@ class LongRun:
                 self.decoder.set_weights(self.averaged.get_weights())
             else:
                 token_decoder.start_from(self.decoder, self._prior())
+            # The average begins where the weights do; a mean from zero would be too small for long.
             self.average = [np.array(w) for w in self.decoder.get_weights()]
 
     def _start_record(self, config):
@@ -154,6 +163,7 @@ class LongRun:
         total = np.zeros(codes.shape[1])
         for number in range(PRIOR_SAMPLES):
             ab = self.mixture.sample(self.mixture.draw(number)).ab_norm
+            # ab/128 becomes Lab units, in which the table counts.
             rows = np.asarray(code_table.rows(ab * 128))
             total += codes[rows.ravel()].mean(axis=0)
         return total / total.sum()
@@ -173,6 +183,8 @@ class LongRun:
         """Makes this moment the one that the run goes on from."""
         last = self.folder / "last"
         state = {"samples": self.samples, "seconds": self.seconds, "history": self.history}
+        # Names with the number of samples: the state names the pair that belongs together, whichever file a kill left
+        # behind.
         state |= {"weights": f"{self.samples:09d}.weights.h5", "average": f"{self.samples:09d}.npz"}
         atomic_files.write_bytes(last / state["weights"], weights.packed(self.decoder))
         with atomic_files.replacing(last / state["average"]) as part:
@@ -196,8 +208,10 @@ class LongRun:
         draws = [self.mixture.draw(first + i) for i in range(self.settings.batch_size)]
         samples = [self.mixture.sample(draw) for draw in draws]
         l_norm, ab_norm = (np.stack(parts) for parts in zip(*samples, strict=True))
+        # A picture's views are neighbors among the rows of the kept features.
         views = self.settings.views or 1
         rows = np.array([self.mixture.number(draw) * views + self.mixture.view(draw) % views for draw in draws])
+        # 2: a stream of its own. 0 is the order of sets, 1 that of pictures, both in `mixture`.
         rng = np.random.default_rng((self.settings.seed, 2, first))
         mask = hints.masks(rng.random((len(draws), hints.DRAWS), np.float32), ab_norm.shape[1:3])
         return rows, l_norm, ab_norm, keras.ops.convert_to_numpy(hints.of(ab_norm, mask))
@@ -222,6 +236,7 @@ class LongRun:
             samples = self.samples + fall
         mark = (self.samples, start)
         self.decoder.reset_metrics()
+        # Two threads read ahead, four batches at most: pictures are decoded while the network computes.
         with ThreadPoolExecutor(2) as pool:
             ahead: dict[int, Future] = {}
             while samples is None or self.samples < samples:
@@ -235,6 +250,7 @@ class LongRun:
                 self.samples += batch
                 self._update_average()
                 now = time.perf_counter()
+                # 60: the flags are in minutes, the clock in seconds.
                 out_of_time = self._stopped or (minutes is not None and now - start > 60 * minutes)
                 ends = out_of_time or (samples is not None and self.samples >= samples)
                 if ends or now - mark[1] > 60 * every:
@@ -255,6 +271,7 @@ class LongRun:
 
     def _rate(self, fallen: float) -> float:
         step = self.samples // self.settings.batch_size
+        # Up along a line, level without an end, and down along a line only in a fall: the run has no length.
         return self.settings.learning_rate * min(1.0, (step + 1) / self.settings.warm_up) * (1 - fallen)
 
     def _update_average(self):
@@ -262,6 +279,7 @@ class LongRun:
         if step % AVERAGED_EVERY:
             return
         updates = step // AVERAGED_EVERY
+        # 1/10, 2/11, ... up to 0.99 after 890 updates: a young average follows the weights closely.
         momentum = min(MOMENTUM, (1 + updates) / (10 + updates))
         for mean, new in zip(self.average, self.decoder.weights, strict=True):
             mean *= momentum

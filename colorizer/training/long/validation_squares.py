@@ -15,6 +15,7 @@ from colorizer.methods.layers.color_bins import BINS
 from colorizer.training.long.mixture import PictureSet
 
 SIDE = 256  # of the squares that are scored
+# Small: the encoder's activations of ten pictures stay below those of a training step of 16.
 BATCH = 10
 
 
@@ -34,6 +35,7 @@ class Squares:
         l_norm = [color.rgb_to_l_ab(rgb)[0] for rgb in self.rgb]
         resized = [cv2.resize(l, (image_size, image_size), interpolation=cv2.INTER_AREA) for l in l_norm]
         self.l_norm = np.stack(resized)[..., None]
+        # To a multiple of ten, so that one shape is compiled.
         filled = np.concatenate([self.l_norm, np.zeros((-len(self.l_norm) % BATCH, *self.l_norm.shape[1:]))])
         parts = [encoder.predict_on_batch(filled[i : i + BATCH]) for i in range(0, len(filled), BATCH)]
         self.tokens = np.concatenate(parts)[: len(self.l_norm)].astype(np.float16)
@@ -42,6 +44,7 @@ class Squares:
             [cv2.resize(color.rgb_to_l_ab(rgb)[1], (side, side), interpolation=cv2.INTER_AREA) for rgb in self.rgb]
         )
         mask = np.zeros((len(self.rgb), side, side, 1), np.float32)
+        # A fixed seed: every checkpoint is given hints at the same places.
         rng = np.random.default_rng(0)
         for picture in mask:
             picture[tuple(rng.integers(side, size=(2, given)))] = 1

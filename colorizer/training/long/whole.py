@@ -45,6 +45,7 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
         WeightsError, ClassifierError: what is missing or does not fit.
     """
     run, folder = Path(run), Path(folder)
+    # The folder of a fall lies in the run's, whose config.json it shares.
     record = next((path for path in (run / weights.RECORD, run.parent / weights.RECORD) if path.is_file()), None)
     if record is None:
         raise WeightsError(f"A long training has a {weights.RECORD}. Received: {run}. Give its folder.")
@@ -53,8 +54,10 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
         raise ClassifierError(f"The network needs its encoder. Received: {encoder}. Give the saved encoder.")
     whole = network(run, seen.model, config["image_size"])
     atomic_files.write_bytes(folder / weights.BEST, weights.halved(weights.packed(whole)))
+    # The encoder's layers, so that the weights load where its file is not.
     atomic_files.write_text(folder / weights.ENCODER, ViTDecoder().encoder_of(whole).to_json())
     atomic_files.write_text(folder / "history.csv", (run / "history.csv").read_text(encoding="utf-8"))
+    # The fields that every run's record has, and that a long training's own lacks.
     config |= {"method": ViTDecoder().name, "classifier": seen.name, "classifier_name": seen.name}
     config |= {"classifier_sha256": seen.fingerprint}
     atomic_files.write_json(folder / weights.RECORD, config)
