@@ -15,7 +15,7 @@ CODE = """
 import sys
 import numpy as np
 import keras
-import colorizer.methods.layers.custom_objects
+import colorizer.methods.custom_objects
 from colorizer import Colorizer
 assert keras.backend.backend() == "torch"
 photo = np.load(sys.argv[1] + "/photo.npy")

@@ -19,10 +19,13 @@ from colorizer.methods.base import Default, Method
 __all__ = ["Default", "Method", "declared", "describe", "get", "names"]
 
 
+OTHERS = ("base", "custom_objects")  # modules of this folder that are no methods
+
+
 def names() -> list[str]:
-    """The names of the methods, sorted: the modules of this folder but `base`."""
+    """The names of the methods, sorted: the modules of this folder but those of `OTHERS`."""
     return sorted(
-        module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg and module.name != "base"
+        module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg and module.name not in OTHERS
     )
 
 

@@ -43,7 +43,7 @@ class TinyBatches(keras.utils.PyDataset):
 
 def test_names_are_the_modules_of_the_folder():
     folder = Path(methods.__file__).parent
-    assert methods.names() == sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "base"))
+    assert methods.names() == sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", *methods.OTHERS))
     with pytest.raises(ValueError, match="Received: nosuch.*efficientnet"):
         methods.get("nosuch")
 

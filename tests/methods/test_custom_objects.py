@@ -12,7 +12,7 @@ from colorizer import methods
 CODE = """
 import sys
 import keras
-import colorizer.methods.layers.custom_objects
+import colorizer.methods.custom_objects
 network = keras.saving.load_model(sys.argv[1] + "/x.keras")
 import numpy as np
 np.save(sys.argv[1] + "/out.npy", network.predict_on_batch([np.ones((1, 64, 64, 1)), np.zeros((1, 1000))]))
@@ -31,7 +31,7 @@ def test_one_import_opens_a_keras_file_in_a_fresh_process(tmp_path):
 
 
 def test_every_method_has_its_layers_registered():
-    import colorizer.methods.layers.custom_objects  # noqa: F401
+    import colorizer.methods.custom_objects  # noqa: F401
 
     names = set(keras.saving.get_custom_objects())
     assert {"colorizer>LogPrior", "colorizer>DistributionLoss", "colorizer>Gray"} <= names

@@ -1,6 +1,6 @@
 """Registers every layer and loss of the methods with Keras, so that it opens their .keras files.
 
-import colorizer.methods.layers.custom_objects
+import colorizer.methods.custom_objects
 network = keras.saving.load_model("network.keras")
 """
 
