@@ -20,7 +20,9 @@ import numpy as np
 from PIL import Image
 
 from colorizer import images, methods, photos, weights
-from colorizer.errors import ClassifierError, EngineError, HintError
+from colorizer.classifiers import classifier as classifiers
+from colorizer.classifiers import recorded
+from colorizer.errors import EngineError, HintError
 from colorizer.inference import batch_files, borders, forward, full_size, presets
 from colorizer.inference import engine as engines
 from colorizer.inference.batch_files import Outcome
@@ -92,15 +94,15 @@ class Colorizer:
             asked, network = network, _onnx_network(self.weights, engine)
             if network is None:
                 method = methods.get(config["method"])
-                classifier = _classifier_of(method, config, classifier)
+                classifier = recorded.load(config, classifier) if method.uses_vector else _zeros()
                 network = weights.load(asked).network
             else:
-                classifier = _no_classifier()
+                classifier = _zeros()
         self.engine = engines.ONNX if isinstance(network, engines.OnnxNetwork) else engines.KERAS
         self.network = network
         self.method = method
         self.look = _look_of(method, look)
-        self.classifier = classifier or _no_classifier()
+        self.classifier = classifier or _zeros()
         self.image_size = image_size
         self.forward = forward.Forward(network, method, image_size, self.classifier, self.look)
         self._one_at_a_time = threading.Lock()  # Keras does not promise that threads may share a network
@@ -252,7 +254,7 @@ class Colorizer:
             _require_strength(strength)
             rgb, like = inputs.open_any(photo)
             steering = FileSteering(lambda *_: hints, None if reference is None else self.steer(reference))
-            return like(full_size.merge(rgb, steering.colors(Path(), rgb, self.steer, strength)))
+            return like(full_size.merge(rgb, steering.colors(Path("picture"), rgb, self.steer, strength)))
         return self.colorize_batch([photo], strength)[0]
 
     def steer(self, photo: Picture) -> SteeredPhoto:
@@ -343,22 +345,6 @@ def _onnx_network(path: Path, engine: str | None) -> engines.OnnxNetwork | None:
         return None
 
 
-def _classifier_of(method: Method, config: dict, spec: str | None) -> Classifier:
-    """Loads the classifier that is asked for, else the one the weights were trained with."""
-    if not method.uses_vector:
-        return _no_classifier()
-    from colorizer.classifiers import classifier as classifiers
-
-    classifier = _try(classifiers.load, config, spec)
-    name, fingerprint = _recorded(config)
-    if fingerprint and classifier.fingerprint != fingerprint:
-        logger.warning(
-            "the weights were trained with the classifier %s (%s), not with %s (%s): expect other colors",
-            *(name, fingerprint, classifier.name, classifier.fingerprint or "zeros"),
-        )
-    return classifier
-
-
 def check_classifier(config: dict, spec: str | None = None) -> None:
     """Checks, without Keras, that the classifier of some weights is on this machine.
 
@@ -369,38 +355,12 @@ def check_classifier(config: dict, spec: str | None = None) -> None:
     Raises:
         ClassifierError: it is missing; the message says what to do.
     """
-    from colorizer.classifiers import classifier as classifiers
-
     if methods.declared(config["method"]).uses_vector:
-        _try(classifiers.check, config, spec)
+        recorded.check(config, spec)
 
 
-def _try(action, config, spec):
-    """Checks or loads the classifier that is asked for, else the recorded one; says of that what can be done."""
-    from colorizer.classifiers import classifier as classifiers
-
-    if spec is not None:
-        return action(spec)
-    try:
-        return action(classifiers.spec_of({"classifier": "none"} | config))
-    except ClassifierError as error:
-        name, fingerprint = _recorded(config)
-        raise ClassifierError(
-            f"These weights were trained with the classifier {name} ({fingerprint or 'fingerprint not recorded'}), "
-            f"which is not here: {error}\nChoose --classifier FILE (that classifier, wherever it lies) "
-            f"or --classifier none (the network gets zeros, for which it was not trained)."
-        ) from error
-
-
-def _recorded(config):
-    """Name and fingerprint of the classifier that weights were trained with."""
-    return config.get("classifier_name", config.get("classifier", "none")), config.get("classifier_sha256", "")
-
-
-def _no_classifier() -> Classifier:
-    """Returns the source of zeros."""
-    from colorizer.classifiers import classifier as classifiers
-
+def _zeros() -> Classifier:
+    """The classifier of methods that use none."""
     return classifiers.load("none")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,6 +20,8 @@ from colorizer.steering.hint import Hint
 from colorizer.steering.reference import hints as matched
 from colorizer.steering.reference import places
 from colorizer.steering.spreading import Canvas
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from colorizer.inference.forward import Forward
@@ -175,7 +178,10 @@ class FileSteering(NamedTuple):
         photo = steer(rgb) if hints or self.reference else None
         if self.reference:
             # What a person asks for comes last and counts alone where both speak.
-            hints = without_near(photo.hints_from(self.reference), hints, photo) + hints
+            given = photo.hints_from(self.reference)
+            if not given:
+                logger.warning("%s: the reference shows nothing that is in this photo, and changes nothing", source)
+            hints = without_near(given, hints, photo) + hints
         if self.save:
             self.save(source, hints, *rgb.shape[:2])
         return photo.ab_norm(hints, strength) if photo else None

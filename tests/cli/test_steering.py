@@ -114,7 +114,7 @@ def test_versions_are_files_with_their_hints_and_a_strip(colorize, tmp_path, bin
     assert status == 2 and "exists already" in err
 
 
-def test_a_reference_of_the_same_photo_gives_its_colors(colorize, tmp_path, bins_run):  # noqa: F811
+def test_a_reference_of_the_same_photo_gives_its_colors(colorize, tmp_path, bins_run, monkeypatch):  # noqa: F811
     picture(tmp_path / "a.png", 3)
     rgb = photos.read(tmp_path / "a.png").rgb
     photos.write(tmp_path / "gray.png", color.gray(color.rgb_to_lab(rgb)[..., 0]))
@@ -126,6 +126,10 @@ def test_a_reference_of_the_same_photo_gives_its_colors(colorize, tmp_path, bins
         color.rgb_to_lab(photos.read(tmp_path / f"{name}.png").rgb) for name in ("a", "b", "alone")
     )
     assert np.linalg.norm(truth - with_it, axis=-1).mean() < 0.9 * np.linalg.norm(truth - alone, axis=-1).mean()
+    monkeypatch.setattr("colorizer.steering.reference.LEAST_SHARE", 2)  # as if nothing were alike
+    status, out, err = colorize("gray.png", "-o", "d.png", *words[:4], weights_given=False)
+    assert status == 0 and "gray.png: the reference shows nothing" in out + err
+    assert (tmp_path / "d.png").read_bytes() == (tmp_path / "alone.png").read_bytes()
     status, _, err = colorize("a.png", "-o", "c.png", *words[:2], "--reference", "gray.png", weights_given=False)
     assert status == 1 and "photo in color" in err
     status, _, err = colorize("a.png", "-o", "c.png", *words[:2], "--reference", "none.png", weights_given=False)
