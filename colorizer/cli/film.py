@@ -121,7 +121,7 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
             if flags.dry_run:
                 continue
             colorizer = colorizer or load()
-            failed += not _colorize(prog, colorizer, film, target, _settings(flags))
+            failed += not _colorize(prog, colorizer, film, target, settings_of(flags))
         except FilmError as error:
             failed += 1
             print(f"{prog}: {error}", file=sys.stderr)
@@ -132,7 +132,8 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
     return 1 if failed else 0
 
 
-def _settings(flags: argparse.Namespace) -> Settings:
+def settings_of(flags: argparse.Namespace) -> Settings:
+    """The settings that flags ask for."""
     from colorizer.film.colorize import Settings
 
     return Settings(flags.strength, flags.codec, flags.crf, flags.preview, flags.deinterlace)

@@ -17,6 +17,7 @@ import os
 import sys
 
 from colorizer.cli import colorize as command
+from colorizer.cli import film
 from colorizer.errors import ColorizerError
 
 PROG = "python -m colorizer cluster"
@@ -28,11 +29,12 @@ def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
         prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    colorize = commands.add_parser("colorize", help="a folder tree or a bucket of photos")
+    colorize = commands.add_parser("colorize", help="a folder tree of photos and films, or a bucket of photos")
     add = colorize.add_argument
     add("input", metavar="IN", help="a folder, or the address of one that fsspec opens (s3://, gs://)")
     add("-o", "--output", required=True, metavar="OUT", help="another; it mirrors the tree of IN")
     command.add_options(colorize)
+    film.add_options(colorize)
     add("--chunk", type=int, default=32, metavar="N", help="photos in one task, at most (default: %(default)s)")
     add("--cpus", type=float, default=1, metavar="N", help="of one task (default: %(default)s)")
     add("--gpus", type=float, default=0, metavar="N", help="of one task (default: %(default)s)")
@@ -49,6 +51,7 @@ def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
             parser.error(f"--{name} is at least {lowest}. Received: {getattr(flags, name)}")
     if flags.command == "colorize":
         command.check_options(parser, flags)
+        film.check_options(parser, flags)
     return flags
 
 

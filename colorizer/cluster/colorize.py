@@ -24,8 +24,11 @@ import ray
 from colorizer import atomic_files, photos
 from colorizer.cli import colorize as command
 from colorizer.cli import file_plan, progress, steering
+from colorizer.cli import film as command_film
 from colorizer.cli.steering import Asked
+from colorizer.cluster import film
 from colorizer.errors import UsageError
+from colorizer.film.probe import is_film_name
 from colorizer.inference.batch_files import Outcome
 from colorizer.steering import sidecar
 
@@ -63,13 +66,14 @@ class Album(NamedTuple):
     sizes: dict[str, int]
 
 
-def list_album(source: str, output: str, form: str | None = None) -> Album:
+def list_album(source: str, output: str, form: str | None = None, required: bool = True) -> Album:
     """Finds the photographs of a tree and names their copies.
 
     Args:
         source: a folder, as a path or as an address that fsspec opens.
         output: another one. What it holds is not colorized, nor are names that begin with a dot.
         form: the format of all copies; None keeps each photograph's own.
+        required: whether a tree without photographs is an error.
 
     Returns:
         An `Album`. Addresses in local folders are absolute: workers start elsewhere.
@@ -89,7 +93,7 @@ def list_album(source: str, output: str, form: str | None = None) -> Album:
         for name in sorted(infos)
         if photos.is_photo_name(name) and not (inside and name.startswith(inside))
     ]
-    if not names:
+    if not names and required:
         raise UsageError(f"no photos ({', '.join((*photos.EXTENSIONS, *photos.ONLY_READ))}) in {source}")
     base, into = _path(source) or source.rstrip("/"), _path(output) or output.rstrip("/")
     copies: dict[str, str] = {}
@@ -261,7 +265,11 @@ def main(flags: argparse.Namespace, prog: str) -> int:
     from colorizer.cluster.report import Report
 
     try:
-        album = list_album(flags.input, flags.output, flags.format)
+        films = film.list_films(flags.input, flags.output)
+        film.require(films, flags)
+        album = list_album(flags.input, flags.output, flags.format, required=not films)
+        album.pairs.extend((str(source), str(target)) for source, target in films)
+        album.sizes.update({str(source): source.stat().st_size for source, _ in films})
         command.check_files(flags)
         steering.check_for_many(flags)
         report = Report(flags.output, album.sizes)
@@ -318,7 +326,18 @@ def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome
     connect()
     try:
         work_on = partial(chunk, options=options)
-        yield from run(work.to_do, work_on, size=flags.chunk, cpus=flags.cpus, gpus=flags.gpus)
+        photographs = [pair for pair in work.to_do if not is_film_name(pair[0])]
+        if photographs:
+            yield from run(photographs, work_on, size=flags.chunk, cpus=flags.cpus, gpus=flags.gpus)
+        for source, target in (pair for pair in work.to_do if is_film_name(pair[0])):
+            yield film.colorize_film(
+                Path(source),
+                Path(target),
+                command_film.settings_of(flags),
+                identity={"weights": options.weights, "classifier": options.classifier, "look": options.look},
+                load=lambda: _colorizer(options)[0],
+                run=partial(run, size=1, cpus=flags.cpus, gpus=flags.gpus),
+            )
     finally:
         ray.shutdown()
 

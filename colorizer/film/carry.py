@@ -113,6 +113,30 @@ def colored(
         yield from carrier.finish()
 
 
+def shot_ends(frames: Iterable[Any]) -> Iterator[Any]:
+    """Finds the last frame of each shot, as `colored` cuts a film, without any colors.
+
+    Args:
+        frames: of one size, in order.
+
+    Yields:
+        The last frame of each shot, without its pixels where it has `_replace`.
+    """
+    last = small = flow = None
+    for frame in frames:
+        size = map_size(*frame.gray.shape)
+        flow = flow or flows.Flow(*size)
+        before, small = small, cv2.resize(frame.gray, size[::-1], interpolation=cv2.INTER_AREA)
+        if before is not None:
+            to_here, back = flow.both_ways(before, small)
+            trust = flow.trust(back, to_here, small, before)
+            if is_cut(small, flow.sampled(before, flow.grid + back), trust):
+                yield last
+        last = frame._replace(gray=None) if hasattr(frame, "_replace") else frame
+    if last is not None:
+        yield last
+
+
 class _Carrier:
     """The state of `colored`: the last key, and the frames that wait for the next."""
 

@@ -7,6 +7,7 @@ Frames stream through; memory does not depend on the film's length.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -17,7 +18,7 @@ from colorizer.errors import FilmError
 from colorizer.film import carry, container, encoder, join, prediction
 from colorizer.film.carry import Key
 from colorizer.film.encoder import CRF, Encoder, Encoding, Packet
-from colorizer.film.parts import Ending, Parts
+from colorizer.film.parts import Ending, Parts, save
 from colorizer.film.probe import Film, probe
 from colorizer.film.reader import Reader
 
@@ -151,6 +152,43 @@ def colorize(
     if not result.cut_short:
         partial_name(output).unlink(missing_ok=True)
     return result
+
+
+def colorize_shot(
+    colorizer: Colorizer,
+    film: Film,
+    settings: Settings,
+    encoding: Encoding,
+    *,
+    after: int | None,
+    last: int,
+    file: Path,
+) -> None:
+    """Colorizes one shot into a part's file; another process puts the parts together.
+
+    Args:
+        colorizer: any.
+        film: from `probe`.
+        settings: see `Settings`.
+        encoding: from `encoder.choose`.
+        after: time stamp of the last frame before the shot; None for the first shot.
+        last: time stamp of the shot's last frame.
+        file: of the part, see `Parts.file`.
+
+    Raises:
+        FilmError: the source cannot be read.
+    """
+    reader, packets, count = Reader(film, settings.deinterlace), [], 0
+    work, matrix = Encoder(film, encoding), join.matrix_of(encoder.color_tags(film)["colorspace"])
+    frames = itertools.takewhile(lambda frame: frame.time <= last, reader.frames(after, settings.preview))
+    predict = prediction.predictor(colorizer, film.quarter_turns, film.aspect)
+    for colored in carry.colored(frames, predict, every=settings.every):
+        frame, count = colored.frame, count + 1
+        planes = join.planes(join.even(frame.gray), colored.ab_norm, matrix, settings.strength)
+        packets += work.add(planes, frame.time, frame.duration)
+    if not count:
+        raise FilmError(film.path, f"no frame can be decoded after time stamp {after}")
+    save(file, packets + work.finish(), Ending(last, count, None))
 
 
 class _Worker:

@@ -59,7 +59,12 @@ class Parts:
         else:
             atomic_files.sweep_folder(self.folder)
         self.endings: list[Ending] = []
-        while (ending := _ending(self._file(len(self.endings)))) is not None:
+        self.read()
+
+    def read(self) -> None:
+        """Looks for finished parts, up to the first that is missing."""
+        self.endings.clear()
+        while (ending := ending_of(self.file(len(self.endings)))) is not None:
             self.endings.append(ending)
 
     @property
@@ -67,18 +72,19 @@ class Parts:
         """Frames in all parts."""
         return sum(ending.frames for ending in self.endings)
 
-    def _file(self, number: int) -> Path:
+    def file(self, number: int) -> Path:
+        """The file of a part."""
         return self.folder / f"{number:05d}.npz"
 
     def add(self, packets: list[Packet], ending: Ending) -> None:
         """Writes a part."""
-        save(self._file(len(self.endings)), packets, ending)
+        save(self.file(len(self.endings)), packets, ending)
         self.endings.append(ending)
 
     def forget(self, number: int) -> None:
         """Removes the parts from a number on."""
         for later in range(number, len(self.endings)):
-            self._file(later).unlink(missing_ok=True)
+            self.file(later).unlink(missing_ok=True)
         del self.endings[number:]
 
     def close(self) -> None:
@@ -87,16 +93,16 @@ class Parts:
             number = len(self.endings) - 1
             last = self.endings[-1]
             self.endings[-1] = Ending(last.time, last.frames, None, True)
-            save(self._file(number), list(packets_of(self._file(number))), self.endings[-1])
+            save(self.file(number), list(packets_of(self.file(number))), self.endings[-1])
 
     def packets(self) -> Iterator[Packet]:
         """All packets, in the order of decoding."""
         for number in range(len(self.endings)):
-            yield from packets_of(self._file(number))
+            yield from packets_of(self.file(number))
 
     def times(self) -> np.ndarray:
         """The time stamps of all packets, sorted: (n,) int64."""
-        arrays = [_load(self._file(number), "times") for number in range(len(self.endings))]
+        arrays = [_load(self.file(number), "times") for number in range(len(self.endings))]
         return np.sort(np.concatenate(arrays)) if arrays else np.zeros(0, np.int64)
 
     def remove(self) -> None:
@@ -136,7 +142,7 @@ def _load(path: Path, name: str) -> np.ndarray:
         return arrays[name]
 
 
-def _ending(path: Path) -> Ending | None:
+def ending_of(path: Path) -> Ending | None:
     """How a part's file ends; None where it is not there or damaged."""
     try:
         with np.load(path) as arrays:

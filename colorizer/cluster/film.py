@@ -1,0 +1,126 @@
+"""Films on a Ray cluster: a shot is a chunk.
+
+    find the shots -> one task each: colorize it into a part -> put parts, sound and the rest together
+
+Films lie in folders that all machines see under the same path. Finished shots are not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from colorizer.errors import ColorizerError, FilmError, UsageError
+from colorizer.film import carry, container, encoder
+from colorizer.film.colorize import VERSION, Settings, colorize_shot
+from colorizer.film.parts import Parts, ending_of
+from colorizer.film.probe import is_film_name, probe, require_av
+from colorizer.film.reader import Reader
+from colorizer.inference.batch_files import Outcome
+
+
+class Shot(NamedTuple):
+    """A shot of a film.
+
+    Attributes:
+        film: the film's file.
+        after: time stamp of the last frame before it; None for the first.
+        last: time stamp of its last frame.
+    """
+
+    film: str
+    after: int | None
+    last: int
+
+
+Run = Callable[[list[tuple[str, str]], Callable], Iterator[Outcome]]
+
+
+def list_films(source: str, output: str) -> list[tuple[Path, Path]]:
+    """Finds the films of a local tree and names their copies; none in what only fsspec opens.
+
+    Args:
+        source: a folder.
+        output: another one; what it holds is not colorized.
+    """
+    root, out = Path(source), os.path.realpath(output)
+    if not root.is_dir():
+        return []
+    found = (path for path in sorted(root.rglob("*")) if is_film_name(path) and path.is_file())
+    outside = (path for path in found if not os.path.realpath(path).startswith(out + os.sep))
+    return [(path.resolve(), Path(output).resolve() / path.relative_to(root)) for path in outside]
+
+
+def colorize_film(
+    source: Path, target: Path, settings: Settings, *, identity: dict, load: Callable, run: Run
+) -> Outcome:
+    """Colorizes one film, its shots by `run`.
+
+    Args:
+        source: the film.
+        target: its copy.
+        settings: see `Settings`.
+        identity: what the colors depend on besides: weights and look.
+        load: gives the network, in a worker.
+        run: gives pairs of a shot and a part's file to workers; see `colorizer.cluster.colorize.run`.
+
+    Returns:
+        The film's `Outcome`.
+    """
+    try:
+        film = probe(source)
+        encoding = encoder.choose(target, settings.codec, settings.crf)
+        state = source.stat()
+        about = {"version": VERSION, "source": [str(source), state.st_size, state.st_mtime_ns], **identity}
+        parts = Parts(target, about | {"settings": asdict(settings), "encoding": asdict(encoding), "cluster": True})
+        reader = Reader(film, settings.deinterlace)
+        lasts = [frame.time for frame in carry.shot_ends(reader.frames(until=settings.preview))]
+        shots = [Shot(str(source), *times) for times in zip([None, *lasts[:-1]], lasts, strict=True)]
+        files = {str(parts.file(number)): shot for number, shot in enumerate(shots)}
+        left = [(str(source), file) for file in files if ending_of(Path(file)) is None]
+
+        def work(pairs):
+            return [_shot(files[file], file, settings, encoding, load) for _, file in pairs]
+
+        for outcome in run(left, work) if left else ():
+            if outcome.error:
+                return Outcome(source, target, outcome.error)
+        parts.read()
+        if not parts.endings or reader.missing and not settings.preview:
+            return Outcome(source, target, f"ends {reader.missing:.1f} s before its stated end: truncated or damaged")
+        if not settings.preview:
+            parts.close()
+        notes = container.write(film, parts, target, encoding)
+        parts.remove()
+        return Outcome(source, target, notes=tuple([*film.notes, *filter(None, [encoding.note]), *notes]))
+    except FilmError as error:
+        return Outcome(source, target, error.reason)
+
+
+def _shot(shot: Shot, file: str, settings: Settings, encoding: encoder.Encoding, load: Callable) -> Outcome:
+    """Colorizes a shot, in a worker."""
+    try:
+        film = probe(shot.film)
+        colorize_shot(load(), film, settings, encoding, after=shot.after, last=shot.last, file=Path(file))
+    except (FilmError, OSError) as error:
+        return Outcome(shot.film, file, getattr(error, "reason", None) or str(error))
+    return Outcome(shot.film, file)
+
+
+def require(films: list, flags: argparse.Namespace) -> None:
+    """Checks what films need before any work.
+
+    Raises:
+        UsageError: PyAV is not installed, or a codec does not suit a film's ending.
+    """
+    if films:
+        require_av()
+    for _, target in films:
+        try:
+            encoder.choose(target, flags.codec, flags.crf)
+        except ColorizerError as error:
+            raise UsageError(f"{target}: {error}") from error

@@ -1,0 +1,75 @@
+"""Films on a cluster: shots are found, given out one by one, and put together."""
+
+import numpy as np
+import pytest
+from clips import Painter, moving, packets_of, pictures_of, times_of, write
+
+from colorizer.cluster import film
+from colorizer.film import carry
+from colorizer.film.colorize import Settings, colorize
+from colorizer.film.probe import probe
+from colorizer.film.reader import Reader
+from colorizer.inference.batch_files import Outcome
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Three shots, with sound."""
+    (tmp_path / "in" / "reels").mkdir(parents=True)
+    frames = moving(12) + moving(8, seed=3) + moving(10, seed=5)
+    return write(tmp_path / "in" / "reels" / "film.mkv", frames, sound=True)
+
+
+def spread(pairs, work):
+    """Stands for the cluster: each shot by itself, the last one first."""
+    for pair in reversed(pairs):
+        yield from work([pair])
+
+
+def do(clip, target, run=spread, **settings):
+    return film.colorize_film(clip, target, Settings(**settings), identity={}, load=Painter, run=run)
+
+
+def test_shots_are_found_as_a_film_is_cut(clip):
+    ends = [frame.time for frame in carry.shot_ends(Reader(probe(clip)).frames())]
+    assert [round(end * float(probe(clip).time_base) / 0.04) for end in ends] == [11, 19, 29]
+
+
+def test_shots_together_are_the_film(clip, tmp_path):
+    target = tmp_path / "out" / "film.mkv"
+    outcome = do(clip, target)
+    assert outcome == Outcome(clip, target)
+    colorize(Painter(), clip, tmp_path / "alone.mkv")
+    assert times_of(target) == times_of(clip) and packets_of(target, "audio") == packets_of(clip, "audio")
+    for one, other in zip(pictures_of(target), pictures_of(tmp_path / "alone.mkv"), strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 3
+    assert [path.name for path in target.parent.iterdir()] == ["film.mkv"]
+
+
+def test_finished_shots_are_not_done_again(clip, tmp_path):
+    target, given = tmp_path / "film.mkv", []
+
+    def lost(pairs, work):
+        yield from work(pairs[1:2])
+        yield Outcome(*pairs[0], "its worker was lost 3 times")
+
+    def counted(pairs, work):
+        given.extend(pairs)
+        yield from spread(pairs, work)
+
+    assert do(clip, target, lost).error == "its worker was lost 3 times" and not target.exists()
+    assert do(clip, target, counted).error is None and len(given) == 2
+    assert times_of(target) == times_of(clip)
+
+
+def test_a_bad_film_is_a_line(tmp_path):
+    (tmp_path / "film.mkv").write_bytes(b"a shopping list")
+    assert "no film, or damaged" in do(tmp_path / "film.mkv", tmp_path / "out.mkv").error
+
+
+def test_films_of_a_tree_are_mirrored(clip, tmp_path):
+    source, output = tmp_path / "in", tmp_path / "in" / "out"
+    output.mkdir()
+    (output / "film.mkv").touch()
+    assert film.list_films(str(source), str(output)) == [(clip, output / "reels" / "film.mkv")]
+    assert film.list_films("s3://bucket/in", "s3://bucket/out") == []
