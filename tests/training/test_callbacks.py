@@ -117,7 +117,8 @@ def test_a_run_whose_time_is_over_is_cut(tmp_path, picture_folder, canned_losses
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in methods.names() if name != "trivial"])
 def test_every_method_stops_when_patience_is_over(tmp_path, picture_folder, canned_losses, name):
-    chosen = patient(picture_folder, tmp_path / "run", method=name)
+    size = 64 if methods.declared(name).uses_encoder else 32
+    chosen = patient(picture_folder, tmp_path / "run", method=name, image_size=size)
     try:
         summary = loop.run(chosen)
     except ClassifierError as error:
