@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from colorizer import images, methods, photos, weights
-from colorizer.errors import ClassifierError, EngineError, HintError
+from colorizer.errors import EngineError, HintError
 from colorizer.inference import batch_files, borders, forward, full_size, presets
 from colorizer.inference import engine as engines
 from colorizer.inference.batch_files import Outcome
@@ -345,56 +345,9 @@ def _onnx_network(path: Path, engine: str | None) -> engines.OnnxNetwork | None:
 
 def _classifier_of(method: Method, config: dict, spec: str | None) -> Classifier:
     """Loads the classifier that is asked for, else the one the weights were trained with."""
-    if not method.uses_vector:
-        return _no_classifier()
     from colorizer.classifiers import classifier as classifiers
 
-    classifier = _try(classifiers.load, config, spec)
-    name, fingerprint = _recorded(config)
-    if fingerprint and classifier.fingerprint != fingerprint:
-        logger.warning(
-            "the weights were trained with the classifier %s (%s), not with %s (%s): expect other colors",
-            *(name, fingerprint, classifier.name, classifier.fingerprint or "zeros"),
-        )
-    return classifier
-
-
-def check_classifier(config: dict, spec: str | None = None) -> None:
-    """Checks, without Keras, that the classifier of some weights is on this machine.
-
-    Args:
-        config: their record.
-        spec: another classifier that is asked for, as in `Colorizer.load`.
-
-    Raises:
-        ClassifierError: it is missing; the message says what to do.
-    """
-    from colorizer.classifiers import classifier as classifiers
-
-    if methods.declared(config["method"]).uses_vector:
-        _try(classifiers.check, config, spec)
-
-
-def _try(action, config, spec):
-    """Checks or loads the classifier that is asked for, else the recorded one; says of that what can be done."""
-    from colorizer.classifiers import classifier as classifiers
-
-    if spec is not None:
-        return action(spec)
-    try:
-        return action(classifiers.spec_of({"classifier": "none"} | config))
-    except ClassifierError as error:
-        name, fingerprint = _recorded(config)
-        raise ClassifierError(
-            f"These weights were trained with the classifier {name} ({fingerprint or 'fingerprint not recorded'}), "
-            f"which is not here: {error}\nChoose --classifier FILE (that classifier, wherever it lies) "
-            f"or --classifier none (the network gets zeros, for which it was not trained)."
-        ) from error
-
-
-def _recorded(config):
-    """Name and fingerprint of the classifier that weights were trained with."""
-    return config.get("classifier_name", config.get("classifier", "none")), config.get("classifier_sha256", "")
+    return classifiers.load_recorded(config, spec) if method.uses_vector else _no_classifier()
 
 
 def _no_classifier() -> Classifier:
