@@ -23,13 +23,13 @@ from colorizer import color, config, images, weights
 from colorizer.data import datasets, pixel_store
 from colorizer.evaluation import metrics
 from colorizer.methods import transfer_unet
-from colorizer.methods.layers import guided_filter, looks
+from colorizer.methods.layers import color_bins, guided_filter
 from colorizer.methods.layers.color_bins import BINS
 
 TEMPERATURES = (1.0, 0.7, 0.5)
 GAINS = (0.9, 1.0, 1.25, 1.6, 2.0, 2.5)  # the same for all pictures
 SHARES = (0.8, 0.9, 0.95, 1.0, 1.1)  # of the chroma that the distribution expects of each
-ADDED = (0.015, 0.02, 0.025, 0.03, 0.035)  # Lab units of chroma by its variance; see `looks.gain`
+ADDED = (0.015, 0.02, 0.025, 0.03, 0.035)  # Lab units of chroma by its variance; see `color_bins.gain`
 CHOSEN = transfer_unet.TransferUNet.smoothing
 SMOOTHINGS = ((None, None), (16, 0.01), (8, 0.003), (32, 0.003))
 POWERS = (0.25, 0.5)  # of the prior
@@ -63,15 +63,15 @@ def mean_of(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def shared(logits: np.ndarray, ab: np.ndarray, share: float) -> np.ndarray:
-    """As `looks.gain`, to a share of the root mean square chroma that the distribution expects."""
-    expected = ops.matmul(ops.softmax(logits, axis=-1), looks.MOMENTS[:, 2:])
+    """As `color_bins.gain`, to a share of the root mean square chroma that the distribution expects."""
+    expected = ops.matmul(ops.softmax(logits, axis=-1), color_bins.MOMENTS[:, 2:])
     reached = np.square(ab).sum(axis=-1).mean()
-    return np.clip(share * np.sqrt(np.mean(expected) / max(reached, 1)), 1, looks.LARGEST_GAIN)
+    return np.clip(share * np.sqrt(np.mean(expected) / max(reached, 1)), 1, color_bins.LARGEST_GAIN)
 
 
 def gains(logits: np.ndarray, ab_norm_hat: np.ndarray, what: dict) -> np.ndarray:
     """(n, 1, 1, 1) float32 of a setting: each picture's own gain, a picture at a time for want of memory."""
-    rule, by = (looks.gain, what["added"]) if what["added"] else (shared, what["share"])
+    rule, by = (color_bins.gain, what["added"]) if what["added"] else (shared, what["share"])
     pairs = zip(logits, ab_norm_hat * color.AB_SCALE, strict=True)
     return np.float32([float(np.squeeze(rule(one[None], ab[None], by))) for one, ab in pairs])[:, None, None, None]
 

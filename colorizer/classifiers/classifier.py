@@ -8,6 +8,7 @@ Keras is imported when a model is loaded, not before: `check` answers at once.
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from colorizer.errors import ClassifierError
 
 if TYPE_CHECKING:
     import keras
+
+logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 32  # pictures in one forward pass
 B4 = "efficientnet_b4"
@@ -209,6 +212,59 @@ def load(spec: str) -> Classifier:
     path = _file_of(name)
     model = efficientnet_b4.from_file(path) if path.suffix == ".h5" else _saved(path)
     return Classifier(path.stem, catalog.fingerprint_of(path), model)
+
+
+def check_recorded(config: Mapping[str, Any], spec: str | None = None) -> None:
+    """Checks, without the backend, that `load_recorded` can find its classifier.
+
+    Args:
+        config: the record of some weights.
+        spec: another classifier that is asked for, as for `load`.
+
+    Raises:
+        ClassifierError: it is missing; the message says what to do.
+    """
+    _try(check, config, spec)
+
+
+def load_recorded(config: Mapping[str, Any], spec: str | None = None) -> Classifier:
+    """Loads the classifier that is asked for, else the one that some weights were trained with.
+
+    Args:
+        config: the record of the weights.
+        spec: as for `load`; None takes the recorded one. Another one than that is warned about.
+
+    Raises:
+        ClassifierError: it is missing; the message says what to do.
+    """
+    classifier = _try(load, config, spec)
+    name, fingerprint = _recorded(config)
+    if fingerprint and classifier.fingerprint != fingerprint:
+        logger.warning(
+            "the weights were trained with the classifier %s (%s), not with %s (%s): expect other colors",
+            *(name, fingerprint, classifier.name, classifier.fingerprint or "zeros"),
+        )
+    return classifier
+
+
+def _try(action, config, spec):
+    """Checks or loads the classifier that is asked for, else the recorded one, with advice if that is missing."""
+    if spec is not None:
+        return action(spec)
+    try:
+        return action(spec_of({"classifier": NONE} | config))
+    except ClassifierError as error:
+        name, fingerprint = _recorded(config)
+        raise ClassifierError(
+            f"These weights were trained with the classifier {name} ({fingerprint or 'fingerprint not recorded'}), "
+            f"which is not here: {error}\nChoose --classifier FILE (that classifier, wherever it lies) "
+            f"or --classifier none (the network gets zeros, for which it was not trained)."
+        ) from error
+
+
+def _recorded(config):
+    """Name and fingerprint of the classifier that weights were trained with."""
+    return config.get("classifier_name", config.get("classifier", NONE)), config.get("classifier_sha256", "")
 
 
 def _split(spec: str) -> tuple[str, str]:

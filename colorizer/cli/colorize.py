@@ -86,7 +86,7 @@ def check_files(flags: argparse.Namespace) -> None:
         UsageError: the weights have no such look, or this Pillow cannot write the format.
     """
     from colorizer import methods, photos, weights
-    from colorizer.inference import colorizer as inference
+    from colorizer.classifiers import classifier
     from colorizer.inference import engine
 
     if flags.format == "avif" and ".avif" not in photos.FORMATS:
@@ -105,7 +105,8 @@ def check_files(flags: argparse.Namespace) -> None:
             f"--classifier names a file that does not exist. Received: {flags.classifier}. "
             "Choose another file, or none (zeros instead of a class vector)."
         )
-    inference.check_classifier(config, flags.classifier)
+    if method.uses_vector:
+        classifier.check_recorded(config, flags.classifier)
 
 
 def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace:

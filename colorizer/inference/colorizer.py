@@ -20,8 +20,6 @@ import numpy as np
 from PIL import Image
 
 from colorizer import images, methods, photos, weights
-from colorizer.classifiers import classifier as classifiers
-from colorizer.classifiers import recorded
 from colorizer.errors import EngineError, HintError
 from colorizer.inference import batch_files, borders, forward, full_size, presets
 from colorizer.inference import engine as engines
@@ -94,15 +92,15 @@ class Colorizer:
             asked, network = network, _onnx_network(self.weights, engine)
             if network is None:
                 method = methods.get(config["method"])
-                classifier = recorded.load(config, classifier) if method.uses_vector else _zeros()
+                classifier = _classifier_of(method, config, classifier)
                 network = weights.load(asked).network
             else:
-                classifier = _zeros()
+                classifier = _no_classifier()
         self.engine = engines.ONNX if isinstance(network, engines.OnnxNetwork) else engines.KERAS
         self.network = network
         self.method = method
         self.look = _look_of(method, look)
-        self.classifier = classifier or _zeros()
+        self.classifier = classifier or _no_classifier()
         self.image_size = image_size
         self.forward = forward.Forward(network, method, image_size, self.classifier, self.look)
         self._one_at_a_time = threading.Lock()  # Keras does not promise that threads may share a network
@@ -345,22 +343,17 @@ def _onnx_network(path: Path, engine: str | None) -> engines.OnnxNetwork | None:
         return None
 
 
-def check_classifier(config: dict, spec: str | None = None) -> None:
-    """Checks, without Keras, that the classifier of some weights is on this machine.
+def _classifier_of(method: Method, config: dict, spec: str | None) -> Classifier:
+    """Loads the classifier that is asked for, else the one the weights were trained with."""
+    from colorizer.classifiers import classifier as classifiers
 
-    Args:
-        config: their record.
-        spec: another classifier that is asked for, as in `Colorizer.load`.
-
-    Raises:
-        ClassifierError: it is missing; the message says what to do.
-    """
-    if methods.declared(config["method"]).uses_vector:
-        recorded.check(config, spec)
+    return classifiers.load_recorded(config, spec) if method.uses_vector else _no_classifier()
 
 
-def _zeros() -> Classifier:
-    """The classifier of methods that use none."""
+def _no_classifier() -> Classifier:
+    """Returns the source of zeros."""
+    from colorizer.classifiers import classifier as classifiers
+
     return classifiers.load("none")
 
 

@@ -36,9 +36,8 @@ from colorizer import color
 from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import backbone, optimizers
-from colorizer.methods.layers.color_bins import BINS, STRIDE, annealed_mean, encode, prior_of
+from colorizer.methods.layers.color_bins import BINS, STRIDE, Look, annealed_mean, encode, gain, prior_of
 from colorizer.methods.layers.inputs import inputs
-from colorizer.methods.layers.looks import Look, gain
 
 # Channels of the light decoder: with them the whole network stays at a fifth of the paper's multiply-adds.
 TOP = 256  # of the bottleneck

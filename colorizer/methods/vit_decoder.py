@@ -31,7 +31,7 @@ from colorizer import color
 from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import backbone, color_bins, hints, optimizers, token_decoder
-from colorizer.methods.layers.looks import Look, gain
+from colorizer.methods.layers.color_bins import Look, gain
 
 # accurate: the plain mean, which has the least squared error of all single colors. vivid: as `transfer_unet`; not
 # chosen anew for this network.

@@ -75,3 +75,19 @@ def test_the_prior_is_the_mean_of_the_encoded_pictures(tmp_path, picture_folder)
     np.testing.assert_allclose(prior, expected, atol=1e-5)
     assert prior.sum() == pytest.approx(1)
     np.testing.assert_array_equal(color_bins.prior_of(train), prior)
+
+
+def test_no_color_at_all_is_no_division_by_zero():
+    gray = np.zeros((1, 8, 8, 2), np.float32)
+    gain = float(np.squeeze(color_bins.gain(np.zeros((1, 8, 8, len(color_bins.BINS)), np.float32), gray, 0.1)))
+    assert gain == color_bins.LARGEST_GAIN
+
+
+def test_a_gain_is_of_its_picture_alone():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, [[[[1.0]]], [[[6.0]]]], (2, 8, 8, len(color_bins.BINS))).astype(np.float32)
+    ab = keras.ops.convert_to_numpy(color_bins.annealed_mean(logits))
+    both = keras.ops.convert_to_numpy(color_bins.gain(logits, ab, 0.01))
+    alone = [keras.ops.convert_to_numpy(color_bins.gain(logits[i : i + 1], ab[i : i + 1], 0.01)) for i in range(2)]
+    np.testing.assert_allclose(both, np.concatenate(alone), rtol=1e-5)
+    assert both[0] > both[1] >= 1, "the surer picture has lost less of its chroma"

@@ -15,7 +15,7 @@ from colorizer.data import datasets
 from colorizer.errors import DataError, WeightsError
 from colorizer.inference import colorizer as inference
 from colorizer.methods import transfer_unet
-from colorizer.methods.layers import looks
+from colorizer.methods.layers import color_bins
 from colorizer.methods.layers.color_bins import BINS, annealed_mean, encode
 from colorizer.training import initialization, loop
 
@@ -92,7 +92,7 @@ def test_a_gain_stays_within_its_bounds():
     certain = looks_of(logits)
     assert certain["vivid"] == pytest.approx(certain["accurate"]), "a color without doubt is left as it is"
     unknown = looks_of(np.zeros((1, 16, 16, len(PRIOR)), np.float32))
-    assert unknown["vivid"] == pytest.approx(looks.LARGEST_GAIN * unknown["accurate"], rel=1e-3)
+    assert unknown["vivid"] == pytest.approx(color_bins.LARGEST_GAIN * unknown["accurate"], rel=1e-3)
 
 
 def test_the_loss_is_least_at_the_truth():

@@ -1,7 +1,7 @@
 """Colors as classes: 313 bins of ab, the soft code of a color, how often each bin occurs, and the way back to ab.
 
     ab --> encode --> 10 bins with shares      (training targets)
-    logits over the 313 bins --> annealed_mean --> ab
+    logits over the 313 bins --> annealed_mean, gain --> ab
 
 From Zhang, Isola, Efros, Colorful Image Colorization, ECCV 2016, section 2. Written from the paper; the
 authors' code (BSD-2-Clause) is not used. Details: docs/reproduction_notes.md, 1.2.
@@ -10,7 +10,7 @@ authors' code (BSD-2-Clause) is not used. Details: docs/reproduction_notes.md, 1
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -26,6 +26,11 @@ SIGMA = 5.0  # Lab units, of the Gaussian over the neighbors; section 2.2
 PRIOR_PICTURES = 2500  # enough for the prior: 10 million pixels at 256x256; more would only take time
 # The table of candidates begins at a = b = -128 and covers every a and b that sRGB reaches.
 _LOWEST, _SIDE = -128, 256
+# A bound for pictures whose colors the network hardly knows: all 313 bins alike have a variance of 5,709, of which
+# 0.025 makes 143 Lab units, nine times the 17 of their mean.
+LARGEST_GAIN = 3.0
+LEAST_CHROMA = 1.0  # Lab units; a mean paler than this has no direction
+MOMENTS = np.column_stack([BINS, np.square(BINS).sum(axis=1)])  # (313, 3): a, b, a^2 + b^2
 
 
 @cache
@@ -84,6 +89,37 @@ def annealed_mean(logits: Any, temperature: float = 1.0) -> Any:
         (..., 2) float32, Lab units.
     """
     return ops.matmul(ops.softmax(logits / temperature, axis=-1), BINS)
+
+
+class Look(NamedTuple):
+    """How a distribution becomes colors: the `temperature` of the annealed mean, and `added`, see `gain`."""
+
+    temperature: float
+    added: float
+
+
+def gain(logits: Any, ab: Any, added: float) -> Any:
+    """The factor that raises a picture's chroma where its own distribution makes that cheapest.
+
+    A mean is paler than what it is the mean of: if red and green are equally likely, it is neither. Its squared error
+    is the distribution's variance, and d Lab units more of chroma make it larger by d^2: in decibels by about d^2 over
+    the variance. So the most chroma for a given loss is had if every picture gets `added` Lab units for each squared
+    unit of its variance, both taken over all pixels.
+
+    Args:
+        logits: (B, h, w, 313) float32.
+        ab: (B, h, w, 2) float32, Lab units.
+        added: Lab units of chroma for each squared unit of variance.
+
+    Returns:
+        (B, 1, 1, 1) float32, between 1 and `LARGEST_GAIN`.
+    """
+    moments = ops.matmul(ops.softmax(logits, axis=-1), MOMENTS)
+    mean, squares = moments[..., :2], moments[..., 2]
+    variance = ops.mean(squares - ops.sum(ops.square(mean), axis=-1), axis=(1, 2))
+    chroma = ops.sqrt(ops.mean(ops.sum(ops.square(ab), axis=-1), axis=(1, 2)))
+    raised = 1 + added * variance / ops.maximum(chroma, LEAST_CHROMA)
+    return ops.clip(raised, 1, LARGEST_GAIN)[:, None, None, None]
 
 
 def subsample(ab_norm: Any) -> Any:
