@@ -12,8 +12,8 @@ import argparse
 
 import numpy as np
 
-from benchmarks import looks
 from colorizer import weights
+from experiments import looks
 
 SIDES = (128, 160, 192, 256)
 

@@ -23,6 +23,7 @@ import threading
 from pathlib import Path
 
 from colorizer.app import security, storage
+from colorizer.cli import colorize
 from colorizer.errors import ColorizerError, UsageError
 
 PROG = "python -m colorizer app"
@@ -42,6 +43,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     add("--allow-host", nargs="+", default=[], metavar="NAME", help="names of a proxy in front, or of this computer")
     add("--weights", nargs="+", metavar="NAME|FILE", help="to choose from (default: the shipped weights)")
     add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
+    add("--size", type=int, metavar="N", help="what the network sees: about NxN pixels (default: the weights' own)")
     add("--max-megabytes", type=float, default=50, metavar="N", help="of one file (default: %(default)s)")
     add("--max-megapixels", type=float, default=100, metavar="N", help="of one photo (default: %(default)s)")
     add("--max-gigabytes", type=float, default=1, metavar="N", help="of all uploads together (default: %(default)s)")
@@ -50,6 +52,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     for name in ("max_megabytes", "max_megapixels", "max_gigabytes", "keep_minutes"):
         if not getattr(flags, name) > 0:
             parser.error(f"--{name.replace('_', '-')} is more than 0. Received: {getattr(flags, name)}")
+    colorize.check_size(parser, flags.size)
     if not 1 <= flags.port <= 65535:
         parser.error(f"--port lies between 1 and 65535. Received: {flags.port}")
     return flags
@@ -89,8 +92,6 @@ def check(flags: argparse.Namespace) -> None:
         UsageError: the page cannot listen there.
         WeightsError, ClassifierError: a file does not exist.
     """
-    from colorizer.cli import colorize
-
     try:
         family, _, _, _, address = socket.getaddrinfo(flags.host.strip("[]"), flags.port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as free:
@@ -103,7 +104,9 @@ def check(flags: argparse.Namespace) -> None:
             f"Perhaps another page is running there: open it, or choose another port: --port {flags.port % 65535 + 1}"
         ) from error
     for name in flags.weights or [None]:
-        colorize.check_files(argparse.Namespace(weights=name, classifier=flags.classifier, look=None, format=None))
+        colorize.check_files(
+            argparse.Namespace(weights=name, classifier=flags.classifier, look=None, format=None, size=flags.size)
+        )
 
 
 def _run(flags: argparse.Namespace, folder: Path, stop: threading.Event) -> None:
@@ -114,7 +117,7 @@ def _run(flags: argparse.Namespace, folder: Path, stop: threading.Event) -> None
     from colorizer.app import page, service
     from colorizer.weights import DEFAULT
 
-    networks = service.load_networks(flags.weights or [DEFAULT], flags.classifier)
+    networks = service.load_networks(flags.weights or [DEFAULT], flags.classifier, flags.size)
     # Results are copies of uploads: they may take as much again.
     max_bytes = int(flags.max_gigabytes * 2**30)
     bench = service.Workbench(networks, folder, int(flags.max_megapixels * 1e6), 2 * max_bytes)

@@ -171,13 +171,14 @@ def _zipped(path: Path, copies: list[Path]) -> Path:
 
 
 def load_networks(
-    trained: Sequence[str | Path] = (weights.DEFAULT,), classifier: str | None = None
+    trained: Sequence[str | Path] = (weights.DEFAULT,), classifier: str | None = None, size: int | None = None
 ) -> dict[str, colorizer.Colorizer]:
     """The networks that a page offers.
 
     Args:
         trained: runs or weights files.
         classifier: see `Colorizer.load`.
+        size: see `Colorizer`.
 
     Returns:
         label -> `Colorizer`, one for each look: "Vivid colors", "Cautious colors"; from the second weights on
@@ -189,7 +190,7 @@ def load_networks(
     networks: dict[str, colorizer.Colorizer] = {}
     for name in dict.fromkeys(trained):
         folder = weights.place(name).parent
-        for network in _looks(colorizer.Colorizer.load(name, classifier)):
+        for network in _looks(colorizer.Colorizer.load(name, classifier, size=size)):
             label = LABELS.get(network.look, str(network.look))
             for place in (folder.name, folder):
                 label = f"{label} ({place})" if label in networks else label
@@ -201,7 +202,7 @@ def _looks(network: colorizer.Colorizer) -> list[colorizer.Colorizer]:
     """The same network once for each look, its own first."""
     others = [look for look in network.method.looks if look != network.look]
     parts = (network.network, network.method, network.classifier, network.image_size)
-    return [network, *(colorizer.Colorizer(*parts, look=look) for look in others)]
+    return [network, *(colorizer.Colorizer(*parts, look=look, size=network.size) for look in others)]
 
 
 def examples(folder: Path) -> list[Path]:

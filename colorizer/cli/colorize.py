@@ -49,6 +49,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=("accurate", "vivid"),
         help="cautious or strong colors (default: vivid, where the weights have both)",
     )
+    add(
+        "--size",
+        type=int,
+        metavar="N",
+        help="what the network sees: about NxN pixels, in the photo's own shape (default: the weights' own)",
+    )
     add("--strength", type=float, default=1.0, help="of the colors, 0..1 (default: %(default)s)")
     add("--format", choices=FORMATS, help="of the results (default: that of OUT's name, else the photo's own)")
     add("--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1..100 (default: %(default)s)")
@@ -65,10 +71,21 @@ def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) ->
         parser.error(f"--quality lies between 1 and 100. Received: {flags.quality}")
     if flags.batch_size < 1:
         parser.error(f"--batch-size is at least 1. Received: {flags.batch_size}")
+    check_size(parser, flags.size)
+
+
+def check_size(parser: argparse.ArgumentParser, size: int | None) -> None:
+    """Exits with 2 where `--size` is out of range."""
+    if size is None:
+        return
+    from colorizer.inference.forward import LARGEST_SIZE, LEAST_SIZE
+
+    if not LEAST_SIZE <= size <= LARGEST_SIZE:
+        parser.error(f"--size lies between {LEAST_SIZE} and {LARGEST_SIZE}. Received: {size}")
 
 
 def check_files(flags: argparse.Namespace) -> None:
-    """Looks for weights, look, classifier and format, without loading a backend.
+    """Looks for weights, look, size, classifier and format, without loading a backend.
 
     Args:
         flags: with the fields of `add_options`.
@@ -76,16 +93,23 @@ def check_files(flags: argparse.Namespace) -> None:
     Raises:
         WeightsError: the weights or their record do not exist.
         ClassifierError: `--classifier` names a file that does not exist.
-        UsageError: the weights have no such look, or this Pillow cannot write the format.
+        UsageError: the weights have no such look or size, or this Pillow cannot write the format.
     """
     from colorizer import methods, photos, weights
 
     if flags.format == "avif" and ".avif" not in photos.FORMATS:
         raise UsageError("--format avif: this Pillow does not write AVIF: pip install --upgrade pillow")
-    method = methods.declared(weights.record_of(weights.place(flags.weights or weights.DEFAULT))["method"])
+    config = weights.record_of(weights.place(flags.weights or weights.DEFAULT))
+    method = methods.declared(config["method"])
     if flags.look and flags.look not in method.looks:
         has = f"has the looks {', '.join(method.looks)}" if method.looks else "has one look only"
         raise UsageError(f"--look: {method.title} {has}. Received: {flags.look}")
+    size = getattr(flags, "size", None)
+    if size and not method.any_shape and size != config["image_size"]:
+        raise UsageError(
+            f"--size: {method.title} sees squares of {config['image_size']} pixels, as it was trained. "
+            f"Received: {size}. Leave --size out."
+        )
     file = Path((flags.classifier or "").rpartition(":")[2])
     if file.suffix in (".keras", ".h5") and not file.is_file():
         raise ClassifierError(
@@ -264,7 +288,7 @@ def _outcomes(
 
     yield from ended
     if to_do:
-        network = load(flags.weights, flags.classifier, flags.look)
+        network = load(flags.weights, flags.classifier, flags.look, flags.size)
         with notes_above(progress):
             yield from network.colorize_files(
                 to_do,
@@ -275,7 +299,7 @@ def _outcomes(
             )
 
 
-def load(weights: str | None, classifier: str | None, look: str | None) -> Colorizer:
+def load(weights: str | None, classifier: str | None, look: str | None, size: int | None = None) -> Colorizer:
     """The network that flags ask for; it takes seconds of Keras.
 
     Raises:
@@ -284,7 +308,7 @@ def load(weights: str | None, classifier: str | None, look: str | None) -> Color
     from colorizer.inference import colorizer as inference
     from colorizer.weights import DEFAULT
 
-    return inference.Colorizer.load(weights or DEFAULT, classifier, look)
+    return inference.Colorizer.load(weights or DEFAULT, classifier, look, size)
 
 
 def say_outcome(prog: str, progress: Progress, outcome: Outcome, outdated: bool) -> None:

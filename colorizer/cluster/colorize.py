@@ -44,6 +44,7 @@ class Options(NamedTuple):
     quality: int = photos.JPEG_QUALITY
     batch_size: int = 8
     overwrite: bool = False
+    size: int | None = None
 
 
 class Album(NamedTuple):
@@ -177,7 +178,7 @@ _loaded: dict = {}  # of a worker process: loading the network takes longer than
 
 
 def _colorizer(options: Options):
-    key = (options.weights, options.classifier, options.look)
+    key = (options.weights, options.classifier, options.look, options.size)
     if key not in _loaded:
         _loaded.clear()
         _loaded[key] = command.load(*key)
@@ -299,6 +300,7 @@ def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome
         flags.quality,
         flags.batch_size,
         flags.overwrite,
+        flags.size,
     )
     connect()
     try:

@@ -1,6 +1,7 @@
 """The library's class: a photo in, the photo in color out, at its full size.
 
-The network sees a small square and predicts a and b. The photo keeps its own L*, at its own size. If it has colors,
+The network sees a small copy, in the photo's own shape if it can, and predicts a and b. The photo keeps its own L*, at
+its own size. If it has colors,
 they are never looked at. Names and files are checked before Keras is imported.
 """
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 8
+SIZE = "size_at_use"  # of a record: the default where it is not the size of the training
 LOOK = "vivid"  # the default where a method has it: most people want colors more than small errors
 
 ColorPicture = np.ndarray | Image.Image | photos.Photo
@@ -47,9 +49,11 @@ class Colorizer:
             For a network what `colorizer.classifiers.classifier.load` gives; None gives zeros.
         image_size: side of the network's input in pixels. For weights the recorded one counts.
         look: "accurate" or "vivid", if the method has both; None takes vivid.
+        size: of what the network sees of a photo, if it takes any shape: the side of the square that has as many
+            pixels, `forward.LEAST_SIZE` to `forward.LARGEST_SIZE`; None takes the recorded one, else `image_size`.
 
     Raises:
-        ValueError: the method has no such look.
+        ValueError: the method has no such look, or the size is out of range or not to be chosen.
         WeightsError: the weights are missing, damaged or do not fit.
         ClassifierError: the classifier is missing; the message names it and the choices.
     """
@@ -61,26 +65,29 @@ class Colorizer:
         classifier: Classifier | str | None = None,
         image_size: int = 256,
         look: str | None = None,
+        size: int | None = None,
     ):
         self.weights: Path | None = None
         if method is None:
             self.weights = weights.place(network)
             config = weights.record_of(self.weights)
-            look = _look_of(methods.declared(config["method"]), look)
+            declared = methods.declared(config["method"])
+            look, size = _look_of(declared, look), size_of(declared, config["image_size"], size or config.get(SIZE))
             method = methods.get(config["method"])
             classifier = _classifier_of(method, config, classifier)
-            loaded = weights.load(network)
+            loaded = weights.load(network, any_shape=True)
             network, image_size = loaded.network, config["image_size"]
-        self.network = network
+        self.size = size_of(method, image_size, size)
+        self.network = _of_any_shape(network, method) if self.size else network
         self.method = method
         self.look = _look_of(method, look)
         self.classifier = classifier or _no_classifier()
         self.image_size = image_size
-        self.forward = forward.Forward(network, method, image_size, self.classifier, self.look)
+        self.forward = forward.Forward(self.network, method, image_size, self.classifier, self.look, self.size)
         self._one_at_a_time = threading.Lock()  # Keras does not promise that threads may share a network
 
     def __repr__(self) -> str:
-        parts = [getattr(self.method, "title", type(self.method).__name__), f"{self.image_size} pixels"]
+        parts = [getattr(self.method, "title", type(self.method).__name__), f"{self.size or self.image_size} pixels"]
         parts += [f"look {self.look}"] if self.look else []
         parts += [f"classifier {self.classifier.name}"] if getattr(self.method, "uses_vector", False) else []
         parts += [f"weights {self.weights}"] if self.weights else []
@@ -88,7 +95,11 @@ class Colorizer:
 
     @classmethod
     def load(
-        cls, trained: str | Path = weights.DEFAULT, classifier: str | None = None, look: str | None = None
+        cls,
+        trained: str | Path = weights.DEFAULT,
+        classifier: str | None = None,
+        look: str | None = None,
+        size: int | None = None,
     ) -> Colorizer:
         """Loads trained weights and the classifier they were trained with.
 
@@ -96,20 +107,22 @@ class Colorizer:
             trained: a run's folder, its weights file or a name of `weights.SHIPPED`.
             classifier: "efficientnet_b4", "none" or a saved classifier's file; None takes the recorded one.
             look: "accurate" or "vivid", if the method has both; None takes vivid.
+            size: see the class.
 
         Raises:
             ValueError, WeightsError, ClassifierError: see the class.
         """
-        return cls(trained, classifier=classifier, look=look)
+        return cls(trained, classifier=classifier, look=look, size=size)
 
     def predict_ab(self, rgbs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Predicts the colors of some photos in one forward pass.
+        """Predicts the colors of some photos, those of one shape in one forward pass.
 
         Args:
             rgbs: of each (H, W, 3) uint8 or uint16 sRGB; only L* is used.
 
         Returns:
-            Of each `ab_norm_hat` (S, S, 2) float32, ab/128, of the part inside its frame.
+            Of each `ab_norm_hat` (h, w, 2) float32, ab/128, of the part inside its frame: in its shape, or square
+            where the network takes squares only.
 
         Raises:
             ValueError: not such a photo.
@@ -118,9 +131,9 @@ class Colorizer:
         if not rgbs:
             return []
         # One photo after the other: the parts inside the frames of several large ones would take their memory twice.
-        squares = [forward.squares([_inside(images.require_photo(rgb))], self.image_size)[0] for rgb in rgbs]
+        views = [self.forward.view(_inside(images.require_photo(rgb))) for rgb in rgbs]
         with self._one_at_a_time:
-            return list(self.forward.ab_norm(squares))
+            return self.forward.ab_norm_of(views)
 
     @overload
     def colorize(self, photo: np.ndarray, strength: float = 1.0) -> np.ndarray: ...
@@ -249,6 +262,43 @@ def _look_of(method: Method, look: str | None) -> str | None:
         choices = f"has the looks {', '.join(looks)}" if looks else "has one look only"
         raise ValueError(f"{method.title} {choices}. Received: {look}")
     return look or (LOOK if LOOK in looks else None)
+
+
+def size_of(method: Method, image_size: int, size: int | None) -> int | None:
+    """Chooses the size at which photos are seen in their own shape.
+
+    Args:
+        method: from `methods.get` or `methods.declared`.
+        image_size: side of the squares that the network was trained with.
+        size: what is asked for; None for the default.
+
+    Returns:
+        A size; None for a method whose network takes squares only.
+
+    Raises:
+        ValueError: it is out of range, or not to be chosen.
+    """
+    if not getattr(method, "any_shape", False):
+        if size not in (None, image_size):
+            raise ValueError(
+                f"{method.title} sees squares of {image_size} pixels, as it was trained. Received: size {size}. "
+                "Leave the size out."
+            )
+        return None
+    if size is None:
+        return max(image_size, forward.LEAST_SIZE)
+    if not forward.LEAST_SIZE <= size <= forward.LARGEST_SIZE:
+        raise ValueError(f"size lies between {forward.LEAST_SIZE} and {forward.LARGEST_SIZE}. Received: {size}")
+    return size
+
+
+def _of_any_shape(network: keras.Model, method: Method) -> keras.Model:
+    """The network itself if it takes any shape, else a copy that does."""
+    if network.input_shape[0][1] is None:
+        return network
+    copy = method.build((None, None), method.encoder_of(network))
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _inside(rgb: np.ndarray) -> np.ndarray:

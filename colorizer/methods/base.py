@@ -9,6 +9,7 @@ Whatever else it leaves out keeps the meaning that is written here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:  # declarations can be read, and --help answered, without load
     import numpy as np
 
     from colorizer.config import TrainConfig
+    from colorizer.methods.layers.inputs import Shape
+
+
+def radius_of(height: int, width: int, windows: int) -> int:
+    """The radius of the guided filter: of a square its side over `windows`, of others that of the square as large."""
+    return max(1, math.isqrt(height * width) // windows)
 
 
 class Default(NamedTuple):
@@ -49,6 +56,8 @@ class Method:
             `((l_norm, vector), (ab_norm, label))` if the run has labels.
         uses_encoder: whether a pretrained classifier is part of the network. A run then records the
             classifier's architecture, so that weights load without the classifier.
+        any_shape: whether `build` also makes networks for pictures that are no squares. Photographs then keep their
+            shape when they are colorized.
         looks: names of the ways to decode the network's output, the default one first; empty if there is one way.
         predicts_luminance: whether the network predicts L too. Evaluation then also scores `predict_lab`.
         multiply_adds: cost of one 256x256 picture, forward, in 10^9; of all networks that a training step runs.
@@ -63,6 +72,7 @@ class Method:
     uses_vector: bool = False
     uses_labels: bool = False
     uses_encoder: bool = False
+    any_shape: bool = False
     looks: tuple[str, ...] = ()
     predicts_luminance: bool = False
     multiply_adds: float = 0.0
@@ -76,18 +86,19 @@ class Method:
         return f"<Method {self.name}: {self.title}>"
 
     def build(
-        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+        self, image_size: int | Shape = 256, encoder: keras.Model | None = None, initializer: str | None = None
     ) -> keras.Model:
         """Builds the network that is trained and saved.
 
         Args:
-            image_size: side S of the input, a multiple of 32.
+            image_size: side of the input, a multiple of 32. For a method of `any_shape` also height and width,
+                or (None, None) for pictures of any shape in turn.
             encoder: a classifier to build on, if the method `uses_encoder`; None for random weights.
             initializer: the initial weights' distribution, if "initializer" is among the `options`;
                 None for the method's own.
 
         Returns:
-            A model with the inputs `l_norm` (B, S, S, 1) and `vector` (B, 1000).
+            A model with the inputs `l_norm` (B, H, W, 1) and `vector` (B, 1000).
         """
         raise NotImplementedError(f"{type(self).__name__} does not define build()")
 

@@ -34,10 +34,10 @@ from keras import ops
 
 from colorizer import color
 from colorizer.config import TrainConfig
-from colorizer.methods.base import Default, Method
+from colorizer.methods.base import Default, Method, radius_of
 from colorizer.methods.layers import backbone, guided_filter, optimizers
 from colorizer.methods.layers.color_bins import BINS, STRIDE, annealed_mean, encode, prior_of
-from colorizer.methods.layers.inputs import inputs
+from colorizer.methods.layers.inputs import Shape, inputs, shape_of
 
 # Channels of the light decoder: with them the whole network stays at a fifth of the paper's multiply-adds.
 TOP = 256  # of the bottleneck
@@ -176,16 +176,17 @@ class TransferUNet(Method):
     options = frozenset({"schedule", "weight_decay", "encoder_rate", "frozen_epochs"})
     losses = ("distribution",)
     uses_encoder = True
+    any_shape = True
     multiply_adds = 3.4  # with MobileNetEdgeTPU as its encoder
     looks = ("accurate", "vivid")
 
     def build(
-        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+        self, image_size: int | Shape = 256, encoder: keras.Model | None = None, initializer: str | None = None
     ) -> keras.Model:
         """Builds the network: logits (B, S/4, S/4, 313) over `BINS`; see `Method.build`.
 
         Args:
-            image_size: side S of the input, a multiple of 32.
+            image_size: see `Method.build`.
             encoder: see `backbone.stages`; None for `backbone.plain`.
             initializer: not an option of this method.
         """
@@ -197,7 +198,7 @@ class TransferUNet(Method):
         *skips, deepest = backbone.stages(encoder, image_size)(rgb)
         x = _conv(deepest, TOP, 1, "top")
         for (taken, made), stride, skip in zip(WIDTHS, (16, 8, 4), reversed(skips), strict=True):
-            x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
+            x = backbone.doubled(shape_of(image_size), f"up{stride}")(x)
             x = keras.layers.Concatenate(name=f"join{stride}")([x, _conv(skip, taken, 1, f"skip{stride}")])
             x = _conv(x, made, 3, f"made{stride}")
         x = _conv(x, WIDTHS[-1][1], 3, "last")
@@ -235,9 +236,9 @@ class TransferUNet(Method):
         temperature, added = LOOKS[look or self.looks[0]]
         mean = annealed_mean(output, temperature)
         ab = gain(output, mean, added) * mean
-        side = l_norm.shape[1]
-        ab_norm_hat = ops.image.resize(ab, (side, side), interpolation="bilinear") / color.AB_SCALE
-        return ops.clip(guided_filter.smooth(l_norm, ab_norm_hat, side // WINDOWS, EPSILON), -1, 1)
+        height, width = l_norm.shape[1:3]
+        ab_norm_hat = ops.image.resize(ab, (height, width), interpolation="bilinear") / color.AB_SCALE
+        return ops.clip(guided_filter.smooth(l_norm, ab_norm_hat, radius_of(height, width, WINDOWS), EPSILON), -1, 1)
 
     def encoder_of(self, network: keras.Model) -> keras.Model:
         """The encoder inside the network; see `Method.encoder_of`."""

@@ -28,8 +28,9 @@ from keras import ops
 
 from colorizer import color
 from colorizer.config import TrainConfig
-from colorizer.methods.base import Default, Method
+from colorizer.methods.base import Default, Method, radius_of
 from colorizer.methods.layers import backbone, color_bins, guided_filter, hints, optimizers, token_decoder
+from colorizer.methods.layers.inputs import Shape, inputs, shape_of
 from colorizer.methods.transfer_unet import Look, gain, is_trained
 
 LOOKS = {"accurate": Look(1.0, 0.0), "vivid": Look(0.5, 0.025)}
@@ -56,25 +57,25 @@ class ViTDecoder(Method):
     options = frozenset({"schedule", "weight_decay", "encoder_rate", "frozen_epochs"})
     losses = ("distribution",)
     uses_encoder = True
+    any_shape = True
     looks = ("accurate", "vivid")
     multiply_adds = 9.6  # with DINOv2-small as its encoder, whose part is 6.1
 
     def build(
-        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+        self, image_size: int | Shape = 256, encoder: keras.Model | None = None, initializer: str | None = None
     ) -> keras.Model:
         """Builds the network: logits (B, S/4, S/4, 313) over `color_bins.BINS`, no hints given; see `Method.build`.
 
         Its layer "decoder" is the part that takes hints, see `hinted`.
 
         Args:
-            image_size: side S of the input, a multiple of 32.
+            image_size: see `Method.build`; a Vision Transformer also takes multiples of 16.
             encoder: see `backbone.tokens`; None for `backbone.plain`.
             initializer: not an option of this method.
         """
-        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-        vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
+        l_norm, vector = inputs(image_size)  # the vector is not used
         seeing = backbone.tokens(backbone.plain() if encoder is None else encoder, image_size)
-        decoder = token_decoder.build((image_size, image_size), seeing.output_shape[-1])
+        decoder = token_decoder.build(shape_of(image_size), seeing.output_shape[-1])
         nothing = hints.NoHints(token_decoder.STRIDE, name="no_hints")(l_norm)
         logits = decoder([l_norm, seeing(l_norm), nothing])
         return keras.Model([l_norm, vector], logits, name="vit_decoder")
@@ -108,7 +109,8 @@ class ViTDecoder(Method):
         mean = color_bins.annealed_mean(output, temperature)
         ab = gain(output, mean, added) * mean
         ab_norm_hat = ops.image.resize(ab, l_norm.shape[1:3], interpolation="bilinear") / color.AB_SCALE
-        return ops.clip(guided_filter.smooth(l_norm, ab_norm_hat, l_norm.shape[1] // WINDOWS, EPSILON), -1, 1)
+        radius = radius_of(*l_norm.shape[1:3], WINDOWS)
+        return ops.clip(guided_filter.smooth(l_norm, ab_norm_hat, radius, EPSILON), -1, 1)
 
     def encoder_of(self, network: keras.Model) -> keras.Model:
         """The encoder inside the network; see `Method.encoder_of`."""
