@@ -50,7 +50,8 @@ class Colorizer:
         image_size: side of the network's input in pixels. For weights the recorded one counts.
         look: "accurate" or "vivid", if the method has both; None takes vivid.
         size: of what the network sees of a photo, if it takes any shape: the side of the square that has as many
-            pixels, `forward.LEAST_SIZE` to `forward.LARGEST_SIZE`; None takes the recorded one, else `image_size`.
+            pixels, `forward.LEAST_SIZE` to `forward.LARGEST_SIZE`; None takes the recorded one, else the method's
+            own.
 
     Raises:
         ValueError: the method has no such look, or the size is out of range or not to be chosen.
@@ -286,7 +287,7 @@ def size_of(method: Method, image_size: int, size: int | None) -> int | None:
             )
         return None
     if size is None:
-        return max(image_size, forward.LEAST_SIZE)
+        return max(method.sizes_at_use.get(image_size, image_size), forward.LEAST_SIZE)
     if not forward.LEAST_SIZE <= size <= forward.LARGEST_SIZE:
         raise ValueError(f"size lies between {forward.LEAST_SIZE} and {forward.LARGEST_SIZE}. Received: {size}")
     return size

@@ -58,6 +58,8 @@ class Method:
             classifier's architecture, so that weights load without the classifier.
         any_shape: whether `build` also makes networks for pictures that are no squares. Photographs then keep their
             shape when they are colorized.
+        sizes_at_use: size of the training -> the size at which photographs are colorized, where another is better; for a
+            method of `any_shape`.
         looks: names of the ways to decode the network's output, the default one first; empty if there is one way.
         predicts_luminance: whether the network predicts L too. Evaluation then also scores `predict_lab`.
         multiply_adds: cost of one 256x256 picture, forward, in 10^9; of all networks that a training step runs.
@@ -73,6 +75,7 @@ class Method:
     uses_labels: bool = False
     uses_encoder: bool = False
     any_shape: bool = False
+    sizes_at_use: Mapping[int, int] = {}
     looks: tuple[str, ...] = ()
     predicts_luminance: bool = False
     multiply_adds: float = 0.0

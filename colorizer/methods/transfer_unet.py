@@ -177,6 +177,7 @@ class TransferUNet(Method):
     losses = ("distribution",)
     uses_encoder = True
     any_shape = True
+    sizes_at_use = {192: 160}  # the shipped weights': results/experiments/shapes.jsonl
     multiply_adds = 3.4  # with MobileNetEdgeTPU as its encoder
     looks = ("accurate", "vivid")
 
