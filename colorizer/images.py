@@ -27,16 +27,21 @@ def to_uint8(values: np.ndarray) -> np.ndarray:
 
 
 def resize_square(rgb: np.ndarray, size: int) -> np.ndarray:
-    """Resizes a picture to a square without keeping its aspect.
+    """Resizes a picture to a square without keeping its aspect: (H, W, 3) -> (size, size, 3), see `resize`."""
+    return resize(rgb, (size, size))
 
-    The filter averages areas (INTER_AREA) where the shorter side is over `size`, and is bilinear elsewhere.
+
+def resize(rgb: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resizes a picture.
+
+    The filter averages areas (INTER_AREA) where both sides become shorter, and is bilinear elsewhere.
 
     Args:
         rgb: (H, W, 3) uint8 or uint16.
-        size: the side of the result.
+        shape: height and width of the result.
 
     Returns:
-        (size, size, 3) of the same dtype.
+        (height, width, 3) of the same dtype.
     """
-    method = cv2.INTER_AREA if min(rgb.shape[:2]) > size else cv2.INTER_LINEAR
-    return cv2.resize(rgb, (size, size), interpolation=method)
+    shorter = rgb.shape[0] > shape[0] and rgb.shape[1] > shape[1]
+    return cv2.resize(rgb, shape[::-1], interpolation=cv2.INTER_AREA if shorter else cv2.INTER_LINEAR)

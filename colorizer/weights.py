@@ -65,12 +65,14 @@ class Trained:
         )
 
 
-def load(weights: str | Path) -> Trained:
+def load(weights: str | Path, any_shape: bool = False) -> Trained:
     """Loads a trained network.
 
     Args:
         weights: a run's folder, or its weights file with `config.json` beside it, or a name of `SHIPPED`.
             `DEFAULT` is what $COLORIZER_WEIGHTS names, else the first of `SHIPPED`.
+        any_shape: whether the network takes pictures of any shape, where its method can; else the squares that it
+            was trained with.
 
     Returns:
         A `Trained`.
@@ -81,7 +83,8 @@ def load(weights: str | Path) -> Trained:
     path = place(weights)
     config = record_of(path)
     method = methods.get(config["method"])
-    network = _network(method, config, path.parent)
+    size = (None, None) if any_shape and method.any_shape else config["image_size"]
+    network = _network(method, config, path.parent, size)
     try:
         with warnings.catch_warnings():
             # Keras only warns of some parts that a file lacks, and leaves them random: colors would be noise.
@@ -188,7 +191,7 @@ def of_run(folder: Path) -> Path | None:
     return shipped(folder.name) if folder.name in SHIPPED else None
 
 
-def _network(method: Method, config: dict, folder: Path) -> keras.Model:
+def _network(method: Method, config: dict, folder: Path, size: int | tuple[None, None]) -> keras.Model:
     """Builds a method's network, with the recorded encoder where the method has one."""
     encoder = None
     if method.uses_encoder:
@@ -207,7 +210,7 @@ def _network(method: Method, config: dict, folder: Path) -> keras.Model:
         except Exception as error:  # Keras raises what a damaged configuration makes it stumble over
             raise _damaged(file, _first_line(error)) from error
     try:
-        return method.build(config["image_size"], encoder=encoder)
+        return method.build(size, encoder=encoder)
     except ValueError as error:
         raise WeightsError(
             f"The network {config['method']!r} cannot be built as {folder / RECORD} says. "

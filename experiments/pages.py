@@ -170,6 +170,19 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
     ),
     "looks": (LOOK, _best_looks),
     "steering": ({"Measure": ("measure", str), "Result": _described}, list),
+    "shapes": (
+        {
+            "List": ("dataset", str),
+            "Look": ("look", str),
+            "Size": ("size", str),
+            "Seen": lambda row: "in its shape" if row["keeps_shape"] else "as a square",
+            "PSNR (dB)": SCORES["PSNR (dB)"],
+            "CIEDE2000": SCORES["CIEDE2000"],
+            "Colorfulness (truth)": LOOK["Colorfulness (truth)"],
+            "PSNR minus the trained square's [95 %]": _interval,
+        },
+        list,
+    ),
     "reliability": ({"Look": ("look", str), "Measure": ("measure", str), "Result": _described}, list),
 }
 CONVENTIONS = "metric_conventions"

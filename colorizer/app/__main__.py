@@ -23,6 +23,7 @@ import threading
 from pathlib import Path
 
 from colorizer.app import security, storage
+from colorizer.cli import colorize
 from colorizer.errors import ColorizerError, UsageError
 
 PROG = "python -m colorizer app"
@@ -43,6 +44,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     add("--weights", nargs="+", metavar="NAME|FILE", help="to choose from (default: the shipped weights)")
     add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
     add("--engine", choices=("keras", "onnx"), help="default: onnx, which starts faster, where the weights have it")
+    add("--size", type=int, metavar="N", help="what the network sees: about NxN pixels (default: the weights' own)")
     add("--max-megabytes", type=float, default=50, metavar="N", help="of one file (default: %(default)s)")
     add("--max-megapixels", type=float, default=100, metavar="N", help="of one photo (default: %(default)s)")
     add("--max-gigabytes", type=float, default=1, metavar="N", help="of all uploads together (default: %(default)s)")
@@ -51,6 +53,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     for name in ("max_megabytes", "max_megapixels", "max_gigabytes", "keep_minutes"):
         if not getattr(flags, name) > 0:
             parser.error(f"--{name.replace('_', '-')} is more than 0. Received: {getattr(flags, name)}")
+    colorize.check_size(parser, flags.size)
     if not 1 <= flags.port <= 65535:
         parser.error(f"--port lies between 1 and 65535. Received: {flags.port}")
     return flags
@@ -90,8 +93,6 @@ def check(flags: argparse.Namespace) -> None:
         UsageError: the page cannot listen there.
         WeightsError, ClassifierError: a file does not exist.
     """
-    from colorizer.cli import colorize
-
     try:
         family, _, _, _, address = socket.getaddrinfo(flags.host.strip("[]"), flags.port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as free:
@@ -104,7 +105,7 @@ def check(flags: argparse.Namespace) -> None:
             f"Perhaps another page is running there: open it, or choose another port: --port {flags.port % 65535 + 1}"
         ) from error
     for name in flags.weights or [None]:
-        named = {"weights": name, "classifier": flags.classifier, "engine": flags.engine}
+        named = {"weights": name, "classifier": flags.classifier, "engine": flags.engine, "size": flags.size}
         colorize.check_files(argparse.Namespace(**named, look=None, format=None))
 
 
@@ -116,7 +117,7 @@ def _run(flags: argparse.Namespace, folder: Path, stop: threading.Event) -> None
     from colorizer.app import page, service
     from colorizer.weights import DEFAULT
 
-    networks = service.load_networks(flags.weights or [DEFAULT], flags.classifier, flags.engine)
+    networks = service.load_networks(flags.weights or [DEFAULT], flags.classifier, flags.engine, flags.size)
     # Results are copies of uploads: they may take as much again.
     max_bytes = int(flags.max_gigabytes * 2**30)
     bench = service.Workbench(networks, folder, int(flags.max_megapixels * 1e6), 2 * max_bytes)

@@ -195,7 +195,10 @@ def _zipped(path: Path, copies: list[Path]) -> Path:
 
 
 def load_networks(
-    trained: Sequence[str | Path] = (weights.DEFAULT,), classifier: str | None = None, engine: str | None = None
+    trained: Sequence[str | Path] = (weights.DEFAULT,),
+    classifier: str | None = None,
+    engine: str | None = None,
+    size: int | None = None,
 ) -> dict[str, colorizer.Colorizer]:
     """The networks that a page offers.
 
@@ -203,6 +206,7 @@ def load_networks(
         trained: runs or weights files.
         classifier: see `Colorizer.load`.
         engine: see `Colorizer.load`.
+        size: see `Colorizer`.
 
     Returns:
         label -> `Colorizer`, one for each look: "Vivid colors", "Cautious colors"; from the second weights on
@@ -214,7 +218,7 @@ def load_networks(
     networks: dict[str, colorizer.Colorizer] = {}
     for name in dict.fromkeys(trained):
         folder = weights.place(name).parent
-        for network in looks(colorizer.Colorizer.load(name, classifier, engine=engine)):
+        for network in looks(colorizer.Colorizer.load(name, classifier, engine=engine, size=size)):
             label = LABELS.get(network.look, str(network.look))
             for place in (folder.name, folder):
                 label = f"{label} ({place})" if label in networks else label

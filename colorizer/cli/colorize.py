@@ -53,6 +53,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="cautious or strong colors (default: vivid, where the weights have both)",
     )
     add("--engine", choices=("keras", "onnx"), help="default: onnx, which starts faster, where the weights have it")
+    add(
+        "--size",
+        type=int,
+        metavar="N",
+        help="what the network sees: about NxN pixels, in the photo's own shape (default: the weights' own)",
+    )
     add("--strength", type=float, default=1.0, help="of the colors, 0..1 (default: %(default)s)")
     add("--format", choices=FORMATS, help="of the results (default: that of OUT's name, else the photo's own)")
     add("--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1..100 (default: %(default)s)")
@@ -70,11 +76,22 @@ def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) ->
         parser.error(f"--quality lies between 1 and 100. Received: {flags.quality}")
     if flags.batch_size < 1:
         parser.error(f"--batch-size is at least 1. Received: {flags.batch_size}")
+    check_size(parser, flags.size)
     steering.check_options(parser, flags)
 
 
+def check_size(parser: argparse.ArgumentParser, size: int | None) -> None:
+    """Exits with 2 where `--size` is out of range."""
+    if size is None:
+        return
+    from colorizer.methods.base import LARGEST_SIZE, LEAST_SIZE
+
+    if not LEAST_SIZE <= size <= LARGEST_SIZE:
+        parser.error(f"--size lies between {LEAST_SIZE} and {LARGEST_SIZE}. Received: {size}")
+
+
 def check_files(flags: argparse.Namespace) -> None:
-    """Looks for weights, look, classifier and format, without loading a backend.
+    """Looks for weights, look, size, classifier and format, without loading a backend.
 
     Args:
         flags: with the fields of `add_options`.
@@ -83,7 +100,7 @@ def check_files(flags: argparse.Namespace) -> None:
         WeightsError: the weights or their record do not exist.
         ClassifierError: `--classifier`, or the record of the weights, names a classifier that is not here.
         EngineError: the engine is not installed or cannot compute these weights.
-        UsageError: the weights have no such look, or this Pillow cannot write the format.
+        UsageError: the weights have no such look or size, or this Pillow cannot write the format.
     """
     from colorizer import methods, photos, weights
     from colorizer.classifiers import classifier
@@ -98,6 +115,12 @@ def check_files(flags: argparse.Namespace) -> None:
     if flags.look and flags.look not in method.looks:
         has = f"has the looks {', '.join(method.looks)}" if method.looks else "has one look only"
         raise UsageError(f"--look: {method.title} {has}. Received: {flags.look}")
+    size = getattr(flags, "size", None)
+    if size and not method.any_shape and size != config["image_size"]:
+        raise UsageError(
+            f"--size: {method.title} sees squares of {config['image_size']} pixels, as it was trained. "
+            f"Received: {size}. Leave --size out."
+        )
     steering.check_method(flags, method)
     file = Path((flags.classifier or "").rpartition(":")[2])
     if file.suffix in (".keras", ".h5") and not file.is_file():
@@ -301,7 +324,7 @@ def _outcomes(
 
     yield from ended
     if to_do:
-        network = load(flags.weights, flags.classifier, flags.look, flags.engine)
+        network = load(flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
         with notes_above(progress):
             yield from network.colorize_files(
                 to_do,
@@ -313,7 +336,13 @@ def _outcomes(
             )
 
 
-def load(weights: str | None, classifier: str | None, look: str | None, engine: str | None = None) -> Colorizer:
+def load(
+    weights: str | None,
+    classifier: str | None,
+    look: str | None,
+    engine: str | None = None,
+    size: int | None = None,
+) -> Colorizer:
     """The network that flags ask for; with Keras it takes seconds.
 
     Raises:
@@ -322,7 +351,7 @@ def load(weights: str | None, classifier: str | None, look: str | None, engine: 
     from colorizer.inference import colorizer as inference
     from colorizer.weights import DEFAULT
 
-    return inference.Colorizer.load(weights or DEFAULT, classifier, look, engine)
+    return inference.Colorizer.load(weights or DEFAULT, classifier, look, engine, size)
 
 
 def say_outcome(prog: str, progress: Progress, outcome: Outcome, outdated: bool) -> None:

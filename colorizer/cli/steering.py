@@ -220,7 +220,7 @@ def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: 
     if existing and not flags.overwrite:
         raise UsageError(f"{existing[0]} exists already. Choose another -o, or replace it with --overwrite.")
     photos.probe(source)
-    network = colorize.load(flags.weights, flags.classifier, flags.look, flags.engine)
+    network = colorize.load(flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
     photo = photos.read(source)
     size = photo.rgb.shape[:2]
     steered, own = network.steer(photo.rgb), asked.hints_of(source, *size)

@@ -52,6 +52,7 @@ class Options(NamedTuple):
     engine: str | None = None
     hints: bool = False  # whether the sidecars beside the photos are read
     reference: str | None = None
+    size: int | None = None
 
 
 class Album(NamedTuple):
@@ -190,10 +191,11 @@ _loaded: dict = {}  # of a worker process: loading the network takes longer than
 
 
 def _colorizer(options: Options):
-    key = (options.weights, options.classifier, options.look, options.engine, options.hints, options.reference)
+    places = (options.weights, options.classifier, options.look, options.engine, options.size)
+    key = (*places, options.hints, options.reference)
     if key not in _loaded:
         _loaded.clear()
-        network = command.load(*key[:4])
+        network = command.load(*places)
         asked = Asked(beside=options.hints, reference=Path(options.reference) if options.reference else None)
         _loaded[key] = network, asked.for_files(network)
     return _loaded[key]
@@ -322,6 +324,7 @@ def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome
         flags.engine,
         bool(flags.hints),
         str(Path(flags.reference).resolve()) if flags.reference else None,
+        flags.size,
     )
     connect()
     try:

@@ -1,8 +1,8 @@
 """The library's class: a photo in, the photo in color out, at its full size.
 
-The network sees a small square and predicts a and b. The photo keeps its own L*, at its own size. If it has colors,
-they are never looked at. Names and files are checked before Keras is imported. Where ONNX Runtime can compute the
-network, Keras is not imported at all; see `colorizer.inference.engine`.
+The network sees a small copy, in the photo's own shape if it can, and predicts a and b. The photo keeps its own L*, at
+its own size. If it has colors, they are never looked at. Names and files are checked before Keras is imported. Where
+ONNX Runtime can compute the network, Keras is not imported at all; see `colorizer.inference.engine`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 8
+SIZE = "size_at_use"  # of a record: the default where it is not the size of the training
 LOOK = "vivid"  # the default where a method has it: most people want colors more than small errors
 
 
@@ -63,12 +64,15 @@ class Colorizer:
         image_size: side of the network's input in pixels. For weights the recorded one counts.
         look: "accurate" or "vivid", if the method has both; None takes vivid.
         engine: "keras" or "onnx", for weights. None takes ONNX Runtime where it can compute them, else Keras.
+        size: of what the network sees of a photo, if it takes any shape: the side of the square that has as many
+            pixels, `methods.base.LEAST_SIZE` to `LARGEST_SIZE`; None takes the recorded one, else the method's
+            own.
 
     Attributes:
         engine: "keras" or "onnx".
 
     Raises:
-        ValueError: the method has no such look.
+        ValueError: the method has no such look, or the size is out of range or not to be chosen.
         EngineError: the engine is not installed or cannot compute these weights.
         WeightsError: the weights are missing, damaged or do not fit.
         ClassifierError: the classifier is missing; the message names it and the choices.
@@ -82,31 +86,36 @@ class Colorizer:
         image_size: int = 256,
         look: str | None = None,
         engine: str | None = None,
+        size: int | None = None,
     ):
         self.weights: Path | None = None
         if method is None:
             self.weights = weights.place(network)
             config = weights.record_of(self.weights)
-            method, image_size = methods.declared(config["method"]), config["image_size"]
-            look = _look_of(method, look)
+            declared = methods.declared(config["method"])
+            look, size = _look_of(declared, look), declared.size_at_use(config["image_size"], size or config.get(SIZE))
+            method, image_size = declared, config["image_size"]
             asked, network = network, _onnx_network(self.weights, engine)
             if network is None:
                 method = methods.get(config["method"])
                 classifier = _classifier_of(method, config, classifier)
-                network = weights.load(asked).network
+                network = weights.load(asked, any_shape=True).network
             else:
                 classifier = _no_classifier()
-        self.engine = engines.ONNX if isinstance(network, engines.OnnxNetwork) else engines.KERAS
-        self.network = network
+        is_onnx = isinstance(network, engines.OnnxNetwork)
+        self.engine = engines.ONNX if is_onnx else engines.KERAS
+        # A graph of one side takes squares only.
+        self.size = None if is_onnx and network.side else method.size_at_use(image_size, size)
+        self.network = _of_any_shape(network, method) if self.size and not is_onnx else network
         self.method = method
         self.look = _look_of(method, look)
         self.classifier = classifier or _no_classifier()
         self.image_size = image_size
-        self.forward = forward.Forward(network, method, image_size, self.classifier, self.look)
+        self.forward = forward.Forward(self.network, method, image_size, self.classifier, self.look, self.size)
         self._one_at_a_time = threading.Lock()  # Keras does not promise that threads may share a network
 
     def __repr__(self) -> str:
-        parts = [getattr(self.method, "title", type(self.method).__name__), f"{self.image_size} pixels"]
+        parts = [getattr(self.method, "title", type(self.method).__name__), f"{self.size or self.image_size} pixels"]
         parts += [f"look {self.look}"] if self.look else []
         parts += [f"classifier {self.classifier.name}"] if getattr(self.method, "uses_vector", False) else []
         parts += [f"engine {self.engine}"]
@@ -120,6 +129,7 @@ class Colorizer:
         classifier: str | None = None,
         look: str | None = None,
         engine: str | None = None,
+        size: int | None = None,
     ) -> Colorizer:
         """Loads trained weights and the classifier they were trained with.
 
@@ -128,11 +138,12 @@ class Colorizer:
             classifier: "efficientnet_b4", "none" or a saved classifier's file; None takes the recorded one.
             look: "accurate" or "vivid", if the method has both; None takes vivid.
             engine: "keras" or "onnx"; None takes ONNX Runtime where it can compute the weights, else Keras.
+            size: see the class.
 
         Raises:
             ValueError, EngineError, WeightsError, ClassifierError: see the class.
         """
-        return cls(trained, classifier=classifier, look=look, engine=engine)
+        return cls(trained, classifier=classifier, look=look, engine=engine, size=size)
 
     @classmethod
     def from_preset(cls, preset: str | Path = weights.DEFAULT, **options: Any) -> Colorizer:
@@ -179,13 +190,14 @@ class Colorizer:
         return other
 
     def predict_ab(self, rgbs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Predicts the colors of some photos in one forward pass.
+        """Predicts the colors of some photos, those of one shape in one forward pass.
 
         Args:
             rgbs: of each (H, W, 3) uint8 or uint16 sRGB; only L* is used.
 
         Returns:
-            Of each `ab_norm_hat` (S, S, 2) float32, ab/128, of the part inside its frame.
+            Of each `ab_norm_hat` (h, w, 2) float32, ab/128, of the part inside its frame: in its shape, or square
+            where the network takes squares only.
 
         Raises:
             ValueError: not such a photo.
@@ -194,9 +206,9 @@ class Colorizer:
         if not rgbs:
             return []
         # One photo after the other: the parts inside the frames of several large ones would take their memory twice.
-        squares = [forward.squares([_inside(images.require_photo(rgb))], self.image_size)[0] for rgb in rgbs]
+        views = [self.forward.view(_inside(images.require_photo(rgb))) for rgb in rgbs]
         with self._one_at_a_time:
-            return list(self.forward.ab_norm(squares))
+            return self.forward.ab_norm_of(views)
 
     @overload
     def colorize(self, photo: np.ndarray, strength: float = 1.0, **asked: Unpack[Asked]) -> np.ndarray: ...
@@ -369,6 +381,15 @@ def _look_of(method: Method, look: str | None) -> str | None:
 def _require_strength(strength: float) -> None:
     if not 0 <= strength <= 1:
         raise ValueError(f"strength lies between 0 and 1. Received: {strength}")
+
+
+def _of_any_shape(network: keras.Model, method: Method) -> keras.Model:
+    """The network itself if it takes any shape, else a copy that does."""
+    if network.input_shape[0][1] is None:
+        return network
+    copy = method.build((None, None), method.encoder_of(network))
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _inside(rgb: np.ndarray) -> np.ndarray:

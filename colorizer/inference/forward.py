@@ -5,13 +5,15 @@
                        +------> classifier -> class vector ----------------+
 
 The classifier is shown 256 pixels even where the network sees fewer, because training makes the class vectors so.
+Evaluation always shows squares. `Colorizer` keeps a photograph's shape where the network takes any: about as many
+pixels as the square has, on a grid of `GRID`. A square photograph gets the same colors in both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from colorizer.methods import Method
 
 SIDE = 256  # pixels; the paper's size, and the least that a classifier is shown
+GRID = 32  # pixels; the sides of what a network sees are multiples of it
+BATCH_PIXELS = 2**21  # in one forward pass at most, such as eight photographs at size 512
+LONGEST = 4.0  # times the shorter side: a longer photograph is squeezed to that
 # Standard deviation of L* over the network's input: no colors up to the one, all colors from the other on. Of 15,947
 # photographs and paintings (COCO, PACS, Kodak, black-and-white scans and 21 public collections) the least had 3.1.
 FLAT_STD, PHOTO_STD = 0.5, 2.0
@@ -54,6 +59,32 @@ def squares(pictures: Sequence[np.ndarray], image_size: int) -> np.ndarray:
     """
     side = square_side(image_size)
     return np.stack([images.to_uint8(images.resize_square(rgb, side)) for rgb in pictures])
+
+
+def shape_at(shape: tuple[int, int], size: int) -> tuple[int, int]:
+    """The height and width at which a network of any shape sees a photograph.
+
+    Args:
+        shape: height and width of the photograph.
+        size: side of the square that has about as many pixels.
+
+    Returns:
+        Multiples of `GRID`, at least two of them, in about the photograph's aspect ratio.
+    """
+    ratio = float(np.clip(shape[1] / shape[0], 1 / LONGEST, LONGEST)) ** 0.5
+    return tuple(max(2, round(side / GRID)) * GRID for side in (size / ratio, size * ratio))
+
+
+class View(NamedTuple):
+    """A photograph as network and classifier see it.
+
+    Attributes:
+        l_norm: (h, w, 1) float32, L*/50 - 1.
+        square: (s, s, 3) uint8 for the classifier; None where there is none.
+    """
+
+    l_norm: np.ndarray
+    square: np.ndarray | None
 
 
 def luminance(rgb_u8: np.ndarray, image_size: int) -> np.ndarray:
@@ -125,6 +156,8 @@ class Forward:
         image_size: side of the network's input.
         classifier: gives class vectors; None gives zeros.
         look: one of the method's looks; None takes its first, or the only one.
+        size: of what `view` makes of a photograph, in its own shape: the side of the square that has about as many
+            pixels. The network then takes any shape. None: `view` makes squares of `image_size`.
     """
 
     network: keras.Model | OnnxNetwork
@@ -132,6 +165,53 @@ class Forward:
     image_size: int
     classifier: Classifier | None = None
     look: str | None = None
+    size: int | None = None
+
+    def view(self, rgb: np.ndarray) -> View:
+        """Makes of a photograph what `ab_norm_of` takes.
+
+        Args:
+            rgb: (H, W, 3) uint8 or uint16 sRGB; only L* is used.
+
+        Returns:
+            A `View` of few pixels. A square one is what `ab_norm` makes of the photograph.
+        """
+        size, square = self.size or self.image_size, None
+        shape = shape_at(rgb.shape[:2], size) if self.size else (size, size)
+        fine = tuple(round(side * square_side(size) / size) for side in shape)
+        small = images.to_uint8(images.resize(rgb, fine))
+        if self.classifier is not None and self.method.uses_vector:
+            square = squares([rgb], size)[0]
+        l_norm = color.split(color.rgb_to_lab(small))[0]
+        if fine != shape:
+            l_norm = cv2.resize(l_norm, shape[::-1], interpolation=cv2.INTER_AREA)[..., None]
+        return View(l_norm, square)
+
+    def ab_norm_of(self, views: Sequence[View]) -> list[np.ndarray]:
+        """Predicts the colors of photographs, those of one shape together.
+
+        Args:
+            views: from `view`, of any shapes.
+
+        Returns:
+            Of each `ab_norm_hat` (h, w, 2) float32, ab/128, in the shape of its `l_norm`.
+
+        Raises:
+            WeightsError: the network gives something that is no number.
+        """
+        predictions: list[np.ndarray] = [None] * len(views)
+        for places in _batches(views):
+            batch_size = _batch_size(self.network, len(places))
+            l_norm = np.stack([views[place].l_norm for place in places])
+            seen = [views[place].square for place in places]
+            vectors = np.zeros((len(places), CLASSES), np.float32)
+            if seen[0] is not None:
+                vectors = self.classifier.vectors(np.stack(seen), batch_size=batch_size)
+            padded = _pad(l_norm, batch_size), _pad(vectors, batch_size)
+            colors = predict(self.network, self.method, *padded, self.look)[: len(places)] * evidence(l_norm)
+            for place, ab_norm_hat in zip(places, colors, strict=True):
+                predictions[place] = ab_norm_hat
+        return predictions
 
     def ab_norm(
         self,
@@ -244,8 +324,11 @@ class Forward:
 
     def _seen(self, picture):
         """The network's inputs for one picture."""
-        rgb_u8 = squares([picture], self.image_size)
-        return luminance(rgb_u8, self.image_size), self._class_vectors(rgb_u8, 1)
+        view = self.view(picture)
+        vector = np.zeros((1, CLASSES), np.float32)
+        if view.square is not None:
+            vector = self.classifier.vectors(view.square[np.newaxis], batch_size=1)
+        return view.l_norm[np.newaxis], vector
 
     def _run(self, colors: Callable, pictures, vectors, size, batch_size) -> np.ndarray:
         """Everything before and after the network."""
@@ -268,6 +351,14 @@ class Forward:
 def _softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _batches(views: Sequence[View]) -> Iterator[list[int]]:
+    """The places of views of one shape, at most `BATCH_PIXELS` together."""
+    for shape in dict.fromkeys(view.l_norm.shape for view in views):
+        places = [place for place, view in enumerate(views) if view.l_norm.shape == shape]
+        most = max(1, BATCH_PIXELS // (shape[0] * shape[1]))
+        yield from (places[start : start + most] for start in range(0, len(places), most))
 
 
 def _require_numbers(predictions) -> np.ndarray:

@@ -16,7 +16,7 @@ def merge(rgb: np.ndarray, ab_norm_hat: np.ndarray, strength: float = 1.0, out: 
 
     Args:
         rgb: (H, W, 3) uint8 or uint16 sRGB.
-        ab_norm_hat: (S, S, 2) float32, ab/128, of what lies inside the frame.
+        ab_norm_hat: (h, w, 2) float32, ab/128, of what lies inside the frame.
         strength: 0..1.
         out: (H, W, 3) of the same dtype to write into; may be `rgb` itself. None makes one.
 

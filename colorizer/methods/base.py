@@ -9,6 +9,7 @@ Whatever else it leaves out keeps the meaning that is written here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,14 +18,17 @@ if TYPE_CHECKING:  # declarations can be read, and --help answered, without load
     import numpy as np
 
     from colorizer.config import TrainConfig
-
-
-FEATURE_STRIDE = 16  # pixels of the input to one vector of `Method.features`
+    from colorizer.methods.layers.inputs import Shape
 
 
 def radius_of(height: int, width: int, windows: int) -> int:
-    """The radius of the guided filter for a picture of this size: its shorter side over `windows`."""
-    return max(1, min(height, width) // windows)
+    """The radius of the guided filter: of a square its side over `windows`, of others that of the square as large."""
+    return max(1, math.isqrt(height * width) // windows)
+
+
+# Pixels of a size at use: fewer than an encoder can halve five times, more than memory is for.
+LEAST_SIZE, LARGEST_SIZE = 64, 1024
+FEATURE_STRIDE = 16  # pixels of the input to one vector of `Method.features`
 
 
 class Default(NamedTuple):
@@ -59,6 +63,10 @@ class Method:
             classifier's architecture, so that weights load without the classifier.
         takes_hints: whether the network can be given colors of some places, see `predict_hinted`.
         predicts_bins: whether the output is logits over the colors of `layers.color_bins`.
+        any_shape: whether `build` also makes networks for pictures that are no squares. Photographs then keep their
+            shape when they are colorized.
+        sizes_at_use: size of the training -> the size at which photographs are colorized, where another is better.
+            For a method of `any_shape`.
         looks: names of the ways to decode the network's output, the default one first; empty if there is one way.
         smoothing: how colors that `coarse_ab_of` gives become `ab_of`'s: the picture's side over the guided filter's
             radius, and its epsilon; None where `ab_of` is computed in another way.
@@ -78,6 +86,8 @@ class Method:
     uses_encoder: bool = False
     takes_hints: bool = False
     predicts_bins: bool = False
+    any_shape: bool = False
+    sizes_at_use: Mapping[int, int] = {}
     looks: tuple[str, ...] = ()
     smoothing: tuple[int, float] | None = None
     predicts_luminance: bool = False
@@ -92,18 +102,19 @@ class Method:
         return f"<Method {self.name}: {self.title}>"
 
     def build(
-        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+        self, image_size: int | Shape = 256, encoder: keras.Model | None = None, initializer: str | None = None
     ) -> keras.Model:
         """Builds the network that is trained and saved.
 
         Args:
-            image_size: side S of the input, a multiple of 32.
+            image_size: side of the input, a multiple of 32. For a method of `any_shape` also height and width,
+                or (None, None) for pictures of any shape in turn.
             encoder: a classifier to build on, if the method `uses_encoder`; None for random weights.
             initializer: the initial weights' distribution, if "initializer" is among the `options`;
                 None for the method's own.
 
         Returns:
-            A model with the inputs `l_norm` (B, S, S, 1) and `vector` (B, 1000).
+            A model with the inputs `l_norm` (B, H, W, 1) and `vector` (B, 1000).
         """
         raise NotImplementedError(f"{type(self).__name__} does not define build()")
 
@@ -139,6 +150,32 @@ class Method:
         from colorizer.methods.layers import guided_filter
 
         return guided_filter.enlarge(l_norm, self.coarse_ab_of(output, look), *self.smoothing)
+
+    def size_at_use(self, image_size: int, size: int | None = None) -> int | None:
+        """Chooses the size at which photographs are seen in their own shape.
+
+        Args:
+            image_size: side of the squares that the network was trained with.
+            size: what is asked for; None for the default.
+
+        Returns:
+            A size; None for a method whose network takes squares only.
+
+        Raises:
+            ValueError: it is out of range, or not to be chosen.
+        """
+        if not self.any_shape:
+            if size not in (None, image_size):
+                raise ValueError(
+                    f"{self.title} sees squares of {image_size} pixels, as it was trained. Received: size {size}. "
+                    "Leave the size out."
+                )
+            return None
+        if size is None:
+            return max(self.sizes_at_use.get(image_size, image_size), LEAST_SIZE)
+        if not LEAST_SIZE <= size <= LARGEST_SIZE:
+            raise ValueError(f"size lies between {LEAST_SIZE} and {LARGEST_SIZE}. Received: {size}")
+        return size
 
     def coarse_ab_of(self, output: Any, look: str | None = None) -> Any:
         """Decodes the network's output at its own size, in tensor operations; for a method with `smoothing`.

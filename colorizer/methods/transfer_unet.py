@@ -37,7 +37,7 @@ from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import backbone, optimizers
 from colorizer.methods.layers.color_bins import BINS, STRIDE, Look, annealed_mean, encode, gain, prior_of
-from colorizer.methods.layers.inputs import inputs
+from colorizer.methods.layers.inputs import Shape, inputs, shape_of
 
 # Channels of the light decoder: with them the whole network stays at a fifth of the paper's multiply-adds.
 TOP = 256  # of the bottleneck
@@ -132,6 +132,8 @@ class TransferUNet(Method):
     losses = ("distribution",)
     uses_encoder = True
     predicts_bins = True
+    any_shape = True
+    sizes_at_use = {192: 160}  # the shipped weights': results/experiments/shapes.jsonl
     multiply_adds = 3.4  # with MobileNetEdgeTPU as its encoder
     looks = ("accurate", "vivid")
     # From results/experiments/looks.jsonl for both looks. The second is the variance of `l_norm` below which a window
@@ -139,12 +141,12 @@ class TransferUNet(Method):
     smoothing = (16, 0.003)
 
     def build(
-        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+        self, image_size: int | Shape = 256, encoder: keras.Model | None = None, initializer: str | None = None
     ) -> keras.Model:
         """Builds the network: logits (B, S/4, S/4, 313) over `BINS`; see `Method.build`.
 
         Args:
-            image_size: side S of the input, a multiple of 32.
+            image_size: see `Method.build`.
             encoder: see `backbone.stages`; None for `backbone.plain`.
             initializer: not an option of this method.
         """
@@ -157,7 +159,7 @@ class TransferUNet(Method):
         *skips, deepest = backbone.stages(encoder, image_size)(rgb)
         x = _conv(deepest, TOP, 1, "top")
         for (taken, made), stride, skip in zip(WIDTHS, (16, 8, 4), reversed(skips), strict=True):
-            x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
+            x = backbone.doubled(shape_of(image_size), f"up{stride}")(x)
             x = keras.layers.Concatenate(name=f"join{stride}")([x, _conv(skip, taken, 1, f"skip{stride}")])
             x = _conv(x, made, 3, f"made{stride}")
         # One more layer at S/4, where all scales are together.

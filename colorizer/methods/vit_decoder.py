@@ -32,6 +32,7 @@ from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import backbone, color_bins, hints, optimizers, token_decoder
 from colorizer.methods.layers.color_bins import Look, gain
+from colorizer.methods.layers.inputs import Shape, inputs, shape_of
 
 # accurate: the plain mean, which has the least squared error of all single colors. vivid: as `transfer_unet`; not
 # chosen anew for this network.
@@ -57,6 +58,7 @@ class ViTDecoder(Method):
     options = frozenset({"schedule", "weight_decay", "encoder_rate", "frozen_epochs"})
     losses = ("distribution",)
     uses_encoder = True
+    any_shape = True
     looks = ("accurate", "vivid")
     smoothing = (16, 0.003)  # as `transfer_unet`
     predicts_bins = True
@@ -64,21 +66,20 @@ class ViTDecoder(Method):
     multiply_adds = 9.6  # with DINOv2-small as its encoder, whose part is 6.1
 
     def build(
-        self, image_size: int = 256, encoder: keras.Model | None = None, initializer: str | None = None
+        self, image_size: int | Shape = 256, encoder: keras.Model | None = None, initializer: str | None = None
     ) -> keras.Model:
         """Builds the network: logits (B, S/4, S/4, 313) over `color_bins.BINS`, no hints given; see `Method.build`.
 
         Its layer "decoder" is the part that takes hints, see `hinted`.
 
         Args:
-            image_size: side S of the input, a multiple of 32.
+            image_size: see `Method.build`; a Vision Transformer also takes multiples of 16.
             encoder: see `backbone.tokens`; None for `backbone.plain`.
             initializer: not an option of this method.
         """
-        l_norm = keras.Input((image_size, image_size, 1), name="l_norm")
-        vector = keras.Input((1000,), name="vector")  # unused: every method has the same inputs
+        l_norm, vector = inputs(image_size)  # the vector is not used
         seeing = backbone.tokens(backbone.plain() if encoder is None else encoder, image_size)
-        decoder = token_decoder.build((image_size, image_size), seeing.output_shape[-1])
+        decoder = token_decoder.build(shape_of(image_size), seeing.output_shape[-1])
         nothing = hints.NoHints(token_decoder.STRIDE, name="no_hints")(l_norm)
         logits = decoder([l_norm, seeing(l_norm), nothing])
         return keras.Model([l_norm, vector], logits, name="vit_decoder")

@@ -140,6 +140,7 @@ def test_the_shipped_weights_have_both_looks_in_words_for_people(monkeypatch, tm
     networks = service.load_networks()
     assert [network.look for network in networks.values()] == ["vivid", "accurate"]
     assert list(networks) == ["Vivid colors", "Cautious colors"]
+    assert len({id(network.network) for network in networks.values()}) == 1
     copy = tmp_path / "mine"
     shutil.copytree(run, copy)
     assert list(service.load_networks([run, copy, f"{run}/../{Path(run).name}"])) == [

@@ -154,6 +154,8 @@ def test_strength(colorize, tmp_path):
         (["a.png", "-o", "x.png", "--strength", "1.5"], "--strength lies between 0 and 1. Received: 1.5"),
         (["a.png", "-o", "x.png", "--strength", "nan"], "--strength lies between 0 and 1. Received: nan"),
         (["a.png", "-o", "x.png", "--batch-size", "0"], "--batch-size is at least 1. Received: 0"),
+        (["a.png", "-o", "x.png", "--size", "63"], "--size lies between 64 and 1024. Received: 63"),
+        (["a.png", "-o", "x.png", "--size", "320"], f"sees squares of {SIZE} pixels, as it was trained. Received: 320"),
         (["a.png", "b/a.png", "-o", "x.png"], "-o x.png names a file"),
         (["b", "-o", "x.png"], "-o x.png names a file"),
         (["a.png", "-o", "x.gif"], "-o ends in one of .jpg"),
@@ -223,6 +225,7 @@ def loaded_modules(*words) -> tuple[int, str]:
         (2, ["a.png", "-o", "new.png", "--classifier", "absent.keras"]),
         (2, ["a.png", "-o", "new.png", "--strength", "7"]),
         (2, ["a.png", "-o", "new.png", "--look", "vivid", "--weights", "RUN"]),
+        (2, ["a.png", "-o", "new.png", "--size", "320", "--weights", "RUN"]),
     ],
 )
 def test_what_needs_no_network_loads_no_backend(tmp_path, run, status, names):
@@ -232,6 +235,22 @@ def test_what_needs_no_network_loads_no_backend(tmp_path, run, status, names):
     (tmp_path / "report.csv").write_text("file,size,seconds,status,reason,target\nb.png,7,1.0,done,,theirs.png\n")
     words = [tmp_path / word if word.endswith((".png", ".gif")) else word.replace("RUN", run) for word in names]
     assert loaded_modules(*words) == (status, "loaded: []")
+
+
+def test_size_reaches_the_network(tmp_path, monkeypatch):
+    from colorizer.cli import colorize as command
+    from colorizer.inference import colorizer as inference
+
+    asked = []
+
+    class Asked:
+        def colorize_files(self, pairs, *_, **__):
+            return iter(())
+
+    monkeypatch.setattr(inference.Colorizer, "load", lambda *given: asked.append(given) or Asked())
+    picture(tmp_path / "a.png")
+    command.main([str(tmp_path / "a.png"), "-o", str(tmp_path / "x.png"), "--size", "320", "--look", "accurate"])
+    assert (asked[0][2], asked[0][4]) == ("accurate", 320)
 
 
 def test_version(capsys):

@@ -27,8 +27,10 @@ def one_colour(ab_norm=AB):
     return network
 
 
-class Spy:
+class Spy(methods.Method):
     """A method whose colors tell where they come from: a is l_norm, b the mean of the class vector."""
+
+    uses_vector = True
 
     def __init__(self):
         self.batches = []

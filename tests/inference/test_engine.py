@@ -163,4 +163,4 @@ def test_the_command_takes_the_engine(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "load", lambda *words: asked.append(words) or Colorizer(engine="onnx"))
     Image.fromarray(draw_picture(1)).save(tmp_path / "old.png")
     assert command.main([str(tmp_path / "old.png"), "-o", str(tmp_path / "new.png"), "--engine", "keras"]) == 0
-    assert asked[0][-1] == "keras"
+    assert asked[0][3] == "keras"

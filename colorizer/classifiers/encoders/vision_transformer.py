@@ -36,16 +36,18 @@ class Shape(NamedTuple):
     grid: int = 37
 
 
-def bicubic(size: int, side: int) -> np.ndarray:
+def bicubic(size: int, side: int):
     """Weights that interpolate `side` values at `size` places, half-pixel centers, edges repeated.
 
     Args:
-        size: how many values are wanted.
+        size: how many values are wanted; a number, or a tensor where a network takes any size.
         side: how many there are.
 
     Returns:
-        (size, side) float32; every row sums to 1.
+        (size, side) float32, an array for a number; every row sums to 1.
     """
+    if not isinstance(size, int):
+        return _bicubic(size, side)
     centers = (np.arange(size) + 0.5) * side / size - 0.5
     first = np.floor(centers).astype(int)
     weights = np.zeros((size, side))
@@ -59,6 +61,20 @@ def bicubic(size: int, side: int) -> np.ndarray:
             np.where(distance <= 1, near, np.where(distance < 2, far, 0)),
         )
     return weights.astype(np.float32)
+
+
+def _bicubic(size, side: int):
+    """`bicubic` in tensor operations."""
+    centers = (ops.cast(ops.arange(size), "float32") + 0.5) * (side / ops.cast(size, "float32")) - 0.5
+    first = ops.floor(centers)
+    weights = 0.0
+    for offset in (-1, 0, 1, 2):
+        distance = ops.abs(centers - first - offset)
+        near = ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1
+        far = CUBIC * (((distance - 5) * distance + 8) * distance - 4)
+        places = ops.one_hot(ops.cast(ops.clip(first + offset, 0, side - 1), "int32"), side)
+        weights = weights + places * ops.where(distance <= 1, near, ops.where(distance < 2, far, 0.0))[:, None]
+    return weights
 
 
 @keras.saving.register_keras_serializable("colorizer")
@@ -82,7 +98,7 @@ class Patches(keras.layers.Layer):
         self.positions = self.add_weight(shape=(self.grid, self.grid, self.width), name="positions")
 
     def call(self, pictures):
-        rows, columns = (length // self.patch for length in pictures.shape[1:3])
+        rows, columns = (length // self.patch for length in ops.shape(pictures)[1:3])
         pictures = ops.cast(pictures, self.compute_dtype)
         x = ops.conv(pictures, ops.cast(self.kernel, self.compute_dtype), strides=self.patch, padding="valid")
         x = ops.cast(ops.reshape(x, (-1, rows * columns, self.width)), "float32")
@@ -97,7 +113,8 @@ class Patches(keras.layers.Layer):
         return ops.matmul(bicubic(columns, self.grid), down) + ops.cast(self.bias, "float32")
 
     def compute_output_shape(self, shape):
-        return shape[0], 1 + (shape[1] // self.patch) * (shape[2] // self.patch), self.width
+        count = None if None in shape[1:3] else 1 + (shape[1] // self.patch) * (shape[2] // self.patch)
+        return shape[0], count, self.width
 
     def get_config(self):
         return super().get_config() | {"patch": self.patch, "width": self.width, "grid": self.grid}
@@ -136,7 +153,7 @@ class Block(keras.layers.Layer):
         return ops.cast(normalized(x) * scale + shift, self.compute_dtype)
 
     def call(self, x):
-        tokens, width = x.shape[1:]
+        tokens, width = ops.shape(x)[1], x.shape[2]
         qkv = self._dense(self._normalized(x, "norm1"), "qkv")
         qkv = ops.transpose(ops.reshape(qkv, (-1, tokens, 3, self.heads, width // self.heads)), (2, 0, 3, 1, 4))
         query, key, value = qkv[0], qkv[1], qkv[2]
@@ -161,23 +178,29 @@ class Grid(keras.layers.Layer):
     """Sequences of some blocks -> (B, rows, columns, channels) float32: each token normalized, the class token dropped.
 
     Args:
-        rows: of patches.
-        columns: of patches.
+        rows: of patches; None where the network takes any size. Then the pictures follow the sequences as an input.
+        columns: of patches; None where `rows` is.
+        patch: side of a patch in pixels, for a network that takes any size.
     """
 
-    def __init__(self, rows: int, columns: int, **kwargs):
+    def __init__(self, rows: int | None, columns: int | None, patch: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        self.rows, self.columns = rows, columns
+        self.rows, self.columns, self.patch = rows, columns, patch
 
     def call(self, levels):
+        rows, columns = self.rows, self.columns
+        if rows is None:
+            *levels, pictures = levels
+            rows, columns = (side // self.patch for side in ops.shape(pictures)[1:3])
         x = ops.concatenate([normalized(level[:, 1:]) for level in levels], axis=-1)
-        return ops.reshape(x, (-1, self.rows, self.columns, x.shape[-1]))
+        return ops.reshape(x, (-1, rows, columns, x.shape[-1]))
 
     def compute_output_shape(self, shapes):
-        return shapes[0][0], self.rows, self.columns, sum(shape[-1] for shape in shapes)
+        levels = shapes if self.rows else shapes[:-1]
+        return shapes[0][0], self.rows, self.columns, sum(shape[-1] for shape in levels)
 
     def get_config(self):
-        return super().get_config() | {"rows": self.rows, "columns": self.columns}
+        return super().get_config() | {"rows": self.rows, "columns": self.columns, "patch": self.patch}
 
 
 def normalized(x):
@@ -187,7 +210,7 @@ def normalized(x):
 
 
 def build(
-    size: tuple[int, int],
+    size: tuple[int | None, int | None],
     levels: tuple[int, ...],
     shape: Shape = Shape(),  # noqa: B008 (immutable)
     *,
@@ -199,7 +222,7 @@ def build(
     """A Vision Transformer with random weights.
 
     Args:
-        size: height and width of the pictures, multiples of `patch`.
+        size: height and width of the pictures, multiples of `patch`; (None, None) for any.
         levels: the blocks whose tokens come out, counted from 0.
         shape: see `Shape`.
         patch: side of a patch in pixels.
@@ -213,7 +236,7 @@ def build(
     Raises:
         ValueError: the size is no multiple of `patch`.
     """
-    if size[0] % patch or size[1] % patch:
+    if any(side and side % patch for side in size):
         raise ValueError(f"A picture's sides are multiples of {patch}. Received: {size}. Resize it.")
     pictures = keras.Input((*size, channels), name="pictures")
     x = Patches(patch, shape.width, shape.grid, name="patches", dtype=dtype)(pictures)
@@ -222,5 +245,8 @@ def build(
         x = Block(shape.heads, name=f"block{index:02d}", dtype=dtype)(x)
         if index in levels:
             outputs.append(x)
-    x = Grid(size[0] // patch, size[1] // patch, name="tokens", dtype="float32")(outputs)
-    return keras.Model(pictures, x, name=name)
+    if None in size:
+        grid, outputs = Grid(None, None, patch, name="tokens", dtype="float32"), [*outputs, pictures]
+    else:
+        grid = Grid(size[0] // patch, size[1] // patch, name="tokens", dtype="float32")
+    return keras.Model(pictures, grid(outputs), name=name)

@@ -8,34 +8,43 @@ from keras import ops
 
 from colorizer.classifiers.encoders import vision_transformer
 from colorizer.errors import ClassifierError, UsageError
+from colorizer.methods.layers.inputs import Shape, shape_of
 
 STRIDES = (4, 8, 16, 32)  # of the scales that are used
 PLAIN = (24, 48, 96, 192, 384)  # channels of `plain`'s five sizes: as many parameters as a small classifier
+PROBE = 64  # side of the input at which a classifier's scales are told apart, where that is to be any
 PATCH = 16  # pixels of the input to a token of `tokens`
 
 
-def stages(encoder: keras.Model, image_size: int) -> keras.Model:
+def stages(encoder: keras.Model, image_size: int | Shape) -> keras.Model:
     """Cuts a classifier into its scales, without its head and for another input size.
 
     Args:
         encoder: float RGB (B, s, s, 3) in 0..255 -> anything, with feature maps of 1/4 to 1/32 of the input.
-        image_size: side S of the input, a multiple of 32.
+        image_size: side of the input, or its height and width, multiples of 32; (None, None) for any.
 
     Returns:
-        A model (B, S, S, 3) -> four outputs (B, S/4, S/4, C) to (B, S/32, S/32, C): the last layer of each size, found
+        A model (B, H, W, 3) -> four outputs (B, H/4, W/4, C) to (B, H/32, W/32, C): the last layer of each size, found
         by shape and not by name. Its weights are copies.
 
     Raises:
         UsageError: the input is too small to be reduced so often.
         ClassifierError: a size is missing, so it is no such classifier.
     """
-    if image_size < 2 * STRIDES[-1]:
+    shape = shape_of(image_size)
+    if any(side and side < 2 * STRIDES[-1] for side in shape):
         least = f"--image-size must be at least {2 * STRIDES[-1]} for a method with a pretrained encoder"
         raise UsageError(f"{least}. Received: {image_size}")
-    maps = [layer.output for layer in encoder.layers if _side(layer) > 1]
-    whole = _resized(keras.Model(encoder.inputs, maps[-1:]), image_size)
+    maps = [layer.output for layer in encoder.layers if _is_map(layer)]
+    cut = keras.Model(encoder.inputs, maps[-1:])
+    whole = _resized(cut, shape)
+    known = whole
+    if None in shape:
+        suits = cut.input_shape[1] and cut.input_shape[1] % STRIDES[-1] == 0
+        known = cut if suits else _resized(cut, (PROBE, PROBE))
     # Only the size of padded layers differs: at a multiple of 32 every other layer's side divides the input's.
-    last = {image_size / _side(layer): layer.output for layer in whole.layers if _side(layer) > 1}
+    height = known.input_shape[1]
+    last = {height / layer.output.shape[1]: layer.name for layer in known.layers if _is_map(layer)}
     missing = [f"1/{stride}" for stride in STRIDES if stride not in last]
     if missing:
         needed = ", ".join(f"1/{stride}" for stride in STRIDES)
@@ -43,18 +52,18 @@ def stages(encoder: keras.Model, image_size: int) -> keras.Model:
             f"The classifier {encoder.name} cannot be an encoder, which needs feature maps of these shares of its "
             f"input's side: {needed}. Received: none of {', '.join(missing)}. Choose another --classifier, or none."
         )
-    return keras.Model(whole.inputs, [last[stride] for stride in STRIDES], name="encoder")
+    return keras.Model(whole.inputs, [whole.get_layer(last[stride]).output for stride in STRIDES], name="encoder")
 
 
-def _side(layer) -> int:
-    """Height of a layer's feature map; 0 for any other output."""
+def _is_map(layer) -> bool:
+    """Whether a layer's output is a feature map of more than one pixel."""
     shape = getattr(layer.output, "shape", ())
-    return shape[1] if len(shape) == 4 else 0
+    return len(shape) == 4 and shape[1] != 1
 
 
-def _resized(model: keras.Model, image_size: int) -> keras.Model:
+def _resized(model: keras.Model, shape: Shape) -> keras.Model:
     """A copy of a fully convolutional model for pictures of another size."""
-    copy = keras.models.clone_model(model, input_tensors=[keras.Input((image_size, image_size, 3), name="rgb")])
+    copy = keras.models.clone_model(model, input_tensors=[keras.Input((*shape, 3), name="rgb")])
     copy.set_weights(model.get_weights())
     return copy
 
@@ -93,13 +102,48 @@ class Gray(keras.layers.Layer):
         return shape
 
 
-def tokens(encoder: keras.Model, size: int | tuple[int, int], dtype=None) -> keras.Model:
+def doubled(shape: Shape, name: str) -> keras.layers.Layer:
+    """The layer that enlarges feature maps bilinearly, (B, h, w, C) -> (B, 2 h, 2 w, C), in a network for `shape`."""
+    if None in shape:
+        return Doubled(name=name)
+    return keras.layers.UpSampling2D(2, interpolation="bilinear", name=name)
+
+
+@keras.saving.register_keras_serializable("colorizer")
+class Doubled(keras.layers.Layer):
+    """Keras' bilinear `UpSampling2D(2)`, whose TensorFlow graph cannot take sizes that are known only at run time."""
+
+    def call(self, x):
+        for axis in (1, 2):
+            x = self._along(x, axis)
+        return x
+
+    @staticmethod
+    def _along(x, axis):
+        """One axis twice as long: every value gives two, a quarter of the way to either neighbor."""
+
+        def part(first, last):
+            return x[:, first:last] if axis == 1 else x[:, :, first:last]
+
+        before = ops.concatenate([part(None, 1), part(None, -1)], axis=axis)
+        after = ops.concatenate([part(1, None), part(-1, None)], axis=axis)
+        batch, height, width, channels = ops.shape(x)
+        both = ops.stack([0.25 * before + 0.75 * x, 0.75 * x + 0.25 * after], axis=axis + 1)
+        height, width = (2 * height, width) if axis == 1 else (height, 2 * width)
+        return ops.reshape(both, (batch, height, width, channels))
+
+    def compute_output_shape(self, shape):
+        height, width = (side and 2 * side for side in shape[1:3])
+        return shape[0], height, width, shape[3]
+
+
+def tokens(encoder: keras.Model, size: int | Shape, dtype=None) -> keras.Model:
     """What an encoder sees in luminance: one interface for classifiers and for the Vision Transformer.
 
     Args:
         encoder: a classifier as `stages` takes it, a model of `vision_transformer.build`, or what this function made
             of one for another size.
-        size: side of the input, or its height and width; multiples of 16, for a classifier a side and a multiple of 32.
+        size: side of the input, or its height and width; multiples of 16, for a classifier of 32; (None, None) for any.
         dtype: of a Vision Transformer's products; None for the global policy.
 
     Returns:
@@ -109,22 +153,20 @@ def tokens(encoder: keras.Model, size: int | tuple[int, int], dtype=None) -> ker
     Raises:
         ValueError: it is no such encoder, or the size does not suit.
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    shape = shape_of(size)
     if encoder.name == "encoder" and encoder.input_shape[-1] == 1:
         encoder = next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
-    l_norm = keras.Input((height, width, 1), name="l_norm")
+    l_norm = keras.Input((*shape, 1), name="l_norm")
     gray = Gray(name="gray", dtype="float32")(l_norm)
     if any(isinstance(layer, vision_transformer.Patches) for layer in encoder.layers):
-        return keras.Model(l_norm, _gray_transformer(encoder, (height, width), dtype)(gray), name="encoder")
-    if height != width:
-        raise ValueError(f"A classifier as an encoder takes squares. Received: {height} x {width}. Give one side.")
+        return keras.Model(l_norm, _gray_transformer(encoder, shape, dtype)(gray), name="encoder")
     rgb = keras.layers.Concatenate(name="rgb")([gray, gray, gray])
     # S/8, S/16 and S/32 are brought to S/16, the grid of a Vision Transformer with patches of 16 pixels.
-    _, fine, middle, coarse = stages(encoder, height)(rgb)
+    _, fine, middle, coarse = stages(encoder, shape)(rgb)
     levels = [
         keras.layers.AveragePooling2D(2, name="fine")(fine),
         middle,
-        keras.layers.UpSampling2D(2, interpolation="bilinear", name="coarse")(coarse),
+        doubled(shape, "coarse")(coarse),
     ]
     levels = [Normalized(name=f"normalized{i}", dtype="float32")(level) for i, level in enumerate(levels)]
     return keras.Model(l_norm, keras.layers.Concatenate(name="tokens")(levels), name="encoder")

@@ -94,10 +94,10 @@ class NoHints(keras.layers.Layer):
         self.stride = stride
 
     def call(self, l_norm):
-        return ops.zeros(self.compute_output_shape((ops.shape(l_norm)[0], *l_norm.shape[1:])), self.compute_dtype)
+        return ops.zeros(self.compute_output_shape(ops.shape(l_norm)), self.compute_dtype)
 
     def compute_output_shape(self, shape):
-        return shape[0], shape[1] // self.stride, shape[2] // self.stride, 3
+        return shape[0], *(None if side is None else side // self.stride for side in shape[1:3]), 3
 
     def get_config(self):
         return super().get_config() | {"stride": self.stride}
