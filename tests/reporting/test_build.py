@@ -96,4 +96,4 @@ def test_the_committed_pages_are_filled_in(tmp_path, monkeypatch):
     assert lines[:2] == ["README.md: table of results filled in", "README.md: table of runs filled in"]
     assert "| Method | Trained on |" in (tmp_path / "README.md").read_text()
     records = (tmp_path / "results" / "README.md").read_text()
-    assert "| trivial-paintings | One learned color" in records and "`python train.py --dataset coco`" in records
+    assert "| trivial-paintings | One learned color" in records and "--only efficientnet-coco-256`" in records
