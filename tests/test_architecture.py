@@ -30,7 +30,7 @@ LAYERS = [
 ALSO = {("evaluation", "inference"), ("data", "classifiers"), ("classifiers", "data")}
 ALSO |= (
     {(a, b) for a in LAYERS[0] for b in LAYERS[0]}
-    | {(a, "cli") for a in ("app", "export", "cluster")}
+    | {(a, "cli") for a in ("app", "export", "cluster", "server")}
     | {("server", "app")}
 )
 NEVER = {("inference", "data"), ("methods", "data"), ("photos", "data"), ("evaluation", "reporting")}

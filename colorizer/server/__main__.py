@@ -22,6 +22,7 @@ from pathlib import Path
 
 from colorizer.app import security, storage
 from colorizer.app.__main__ import check
+from colorizer.cli import colorize
 from colorizer.errors import ColorizerError, UsageError
 
 PROG = "python -m colorizer serve"
@@ -44,6 +45,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     add("--weights", metavar="NAME|FILE", help="(default: the shipped weights)")
     add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
     add("--engine", choices=("keras", "onnx"), help="default: onnx, which starts faster, where the weights have it")
+    add("--size", type=int, metavar="N", help="what the network sees: about NxN pixels (default: the weights' own)")
     add("--page", action="store_true", help="the web page at / as well (extra [app])")
     add("--workers", type=int, default=2, metavar="N", help="photos read and written at once (default: %(default)s)")
     add("--queue", type=int, default=32, metavar="N", help="requests that may wait (default: %(default)s)")
@@ -60,6 +62,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
         parser.error(f"--queue is 0 or more. Received: {flags.queue}")
     if not 1 <= flags.port <= 65535:
         parser.error(f"--port lies between 1 and 65535. Received: {flags.port}")
+    colorize.check_size(parser, flags.size)
     return flags
 
 

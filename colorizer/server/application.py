@@ -34,7 +34,7 @@ def application(flags: argparse.Namespace, folder: Path) -> Gate:
     Raises:
         WeightsError, ClassifierError: the network cannot be loaded.
     """
-    network = Colorizer.load(flags.weights or DEFAULT, flags.classifier, engine=flags.engine)
+    network = Colorizer.load(flags.weights or DEFAULT, flags.classifier, engine=flags.engine, size=flags.size)
     colorizers = {one.look: one for one in service.looks(network)}
     warm_up(colorizers)
     settings = settings_of(flags)

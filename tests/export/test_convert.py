@@ -83,7 +83,7 @@ def test_an_exported_network_gives_keras_colors_in_its_own_runtime(format, seen,
 
 
 def test_the_shipped_weights_agree_over_real_photographs(real_data, real_classifier):
-    colorizer = inference.Colorizer.load(weights.DEFAULT, str(real_classifier))
+    colorizer = inference.Colorizer.load(weights.DEFAULT, str(real_classifier), engine="keras")
     compared = convert.pictures(real_data / "ood", count=2)  # the command compares 20
     assert compared.shape == (2, 256, 256, 3)
     assert convert.disagreement(colorizer, graph.build(colorizer).predict_on_batch, compared) < convert.TOLERANCE
