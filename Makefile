@@ -73,5 +73,5 @@ $(VENV)/docs: pyproject.toml $(VENV)/runtime
 
 # Not needed by any target above: without it, the tests of the web page and of other runtimes skip.
 $(VENV)/extras: pyproject.toml $(VENV)/dev
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[app,export,browser,ray,notebooks,serve,hub,kaggle,dev]" -c constraints.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[app,export,browser,ray,notebooks,serve,hub,kaggle,film,dev]" -c constraints.txt
 	touch $@
