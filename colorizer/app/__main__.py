@@ -138,7 +138,6 @@ def serve(flags: argparse.Namespace, blocks, limits: security.Limits, stop: thre
     Raises:
         UsageError: the page cannot listen there.
     """
-    import gradio as gr
     from starlette.middleware import Middleware
 
     from colorizer.app import page
@@ -149,18 +148,13 @@ def serve(flags: argparse.Namespace, blocks, limits: security.Limits, stop: thre
             server_name=flags.host,
             server_port=flags.port,
             max_file_size=int(flags.max_megabytes * 2**20),
-            allowed_paths=[],
             app_kwargs={"middleware": [guard]},
-            theme=gr.themes.Default(**page.FONTS),
-            footer_links=[],
-            run_history=False,
-            enable_monitoring=False,
             # Gradio remembers every visitor, about 80 kB each; one who is forgotten only loses the list of results.
             state_session_capacity=200,
             share=False,
-            ssr_mode=False,
             prevent_thread_lock=True,
             quiet=True,
+            **page.settings(),
         )
     except OSError as error:
         raise UsageError(f"cannot listen on {flags.host}, port {flags.port}. Choose another: --port N") from error

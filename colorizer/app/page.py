@@ -17,6 +17,18 @@ A photograph keeps its sharpness and size. Its own colors, if it has any, are no
 FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # Gradio's are downloaded
 
 
+def settings() -> dict:
+    """Gradio's settings wherever the page is served: no file is readable, nothing comes from elsewhere."""
+    return {
+        "allowed_paths": [],
+        "theme": gr.themes.Default(**FONTS),
+        "footer_links": [],
+        "run_history": False,
+        "enable_monitoring": False,
+        "ssr_mode": False,
+    }
+
+
 def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
     """The page around a workbench.
 

@@ -93,13 +93,8 @@ def add_page(app: FastAPI, colorizers: dict[str | None, Colorizer], flags: argpa
         server_name=flags.host,
         server_port=flags.port,
         max_file_size=int(flags.max_megabytes * api.MEGABYTE),
-        allowed_paths=[],
         app_kwargs={"middleware": [guard]},
-        theme=gr.themes.Default(**page.FONTS),
-        footer_links=[],
-        run_history=False,
-        enable_monitoring=False,
-        ssr_mode=False,
+        **page.settings(),
     )
     inner = app.router.lifespan_context
 
