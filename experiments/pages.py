@@ -169,6 +169,17 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         list,
     ),
     "looks": (LOOK, _best_looks),
+    "casts": (
+        {
+            "List": ("dataset", str),
+            "Temperature": ("temperature", _number(2)),
+            "Variance added": ("added", _number(3)),
+            "Cast times": lambda row: "" if "look" in row else f"{row['cast'] or 'the gain'}",
+            **SCORES,
+            "Colorfulness (truth)": LOOK["Colorfulness (truth)"],
+        },
+        list,
+    ),
     "steering": ({"Measure": ("measure", str), "Result": _described}, list),
     "shapes": (
         {

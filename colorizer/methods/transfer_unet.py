@@ -36,7 +36,7 @@ from colorizer import color
 from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import backbone, optimizers
-from colorizer.methods.layers.color_bins import BINS, STRIDE, Look, annealed_mean, encode, gain, prior_of
+from colorizer.methods.layers.color_bins import BINS, STRIDE, Look, annealed_mean, encode, prior_of, strengthened
 from colorizer.methods.layers.inputs import Shape, inputs, shape_of
 
 # Channels of the light decoder: with them the whole network stays at a fifth of the paper's multiply-adds.
@@ -183,9 +183,9 @@ class TransferUNet(Method):
 
     def coarse_ab_of(self, output: Any, look: str | None = None) -> Any:
         """Decodes a look at the size of the logits; see `Method.coarse_ab_of`."""
-        temperature, added = LOOKS[look or self.looks[0]]
-        mean = annealed_mean(output, temperature)
-        return gain(output, mean, added) * mean / color.AB_SCALE
+        chosen = LOOKS[look or self.looks[0]]
+        mean = annealed_mean(output, chosen.temperature)
+        return strengthened(output, mean, chosen) / color.AB_SCALE
 
     def encoder_of(self, network: keras.Model) -> keras.Model:
         """The encoder inside the network; see `Method.encoder_of`."""

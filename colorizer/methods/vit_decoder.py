@@ -31,7 +31,7 @@ from colorizer import color
 from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import backbone, color_bins, hints, optimizers, token_decoder
-from colorizer.methods.layers.color_bins import Look, gain
+from colorizer.methods.layers.color_bins import Look
 from colorizer.methods.layers.inputs import Shape, inputs, shape_of
 
 # accurate: the plain mean, which has the least squared error of all single colors. vivid: as `transfer_unet`; not
@@ -94,9 +94,9 @@ class ViTDecoder(Method):
 
     def coarse_ab_of(self, output, look: str | None = None):
         """Decodes a look at the size of the logits; see `Method.coarse_ab_of`."""
-        temperature, added = LOOKS[look or self.looks[0]]
-        mean = color_bins.annealed_mean(output, temperature)
-        return gain(output, mean, added) * mean / color.AB_SCALE
+        chosen = LOOKS[look or self.looks[0]]
+        mean = color_bins.annealed_mean(output, chosen.temperature)
+        return color_bins.strengthened(output, mean, chosen) / color.AB_SCALE
 
     def predict_hinted(self, network, l_norm, vector, given, look):
         """Predicts colors where some are known; see `Method.predict_hinted`."""

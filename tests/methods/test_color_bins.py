@@ -91,3 +91,48 @@ def test_a_gain_is_of_its_picture_alone():
     alone = [keras.ops.convert_to_numpy(color_bins.gain(logits[i : i + 1], ab[i : i + 1], 0.01)) for i in range(2)]
     np.testing.assert_allclose(both, np.concatenate(alone), rtol=1e-5)
     assert both[0] > both[1] >= 1, "the surer picture has lost less of its chroma"
+
+
+CAST = color_bins.Look(0.5, 0.1, cast=0.7)
+
+
+def logits_like(ab: np.ndarray) -> np.ndarray:
+    """Logits that know nothing: the gain of any picture is then the largest."""
+    return np.zeros((*ab.shape[:-1], len(color_bins.BINS)), np.float32)
+
+
+def test_a_brown_room_does_not_become_browner_but_the_red_coat_in_it_redder():
+    room = np.full((1, 8, 8, 2), (2.0, 5.0), np.float32)
+    room[0, :2, :2] = (20, 8)
+    ab = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(room), room, CAST))
+    with_cast = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(room), room, CAST._replace(cast=None)))
+    chroma = [np.hypot(*picture[0, 7, 7]) for picture in (room, ab, with_cast)]
+    assert chroma[1] < chroma[0] < chroma[2]
+    assert np.hypot(*ab[0, 0, 0]) > 1.5 * np.hypot(*room[0, 0, 0])
+
+
+def test_no_color_turns_into_its_opposite_and_gray_stays_gray():
+    rng = np.random.default_rng(0)
+    picture = rng.normal((2, 6), 9, (1, 8, 8, 2)).astype(np.float32)
+    picture[0, 0, 0] = 0
+    ab = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(picture), picture, CAST))
+    np.testing.assert_allclose(ab[0, 0, 0], 0, atol=1e-5)
+    assert ((ab * picture).sum(axis=-1) >= 0).all()
+    direction = picture.mean(axis=(1, 2)) / np.linalg.norm(picture.mean(axis=(1, 2)))
+    assert (((ab @ direction[0]) * (picture @ direction[0])) >= -1e-4).all()
+
+
+def test_a_meadow_keeps_the_color_that_is_more_than_a_cast():
+    meadow = np.full((1, 8, 8, 2), (-20.0, 30.0), np.float32)
+    logits = logits_like(meadow)
+    ab = keras.ops.convert_to_numpy(color_bins.strengthened(logits, meadow, CAST))
+    assert np.hypot(*ab[0, 0, 0]) > np.hypot(*meadow[0, 0, 0])
+
+
+def test_a_picture_is_strengthened_by_itself_and_a_gray_one_is_no_division_by_zero():
+    rng = np.random.default_rng(0)
+    pictures = np.concatenate([rng.normal((2, 6), 9, (1, 8, 8, 2)), np.zeros((1, 8, 8, 2))]).astype(np.float32)
+    both = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(pictures), pictures, CAST))
+    alone = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(pictures[:1]), pictures[:1], CAST))
+    np.testing.assert_allclose(both[:1], alone, rtol=1e-5, atol=1e-4)
+    np.testing.assert_array_equal(both[1], 0)

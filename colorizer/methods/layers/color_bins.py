@@ -1,7 +1,7 @@
 """Colors as classes: 313 bins of ab, the soft code of a color, how often each bin occurs, and the way back to ab.
 
     ab --> encode --> 10 bins with shares      (training targets)
-    logits over the 313 bins --> annealed_mean, gain --> ab
+    logits over the 313 bins --> annealed_mean, strengthened --> ab
 
 From Zhang, Isola, Efros, Colorful Image Colorization, ECCV 2016, section 2. Written from the paper; the
 authors' code (BSD-2-Clause) is not used. Details: docs/reproduction_notes.md, 1.2.
@@ -30,6 +30,8 @@ _LOWEST, _SIDE = -128, 256
 # 0.025 makes 143 Lab units, nine times the 17 of their mean.
 LARGEST_GAIN = 3.0
 LEAST_CHROMA = 1.0  # Lab units; a mean paler than this has no direction
+# Lab units. Brown rooms and gray days have a mean color of 3 to 9; a meadow, a sunset have more, and keep the rest.
+LARGEST_CAST = 8.0
 MOMENTS = np.column_stack([BINS, np.square(BINS).sum(axis=1)])  # (313, 3): a, b, a^2 + b^2
 
 
@@ -92,10 +94,17 @@ def annealed_mean(logits: Any, temperature: float = 1.0) -> Any:
 
 
 class Look(NamedTuple):
-    """How a distribution becomes colors: the `temperature` of the annealed mean, and `added`, see `gain`."""
+    """How a distribution becomes colors.
+
+    Attributes:
+        temperature: of the annealed mean.
+        added: see `gain`.
+        cast: see `strengthened`.
+    """
 
     temperature: float
     added: float
+    cast: float | None = None
 
 
 def gain(logits: Any, ab: Any, added: float) -> Any:
@@ -120,6 +129,34 @@ def gain(logits: Any, ab: Any, added: float) -> Any:
     chroma = ops.sqrt(ops.mean(ops.sum(ops.square(ab), axis=-1), axis=(1, 2)))
     raised = 1 + added * variance / ops.maximum(chroma, LEAST_CHROMA)
     return ops.clip(raised, 1, LARGEST_GAIN)[:, None, None, None]
+
+
+def strengthened(logits: Any, ab: Any, look: Look) -> Any:
+    """Raises a picture's chroma; see `gain`. With `look.cast` its color cast does not grow with it.
+
+    The cast is the mean color of the picture, `LARGEST_CAST` at most. A network that does not know a room's colors
+    takes the brown that most rooms have; raised as a whole, the room becomes sepia. So what a color has in the cast's
+    direction, up to the cast, is multiplied by `look.cast`, and all else by the gain: skin, sky and a red coat stand
+    out, gray stays gray, and no color changes to its opposite.
+
+    Args:
+        logits: (B, h, w, 313) float32.
+        ab: (B, h, w, 2) float32, Lab units.
+        look: its `added` and `cast`; None as the cast multiplies that like everything else.
+
+    Returns:
+        (B, h, w, 2) float32, Lab units.
+    """
+    if look.cast is None:
+        return gain(logits, ab, look.added) * ab
+    mean = ops.mean(ab, axis=(1, 2), keepdims=True)
+    chroma = ops.sqrt(ops.sum(ops.square(mean), axis=-1, keepdims=True))
+    direction = mean / ops.maximum(chroma, 1e-6)  # a gray picture has none
+    cast = ops.minimum(chroma, LARGEST_CAST)
+    factor = gain(logits, ab - cast * direction, look.added)
+    along = ops.sum(ab * direction, axis=-1, keepdims=True)
+    inside = ops.minimum(ops.maximum(along, 0.0), cast)
+    return factor * ab - (factor - look.cast) * inside * direction
 
 
 def subsample(ab_norm: Any) -> Any:
