@@ -53,3 +53,35 @@ def test_a_coarser_grid_has_the_mean_of_the_hints_alone():
     assert coarse.shape == (1, 2, 2, 3)
     coarse[0, 0, 0] = 0
     assert not coarse.any()
+
+
+def spread(tokens, given):
+    return ops.convert_to_numpy(hints.Spread()(tokens, given))
+
+
+def two_halves():
+    """Tokens of two kinds, left and right, and a hint in one cell of the left half."""
+    tokens = np.random.default_rng(0).normal(0, 0.1, (1, 4, 6, 16)).astype(np.float32)
+    tokens[:, :, :3, 0], tokens[:, :, 3:, 1] = 3, 3
+    given = np.zeros((1, 4, 6, 3), np.float32)
+    given[0, 1, 1] = (0.8, -0.4, 1)
+    return tokens, given
+
+
+def test_a_hint_reaches_all_that_looks_alike_and_nothing_else():
+    colors = spread(*two_halves())
+    assert colors[0, :, :3, 2].min() > 0.9 > 0.5 > colors[0, :, 3:, 2].max()
+    np.testing.assert_allclose(colors[..., 0], 0.8 * colors[..., 2], rtol=1e-5)
+
+
+def test_without_hints_nothing_is_spread_and_nothing_is_no_number():
+    tokens, given = two_halves()
+    assert not spread(tokens, np.zeros_like(given)).any()
+
+
+def test_pictures_of_a_batch_do_not_see_each_others_hints():
+    tokens, given = two_halves()
+    layer = hints.Spread()
+    both = ops.convert_to_numpy(layer(np.concatenate([tokens, tokens]), np.concatenate([given, 0 * given])))
+    assert not both[1].any()
+    np.testing.assert_allclose(both[:1], ops.convert_to_numpy(layer(tokens, given)), rtol=1e-5)

@@ -17,6 +17,8 @@ from keras import ops
 MOST = 64  # patches in one picture
 LARGEST = 2  # pixels of the hints' grid from a patch's center to its edge
 RANGE = 0.4  # of ab/128: about 50 Lab units become 1
+ATTENTION = 64  # channels in which tokens are compared
+LOWEST = -1e4  # a score that counts nothing
 DRAWS = 2 + 3 * MOST  # random numbers that decide where a picture's hints are
 
 
@@ -79,6 +81,47 @@ class Averaged(keras.layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"factor": self.factor}
+
+
+@keras.saving.register_keras_serializable("colorizer")
+class Spread(keras.layers.Layer):
+    """Hints carried to all cells that look alike: attention from every cell to the cells that have a hint.
+
+    Convolutions carry a hint a few cells far. An object is larger, and what is alike may lie anywhere: both sleeves of
+    a coat, the sky on both sides of a tower. A cell also attends to nothing at all, with a score of its own, so that
+    what is like no hint is left alone. Without hints everything is zero.
+    """
+
+    def build(self, tokens_shape, hints_shape):
+        shape = (tokens_shape[-1], ATTENTION)
+        self.kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name="kernel")
+        # Cosines are within 1 of 0: with 8 the most alike cell counts e^16 times as much as the least alike.
+        self.sharpness = self.add_weight(shape=(), initializer=keras.initializers.Constant(8.0), name="sharpness")
+        self.nothing = self.add_weight(shape=(), initializer=keras.initializers.Constant(4.0), name="nothing")
+        # Of the squared distance in cells: 10 cells cost 1.
+        self.distance = self.add_weight(shape=(), initializer=keras.initializers.Constant(0.01), name="distance")
+
+    def call(self, tokens, hints):
+        """(B, h, w, C) and (B, h, w, 3) -> (B, h, w, 3) float32: the mean hint, and how much of it is a hint's."""
+        # In float32: an exponential makes a small difference large.
+        _, height, width, channels = ops.shape(tokens)
+        cells = height * width
+        x = ops.matmul(ops.reshape(ops.cast(tokens, "float32"), (-1, cells, channels)), self.kernel)
+        x = x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)
+        known = ops.reshape(ops.cast(hints, "float32"), (-1, cells, 3))
+        rows, columns = (ops.cast(ops.arange(side), "float32") for side in (height, width))
+        rows, columns = ops.repeat(rows, width), ops.tile(columns, (height,))
+        apart = ops.square(rows[:, None] - rows) + ops.square(columns[:, None] - columns)
+        score = self.sharpness * ops.matmul(x, ops.transpose(x, (0, 2, 1))) - self.distance * apart
+        # The largest is taken out, of the scores of hints and of nothing: no exponential is then above 1.
+        score = ops.where(ops.transpose(known[..., 2:], (0, 2, 1)) > 0, score, LOWEST)
+        largest = ops.stop_gradient(ops.maximum(ops.max(score, axis=-1, keepdims=True), self.nothing))
+        share = ops.exp(score - largest)
+        total = ops.sum(share, axis=-1, keepdims=True) + ops.exp(self.nothing - largest)
+        return ops.reshape(ops.matmul(share, known) / total, (-1, height, width, 3))
+
+    def compute_output_shape(self, tokens_shape, hints_shape):
+        return hints_shape
 
 
 @keras.saving.register_keras_serializable("colorizer")

@@ -1,7 +1,7 @@
 """From tokens to a distribution of colors: a decoder that also sees the luminance at full resolution, and hints.
 
     tokens S/16 --> 512 --> 320, two 3x3 --> S/8: 224, two 3x3 --> S/4: 128 --(+)--> two 3x3 --> 313 logits
-       hints averaged --^          luminance --> 32 --> 64 --> with hints 128 --^
+hints averaged, spread -^          luminance --> 32 --> 64 --> with hints 128 --^
 
 Tokens are enlarged by a 1x1 convolution and depth to space, which costs half of what bilinear enlargement of as many
 channels does. Every pair of 3x3 convolutions is added to what goes into it.
@@ -73,9 +73,10 @@ def build(size: tuple[int | None, int | None], channels: int) -> keras.Model:
     tokens = keras.Input((*(side and side // backbone.PATCH for side in size), channels), name="tokens")
     given = keras.Input((*(side and side // STRIDE for side in size), 3), name="hints")
     coarse = hints.Averaged(backbone.PATCH // STRIDE, name="coarse_hints")(given)
+    spread = hints.Spread(name="spread_hints", dtype="float32")(tokens, coarse)
     # 1x1 first: it chooses among the tokens of three depths, 1,152 channels of DINOv2-small, before 3x3 convolutions,
     # which cost nine times as much a channel.
-    x = _conv(keras.layers.Concatenate(name="join16")([tokens, coarse]), JOINED, 1, "tokens512")
+    x = _conv(keras.layers.Concatenate(name="join16")([tokens, coarse, spread]), JOINED, 1, "tokens512")
     x = _conv(x, WIDTHS[0], 1, "narrow16")
     x = _pair(x, WIDTHS[0], "pair16")
     for stride, filters in zip((8, 4), WIDTHS[1:], strict=True):

@@ -125,8 +125,9 @@ class LongRun:
         optimizer = keras.optimizers.AdamW(
             settings.learning_rate, weight_decay=settings.weight_decay, global_clipnorm=1.0
         )
-        # A bias does not overfit, and that of the logits is the prior: decay would make rare colors frequent.
-        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        # A bias does not overfit, nor do single numbers; that of the logits is the prior: decay would make rare colors
+        # frequent.
+        optimizer.exclude_from_weight_decay(var_names=["bias", "sharpness", "nothing", "distance"])
         # XLA compiles for minutes on a CPU and gains nothing there; JAX always uses it.
         self.decoder.compile(optimizer, token_decoder.Loss(), metrics=[token_decoder.mse], jit_compile=False)
         optimizer.build(self.decoder.trainable_variables)
