@@ -136,13 +136,20 @@ def agreement(
 
 def _model_of(trained: weights.Trained, path: Path) -> onnx.ModelProto:
     """The graph of a trained network, for the place `path` beside its weights file."""
+    import onnx
+
     side = trained.config["image_size"]
-    model = _converted(trained.network, trained.method, (side, side))
+    if trained.method.any_shape:  # layers that know the size take it from the picture
+        model = _converted(weights.load(trained.path, any_shape=True).network, trained.method, (None, None))
+    else:
+        model = _converted(trained.network, trained.method, (side, side))
     _point_to_weights(model, trained.path)
+    stored = {tensor.data_type for tensor in model.graph.initializer if tensor.external_data}
     facts = {
         "method": trained.method.name,
         "looks": ",".join(trained.method.looks),
         "smoothing": ",".join(map(str, trained.method.smoothing or ())),
+        engine.SMALL: "yes" if onnx.TensorProto.INT8 in stored else "no",
         "weights_sha256": hashlib.sha256(trained.path.read_bytes()).hexdigest(),
     }
     for key, value in facts.items():
@@ -188,7 +195,8 @@ def _features(network: keras.Model, method: Method, l_norm) -> dict:
         seen = keras.layers.Concatenate()([gray, gray, gray])
     maps = encoder(seen)
     maps = maps if isinstance(maps, list) else [maps]
-    chosen = min(maps, key=lambda one: abs(one.shape[1] * FEATURE_STRIDE - l_norm.shape[1]))
+    # Maps of any size are those of a Vision Transformer, which has one grid alone.
+    chosen = min(maps, key=lambda one: abs((one.shape[1] or 0) * FEATURE_STRIDE - (l_norm.shape[1] or 0)))
     return {engine.FEATURES: keras.layers.Identity(name=engine.FEATURES)(chosen)}
 
 
@@ -214,8 +222,11 @@ def _takes_any_size(model: onnx.ModelProto, trained: weights.Trained, path: Path
     side = trained.config["image_size"]
     size = tuple(side + more for more in OTHER_SIZE)
     try:
-        network = type(trained.network).from_config(_with_size(trained.network.get_config(), size))
-        network.set_weights(trained.network.get_weights())
+        if trained.method.any_shape:
+            network = weights.load(trained.path, any_shape=True).network
+        else:
+            network = type(trained.network).from_config(_with_size(trained.network.get_config(), size))
+            network.set_weights(trained.network.get_weights())
         l_norm = np.random.default_rng(0).uniform(-1, 1, (2, *size, 1)).astype(np.float32)
         expected = trained.method.predict_ab(network, l_norm, np.zeros((2, CLASSES), np.float32))
         path.write_bytes(model.SerializeToString())

@@ -8,6 +8,7 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 
 from colorizer import images, methods, weights
+from colorizer.classifiers.encoders import vision_transformer
 from colorizer.errors import ExportError
 from colorizer.export import __main__ as export
 from colorizer.export import runtimes
@@ -23,12 +24,13 @@ def pictures():
     return [images.resize_square(draw_picture(index), 256) for index in range(2)]
 
 
-def saved(folder, name, pack):
+def saved(folder, name, pack, encoder=None):
     """A run with random weights."""
     keras.utils.set_random_seed(3)
     method = methods.get(name)
-    network = method.build(SIDE)
-    logits = next((layer for layer in network.layers if layer.name == "logits"), None)
+    network = method.build(SIDE, encoder=encoder)
+    inside = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.Conv2D)]
+    logits = next((layer for layer in inside if layer.name == "logits"), None)
     if logits is not None:  # zeros at first, which would make every picture one color
         logits.kernel.assign(keras.random.normal(logits.kernel.shape, stddev=0.3))
     folder.mkdir()
@@ -66,6 +68,20 @@ def test_the_kernels_stay_in_the_weights_file(light, pictures, tmp_path, pack):
     assert inside < 20_000 < 4_000_000 < outside
     network = engine.open_for(folder / weights.BEST)
     assert network.side is None and network.looks == ("accurate", "vivid")
+    facts = network._session.get_modelmeta().custom_metadata_map
+    assert facts[engine.SMALL] == ("yes" if pack is weights.quantized else "no")
+
+
+def test_a_vision_transformer_of_one_byte_takes_any_size_and_stays_small(light, pictures, tmp_path):
+    shape = vision_transformer.Shape(48, 2, 3, 5)
+    encoder = vision_transformer.build((70, 70), (0, 1, 2), shape)
+    folder = saved(tmp_path / "run", "vit_decoder", weights.quantized, encoder)
+    assert min(light.write(folder, pictures).values()) >= light.SHARE
+    network = engine.open_for(folder / weights.BEST)
+    assert network.side is None
+    assert network._session.get_session_options().graph_optimization_level.name == "ORT_DISABLE_ALL"
+    for size in ((32, 96), (96, 64)):
+        assert network.predict(np.zeros((1, *size, 1), np.float32)).shape == (1, *size, 2)
 
 
 def test_a_method_without_smoothing_has_its_whole_decoding_inside(light, pictures, tmp_path):
