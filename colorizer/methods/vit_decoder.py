@@ -15,7 +15,6 @@ With DINOv2-small the encoder has 21.7 M parameters and the decoder 4.4 M. A 256
 3.5 G of them in the decoder. What 100 epochs cost was not measured. At 192x192 the encoder sees the 168x168 pixels that
 a grid of 12x12 tokens needs: its kernel for 14 pixels is spread over 16, as averaging by area would do. The long
 training keeps the encoder's features on disk (`colorizer.training.long`); `train.py` computes them each time.
-The long training has not ended: no weights of this method are shipped yet.
 
 Encoder: Oquab et al., DINOv2, TMLR 2024. Distribution: Zhang, Isola, Efros, ECCV 2016. Hints: Zhang et al., SIGGRAPH
 2017. Written from the papers; no code of theirs is used.
@@ -60,6 +59,7 @@ class ViTDecoder(Method):
     losses = ("distribution",)
     uses_encoder = True
     any_shape = True
+    sizes_at_use = {192: 224}  # more pixels, better photographs and smaller faces, worse paintings
     looks = ("accurate", "vivid")
     smoothing = (16, 0.003)  # as `transfer_unet`
     predicts_bins = True
