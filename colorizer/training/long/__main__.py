@@ -71,9 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--whole", metavar="DIR", help="train nothing; write the whole network's record to DIR")
     parser.add_argument("--quantize", action="store_true", help="with --whole: kernels in one byte instead of two")
     parser.add_argument("--hints", type=int, nargs="+", metavar="N", help="train nothing; validate with N true hints")
-    parser.add_argument(
-        "--begin", metavar="RUN", help="a long training's folder, or `shipped`: a new run's first weights"
-    )
+    parser.add_argument("--begin", metavar="RUN", help="a long training's folder, or `shipped`: its first weights")
     parser.add_argument("--keep", help="folder for kept features (default: they are computed each time)")
     parser.add_argument("--minutes", type=float, help="stop after this many (default: never)")
     parser.add_argument("--samples", type=int, help="stop when the run has seen this many (default: never)")
