@@ -8,7 +8,7 @@ from clips import Painter, av, moving, packets_of, pictures_of, times_of, write
 
 from colorizer.errors import FilmError, UsageError
 from colorizer.film import colorize as films
-from colorizer.film import container
+from colorizer.film import carry, container, parts
 from colorizer.film.colorize import Settings, colorize, partial_name
 from colorizer.film.probe import Film, probe
 from colorizer.inference import memory
@@ -314,3 +314,15 @@ def test_facts_of_a_film(clip):
     film = probe(clip)
     assert isinstance(film, Film) and film.kinds == (("audio", "aac"),) and film.bits == 8
     assert (film.width, film.height, film.rate, film.frames) == (64, 48, 25, 20)
+
+
+def test_memory_holds_the_key_of_the_last_part_alone(tmp_path):
+    key = carry.Key(np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.float32), np.ones((4, 4), np.float32))
+    made = parts.Parts(tmp_path / "film.mp4", {"version": 1})
+    for time in range(3):
+        made.add([], parts.Ending(time, 1, key))
+    again = parts.Parts(tmp_path / "film.mp4", {"version": 1})
+    for one in (made, again):
+        assert [ending.key is not None for ending in one.endings] == [False, False, True]
+    made.forget(2)
+    assert [ending.key is not None for ending in made.endings] == [False, True]
