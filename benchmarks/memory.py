@@ -1,10 +1,12 @@
-"""Memory that stays flat: over the epochs of a training, and over a thousand photographs.
+"""Memory that stays flat: over the epochs of a training, a thousand photographs, and an hour of film.
 
     python -m benchmarks.memory
-    python -m benchmarks.memory --epochs 20 --photos 1000
+    python -m benchmarks.memory --epochs 20 --photos 1000 --frames 20000
+    python -m benchmarks.memory --only film
 
-Two lines: what the process held after epoch 2 and after the last one; after a tenth of the photos and
-after the last one. The target is a growth of less than a twentieth.
+Three lines: what the process held after epoch 2 and after the last one; after a tenth of the photos and
+after the last one; after a tenth of the frames of a film and after the last one. The target is a growth of less than a
+twentieth. The film has 160x120 pixels, 25 frames a second and a cut every 20 seconds; an hour of it is 90,000 frames.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from pathlib import Path
 from benchmarks.measuring import apart, folder_of, result, rss_mib, say
 
 GROWTH = 0.05
+PARTS = ("training", "colorizing", "film")
+SHOT = 500  # frames from cut to cut
 
 
 def parse(argv=None) -> argparse.Namespace:
@@ -24,6 +28,8 @@ def parse(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--photos", type=int, default=1000)
+    parser.add_argument("--frames", type=int, default=20000)
+    parser.add_argument("--only", choices=PARTS, help="one of the three")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -63,15 +69,58 @@ def colorizing(flags, folder: Path) -> dict:
     return {"early_mib": held[len(held) // 10], "late_mib": held[-1]}
 
 
+def film(flags, folder: Path) -> dict:
+    """MiB after a tenth of the frames and after the last, with what the whole took at most."""
+    import resource
+    import time
+
+    from colorizer import Colorizer
+    from colorizer.film.colorize import colorize
+
+    source, held = folder.parent / "film.mp4", []
+    _write_film(source, flags.frames)
+    began = time.perf_counter()
+    colorize(Colorizer(), source, folder.parent / "color.mp4", progress=lambda done: held.append(rss_mib()))
+    return {
+        "frames": flags.frames,
+        "early_mib": held[len(held) // 10],
+        "late_mib": held[-1],
+        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "frames_per_second": round(flags.frames / (time.perf_counter() - began), 1),
+    }
+
+
+def _write_film(path: Path, frames: int) -> None:
+    """Pans over a picture of patches, another one in each shot."""
+    import av
+    import cv2
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "crf": "23"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for number in range(frames):
+            place = number % SHOT
+            if place == 0:
+                wide = cv2.resize(rng.integers(0, 256, (12, 66), np.uint8), (160 + SHOT, 120))
+            gray = np.ascontiguousarray(wide[:, place : place + 160])
+            frame = av.VideoFrame.from_ndarray(gray, format="gray").reformat(format="yuv420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
 def main(argv=None) -> int:
-    """Prints the two lines."""
+    """Prints the lines."""
     argv = sys.argv[1:] if argv is None else argv
     flags = parse(argv)
     if flags.measure:
         part, folder = flags.measure
-        say({"training": training, "colorizing": colorizing}[part](flags, Path(folder)))
+        say({"training": training, "colorizing": colorizing, "film": film}[part](flags, Path(folder)))
         return 0
-    for part, size in (("training", 64), ("colorizing", 512)):
+    for part, size in zip(PARTS, (64, 512, 64), strict=True):
+        if flags.only not in (None, part):
+            continue
         with tempfile.TemporaryDirectory() as temporary:
             folder = folder_of(48, Path(temporary, "pictures"), size)
             got = apart("benchmarks.memory", *argv, "--measure", part, folder)

@@ -6,7 +6,7 @@
 
 Clips that are made here from scikit-image's photographs: a window that pans over one, a cut-out of one that moves over
 another, a still, all with grain. There the true movement and the true colors are known. For films of a folder the flow
-that the program uses stands for the movement.
+by plain Dense Inverse Search at their full size stands for the movement, where it leads there and back again.
 
 warp: mean change of ab (Lab units) along the movement from one frame to the next, where nothing is covered or
 uncovered. ghost: mean error of ab where something has just been uncovered. Colorfulness: Hasler and Susstrunk's.
@@ -34,6 +34,7 @@ from colorizer.film import carry, flow, join, prediction
 HEIGHT, WIDTH, FRAMES = 240, 320, 48
 GRAIN = 3.0  # gray levels, standard deviation: every frame has its own
 PANS = {"astronaut": (2.3, 1.1), "chelsea": (1.7, 0.4), "coffee": (3.1, 1.3), "rocket": (2.7, 0.9)}  # pixels a frame
+HOME, ALIKE = 0.5, 6.0  # pixels and gray levels between where a movement leads there and back again
 CUTOUTS = {"chelsea on coffee": ("chelsea", "coffee"), "astronaut on rocket": ("astronaut", "rocket")}
 
 
@@ -122,26 +123,30 @@ def cutout(front: str, behind: str, frames: int = FRAMES) -> Iterator[Picture]:
 
 
 def of_file(path: Path, frames: int) -> Iterator[Picture]:
-    """The first frames of a film; movement as the program sees it."""
+    """The first frames of a film; movement as a plain search at full size finds it, not as the program does."""
     import av
 
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     with av.open(str(path)) as container:
-        before, search = None, None
+        before = None
         for number, frame in enumerate(container.decode(video=0)):
             if number >= frames:
                 return
             gray = frame.to_ndarray(format="gray")
-            size = carry.map_size(*gray.shape)
-            now = cv2.resize(gray, size[::-1], interpolation=cv2.INTER_AREA)
-            search = search or flow.Flow(*size)
+            height, width = carry.map_size(*gray.shape)
             back = visible = None
             if before is not None:
-                ahead, back = search.both_ways(before, now)
-                trust = search.trust(back, ahead, now, before)
-                cut = carry.is_cut(now, search.sampled(before, search.grid + back), trust)
-                visible = (trust > 0.99) & (not cut)
+                sampler = flow.Flow(*gray.shape)
+                back, ahead = search.calc(gray, before, None), search.calc(before, gray, None)
+                round_trip = np.linalg.norm(back + sampler.sampled(ahead, sampler.grid + back), axis=-1)
+                apart = gray.astype(np.float32) - sampler.sampled(before, sampler.grid + back)
+                good = np.float32((round_trip < HOME) & (np.abs(cv2.blur(apart, (3, 3))) < ALIKE))
+                back = cv2.resize(back, (width, height), interpolation=cv2.INTER_AREA) * np.float32(
+                    width / gray.shape[1]
+                )
+                visible = cv2.resize(good, (width, height), interpolation=cv2.INTER_AREA) > 0.99
             yield Picture(gray, back, visible)
-            before = now
+            before = gray
 
 
 def measured(pictures: list[Picture], maps: list[np.ndarray]) -> dict:

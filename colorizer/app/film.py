@@ -47,7 +47,8 @@ def colorize_clip(
         raise FilmError(source, "this page takes no films: PyAV is not installed") from error
     if film.width * film.height > max_pixels:
         raise FilmError(source, f"{film.width}x{film.height} pixels are more than {max_pixels / 1e6:g} megapixels")
-    result = colorize(network, source, target, Settings(strength, preview=SECONDS), film=film)
+    # Browsers do not show H.264 with 10 bits.
+    result = colorize(network, source, target, Settings(strength, preview=SECONDS, bits=8), film=film)
     notes = list(result.notes)
     if film.seconds and film.seconds > SECONDS:
         notes.append(f"the first {SECONDS:g} seconds only; `python colorize.py` takes the whole film")

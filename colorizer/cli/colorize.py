@@ -5,7 +5,7 @@
     %(prog)s album/ -o colored/             the whole tree, mirrored
     %(prog)s album/ -o colored/ --dry-run   only show what would be done
     %(prog)s 'scans/*.png' -o colored/ --strength 0.8 --format jpeg
-    %(prog)s film.mp4 -o film-color.mp4     a film, with its sound; try --preview 10 first
+    %(prog)s film.mp4 -o film-color.mp4     a film, with its sound; try --preview 10 first; folders may hold films too
 
 In a folder a photo keeps its name and format, with EXIF, XMP, IPTC, depth and alpha. Where the format
 changes, the new ending follows the old one: a.gif becomes a.gif.png. Existing results are skipped, so that
@@ -137,7 +137,9 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     parser = argparse.ArgumentParser(
         cli.typed(prog), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="a photo, a folder of photos, or a pattern in quotes")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", help="a photo or film, a folder of them, or a pattern in quotes"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a file for one photo, else a folder")
     add_options(parser)
     parser.add_argument("--version", action="version", version=f"colorizer {colorizer.__version__}")
@@ -171,15 +173,22 @@ def run(prog: str = PROG) -> None:
 
 def _run(flags: argparse.Namespace, prog: str) -> int:
     """Photographs first, then films."""
-    films, others = film.split(flags.inputs)
-    if films:
-        pairs = film.plan(films, flags.output, not others)
-        check_files(flags)
+    films = film.split(flags.inputs, flags.output)
+    if not (films.typed or films.listed):
+        return _run_photos(flags, prog, flags.inputs)
+    pairs = film.plan(films, flags.output)
+    check_files(flags)
+    if films.typed or not films.others:
         steering.refuse_films(flags)
-        status = _run_photos(flags, prog, others) if others else 0
-        network = partial(load, flags.weights, flags.classifier, flags.look, flags.engine)
+    status = _run_photos(flags, prog, films.others) if films.others else 0
+    network = partial(load, flags.weights, flags.classifier, flags.look, flags.engine)
+    try:
         return max(status, film.run(flags, prog, pairs, network))
-    return _run_photos(flags, prog, flags.inputs)
+    except UsageError as error:
+        if films.typed or not films.others:
+            raise
+        say_error(prog, error)  # the photos of the folder are done
+        return 1
 
 
 def _run_photos(flags: argparse.Namespace, prog: str, inputs: list[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple, TypeVar
 
@@ -79,22 +79,36 @@ def _sources(inputs: list[str], output: Path, unlisted: list[str]) -> Iterator[t
             raise UsageError(f"no such file or folder: {typed}")
         for path in map(Path, matches):
             if path.is_dir() and len(matches) == 1:
-                yield from _walk(path, os.path.realpath(output), unlisted)
+                yield from walk(path, str(output), photos.is_photo_name, unlisted)
             elif len(matches) == 1 or (photos.is_photo_name(path) and path.is_file()):
                 yield path, Path(path.name)
 
 
-def _walk(root: Path, output: str, unlisted: list[str]) -> Iterator[tuple[Path, Path]]:
-    """The photos of a tree, sorted."""
+def walk(
+    root: Path, output: str, takes: Callable[[str], bool], unlisted: list[str] | None = None
+) -> Iterator[tuple[Path, Path]]:
+    """Files of a tree, sorted.
+
+    Args:
+        root: a folder.
+        output: a folder that is not searched.
+        takes: whether a file's name is looked for.
+        unlisted: gets one line for each folder that cannot be listed.
+
+    Yields:
+        Each file, and its place below `root`.
+    """
 
     def note(error: OSError) -> None:  # os.walk would pass over the folder in silence
-        unlisted.append(f"{error.filename}: cannot be listed: {error.strerror}")
+        if unlisted is not None:
+            unlisted.append(f"{error.filename}: cannot be listed: {error.strerror}")
 
+    output = os.path.realpath(output)
     for folder, subfolders, names in os.walk(root, onerror=note):
         # Not Path.resolve: it raises for a link to itself.
         subfolders[:] = sorted(s for s in subfolders if os.path.realpath(os.path.join(folder, s)) != output)
         for name in sorted(names):
-            if photos.is_photo_name(name):
+            if takes(name):
                 yield Path(folder) / name, (Path(folder) / name).relative_to(root)
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from colorizer.errors import FilmError, UsageError
 
@@ -40,44 +40,65 @@ def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) ->
         parser.error(f"--preview is more than 0 seconds. Received: {flags.preview}")
 
 
-def split(inputs: list[str]) -> tuple[list[Path], list[str]]:
-    """Separates the films that are typed, also by a pattern, from everything else; folders are searched for photos.
+class Films(NamedTuple):
+    """The films among the inputs.
 
-    Returns:
-        Films, and the other inputs as typed.
+    Attributes:
+        typed: films that are named, also by a pattern.
+        listed: films of folders, each with its place below its folder.
+        others: the inputs, as typed, that hold anything else.
     """
+
+    typed: list[Path]
+    listed: list[tuple[Path, Path]]
+    others: list[str]
+
+
+def split(inputs: list[str], output: str) -> Films:
+    """Separates films from everything else. A folder is searched for both; what `output` holds is left out."""
+    from colorizer import photos
+    from colorizer.cli.file_plan import walk
     from colorizer.film.probe import is_film_name
 
-    films, others = [], []
+    films = Films([], [], [])
     for typed in inputs:
+        if os.path.isdir(typed):
+            below, out = list(walk(Path(typed), output, is_film_name)), len(films.listed)
+            films.listed.extend(below)
+            # A folder of films alone is no folder without photos.
+            if len(films.listed) == out or any(walk(Path(typed), output, photos.is_photo_name)):
+                films.others.append(typed)
+            continue
         matches = [typed] if os.path.lexists(typed) else sorted(glob.glob(typed, recursive=True))
         named = [Path(match) for match in matches if is_film_name(match) and not os.path.isdir(match)]
-        films += named
+        films.typed.extend(named)
         if len(named) < len(matches) or not matches:
-            others.append(typed)
-    return films, others
+            films.others.append(typed)
+    return films
 
 
-def plan(films: list[Path], output: str, alone: bool) -> list[tuple[Path, Path]]:
+def plan(films: Films, output: str) -> list[tuple[Path, Path]]:
     """Names the colored copy of each film.
 
     Args:
-        films: the sources.
+        films: from `split`.
         output: a film's name, or a folder.
-        alone: whether nothing else is to be written there.
 
     Raises:
         UsageError: two films would become one file, or a copy would replace its source.
     """
     from colorizer.film.probe import ENDINGS
 
-    out = Path(output)
-    named = bool(out.suffix) and not out.is_dir() and not output.endswith(("/", os.sep)) and len(films) == 1 and alone
+    out, alone = Path(output), len(films.typed) == 1 and not films.listed and not films.others
+    named = bool(out.suffix) and not out.is_dir() and not output.endswith(("/", os.sep)) and alone
     if named and out.suffix.lower() not in ENDINGS:
         raise UsageError(f"-o of a film ends in one of {', '.join(ENDINGS)}. Received: {out}")
     if not named and out.is_file():
         raise UsageError(f"-o {output} is a file, and a folder is needed")
-    pairs = [(source, out if named else out / source.name) for source in films]
+    if not named and not out.is_dir() and out.suffix.lower() in ENDINGS:
+        raise UsageError(f"-o {output} names a film; several inputs, or a folder of them, need a folder")
+    pairs = [(source, out if named else out / source.name) for source in films.typed]
+    pairs += [(source, out / place) for source, place in films.listed]
     taken: dict[Path, Path] = {}
     for source, target in pairs:
         if target in taken:

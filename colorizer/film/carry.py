@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import cv2
 import numpy as np
 
+from colorizer.color import AB_SCALE
 from colorizer.film import flow as flows
 
 SIDE = 256  # pixels: the longer side of the maps of colors and of the frames that flow is searched in
@@ -29,7 +30,9 @@ CUT_TRUST, CUT_CHANGE = (
     12.0,
 )  # a cut: less of the flow can be trusted, and gray levels differ by more even along it
 CONTRAST = 24.0  # standard deviation of gray levels from which on a prediction counts in full
+SURE, LEAST_SURE = 24.0 / AB_SCALE, 0.1  # chroma from which on it does, and what it counts at least: pale is unsure
 GAINS = 0.8, 1.5  # of chroma, at most
+GAIN_SPEED = 2.0  # how fast chroma follows the predictions', against the colors themselves
 _FILL = 0.005  # weight of the neighborhood against a key that is trusted in full
 
 
@@ -128,9 +131,8 @@ def shot_ends(frames: Iterable[Any]) -> Iterator[Any]:
         flow = flow or flows.Flow(*size)
         before, small = small, cv2.resize(frame.gray, size[::-1], interpolation=cv2.INTER_AREA)
         if before is not None:
-            to_here, back = flow.both_ways(before, small)
-            trust = flow.trust(back, to_here, small, before)
-            if is_cut(small, flow.sampled(before, flow.grid + back), trust):
+            ways = flow.both_ways(before, small)
+            if is_cut(small, flow.sampled(before, flow.grid + ways.back), ways.trust_back):
                 yield last
         last = frame._replace(gray=None) if hasattr(frame, "_replace") else frame
     if last is not None:
@@ -152,33 +154,30 @@ class _Carrier:
             yield self._begin(frame, small)
             return
         before = self.waiting[-1].small if self.waiting else self.key.small
-        to_here, back = self.flow.both_ways(before, small)
-        trust = self.flow.trust(back, to_here, small, before)
-        if is_cut(small, self.flow.sampled(before, self.flow.grid + back), trust):
+        ways = self.flow.both_ways(before, small)
+        if is_cut(small, self.flow.sampled(before, self.flow.grid + ways.back), ways.trust_back):
             yield from self.finish()
             yield self._begin(frame, small)
             return
-        self._wait(frame, small, to_here, back, trust)
+        self._wait(frame, small, ways)
         if len(self.waiting) >= self.every or self.waiting[-1].trust.mean() < LEAST_CARRIED:
             yield from self.finish()
 
     def _begin(self, frame: Frame, small: np.ndarray) -> Colored:
         """The first frame of a shot."""
         ab_norm = self._predicted(frame)
-        self.key = Key(small, ab_norm, np.full(self.size, FIRST * _reliance(small), np.float32))
+        self.key = Key(small, ab_norm, np.float32(FIRST) * _reliance(small, ab_norm))
         return Colored(frame, ab_norm, True, self.key)
 
-    def _wait(self, frame, small, to_here, back, trust) -> None:
+    def _wait(self, frame, small, ways: flows.Ways) -> None:
         """Adds a frame, with its pixels' places in the key before."""
-        before = self.waiting[-1].small if self.waiting else self.key.small
-        trust_before = self.flow.trust(to_here, back, before, small)
-        places = self.flow.grid + back
+        places, trust = self.flow.grid + ways.back, ways.trust_back
         if self.waiting:
             last = self.waiting[-1]
             trust = trust * self.flow.sampled(last.trust, places)
             places = self.flow.sampled(last.places, places)
         trust = trust * self._fit(small, self.key.small, places)
-        self.waiting.append(_Step(frame, small, to_here, trust_before, places, trust))
+        self.waiting.append(_Step(frame, small, ways.there, ways.trust_there, places, trust))
 
     def _fit(self, small: np.ndarray, key_small: np.ndarray, places: np.ndarray) -> np.ndarray:
         """How far a frame's luminance fits a key's, but for a change of all of it, as in a fade."""
@@ -214,13 +213,14 @@ class _Carrier:
 
     def _next_key(self, step: _Step) -> Key:
         """Mixes what the key before carries here with the network's prediction."""
-        predicted, reliance = self._predicted(step.frame), _reliance(step.small)
+        predicted = self._predicted(step.frame)
+        reliance = _reliance(step.small, predicted)
         weight = self.flow.sampled(self.key.weight, step.places) * step.trust
         carried = self.flow.sampled(self.key.ab_norm, step.places)
-        share = (reliance / (weight + reliance))[..., None]
+        share = reliance / (weight + reliance)
         gained = reliance * (step.trust + (1 - step.trust) * np.float32(FIRST))  # a new thing: its first prediction
-        ab_norm = carried + share * (predicted - carried)
-        ab_norm *= _gain(predicted, ab_norm, float(share.mean()))
+        ab_norm = carried + share[..., None] * (predicted - carried)
+        ab_norm *= _gain(predicted, ab_norm, share)[..., None]
         return Key(step.small, ab_norm, np.minimum(weight + gained, np.float32(MEMORY)))
 
     def _predicted(self, frame: Frame) -> np.ndarray:
@@ -241,15 +241,31 @@ def is_cut(small: np.ndarray, expected: np.ndarray, trust: np.ndarray) -> bool:
     return bool(trust.mean() < CUT_TRUST and np.abs(change).mean() > CUT_CHANGE)
 
 
-def _reliance(small: np.ndarray) -> np.float32:
-    """How much a prediction counts: in a fade from black the network sees nothing, and says nothing."""
-    return np.float32(np.clip((small.std() / CONTRAST) ** 2, 0.01, 1))
+def _reliance(small: np.ndarray, ab_norm: np.ndarray) -> np.ndarray:
+    """How much a prediction counts: (h, w) float32, 0..1.
+
+    In a fade from black the network sees nothing, and says nothing. A pale color is the mean of several possible ones.
+    """
+    chroma = cv2.blur(np.linalg.norm(ab_norm, axis=-1), (9, 9))
+    seen = np.clip((small.std() / CONTRAST) ** 2, 0.01, 1)
+    return np.float32(seen) * np.clip(chroma / np.float32(SURE), np.float32(LEAST_SURE), 1)
 
 
-def _gain(predicted: np.ndarray, mixed: np.ndarray, share: float) -> np.float32:
-    """Brings back the chroma that is lost where predictions of different hues are mixed, as slowly as they are."""
-    lost = np.linalg.norm(predicted, axis=-1).mean() / max(np.linalg.norm(mixed, axis=-1).mean(), 1e-6)
-    return np.float32(1 + share * (np.clip(lost, *GAINS) - 1))
+def _gain(predicted: np.ndarray, mixed: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Brings back the chroma that is lost where predictions of different hues are mixed, little by little.
+
+    Args:
+        predicted: (h, w, 2).
+        mixed: (h, w, 2).
+        share: (h, w) of the prediction in `mixed`. What is new is all prediction, and has lost nothing.
+
+    Returns:
+        (h, w) float32, a factor.
+    """
+    old = 1 - share
+    lost = (np.linalg.norm(predicted, axis=-1) * old).sum() / max((np.linalg.norm(mixed, axis=-1) * old).sum(), 1e-6)
+    speed = min(1.0, GAIN_SPEED * (share * old).sum() / max(old.sum(), 1e-6))
+    return 1 + np.float32(speed * (np.clip(lost, *GAINS) - 1)) * old
 
 
 def _mixed(one: np.ndarray, one_weight: np.ndarray, other: np.ndarray, other_weight: np.ndarray) -> np.ndarray:

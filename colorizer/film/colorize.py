@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from colorizer.errors import FilmError
 from colorizer.film import carry, container, encoder, join, prediction
 from colorizer.film.carry import Key
@@ -25,7 +27,7 @@ from colorizer.film.reader import Reader
 if TYPE_CHECKING:
     from colorizer.inference.colorizer import Colorizer
 
-VERSION = 1  # of the colors and of the parts' files; parts of another version are made again
+VERSION = 2  # of the colors and of the parts' files; parts of another version are made again
 PART_FRAMES = 240  # a long shot is written in pieces: what a kill may cost
 
 
@@ -40,6 +42,7 @@ class Settings:
         preview: seconds from the start; None for the whole film.
         deinterlace: whether two fields become one frame.
         every: frames from one key frame to the next, at most.
+        bits: of a channel in the result, at most: 8, or 10 for films that have more than 8.
     """
 
     strength: float = 1.0
@@ -48,6 +51,7 @@ class Settings:
     preview: float | None = None
     deinterlace: bool = False
     every: int = carry.EVERY
+    bits: int = 10
 
 
 @dataclass
@@ -120,13 +124,13 @@ def colorize(
     """
     output, settings = Path(output), settings or Settings()
     film = film or probe(source)
-    encoding = encoder.choose(output, settings.codec, settings.crf)
+    encoding = encoder.choose(output, settings.codec, settings.crf, film.bits if settings.bits > 8 else 8)
     try:
         parts = Parts(output, _record(film, colorizer, settings, encoding))
     except OSError as error:
         raise FilmError(output, f"cannot be written: {error.strerror or error}") from error
     result = Result(output, resumed=parts.frames, notes=[*film.notes, *filter(None, [encoding.note])])
-    reader = Reader(film, settings.deinterlace)
+    reader = Reader(film, settings.deinterlace, encoding.bits)
     worker = _Worker(film, parts, encoding, progress)
     try:
         if not (parts.endings and parts.endings[-1].whole):
@@ -178,17 +182,22 @@ def colorize_shot(
     Raises:
         FilmError: the source cannot be read.
     """
-    reader, packets, count = Reader(film, settings.deinterlace), [], 0
+    reader, packets, count = Reader(film, settings.deinterlace, encoding.bits), [], 0
     work, matrix = Encoder(film, encoding), join.matrix_of(encoder.color_tags(film)["colorspace"])
     frames = itertools.takewhile(lambda frame: frame.time <= last, reader.frames(after, settings.preview))
     predict = prediction.predictor(colorizer, film.quarter_turns, film.aspect)
     for colored in carry.colored(frames, predict, every=settings.every):
         frame, count = colored.frame, count + 1
-        planes = join.planes(join.even(frame.gray), colored.ab_norm, matrix, settings.strength)
+        planes = _planes(colored, matrix, settings.strength)
         packets += work.add(planes, frame.time, frame.duration)
     if not count:
         raise FilmError(film.path, f"no frame can be decoded after time stamp {after}")
     save(file, packets + work.finish(), Ending(last, count, None))
+
+
+def _planes(colored: carry.Colored, matrix: np.ndarray, strength: float) -> join.Planes:
+    gray, deep = (None if one is None else join.even(one) for one in (colored.frame.gray, colored.frame.deep))
+    return join.planes(gray, colored.ab_norm, matrix, strength, deep)
 
 
 class _Worker:
@@ -222,7 +231,7 @@ class _Worker:
 
     def _add(self, colored: carry.Colored, strength: float) -> None:
         frame = colored.frame
-        planes = join.planes(join.even(frame.gray), colored.ab_norm, self._matrix, strength)
+        planes = _planes(colored, self._matrix, strength)
         self.packets += self.encoder.add(planes, frame.time, frame.duration)
         self.frames, self.time = self.frames + 1, frame.time
         if self.progress:

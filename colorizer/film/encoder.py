@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import av
 
 CRF = 18
+FORMAT, DEEP = "yuv420p", "yuv420p10le"  # of the pixels, with 8 and with 10 bits
 H264 = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")  # encoders of H.264, the best first
 NAMES = {"h264": H264, "hevc": ("libx265",), "vp9": ("libvpx-vp9",), "av1": ("libsvtav1", "libaom-av1")}
 # What a container takes where it does not take H.264, and where no encoder of H.264 is installed.
@@ -39,12 +40,14 @@ class Encoding:
         crf: constant rate factor; None for encoders without one, which get a bit rate.
         global_header: whether the container wants the encoder's header once.
         note: a line for the user where it is not what was asked for; else "".
+        bits: of a channel, 8 or 10.
     """
 
     codec: str
     crf: int | None
     global_header: bool = True
     note: str = ""
+    bits: int = 8
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,14 @@ class Packet:
     is_key: bool
 
 
-def choose(output: str | Path, codec: str = "h264", crf: int = CRF) -> Encoding:
+def choose(output: str | Path, codec: str = "h264", crf: int = CRF, bits: int = 8) -> Encoding:
     """Chooses the encoder for a container.
 
     Args:
         output: the ending of its name says the container.
         codec: "h264", "hevc", "vp9", "av1", or an encoder's name in FFmpeg.
         crf: constant rate factor.
+        bits: of the film; more than 8 are written as 10, where the encoder can.
 
     Raises:
         UsageError: no such container or encoder, or the one does not take the other.
@@ -85,7 +89,14 @@ def choose(output: str | Path, codec: str = "h264", crf: int = CRF) -> Encoding:
             f"a file that ends in {Path(output).suffix} takes no {codec}. Choose another --codec, or -o with .mkv"
         )
     name = fits[0]
-    return Encoding(name, crf if name in WITH_CRF else None, "GLOBALHEADER" in flags, note)
+    written = 10 if bits > 8 and _takes_deep(av, name) else 8
+    fewer = f"{bits} bits a channel are written as {written}" if bits > written else ""
+    note = "; ".join(filter(None, [note, fewer]))
+    return Encoding(name, crf if name in WITH_CRF else None, "GLOBALHEADER" in flags, note, written)
+
+
+def _takes_deep(av, name: str) -> bool:
+    return DEEP in [one.name for one in av.codec.Codec(name, "w").video_formats or ()]
 
 
 def _container(av, output: str | Path) -> tuple[set[str], str]:
@@ -121,7 +132,7 @@ def color_tags(film: Film) -> dict[str, int]:
 def set_up(context: av.VideoCodecContext, film: Film, encoding: Encoding) -> None:
     """Gives a codec context a film's size, times, tags and quality; two contexts set up alike make the same header."""
     context.width, context.height = film.width + film.width % 2, film.height + film.height % 2
-    context.pix_fmt = "yuv420p"
+    context.pix_fmt = DEEP if encoding.bits == 10 else FORMAT
     context.time_base = unit_of(film, encoding)
     context.framerate = film.rate
     context.sample_aspect_ratio = film.aspect
@@ -165,7 +176,7 @@ class Encoder:
     def add(self, planes: join.Planes, time: int, duration: int) -> list[Packet]:
         """Encodes a frame; returns the packets that are ready."""
         rows = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(-1, planes.y.shape[1])
-        frame = self._av.VideoFrame.from_ndarray(rows, format="yuv420p")
+        frame = self._av.VideoFrame.from_ndarray(rows, format=self._context.pix_fmt)
         frame.pts, frame.time_base = round(time * self._scale), self._unit
         for name, number in self._tags.items():
             setattr(frame, name, number)

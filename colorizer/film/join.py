@@ -24,8 +24,8 @@ class Planes(NamedTuple):
     """A frame in 4:2:0, limited range.
 
     Attributes:
-        y: (H, W) uint8, 16..235.
-        u: (H/2, W/2) uint8, 16..240.
+        y: (H, W) uint8, 16..235; with 10 bits uint16, 64..940.
+        u: (H/2, W/2) uint8, 16..240; with 10 bits uint16, 64..960.
         v: like `u`.
     """
 
@@ -63,7 +63,9 @@ def even(gray: np.ndarray) -> np.ndarray:
     return gray
 
 
-def planes(gray: np.ndarray, ab_norm: np.ndarray, matrix: np.ndarray, strength: float = 1.0) -> Planes:
+def planes(
+    gray: np.ndarray, ab_norm: np.ndarray, matrix: np.ndarray, strength: float = 1.0, deep: np.ndarray | None = None
+) -> Planes:
     """Gives a frame's luminance the colors of a map.
 
     Args:
@@ -71,10 +73,11 @@ def planes(gray: np.ndarray, ab_norm: np.ndarray, matrix: np.ndarray, strength: 
         ab_norm: (h, w, 2) float32, ab/128 at any size; enlarged bilinearly.
         matrix: from `matrix_of`.
         strength: 0..1.
+        deep: (H, W) uint16, 0..1023, `gray` with 10 bits.
 
     Returns:
-        `Planes`. L* is the frame's own wherever the color is inside sRGB, but for rounding and for what enlarging
-        the change of luma loses.
+        `Planes`, with 10 bits where `deep` is given. L* is the frame's own wherever the color is inside sRGB, but for
+        rounding and for what enlarging the change of luma loses.
     """
     height, width = gray.shape
     half = (width // 2, height // 2)
@@ -84,7 +87,19 @@ def planes(gray: np.ndarray, ab_norm: np.ndarray, matrix: np.ndarray, strength: 
     luma, cb, cr = cv2.split(cv2.transform(color.lab_to_rgb(lab, np.float32), matrix))
     change = cv2.resize(cv2.subtract(luma * 255, small, dtype=cv2.CV_32F), (width, height))
     (y_scale, y_offset), (c_scale, c_offset) = _LIMITED
+    if deep is not None:
+        y = cv2.add(change * np.float32(1023 / 255), deep, dtype=cv2.CV_32F)
+        return Planes(
+            _deep(y, y_scale / 1023, _LIMITED[0]), *(_deep(plane, c_scale, _LIMITED[1]) for plane in (cb, cr))
+        )
     y = cv2.add(change, gray, dtype=cv2.CV_32F)
     y = cv2.convertScaleAbs(cv2.max(y, 0), alpha=y_scale / 255, beta=y_offset)
     u, v = (cv2.convertScaleAbs(plane, alpha=c_scale, beta=c_offset) for plane in (cb, cr))
     return Planes(cv2.min(y, y_scale + y_offset), u, v)
+
+
+def _deep(plane: np.ndarray, scale: float, limits: tuple[int, int]) -> np.ndarray:
+    """A plane with 10 bits: levels of 8 bits times 4."""
+    span, offset = limits
+    least = 4 * (offset if offset < 128 else offset - span // 2)
+    return np.clip(np.rint(4 * (plane * np.float32(scale) + offset)), least, least + 4 * span).astype(np.uint16)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ class Ending:
     Attributes:
         time: time stamp of its last frame.
         frames: how many frames it has.
-        key: to continue its shot with; None where the shot ends too.
+        key: to continue its shot with; None where the shot ends too, and in `Parts.endings` of all but the last part.
         whole: whether it is the film's last.
     """
 
@@ -65,7 +65,13 @@ class Parts:
         """Looks for finished parts, up to the first that is missing."""
         self.endings.clear()
         while (ending := ending_of(self.file(len(self.endings)))) is not None:
-            self.endings.append(ending)
+            self._append(ending)
+
+    def _append(self, ending: Ending) -> None:
+        """Keeps one key in memory, the last part's: those of all would grow with the film."""
+        if self.endings:
+            self.endings[-1] = replace(self.endings[-1], key=None)
+        self.endings.append(ending)
 
     @property
     def frames(self) -> int:
@@ -79,13 +85,13 @@ class Parts:
     def add(self, packets: list[Packet], ending: Ending) -> None:
         """Writes a part."""
         save(self.file(len(self.endings)), packets, ending)
-        self.endings.append(ending)
+        self._append(ending)
 
     def forget(self, number: int) -> None:
         """Removes the parts from a number on."""
         for later in range(number, len(self.endings)):
             self.file(later).unlink(missing_ok=True)
-        del self.endings[number:]
+        self.read()
 
     def close(self) -> None:
         """Says that the last part is the film's last."""

@@ -21,7 +21,7 @@ ENDINGS = (
     *(".wmv", ".asf", ".flv", ".ogv", ".3gp", ".mxf", ".dv", ".nut"),
 )
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves of ITU-T H.273 whose luma is no gamma-encoded gray
-HELD = 24  # frames in memory at once, in bytes a pixel: those that wait for a key, decoder and encoder
+HELD, HELD_DEEP = 24, 56  # frames in memory at once, in bytes a pixel: those that wait for a key, decoder and encoder
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Film:
     def notes(self) -> list[str]:
         """Lines about what the result does not have, or has and should not."""
         lines = []
-        if self.bits > 8:
-            lines.append(f"{self.bits} bits a channel are written as 8")
+        if self.transfer in HDR:
+            lines.append(f"HDR ({HDR[self.transfer]}) becomes SDR, by the curve of ITU-R BT.2390")
         if self.width % 2 or self.height % 2:
             size = f"{self.width + self.width % 2}x{self.height + self.height % 2}"
             lines.append(f"the odd size {self.width}x{self.height} becomes {size}: the last row or column is repeated")
@@ -126,7 +126,7 @@ def probe(path: str | Path) -> Film:
         path: of any file.
 
     Raises:
-        FilmError: no film, no picture in it, no frame, HDR, or too large for the memory that is free.
+        FilmError: no film, no picture in it, no frame, or too large for the memory that is free.
         UsageError: PyAV is not installed.
     """
     path = Path(path)
@@ -153,9 +153,7 @@ def probe(path: str | Path) -> Film:
             stream=stream.index,
             kinds=tuple((other.type, _codec_of(other)) for other in container.streams if other is not stream),
         )
-    if film.transfer in HDR:
-        raise FilmError(path, f"an HDR film ({HDR[film.transfer]}): convert it to SDR first")
-    if shortage := memory.shortage(film.width * film.height * HELD):
+    if shortage := memory.shortage(film.width * film.height * (HELD_DEEP if film.bits > 8 else HELD)):
         raise FilmError(path, f"{film.width}x{film.height} pixels: {shortage}")
     return film
 

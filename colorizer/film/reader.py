@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from colorizer.film.probe import Film, opened, require_av
+from colorizer.film.probe import HDR, Film, opened, require_av
 
 if TYPE_CHECKING:
     import av
 
 SHORTER = 1.0, 0.02  # seconds, and share of its length, that a film may be shorter than stated before it counts as cut
+
+LARGEST = 1023  # level of 10 bits
+PEAK, WHITE = 1000.0, 203.0  # cd/m2: of HDR films, and of what becomes the white of SDR (ITU-R BT.2408)
+HLG = 18  # ITU-T H.273
 
 
 class Frame(NamedTuple):
@@ -22,11 +26,13 @@ class Frame(NamedTuple):
         gray: (H, W) uint8, full range: the frame's luma.
         time: its time stamp, in units of the film's time base.
         duration: in the same unit.
+        deep: (H, W) uint16, 0..1023, the same with 10 bits; None where they are not asked for.
     """
 
     gray: np.ndarray
     time: int
     duration: int
+    deep: np.ndarray | None = None
 
 
 class Reader:
@@ -37,8 +43,9 @@ class Reader:
         end: seconds from the start that the last frame ends at.
     """
 
-    def __init__(self, film: Film, deinterlace: bool = False):
-        self.film, self.deinterlace = film, deinterlace
+    def __init__(self, film: Film, deinterlace: bool = False, bits: int = 8):
+        self.film, self.deinterlace, self.bits = film, deinterlace, bits
+        self._curve = sdr_curve(film.transfer) if film.transfer in HDR else None
         self.damaged, self.end = 0, 0.0
         self._step = max(1, round(1 / (film.rate * film.time_base)))
 
@@ -73,10 +80,23 @@ class Reader:
             self.end = seconds + float(duration * film.time_base) - film.start
             if after is not None and time <= after:
                 continue
-            gray = frame.to_ndarray(format="gray")
-            if gray.shape != (film.height, film.width):  # a film may change its size
-                gray = frame.to_ndarray(format="gray", width=film.width, height=film.height)
-            yield Frame(gray, time, duration)
+            gray, deep = self._levels(frame)
+            yield Frame(gray, time, duration, deep)
+
+    def _levels(self, frame: av.VideoFrame) -> tuple[np.ndarray, np.ndarray | None]:
+        """A frame's luma with 8 bits, and with 10 where they are asked for; SDR in any case."""
+        if self.bits == 8 and self._curve is None:
+            return self._array(frame, "gray"), None
+        deep = self._array(frame, "gray10le")
+        if self._curve is not None:
+            deep = self._curve[np.minimum(deep, LARGEST)]
+        return np.rint(deep * np.float32(255 / LARGEST)).astype(np.uint8), deep if self.bits > 8 else None
+
+    def _array(self, frame: av.VideoFrame, form: str) -> np.ndarray:
+        gray = frame.to_ndarray(format=form)
+        if gray.shape == (self.film.height, self.film.width):
+            return gray
+        return frame.to_ndarray(format=form, width=self.film.width, height=self.film.height)  # it changed its size
 
     def _time_of(self, frame: av.VideoFrame, last: int | None) -> int:
         """A frame's time stamp; where it has none, the one after the last."""
@@ -156,3 +176,48 @@ def _pulled(av, graph) -> Iterator[av.VideoFrame]:
             yield graph.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
+
+
+def sdr_curve(transfer: int) -> np.ndarray:
+    """Levels of SDR for the levels of HDR, which are luma.
+
+    The display's light is compressed by the curve of ITU-R BT.2390 (EETF) from `PEAK` to `WHITE`; what is brighter than
+    `PEAK` becomes white. SDR has a gamma of 2.4 (ITU-R BT.1886).
+
+    Args:
+        transfer: 16 is PQ, 18 is HLG.
+
+    Returns:
+        (1024,) uint16, 0..1023.
+    """
+    level = np.linspace(0, 1, LARGEST + 1)
+    signal = _pq_of(_hlg_light(level)) if transfer == HLG else level
+    top, most = _pq_of(np.array([PEAK, WHITE]))
+    source, most = np.minimum(signal / top, 1), most / top
+    knee = 1.5 * most - 0.5
+    t = np.clip((source - knee) / (1 - knee), 0, 1)
+    spline = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * most
+    light = _pq_light(np.where(source < knee, source, spline) * top)
+    return np.rint(np.clip(light / WHITE, 0, 1) ** (1 / 2.4) * LARGEST).astype(np.uint16)
+
+
+_M1, _M2, _C1, _C2, _C3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128  # of PQ, ITU-R BT.2100
+_A, _B, _C = 0.17883277, 0.28466892, 0.55991073  # of HLG, likewise
+
+
+def _pq_of(light: np.ndarray) -> np.ndarray:
+    """PQ's signal 0..1 of cd/m2."""
+    power = (np.maximum(light, 0) / 10000) ** _M1
+    return ((_C1 + _C2 * power) / (1 + _C3 * power)) ** _M2
+
+
+def _pq_light(signal: np.ndarray) -> np.ndarray:
+    """cd/m2 of PQ's signal 0..1."""
+    root = signal ** (1 / _M2)
+    return 10000 * (np.maximum(root - _C1, 0) / (_C2 - _C3 * root)) ** (1 / _M1)
+
+
+def _hlg_light(signal: np.ndarray) -> np.ndarray:
+    """cd/m2 of HLG's gray signal 0..1, on a display of `PEAK`, whose gamma is 1.2."""
+    scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - _C) / _A) + _B) / 12)
+    return PEAK * scene**1.2

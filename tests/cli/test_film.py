@@ -57,6 +57,46 @@ def test_films_and_photos_together_go_into_a_folder(colorize, tmp_path, monkeypa
     assert seen == [["photo.png"]] and os.listdir("both") == ["a.mp4"]
 
 
+@pytest.fixture
+def album(tmp_path, monkeypatch):
+    """A folder with a photo and two films; the photos that are colored are counted."""
+    (tmp_path / "album" / "deep").mkdir(parents=True)
+    write(tmp_path / "album/a.mp4", moving(3))
+    write(tmp_path / "album/deep/b.mkv", moving(3))
+    Image.fromarray(draw_picture(0)).save(tmp_path / "album/photo.png")
+    seen = []
+    monkeypatch.setattr(command, "_run_photos", lambda flags, prog, inputs: seen.append(inputs) or 0)
+    return seen
+
+
+def test_a_folder_of_photos_and_films_is_mirrored(colorize, tmp_path, album):
+    status, _, err = colorize("album", "-o", "album/out")
+    assert (status, err) == (0, "") and album == [["album"]]
+    assert sorted(os.listdir("album/out")) == ["a.mp4", "deep"] and os.listdir("album/out/deep") == ["b.mkv"]
+    out = colorize("album", "-o", "album/out")[1]
+    assert out.count("exists already: skipped") == 2  # and the results are no films of the folder
+
+
+def test_a_folder_of_films_alone_needs_no_photo(colorize, tmp_path, album):
+    (tmp_path / "album/photo.png").unlink()
+    assert colorize("album", "-o", "out")[0] == 0 and album == []
+    assert os.listdir("out/deep") == ["b.mkv"]
+    status, _, err = colorize("album", "-o", "out.mp4")
+    assert status == 2 and "-o out.mp4 names a film; several inputs, or a folder of them, need a folder" in err
+
+
+def test_hints_of_a_folder_are_for_its_photos(colorize, tmp_path, album):
+    assert colorize("album", "-o", "out", "--hints", "beside")[0] == 0 and os.path.exists("out/a.mp4")
+    status, _, err = colorize("album/a.mp4", "-o", "c.mp4", "--hints", "beside")
+    assert status == 2 and "are for photos. Received: a film." in err
+
+
+def test_without_pyav_the_photos_of_a_folder_are_done(colorize, album, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    status, _, err = colorize("album", "-o", "out")
+    assert status == 1 and album == [["album"]] and 'pip install -e ".[film]"' in err
+
+
 def test_a_dry_run_loads_nothing_and_writes_nothing(colorize, tmp_path, monkeypatch):
     write(tmp_path / "film.mp4", moving(3))
     monkeypatch.setattr(command, "load", lambda *_: pytest.fail("loaded"))

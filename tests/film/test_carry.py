@@ -148,7 +148,65 @@ def test_flow_finds_a_movement_and_its_border():
     wide = scene(11, 96, 200)
     one, other = wide[:, 10:138], wide[:, 13:141]
     search = flow.Flow(96, 128)
-    there, back = search.both_ways(np.ascontiguousarray(other), np.ascontiguousarray(one))
-    assert np.median(there[..., 0]) == pytest.approx(3, abs=0.2)
-    trust = search.trust(there, back, other, one)
+    ways = search.both_ways(np.ascontiguousarray(other), np.ascontiguousarray(one))
+    assert np.median(ways.there[..., 0]) == pytest.approx(3, abs=0.2)
+    trust = ways.trust_there
     assert trust[10:-10, 10:-20].mean() > 0.9 and trust[:, -2:].max() == 0
+
+
+def grainy_sky(count: int = 2) -> tuple[list[np.ndarray], np.ndarray]:
+    """Frames of a plain sky with grain, and of a thing with detail that moves over it by 4 pixels; where it is last."""
+    rng, thing = np.random.default_rng(3), scene(12)[20:60, 30:70]
+    frames = []
+    for number in range(count):
+        frame = np.full((96, 128), 110.0)
+        left = 20 + 4 * number
+        frame[28:68, left : left + 40] = thing
+        frames.append(np.clip(frame + rng.normal(0, 3, frame.shape), 0, 255).astype(np.uint8))
+    inside = np.zeros((96, 128), bool)
+    inside[28:68, left : left + 40] = True
+    return frames, inside
+
+
+def test_grain_in_a_plain_sky_is_no_movement():
+    (one, other), inside = grainy_sky()
+    ways = flow.Flow(96, 128).both_ways(one, other)
+    moves = np.linalg.norm(ways.back, axis=-1) > 0.3
+    near = cv2.dilate(inside.astype(np.uint8), np.ones((19, 19))) > 0
+    assert moves[~near].mean() < 0.02  # and not: half of it, where the search follows the grain
+    assert np.median(ways.back[inside][:, 0]) == pytest.approx(-4, abs=0.3)
+
+
+def test_a_plain_sky_moves_along_in_a_pan():
+    rng, wide = np.random.default_rng(4), np.full((96, 180), 110.0)
+    wide[60:] = scene(13, 96, 180)[40:76]
+    one, other = (
+        np.clip(wide[:, left : left + 128] + rng.normal(0, 3, (96, 128)), 0, 255).astype(np.uint8) for left in (10, 13)
+    )
+    back = flow.Flow(96, 128).both_ways(one, other).back
+    assert np.median(back[60:, :-8, 0]) == pytest.approx(3, abs=0.2)
+
+
+def test_the_sky_behind_a_thing_does_not_follow_it():
+    frames, inside = grainy_sky()
+    ways = flow.Flow(96, 128).both_ways(*frames)
+    left = int(np.flatnonzero(inside.any(axis=0))[0])
+    behind = np.s_[32:64, left - 12 : left - 5]  # it was beside the thing before, too
+    assert np.linalg.norm(ways.back[behind], axis=-1).mean() < 2 and ways.trust_back[behind].mean() > 0.8
+
+
+def test_what_is_new_keeps_the_chroma_that_is_predicted():
+    share = np.float32([[1.0, 0.5]])
+    gain = carry._gain(np.full((1, 2, 2), 0.3, np.float32), np.full((1, 2, 2), 0.2, np.float32), share)
+    assert gain[0, 0] == 1 and gain[0, 1] > 1
+
+
+def test_a_pale_first_prediction_is_soon_forgotten():
+    picture, numbers = scene(14), iter(range(200))
+    pale, rich = np.float32([0.01, 0.02]), np.float32([0.25, 0.25])
+
+    def predict(gray):
+        return np.broadcast_to(pale if next(numbers) == 0 else rich, (*gray.shape, 2))
+
+    maps = [result.ab_norm for result in carry.colored((noisy(picture, n) for n in range(17)), predict)]
+    assert np.linalg.norm(maps[-1] - rich, axis=-1).mean() < 0.3 * np.linalg.norm(rich - pale)

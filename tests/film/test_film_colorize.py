@@ -7,8 +7,8 @@ import pytest
 from clips import Painter, av, moving, packets_of, pictures_of, times_of, write
 
 from colorizer.errors import FilmError, UsageError
+from colorizer.film import carry, container, parts, reader
 from colorizer.film import colorize as films
-from colorizer.film import container
 from colorizer.film.colorize import Settings, colorize, partial_name
 from colorizer.film.probe import Film, probe
 from colorizer.inference import memory
@@ -227,9 +227,43 @@ def test_damage_inside_a_film_is_counted_and_the_rest_is_colored(tmp_path):
     assert any("could not be decoded" in note for note in result.notes)
 
 
-def test_ten_bits_and_odd_sizes_are_said(tmp_path):
+def deep_film(path, **about):
+    """A film of one shot whose luma has all levels of 10 bits, and these levels."""
+    luma = np.tile(np.arange(64, 940, dtype=np.uint16)[:864].reshape(12, 72).repeat(4, axis=0), (1, 1))
+    planes = np.concatenate([luma.ravel(), np.full(luma.size // 2, 512, np.uint16)]).reshape(-1, 72)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 72, 48, "yuv420p10le"
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p10le")
+            frame.pts = number
+            for name, value in about.items():
+                setattr(frame, name, value)
+                setattr(stream.codec_context, name, value)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return luma
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_ten_bits_are_kept_to_the_level(tmp_path, codec):
+    luma = deep_film(tmp_path / "deep.mkv")
+    result = colorize(Painter(), tmp_path / "deep.mkv", tmp_path / "1.mkv", Settings(0.0, codec, crf=0))
+    assert result.notes == []
+    with av.open(str(tmp_path / "1.mkv")) as container:
+        frames = [frame for frame in container.decode(video=0)]
+    assert len(frames) == 3 and frames[0].format.name == "yuv420p10le"
+    errors = [np.abs(frame.to_ndarray()[:48].astype(int) - luma) for frame in frames]
+    assert np.mean(errors) < 0.6 and np.percentile(errors, 99) <= 3  # 8 bits are 4 levels apart
+
+
+def test_fewer_bits_and_odd_sizes_are_said(tmp_path):
     deep = write(tmp_path / "deep.mkv", moving(3), codec="ffv1", pix_fmt="yuv420p10le", options={})
-    assert colorize(Painter(), deep, tmp_path / "1.mp4").notes == ["10 bits a channel are written as 8"]
+    notes = colorize(Painter(), deep, tmp_path / "1.mp4", Settings(codec="mpeg4")).notes
+    assert notes == ["10 bits a channel are written as 8"]
+    assert colorize(Painter(), deep, tmp_path / "3.mp4", Settings(bits=8)).notes == []
+    with av.open(str(tmp_path / "3.mp4")) as container:
+        assert container.streams.video[0].format.name == "yuv420p"
     odd = write(tmp_path / "odd.mkv", moving(3, 47, 63), codec="ffv1", pix_fmt="yuv444p", options={})
     (note,) = colorize(Painter(), odd, tmp_path / "2.mp4").notes
     assert "63x47 becomes 64x48" in note and pictures_of(tmp_path / "2.mp4")[0].shape == (48, 64, 3)
@@ -262,10 +296,27 @@ def test_a_film_too_large_for_the_memory_is_refused(tmp_path, clip, monkeypatch)
         colorize(Painter(), clip, tmp_path / "color.mp4")
 
 
-def test_hdr_is_refused(tmp_path):
-    source = write(tmp_path / "film.mp4", moving(2), tags={"color_trc": 16, "colorspace": 9, "color_primaries": 9})
-    with pytest.raises(FilmError, match="HDR film"):
-        probe(source)
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_hdr_becomes_sdr(tmp_path, transfer):
+    luma = deep_film(tmp_path / "film.mkv", color_trc=transfer, colorspace=9, color_primaries=9)
+    result = colorize(Painter(), tmp_path / "film.mkv", tmp_path / "1.mkv", Settings(0.0, crf=0))
+    assert result.notes == [f"HDR ({'PQ' if transfer == 16 else 'HLG'}) becomes SDR, by the curve of ITU-R BT.2390"]
+    with av.open(str(tmp_path / "1.mkv")) as container:
+        frame = next(container.decode(video=0))
+    assert int(frame.color_trc) == 1 and int(frame.colorspace) in (1, 6)
+    expected = 64 + reader.sdr_curve(transfer)[np.rint((luma - 64.0) * 1023 / 876).astype(int)] * (876 / 1023)
+    assert np.abs(frame.to_ndarray()[:48] - expected).mean() < 2
+
+
+def test_the_curve_of_hdr_is_the_standards():
+    pq, hlg = reader.sdr_curve(16), reader.sdr_curve(18)
+    for curve in (pq, hlg):
+        assert (np.diff(curve.astype(int)) >= 0).all() and curve[0] == 0 and curve[-1] == 1023
+    # PQ's signal of 50 cd/m2 is 0.4403: below the knee it is 50 cd/m2 of the 203 of white, with a gamma of 2.4.
+    assert pq[round(0.4403 * 1023)] == pytest.approx((50 / 203) ** (1 / 2.4) * 1023, abs=3)
+    # The white of a scene, 203 cd/m2, is 0.5807 in PQ and 0.75 in HLG: nearly, not quite, the white of SDR.
+    assert 0.8 < pq[round(0.5807 * 1023)] / 1023 < 0.95
+    assert hlg[round(0.75 * 1023)] == pytest.approx(pq[round(0.5807 * 1023)], abs=8)
 
 
 def test_codecs(tmp_path, clip):
@@ -314,3 +365,15 @@ def test_facts_of_a_film(clip):
     film = probe(clip)
     assert isinstance(film, Film) and film.kinds == (("audio", "aac"),) and film.bits == 8
     assert (film.width, film.height, film.rate, film.frames) == (64, 48, 25, 20)
+
+
+def test_memory_holds_the_key_of_the_last_part_alone(tmp_path):
+    key = carry.Key(np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.float32), np.ones((4, 4), np.float32))
+    made = parts.Parts(tmp_path / "film.mp4", {"version": 1})
+    for time in range(3):
+        made.add([], parts.Ending(time, 1, key))
+    again = parts.Parts(tmp_path / "film.mp4", {"version": 1})
+    for one in (made, again):
+        assert [ending.key is not None for ending in one.endings] == [False, False, True]
+    made.forget(2)
+    assert [ending.key is not None for ending in made.endings] == [False, True]

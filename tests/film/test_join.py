@@ -50,3 +50,14 @@ def test_odd_sides_are_made_even(size, larger):
     assert padded.shape == larger
     np.testing.assert_array_equal(padded[: size[0], : size[1]], gray)
     np.testing.assert_array_equal(padded[-1, : size[1]], gray[-1])
+
+
+def test_ten_bits_have_the_colors_of_eight():
+    deep = np.random.default_rng(1).integers(0, 1024, (16, 16)).astype(np.uint16)
+    gray, ab = np.rint(deep * (255 / 1023)).astype(np.uint8), np.full((4, 4, 2), 0.2, np.float32)
+    shallow, fine = (join.planes(gray, ab, join.matrix_of(1), deep=one) for one in (None, deep))
+    for one, other in zip(shallow, fine, strict=True):
+        assert other.dtype == np.uint16 and np.abs(other / 4 - one).max() <= 1.1
+    plain = join.planes(gray, ab, join.matrix_of(1), strength=0.0, deep=deep)
+    np.testing.assert_allclose(plain.y, 64 + deep * (876 / 1023), atol=0.55)
+    assert (plain.u == 512).all()
