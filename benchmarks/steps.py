@@ -3,7 +3,7 @@
     python -m benchmarks.steps
     python -m benchmarks.steps --image-size 64 --batch-size 4 --rounds 2
 
-Sides, each in float32 and in mixed bfloat16: the transfer U-Net on its shipped encoder as `train.py` trains it; the ViT
+Sides, each in float32 and in mixed bfloat16: the transfer U-Net as `train.py` trains it; the ViT
 decoder whose frozen encoder computes its features in every step; the same on features that are kept, as
 `colorizer.training.long` trains it. All take turns in one process, on one batch of noise that lies in memory.
 
@@ -21,12 +21,14 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.measuring import result, say
 
 TARGET = 3.0
+ENCODER = "results/runs/transfer_unet-coco+paintings/encoder.json"
 MATRIX, PRODUCTS = 1024, 8  # side and number of the matrix products that say what the processor can do
 PRECISIONS = {"float32": "float32", "mixed_bfloat16": "bfloat16"}  # of layers: of their products
 
@@ -37,25 +39,25 @@ def parse(argv=None) -> argparse.Namespace:
     parser.add_argument("--image-size", type=int, default=192)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side, after one that compiles")
-    parser.add_argument("--unet", default="shipped", help="weights of a transfer U-Net, for its encoder")
+    parser.add_argument("--unet", default=ENCODER, help="layers of the transfer U-Net's encoder, of a run")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     return parser.parse_args(argv)
 
 
 def unet_step(flags, precision: str) -> Callable:
     """One step of the transfer U-Net as `train.py` compiles it."""
+    import keras
+
     from benchmarks.methods import noise
-    from colorizer import config, weights
+    from colorizer import config, methods
     from colorizer.training import loop
 
-    trained = weights.load(flags.unet)
-    method = trained.method
-    if not hasattr(method.encoder_of(trained.network), "layers") or method.name != "transfer_unet":
-        raise SystemExit(f"--unet takes weights of transfer_unet. Received: {flags.unet}, of {method.name}.")
+    method = methods.get("transfer_unet")
+    encoder = keras.models.model_from_json(Path(flags.unet).read_text(encoding="utf-8"))  # random weights, as fast
     batch = noise(flags.batch_size, flags.image_size, 1)
     chosen = config.resolve({"dataset": "noise", "batch_size": flags.batch_size, "classifier": "a_trained_one"}, method)
     with loop.precision(precision):
-        network = method.build(flags.image_size, encoder=method.encoder_of(trained.network))
+        network = method.build(flags.image_size, encoder=encoder)
         trainer = method.trainer(network, chosen, batch)
     inputs, target = batch[0]
     return lambda: trainer.train_on_batch(inputs, target)

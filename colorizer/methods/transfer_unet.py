@@ -17,7 +17,7 @@ can leave the range that colors have. One set of weights has two looks:
 With the MobileNetEdgeTPU classifier 5,039,794 parameters and 3.4 G multiply-adds at 256x256: a fifth of the paper's
 network without its classifier. With --classifier none the encoder is ten plain untrained convolutions, to measure what
 the transfer is worth. An epoch of 6,700 pictures at 192x192 is 38 T multiply-adds, forward and back: nine minutes on
-two CPU cores with AVX-512. 100 epochs would take 15 hours there. The shipped weights had seven, of which the fifth had
+two CPU cores with AVX-512. 100 epochs would take 15 hours there. The weights that were shipped before those of `vit_decoder` had seven, of which the fifth had
 the lowest validation loss.
 
 U-Net: Ronneberger, Fischer, Brox, MICCAI 2015. Soft code and annealed mean: Zhang, Isola, Efros, ECCV 2016. Guided
@@ -133,7 +133,7 @@ class TransferUNet(Method):
     uses_encoder = True
     predicts_bins = True
     any_shape = True
-    sizes_at_use = {192: 160}  # the shipped weights': results/experiments/shapes.jsonl
+    sizes_at_use = {192: 160}  # results/experiments/shapes.jsonl
     multiply_adds = 3.4  # with MobileNetEdgeTPU as its encoder
     looks = ("accurate", "vivid")
     # From results/experiments/looks.jsonl for both looks. The second is the variance of `l_norm` below which a window
