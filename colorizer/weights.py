@@ -37,7 +37,7 @@ PLACE = "COLORIZER_WEIGHTS"  # environment variable: other weights for whoever n
 DEFAULT = "shipped"  # what is used if nothing is named: the first of SHIPPED
 # Weights that come with the package: a folder like a run's, and the sha256 of its weights file.
 SHIPPED = {
-    "transfer_unet-coco+paintings": "94f74ae0fde0ce401595470aa7719fa5d959775b54535197572dad6a41e1d014",
+    "vit_decoder-coco+paintings+photographs": "0b86783990616f4735b26e922412298758cf21ee7a2b46ce808b5e47e43cf723",
 }
 OTHERS = f"Name other weights, or leave --weights out for those that come with the package ({DEFAULT})."
 
