@@ -8,9 +8,9 @@
 A reference of the same series: two cuts of a photograph that overlap, one of them darkened by a gamma of 1.25; the
 other is colored. A foreign reference: every pair of different photographs.
 
-`series` takes the films in color of a folder: a real series with known colors. In each shot of more than 2 seconds a frame
-is colored with the frame 2 seconds later, and the last one up to 10 seconds later, as its reference; and with a frame of
-every other film, which should change nothing.
+`series` takes the films in color of a folder: a real series with known colors. In each shot of more than 2 seconds the
+first frame is colored with the frame 2 seconds later, and with the last one up to 10 seconds later, as its reference;
+and with the first frame of every other film, which should change nothing.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _series_line(film: str, seconds: float, photo: SteeredPhoto, reference: Stee
 
 
 def _shots(path: Path):
-    """Of each shot of more than 2 seconds its first frame, and those 2 and up to 10 seconds later, with their seconds."""
+    """Of each shot of more than 2 seconds its first frame, and those 2 and up to 10 seconds later, with the seconds."""
     import av
 
     from colorizer.film import carry
