@@ -135,7 +135,7 @@ def _lab_of(rgb, lab, lab_from_f, f, linear, line):
     cv2.transform(linear, _WHITE_FROM_RGB, dst=f)
     # A cube root above the knee, and below it the line that continues it: the sum of two clipped curves.
     cv2.threshold(f, _KNEE_XYZ, 0, cv2.THRESH_TRUNC, dst=line)
-    cv2.max(f, (_KNEE_XYZ,) * 4, dst=f)
+    _at_least(f, _KNEE_XYZ, f)
     _power(f, 1 / 3)
     cv2.scaleAdd(line, _SLOPE, f, dst=f)
     cv2.transform(f, lab_from_f, dst=lab)
@@ -146,6 +146,14 @@ def _lab_of(rgb, lab, lab_from_f, f, linear, line):
     if cv2.countNonZero(gray):
         cv2.mixChannels([lab], [f], [0, 0, -1, 1, -1, 2])  # L alone; -1 is zero
         cv2.copyTo(f, gray, lab)
+
+
+def _at_least(x, least, out):
+    """The larger of x and a number, in `out`."""
+    if x.shape[1] > 1:
+        cv2.max(x, (least,) * 4, dst=out)
+    else:  # OpenCV takes a single pixel for the number, and compares with 0
+        np.maximum(x, np.float32(least), out=out)
 
 
 def _power(x, exponent):
@@ -160,7 +168,7 @@ def _linear_from_lab(lab, linear, f, line):
     cv2.transform(lab, _F_FROM_LAB, dst=f)
     np.maximum(f[..., 2], 0, out=f[..., 2])  # a very yellow ab asks for negative blue light
     cv2.threshold(f, _KNEE_F, 0, cv2.THRESH_TRUNC, dst=line)
-    cv2.max(f, (_KNEE_F,) * 4, dst=f)
+    _at_least(f, _KNEE_F, f)
     cv2.multiply(f, f, dst=linear)
     cv2.multiply(linear, f, dst=linear)
     cv2.scaleAdd(line, 1 / _SLOPE, linear, dst=linear)
@@ -170,7 +178,7 @@ def _linear_from_lab(lab, linear, f, line):
 
 def _encode(linear, srgb):
     """A piece of linear sRGB 0..1, overwritten -> encoded 0..1, in `srgb`."""
-    cv2.max(linear, (_KNEE_LINEAR,) * 4, dst=srgb)
+    _at_least(linear, _KNEE_LINEAR, srgb)
     cv2.threshold(linear, _KNEE_LINEAR, 0, cv2.THRESH_TRUNC, dst=linear)
     _power(srgb, 1 / 2.4)
     srgb *= np.float32(1.055)

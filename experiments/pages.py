@@ -136,6 +136,18 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         },
         list,
     ),
+    "film_hints": (
+        {
+            "Clip": ("clip", str),
+            "Key frames": ("way", str),
+            "Warp": ("warp", _number(3)),
+            "of frame by frame": _share("warp"),
+            "Ghost": ("ghost", _number(1)),
+            "Error of ab": ("error", _number(1)),
+            "Colorfulness": ("colorfulness", _number(1)),
+        },
+        list,
+    ),
     "first_epochs": (
         {
             "Method": ("method", str),

@@ -1,11 +1,16 @@
 """What hints and a reference do, measured on photographs, and the pictures of docs/steer.md.
 
     python -m experiments.steering measure FOLDER > results/experiments/steering.jsonl
+    python -m experiments.steering series FOLDER >> results/experiments/steering.jsonl
     python -m experiments.steering pictures docs
 
 `measure` takes the color photographs of a folder. Hints: places and colors drawn by lot, each alone on its photograph.
 A reference of the same series: two cuts of a photograph that overlap, one of them darkened by a gamma of 1.25; the
 other is colored. A foreign reference: every pair of different photographs.
+
+`series` takes the films in color of a folder: a real series with known colors. In each shot of more than 2 seconds the
+first frame is colored with the frame 2 seconds later, and with the last one up to 10 seconds later, as its reference;
+and with the first frame of every other film, which should change nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from skimage import data
 from skimage.color import deltaE_ciede2000
 
 from colorizer import Colorizer, Hint, color, photos
+from colorizer.evaluation import metrics
 from colorizer.inference.steered_photo import SteeredPhoto
 from colorizer.steering import likely
 
@@ -115,6 +121,65 @@ def _error(rgb: np.ndarray, photo: SteeredPhoto, given) -> float:
     return float(np.linalg.norm(_ab(rgb) - _ab(photo.colorized(given)), axis=-1).mean())
 
 
+def series(library: Colorizer, folder: Path) -> None:
+    """A line for each film and distance in seconds, and one for references out of other films."""
+    first: dict[str, SteeredPhoto] = {}
+    for path in sorted(folder.iterdir()):
+        for number, (near, far) in enumerate(_shots(path)):
+            photo = library.steer(near[1])
+            first.setdefault(path.name, photo)
+            for seconds, rgb in far:
+                _series_line(f"{path.name}, shot {number + 1}", seconds - near[0], photo, library.steer(rgb))
+    changes, given = [], []
+    for a, b in itertools.permutations(first, 2):
+        hints_of_b = first[a].hints_from(first[b])
+        given.append(len(hints_of_b))
+        changes.append(metrics.ciede2000(first[a].colorized(hints_of_b), first[a].colorized()))
+    _line(
+        "reference out of another film",
+        pairs=len(given),
+        changed=sum(map(bool, given)),
+        ciede2000_mean_change=float(np.mean(changes)),
+    )
+
+
+def _series_line(film: str, seconds: float, photo: SteeredPhoto, reference: SteeredPhoto) -> None:
+    given = photo.hints_from(reference)
+    numbers = {}
+    for name, some in (("automatic", ()), ("with_reference", given)):
+        colored = photo.colorized(some)
+        numbers[f"psnr_{name}"] = float(metrics.psnr_rgb(photo.rgb, colored))
+        numbers[f"ciede2000_{name}"] = float(metrics.ciede2000(photo.rgb, colored))
+    _line(f"reference out of the same shot: {film}", seconds=round(seconds, 1), hints=len(given), **numbers)
+
+
+def _shots(path: Path):
+    """Of each shot of more than 2 seconds its first frame, and those 2 and up to 10 seconds later, with the seconds."""
+    import av
+
+    from colorizer.film import carry
+    from colorizer.film.probe import probe
+    from colorizer.film.reader import Reader
+
+    film, begin = probe(path), 0.0
+    for last in carry.shot_ends(Reader(film).frames()):
+        end = float(last.time * film.time_base)
+        if end - begin > 2:
+            frames = []
+            with av.open(str(path)) as container:
+                for frame in container.decode(video=0):
+                    if begin - 1e-3 <= frame.time <= min(end, begin + 10) + 1e-3:
+                        frames.append((frame.time, frame))
+            later = [next(pair for pair in frames if pair[0] >= frames[0][0] + 2 - 1e-3), frames[-1]]
+            later = later if later[1][0] - later[0][0] > 1 else later[:1]
+            yield _rgb(*frames[0]), [_rgb(*pair) for pair in later]
+        begin = end + float(last.duration * film.time_base)
+
+
+def _rgb(seconds: float, frame) -> tuple[float, np.ndarray]:
+    return seconds, frame.to_ndarray(format="rgb24")
+
+
 def pictures(library: Colorizer, folder: Path) -> None:
     """Writes steer-hints.jpg, steer-reference.jpg and steer-samples.jpg from photographs that scikit-image installs."""
     coffee, astronaut = data.coffee(), data.astronaut()
@@ -159,7 +224,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.steering", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("measure", "pictures"))
+    parser.add_argument("what", choices=("measure", "series", "pictures"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", help="default: the shipped ones")
     parser.add_argument("--limit", type=int, default=24, help="photographs (default: %(default)s)")
@@ -167,6 +232,9 @@ def main(argv=None) -> int:
     library = Colorizer.load(flags.weights) if flags.weights else Colorizer()
     if flags.what == "pictures":
         pictures(library, flags.folder)
+        return 0
+    if flags.what == "series":
+        series(library, flags.folder)
         return 0
     paths = [path for path in sorted(flags.folder.iterdir()) if photos.is_photo_name(path)][: flags.limit]
     read = {path.name: photos.read(path).rgb for path in paths}

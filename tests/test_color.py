@@ -162,3 +162,13 @@ def test_grey_without_the_way_over_lab_is_the_same_grey():
     assert difference.max() <= 1 and (difference > 0).mean() < 1e-3  # what rounds the other way
     levels = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
     np.testing.assert_array_equal(color.gray_of(levels)[0], np.arange(256))
+
+
+@pytest.mark.parametrize("level", [0, 3, 20, 60, 200, 255])
+def test_a_picture_of_one_pixel_has_the_color_of_two(level):
+    two = np.array([[[level, level // 3, level // 2]] * 2], np.uint8)
+    lab = color.rgb_to_lab(two)
+    np.testing.assert_allclose(color.rgb_to_lab(two[:, :1]), lab[:, :1], atol=1e-4)
+    np.testing.assert_allclose(color.rgb_to_l_ab(two[:, :1])[1], color.rgb_to_l_ab(two)[1][:, :1], atol=1e-5)
+    np.testing.assert_array_equal(color.lab_to_rgb(lab[:, :1]), two[:, :1])
+    assert color.gray_of(two[:, :1]) == color.gray_of(two)[:, :1]
