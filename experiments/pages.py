@@ -190,7 +190,7 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
             **SCORES,
             "Colorfulness (truth)": LOOK["Colorfulness (truth)"],
         },
-        list,
+        lambda rows: [row for row in rows if row.get("temperature") in (None, 0.5)],
     ),
     "steering": ({"Measure": ("measure", str), "Result": _described}, list),
     "shapes": (
