@@ -195,7 +195,7 @@ def _session(path: str | Path, threads: int | None, optimized: bool):
     """Opens a graph in ONNX Runtime.
 
     Optimized, the runtime computes once what depends on no picture. Of kernels stored in one byte it then holds the
-    single precision, twice: 374 MB instead of 141 for `vit_decoder`, which is no faster for it.
+    single precision, twice: 374 MB instead of 141 for the ViT decoder, which is no faster for it.
     """
     import onnxruntime
 

@@ -313,7 +313,7 @@ def load_decoder(decoder: keras.Model, path: str | Path) -> None:
 
     Args:
         decoder: from `token_decoder.build`, for any size.
-        path: the weights file, the run's folder that holds it, or whole weights of `vit_decoder` as
+        path: the weights file, the run's folder that holds it, or whole weights of the ViT decoder as
             `weights.load` takes them.
 
     Raises:
@@ -321,7 +321,7 @@ def load_decoder(decoder: keras.Model, path: str | Path) -> None:
     """
     if str(path) == weights.DEFAULT or str(path) in weights.SHIPPED or (Path(path) / weights.BEST).is_file():
         trained = weights.load(path)
-        if trained.method.name != "vit_decoder":
+        if not trained.method.takes_hints:
             raise WeightsError(f"A long training begins with weights of vit_decoder. Received: {trained!r}.")
         decoder.set_weights(trained.network.get_layer("decoder").get_weights())
         return
