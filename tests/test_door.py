@@ -1,12 +1,15 @@
 """`python -m colorizer`, the installed command, and what is installed with them."""
 
 import importlib
+import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 
 import pytest
 from conftest import REPOSITORY, draw_picture
+from packaging.requirements import Requirement
 
 import colorizer
 from colorizer import __main__ as door
@@ -115,3 +118,21 @@ def test_a_missing_package_of_the_extra_train_is_one_line(capsys):
 
 def test_a_script_is_typed_with_python():
     assert cli.typed("train.py") == "python train.py" and cli.typed("colorizer train") == "colorizer train"
+
+
+def test_what_the_light_engine_needs_takes_at_most_350_megabytes():
+    """All files but compiled modules, of the package and of what `pip install --no-compile .` brings with it."""
+    waiting, seen, total = list(PROJECT["project"]["dependencies"]), set(), 0
+    while waiting:
+        needed = Requirement(waiting.pop())
+        name = re.sub(r"[-_.]+", "-", needed.name).lower()
+        if name in seen or (needed.marker and not needed.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(name)
+        package = metadata.distribution(name)
+        waiting += package.requires or []
+        files = {file.locate() for file in package.files or [] if file.suffix != ".pyc"}
+        total += sum(file.stat().st_size for file in files if file.is_file())
+    total += sum(p.stat().st_size for p in (REPOSITORY / "colorizer").rglob("*") if p.is_file() and p.suffix != ".pyc")
+    assert {"onnxruntime", "numpy", "pillow"} <= seen and "tensorflow" not in seen
+    assert 200e6 < total <= 350e6

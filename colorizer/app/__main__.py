@@ -119,7 +119,7 @@ def _run(flags: argparse.Namespace, folder: Path, stop: threading.Event) -> None
 
     networks = service.load_networks(flags.weights or [DEFAULT], flags.classifier, flags.engine, flags.size)
     # Results are copies of uploads: they may take as much again.
-    max_bytes = int(flags.max_gigabytes * 2**30)
+    max_bytes = int(flags.max_gigabytes * storage.GIGABYTE)
     bench = service.Workbench(networks, folder, int(flags.max_megapixels * 1e6), 2 * max_bytes)
     examples = service.examples(folder / "examples")
     limits = security.Limits(folder, max_bytes, flags.keep_minutes)
@@ -147,7 +147,7 @@ def serve(flags: argparse.Namespace, blocks, limits: security.Limits, stop: thre
         blocks.launch(
             server_name=flags.host,
             server_port=flags.port,
-            max_file_size=int(flags.max_megabytes * 2**20),
+            max_file_size=int(flags.max_megabytes * storage.MEGABYTE),
             app_kwargs={"middleware": [guard]},
             # Gradio remembers every visitor, about 80 kB each; one who is forgotten only loses the list of results.
             state_session_capacity=200,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from colorizer.app.storage import used_bytes
+from colorizer.app.storage import MEGABYTE, used_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -254,7 +254,7 @@ def is_private(host: str) -> bool:
 
 
 def _mb(size: int) -> str:
-    return f"{size / 2**20:.0f} MB"
+    return f"{size / MEGABYTE:.0f} MB"
 
 
 def _hostname(host: str) -> str:

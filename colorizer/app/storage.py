@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+MEGABYTE, GIGABYTE = 10**6, 10**9  # of files, for the page and the server
 PREFIX = "colorizer-page-"  # of the folder's name
 STARTING = 5  # seconds: a younger folder may belong to a page that has not locked it yet
 

@@ -80,14 +80,14 @@ def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) ->
     steering.check_options(parser, flags)
 
 
-def check_size(parser: argparse.ArgumentParser, size: int | None) -> None:
-    """Exits with 2 where `--size` is out of range."""
+def check_size(parser: argparse.ArgumentParser, size: int | None, flag: str = "--size") -> None:
+    """Exits with 2 where `--size`, or another flag, is out of range."""
     if size is None:
         return
     from colorizer.methods.base import LARGEST_SIZE, LEAST_SIZE
 
     if not LEAST_SIZE <= size <= LARGEST_SIZE:
-        parser.error(f"--size lies between {LEAST_SIZE} and {LARGEST_SIZE}. Received: {size}")
+        parser.error(f"{flag} lies between {LEAST_SIZE} and {LARGEST_SIZE}. Received: {size}")
 
 
 def check_files(flags: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@
     python -m colorizer export --format litert --weights results/runs/NAME --classifier FILE.keras
     python -m colorizer export --format saved_model --look accurate -o colorizer_saved_model
     python -m colorizer export --format light --weights runs/NAME
+    python -m colorizer export --format light --weights runs/NAME --pack small/NAME
 
 Input: `l_norm` (1, P, P, 1) float32, L*/50 - 1 of the photo resized to a square. P is 256, or the network's size S
 if that is more. Output: ab/128, (1, S, S, 2) float32. The file holds the whole way between them: the reduction to the
@@ -12,7 +13,8 @@ runtime opens it, and 20 pictures are compared with Keras.
 
 `light` makes `network.onnx` beside the weights, with which `colorize.py` needs no Keras: see `colorize.py --engine`.
 It is for methods without a class vector, and reads the weights file. Of the pictures' pixels, 99.9 % must be within
-one level of Keras'.
+one level of Keras'. `--pack` first copies the weights to another folder, with kernels of one byte a number: half of a
+run's file. The pictures of both engines are then those of the small weights.
 Exit status: 0 written and equal; 1 it differs by 1e-3 or more (`light`: by more than said above), and is deleted;
 2 wrong usage, or a package, weights or a classifier are missing.
 """
@@ -39,10 +41,15 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     parser.add_argument("--classifier", metavar="FILE", help="source of the class vector (default: as trained)")
     parser.add_argument("--look", choices=("accurate", "vivid"), help="if the network has both (default: vivid)")
     parser.add_argument("--photos", metavar="DIR", help="pictures to compare on (default: scikit-image's photos)")
+    parser.add_argument(
+        "--pack", metavar="DIR", help="light: copy the weights to DIR, one byte a number, and use those"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file or folder")
     flags = parser.parse_args(argv)
     if flags.format == "light" and (flags.output or flags.look or flags.classifier):
         parser.error("--format light has one place, all looks and no classifier: leave out -o, --look and --classifier")
+    if flags.pack and flags.format != "light":
+        parser.error(f"--pack is for --format light. Received: --format {flags.format}")
     return flags
 
 
@@ -96,6 +103,12 @@ def _light(flags: argparse.Namespace) -> int:
     runtimes.require("onnx", "light")
     path = weights.place(flags.weights or weights.DEFAULT)
     weights.record_of(path)
+    if flags.pack:
+        from colorizer.export import pack
+
+        digest = pack.write(path, flags.pack, flags.overwrite)
+        path = weights.place(flags.pack)
+        print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, sha256 {digest}")
     target = path.parent / engine.FILE
     if target.exists() and not flags.overwrite:
         raise ExportError(f"The file exists already; replace it with --overwrite. Received: {target}")

@@ -30,6 +30,7 @@ from colorizer.config import CLASSES
 from colorizer.errors import ExportError
 from colorizer.export import convert, graph, runtimes
 from colorizer.inference import engine, forward
+from colorizer.steering.network_hints import STRIDE
 
 if TYPE_CHECKING:
     import onnx
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from colorizer.methods import Method
 
 LEAST = 1024  # numbers; smaller arrays are written into the graph itself
+MOST_FOLDED = 10_000_000  # numbers in all kernels; more stay bytes in memory, and become floats where they are needed
 SHARE = 0.999  # of pixels whose levels differ by at most one from Keras'
 FEATURE_STRIDE = 16  # pixels of the input to one vector of the features
 OTHER_SIZE = (32, 64)  # added to a network's height and width to try whether its graph takes any size
@@ -139,10 +141,10 @@ def _model_of(trained: weights.Trained, path: Path) -> onnx.ModelProto:
     import onnx
 
     side = trained.config["image_size"]
+    network = trained.network
     if trained.method.any_shape:  # layers that know the size take it from the picture
-        model = _converted(weights.load(trained.path, any_shape=True).network, trained.method, (None, None))
-    else:
-        model = _converted(trained.network, trained.method, (side, side))
+        network = weights.load(trained.path, any_shape=True).network
+    model = _converted(network, trained.method)
     _point_to_weights(model, trained.path)
     stored = {tensor.data_type for tensor in model.graph.initializer if tensor.external_data}
     facts = {
@@ -160,22 +162,28 @@ def _model_of(trained: weights.Trained, path: Path) -> onnx.ModelProto:
     return model
 
 
-def _converted(network: keras.Model, method: Method, size: tuple[int, int]) -> onnx.ModelProto:
+def _converted(network: keras.Model, method: Method) -> onnx.ModelProto:
     """Network and decoding of every look in ONNX, by Keras' own exporter."""
     import onnx
 
+    size = network.input_shape[0][1:3]
     l_norm = keras.Input((*size, 1), name=engine.INPUT)
-    output = network([l_norm, graph.NoClasses(name="no_classes")(l_norm)], training=False)
+    inputs = [l_norm]
+    if method.takes_hints:
+        inputs.append(keras.Input((*(side and side // STRIDE for side in size), 3), name=engine.HINTS))
+        output = method.output_with(network, *inputs)
+    else:
+        output = network([l_norm, graph.NoClasses(name="no_classes")(l_norm)], training=False)
     outputs = {look or "ab_norm_hat": Coarse(method, look)(output, l_norm) for look in method.looks or (None,)}
     if method.smoothing is not None:
         outputs[engine.OUTPUT] = keras.layers.Identity(name=engine.OUTPUT)(output)
         outputs |= _features(network, method, l_norm)
-    signature = [keras.InputSpec(shape=(None, *size, 1), dtype="float32", name=engine.INPUT)]
+    signature = [keras.InputSpec(shape=one.shape, dtype="float32", name=one.name) for one in inputs]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the converters' own, about NumPy's and TensorFlow's future
         file = str(Path(folder) / "network.onnx")
         with environment.quiet():
-            keras.Model(l_norm, outputs).export(file, format="onnx", input_signature=signature, verbose=False)
+            keras.Model(inputs, outputs).export(file, format="onnx", input_signature=[signature], verbose=False)
         model = onnx.load(file)
     convert.replace_erfc(model)
     found = {output.name for output in model.graph.output}
@@ -202,8 +210,8 @@ def _features(network: keras.Model, method: Method, l_norm) -> dict:
 
 def _set_size(model: onnx.ModelProto, size: tuple[int | None, int | None]) -> None:
     """Writes the size of pictures that the graph takes; None for any."""
-    (given,) = model.graph.input
-    shape = given.type.tensor_type.shape.dim
+    pictures = next(one for one in model.graph.input if one.name == engine.INPUT)
+    shape = pictures.type.tensor_type.shape.dim
     for dimension, name, value in zip(shape, ("batch", "height", "width"), (None, *size), strict=False):
         dimension.Clear()
         if value is None:
@@ -298,6 +306,7 @@ def _point_to_weights(model: onnx.ModelProto, path: Path) -> None:
     from onnx import numpy_helper
 
     places, nodes = dict(_places(path)), []
+    folded = sum(np.prod(tensor.dims) for tensor in model.graph.initializer) <= MOST_FOLDED
     for tensor in list(model.graph.initializer):
         values = numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size < LEAST:
@@ -305,16 +314,17 @@ def _point_to_weights(model: onnx.ModelProto, path: Path) -> None:
         model.graph.initializer.remove(tensor)
         place = places.get(_key(values))
         if place:
-            _read_from(model.graph, nodes, tensor.name, place, path.name)
+            stored = _stored_in(model.graph, tensor.name, place, path.name)
+            _chain(nodes, stored, _steps(model.graph, tensor.name, place, folded), tensor.name)
         else:
             _halve(model.graph, nodes, tensor.name, values)
     for node in reversed(nodes):
         model.graph.node.insert(0, node)
 
 
-def _read_from(graph_proto, nodes: list, name: str, place: Place, file: str) -> None:
-    """Adds an array of the weights file to the graph, and the nodes that make `name` of it."""
-    from onnx import TensorProto, helper, numpy_helper
+def _stored_in(graph_proto, name: str, place: Place, file: str) -> str:
+    """Adds an array of the weights file to the graph; returns its name there."""
+    from onnx import TensorProto, helper
 
     stored = TensorProto(
         name=f"{name}/stored", dims=place.shape, data_type=helper.np_dtype_to_tensor_dtype(place.dtype)
@@ -324,12 +334,24 @@ def _read_from(graph_proto, nodes: list, name: str, place: Place, file: str) -> 
     for key, value in (("location", file), ("offset", place.offset), ("length", length)):
         stored.external_data.add(key=key, value=str(value))
     graph_proto.initializer.append(stored)
-    steps = [("Cast", [], {"to": TensorProto.FLOAT})]
-    if place.scale is not None:
-        graph_proto.initializer.append(numpy_helper.from_array(np.float32(place.scale), f"{name}/scale"))
-        steps.append(("Mul", [f"{name}/scale"], {}))
-    steps.append(("Transpose", [], {"perm": place.axes}))
-    _chain(nodes, stored.name, steps, name)
+    return stored.name
+
+
+def _steps(graph_proto, name: str, place: Place, folded: bool) -> list:
+    """The nodes that make an array of the network of what is stored.
+
+    ONNX Runtime computes them once, when it loads the graph, all but `DequantizeLinear`.
+    """
+    from onnx import TensorProto, numpy_helper
+
+    steps = [("Transpose", [], {"perm": place.axes})]
+    if place.scale is None:
+        return [("Cast", [], {"to": TensorProto.FLOAT}), *steps]
+    graph_proto.initializer.append(numpy_helper.from_array(np.float32(place.scale), f"{name}/scale"))
+    if folded:
+        return [("Cast", [], {"to": TensorProto.FLOAT}), ("Mul", [f"{name}/scale"], {}), *steps]
+    moved = place.axes != tuple(range(len(place.axes)))
+    return [("DequantizeLinear", [f"{name}/scale"], {"axis": len(place.axes) - 1}), *(steps if moved else [])]
 
 
 def _halve(graph_proto, nodes: list, name: str, values: np.ndarray) -> None:

@@ -175,18 +175,20 @@ class Colorizer:
         """
         presets.save(self, folder)
 
-    def with_look(self, look: str | None) -> Colorizer:
+    def with_look(self, look: str | None, size: int | None = None) -> Colorizer:
         """The same network in another look. Both share its memory, and take turns where threads use them.
 
         Args:
             look: "accurate" or "vivid", if the method has both; None takes vivid.
+            size: see the class; None leaves it. A network of squares has its own only.
 
         Raises:
-            ValueError: the method has no such look.
+            ValueError: the method has no such look, or the size is out of range or not to be chosen.
         """
         other = copy.copy(self)
         other.look = _look_of(self.method, look)
-        other.forward = dataclasses.replace(self.forward, look=other.look)
+        other.size = self.size and self.method.size_at_use(self.image_size, size or self.size)
+        other.forward = dataclasses.replace(self.forward, look=other.look, size=other.size)
         return other
 
     def predict_ab(self, rgbs: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -17,11 +17,13 @@ import numpy as np
 
 from colorizer.errors import EngineError
 from colorizer.methods.base import radius_of
+from colorizer.steering.network_hints import STRIDE
 
 KERAS, ONNX = "keras", "onnx"
 ENGINES = (KERAS, ONNX)
 FILE = "network.onnx"
 INPUT = "l_norm"  # of the graph
+HINTS = "hints"  # a second input, of a network that takes hints
 OUTPUT, FEATURES = "output", "features"  # of the graph, beside the looks
 SMALL = "kernels_stay_small"  # a fact of the file: "yes" where kernels are stored in one byte
 INSTALL = {
@@ -106,6 +108,7 @@ class OnnxNetwork:
         looks: names of the graph's outputs, the default one first.
         smoothing: see `methods.base.Method`; None if the graph gives `ab_norm_hat` at full size.
         weights_sha256: of the weights file that the graph was made for.
+        takes_hints: whether `predict` can be given colors of some places.
 
     Raises:
         EngineError: the file cannot be read.
@@ -129,7 +132,9 @@ class OnnxNetwork:
                 f"Received: {next(iter(str(error).splitlines()), type(error).__name__)}"
             ) from error
         self.smoothing = (int(windows), float(epsilon)) if windows else None
-        height = self._session.get_inputs()[0].shape[1]
+        inputs = {one.name: one.shape for one in self._session.get_inputs()}
+        self.takes_hints = HINTS in inputs
+        height = inputs[INPUT][1]
         self.side = height if isinstance(height, int) else None
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._first = self.looks[0] if self.looks else self._outputs[0]
@@ -139,18 +144,20 @@ class OnnxNetwork:
     def __repr__(self) -> str:
         return f"<OnnxNetwork {self.path}, looks {', '.join(self.looks) or 'one'}>"
 
-    def predict(self, l_norm: np.ndarray, look: str | None = None) -> np.ndarray:
+    def predict(self, l_norm: np.ndarray, look: str | None = None, given: np.ndarray | None = None) -> np.ndarray:
         """Predicts the colors of a batch.
 
         Args:
             l_norm: (B, H, W, 1) float32, L*/50 - 1.
             look: one of `looks`; None for the first, or the only one.
+            given: colors of some places, see `Method.predict_hinted`, for a network that takes hints; None for none.
 
         Returns:
             `ab_norm_hat` (B, H, W, 2) float32, ab/128.
         """
         # One after the other: on a CPU a batch is no faster, and needs the memory of all its pictures.
-        return np.concatenate([self._one(l_norm[i : i + 1], look or self._first) for i in range(len(l_norm))])
+        fed = ([None if one is None else one[i : i + 1] for one in (l_norm, given)] for i in range(len(l_norm)))
+        return np.concatenate([self._one(look or self._first, *one) for one in fed])
 
     def output(self, l_norm: np.ndarray) -> np.ndarray | None:
         """The network's output before decoding, (B, h, w, C) float32; None if the graph does not give it."""
@@ -166,11 +173,21 @@ class OnnxNetwork:
     def _more(self, name: str, l_norm: np.ndarray) -> np.ndarray | None:
         if name not in self._outputs:
             return None
-        return self._session.run([name], {INPUT: l_norm}, self._run_options)[0]
+        return self._run(name, l_norm)
 
-    def _one(self, l_norm: np.ndarray, output: str) -> np.ndarray:
+    def _run(self, output: str, l_norm: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
+        """One output of the graph."""
+        fed = {INPUT: l_norm}
+        if self.takes_hints:
+            count, height, width = l_norm.shape[:3]
+            fed[HINTS] = given
+            if given is None:
+                fed[HINTS] = np.zeros((count, height // STRIDE, width // STRIDE, 3), np.float32)
+        return self._session.run([output], fed, self._run_options)[0]
+
+    def _one(self, output: str, l_norm: np.ndarray, given: np.ndarray | None) -> np.ndarray:
         """(1, H, W, 1) -> (1, H, W, 2)."""
-        (ab_norm,) = self._session.run([output], {INPUT: l_norm}, self._run_options)
+        ab_norm = self._run(output, l_norm, given)
         return ab_norm if self.smoothing is None else _enlarged(l_norm[0], ab_norm[0], *self.smoothing)[None]
 
 
@@ -178,7 +195,7 @@ def _session(path: str | Path, threads: int | None, optimized: bool):
     """Opens a graph in ONNX Runtime.
 
     Optimized, the runtime computes once what depends on no picture. Of kernels stored in one byte it then holds the
-    single precision, twice: 374 MB instead of 141 for 26 million weights, and is no faster for it.
+    single precision, twice: 374 MB instead of 141 for the ViT decoder, which is no faster for it.
     """
     import onnxruntime
 
@@ -187,6 +204,8 @@ def _session(path: str | Path, threads: int | None, optimized: bool):
     options.log_severity_level = 4  # what is wrong comes as an exception too
     # Threads that decode photos need the processor while the network waits for them.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Kernels of one byte are multiplied as floats, as Keras does; by itself the activations would be bytes too.
+    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     if not optimized:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

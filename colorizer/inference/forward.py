@@ -302,7 +302,7 @@ class Forward:
     @property
     def takes_hints(self) -> bool:
         """Whether `hinted` can be asked."""
-        return self.method.takes_hints and not isinstance(self.network, OnnxNetwork)
+        return self.method.takes_hints and getattr(self.network, "takes_hints", True)
 
     def hinted(self, picture: np.ndarray, hints: Sequence[Hint]) -> np.ndarray:
         """Predicts the colors of one picture of which some are known, for a method that `takes_hints`.
@@ -319,7 +319,10 @@ class Forward:
         """
         l_norm, vector = self._seen(picture)
         given = network_hints.grid(hints, picture.shape[:2], l_norm.shape[1:3])[np.newaxis]
-        colors = self.method.predict_hinted(self.network, l_norm, vector, given, self.look)
+        if isinstance(self.network, OnnxNetwork):
+            colors = self.network.predict(l_norm, self.look, given)
+        else:
+            colors = self.method.predict_hinted(self.network, l_norm, vector, given, self.look)
         return (_require_numbers(colors) * evidence(l_norm))[0]
 
     def _seen(self, picture):

@@ -241,6 +241,19 @@ class Method:
         """
         raise NotImplementedError(f"{type(self).__name__} takes no hints")
 
+    def output_with(self, network: keras.Model, l_norm: Any, given: Any) -> Any:
+        """The network's output where some colors are known, in tensor operations that can be exported.
+
+        Args:
+            network: from `build`, trained.
+            l_norm: (B, H, W, 1) float32, -1..1.
+            given: what `predict_hinted` takes; zeros give the network's own output.
+
+        Returns:
+            What the network gives without hints.
+        """
+        raise NotImplementedError(f"{type(self).__name__} takes no hints")
+
     def features(self, network: keras.Model, l_norm: np.ndarray) -> np.ndarray | None:
         """What a network's encoder sees in each place.
 

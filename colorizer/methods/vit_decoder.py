@@ -101,10 +101,13 @@ class ViTDecoder(Method):
 
     def predict_hinted(self, network, l_norm, vector, given, look):
         """Predicts colors where some are known; see `Method.predict_hinted`."""
-        scale = np.array([1 / hints.RANGE, 1 / hints.RANGE, 1], np.float32)
         l_norm = ops.convert_to_tensor(l_norm)
-        output = hinted(network, l_norm, ops.convert_to_tensor(given * scale))
+        output = self.output_with(network, l_norm, ops.convert_to_tensor(given))
         return ops.convert_to_numpy(self.ab_of(output, l_norm, look))
+
+    def output_with(self, network, l_norm, given):
+        """The logits where some colors are known; see `Method.output_with`."""
+        return hinted(network, l_norm, given * np.array([1 / hints.RANGE, 1 / hints.RANGE, 1], np.float32))
 
     def encoder_of(self, network: keras.Model) -> keras.Model:
         """The encoder inside the network; see `Method.encoder_of`."""

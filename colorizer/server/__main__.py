@@ -46,6 +46,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
     add("--engine", choices=("keras", "onnx"), help="default: onnx, which starts faster, where the weights have it")
     add("--size", type=int, metavar="N", help="what the network sees: about NxN pixels (default: the weights' own)")
+    add("--max-size", type=int, default=512, metavar="N", help="that a request may ask for (default: %(default)s)")
     add("--page", action="store_true", help="the web page at / as well (extra [app])")
     add("--workers", type=int, default=2, metavar="N", help="photos read and written at once (default: %(default)s)")
     add("--queue", type=int, default=32, metavar="N", help="requests that may wait (default: %(default)s)")
@@ -63,6 +64,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     if not 1 <= flags.port <= 65535:
         parser.error(f"--port lies between 1 and 65535. Received: {flags.port}")
     colorize.check_size(parser, flags.size)
+    colorize.check_size(parser, flags.max_size, "--max-size")
     return flags
 
 

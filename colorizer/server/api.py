@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 import colorizer
+from colorizer.app.storage import MEGABYTE
 from colorizer.errors import HintError, PhotoError
 from colorizer.server import monitoring, options
 from colorizer.server.limits import Bodies
@@ -29,7 +30,6 @@ A photo keeps its size, sharpness and metadata. Only its luminance is looked at.
 COLORIZE, HEALTH, METRICS = "/v1/colorize", "/healthz", "/metrics"
 OWN_PATHS = ("/v1/", HEALTH, METRICS, "/docs", "/redoc", "/openapi.json", "/static-offline-docs")
 NAME = "colorized"  # of the file that comes back; never the client's
-MEGABYTE = 10**6
 CLOSED = 499  # for the record only: nobody reads an answer to a closed connection
 
 
@@ -44,14 +44,16 @@ class Settings:
         seconds: from a request's first line to its answer.
         workers: threads; the network works in one at a time.
         waiting: requests that may wait for a thread.
+        max_size: of what the network sees, that a request may ask for.
     """
 
     max_bytes: int = 50 * MEGABYTE
     total_bytes: int = 1000 * MEGABYTE
-    max_pixels: int = 100 * MEGABYTE
+    max_pixels: int = 100 * 10**6
     seconds: float = 60
     workers: int = 2
     waiting: int = 32
+    max_size: int = 512
 
 
 class ColorizedPhoto(BaseModel):
@@ -108,7 +110,7 @@ def build(worker: Worker, settings: Settings) -> FastAPI:
     # Base64 takes four bytes for three, and a form a few more.
     bodies = Bodies(settings.max_bytes * 4 // 3 + MEGABYTE // 10, settings.total_bytes)
     monitor = monitoring.Monitor(lambda: queue.inside, lambda: bodies.held)
-    model = options.model_for([look for look in worker.colorizers if look])
+    model = options.model_for([look for look in worker.colorizers if look], worker.sizes(settings.max_size))
     desk = Desk(worker, queue, bodies, model, settings.max_bytes)
 
     @contextlib.asynccontextmanager

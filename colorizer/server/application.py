@@ -18,8 +18,6 @@ from colorizer.server.limits import Gate
 from colorizer.server.worker import Worker
 from colorizer.weights import DEFAULT
 
-GIGABYTE = 10**9
-
 
 def application(flags: argparse.Namespace, folder: Path) -> Gate:
     """Loads a network and builds the server around it.
@@ -49,12 +47,13 @@ def application(flags: argparse.Namespace, folder: Path) -> Gate:
 def settings_of(flags: argparse.Namespace) -> api.Settings:
     """The limits that the flags set."""
     return api.Settings(
-        max_bytes=int(flags.max_megabytes * api.MEGABYTE),
-        total_bytes=int(flags.max_gigabytes * GIGABYTE),
-        max_pixels=int(flags.max_megapixels * api.MEGABYTE),
+        max_bytes=int(flags.max_megabytes * storage.MEGABYTE),
+        total_bytes=int(flags.max_gigabytes * storage.GIGABYTE),
+        max_pixels=int(flags.max_megapixels * 10**6),
         seconds=flags.max_seconds,
         workers=flags.workers,
         waiting=flags.queue,
+        max_size=flags.max_size,
     )
 
 
@@ -79,10 +78,10 @@ def add_page(app: FastAPI, colorizers: dict[str | None, Colorizer], flags: argpa
 
     from colorizer.app import page
 
-    place, most = folder / "page", int(flags.max_gigabytes * GIGABYTE)
+    place, most = folder / "page", int(flags.max_gigabytes * storage.GIGABYTE)
     place.mkdir()
     networks = {service.LABELS.get(look, str(look)): colorizer for look, colorizer in colorizers.items()}
-    bench = service.Workbench(networks, place, int(flags.max_megapixels * api.MEGABYTE), 2 * most)
+    bench = service.Workbench(networks, place, int(flags.max_megapixels * 10**6), 2 * most)
     examples = service.examples(place / "examples")
     limits = security.Limits(folder, most, flags.keep_minutes)
     guard = Middleware(security.Guard, hosts=security.own_names(flags.host, flags.allow_host), limits=limits)
@@ -92,7 +91,7 @@ def add_page(app: FastAPI, colorizers: dict[str | None, Colorizer], flags: argpa
         path="/",
         server_name=flags.host,
         server_port=flags.port,
-        max_file_size=int(flags.max_megabytes * api.MEGABYTE),
+        max_file_size=int(flags.max_megabytes * storage.MEGABYTE),
         app_kwargs={"middleware": [guard]},
         **page.settings(),
     )

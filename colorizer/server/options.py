@@ -66,11 +66,12 @@ class Place(BaseModel):
 
 
 class Options(BaseModel):
-    """What a request may ask for. `model_for` adds the looks that the network has."""
+    """What a request may ask for. `model_for` adds the looks and sizes that the network has."""
 
     model_config = ConfigDict(extra="forbid")
 
     look: str | None = None
+    size: int | None = None
     strength: float = Field(1.0, ge=0, le=1, description="Factor of the colors: 0 is gray, 1 is as predicted.")
     format: Literal[SAME, *FORMATS] = Field(
         SAME, description=f"Of the answer; {SAME!r} is the photo's own, or PNG where that cannot be written."
@@ -81,20 +82,24 @@ class Options(BaseModel):
     )
 
 
-def model_for(looks: Sequence[str]) -> type[Options]:
+def model_for(looks: Sequence[str], sizes: tuple[int, int] | None = None) -> type[Options]:
     """The options of a network.
 
     Args:
         looks: their names, the default one first; empty if it has one only.
+        sizes: the least and the largest size of what the network sees; None if it has one only.
 
     Returns:
-        A class of `Options` whose `look` is one of them.
+        A class of `Options` whose `look` and `size` are among them.
     """
-    if not looks:
-        only = Field(None, description="These weights have one look only.")
-        return create_model("Options", __base__=Options, look=(None, only))
-    told = Field(looks[0], description="How the network's answer becomes colors.")
-    return create_model("Options", __base__=Options, look=(Literal[tuple(looks)], told))
+    look = (None, Field(None, description="These weights have one look only."))
+    if looks:
+        look = (Literal[tuple(looks)], Field(looks[0], description="How the network's answer becomes colors."))
+    size = (None, Field(None, description="These weights have one size only."))
+    if sizes:
+        about = "What the network sees: as many pixels as a square of this side. By itself the weights' own."
+        size = (int | None, Field(None, ge=sizes[0], le=sizes[1], description=about))
+    return create_model("Options", __base__=Options, look=look, size=size)
 
 
 def body_schema(model: type[Options], max_bytes: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from colorizer import photos
 from colorizer.errors import PhotoError
 from colorizer.inference import memory
 from colorizer.inference.colorizer import Colorizer
+from colorizer.methods.base import LEAST_SIZE
 from colorizer.server.options import FORMATS, SAME, Options
 from colorizer.server.work_queue import Busy, Share
 
@@ -52,6 +53,15 @@ class Worker:
         self.colorizers, self.folder, self.max_pixels = colorizers, folder, max_pixels
         self._pixels = Share(max_pixels)
 
+    def sizes(self, most: int) -> tuple[int, int] | None:
+        """The least and the largest size that a request may ask for; None for a network of one size.
+
+        Args:
+            most: the largest, unless the server's own size is larger.
+        """
+        own = next(iter(self.colorizers.values())).size
+        return None if own is None else (LEAST_SIZE, max(most, own))
+
     def colorize(self, data: bytes, options: Options) -> Picture:
         """Colorizes one file.
 
@@ -88,6 +98,8 @@ class Worker:
     def _colorize(self, path: Path, options: Options) -> Picture:
         photo = photos.read(path, self.max_pixels)
         colorizer = self.colorizers[options.look or next(iter(self.colorizers))]
+        if options.size:  # a copy for this photo alone: nothing is kept of a size
+            colorizer = colorizer.with_look(colorizer.look, options.size)
         colored = colorizer.colorize(photo, options.strength, hints=[place.hint for place in options.hints])
         suffix, content_type = FORMATS[self._format(photo, options)]
         target = path.with_suffix(suffix)

@@ -1,5 +1,6 @@
 """`network.onnx`: the light engine's file, with the kernels of the weights file."""
 
+import hashlib
 import json
 
 import keras
@@ -11,8 +12,10 @@ from colorizer import images, methods, weights
 from colorizer.classifiers.encoders import vision_transformer
 from colorizer.errors import ExportError
 from colorizer.export import __main__ as export
-from colorizer.export import runtimes
+from colorizer.export import convert, runtimes
 from colorizer.inference import engine
+from colorizer.inference.colorizer import Colorizer
+from colorizer.steering.hint import Hint
 
 SIDE = 64
 # Third-party deprecations inside the converters.
@@ -82,6 +85,45 @@ def test_a_vision_transformer_of_one_byte_takes_any_size_and_stays_small(light, 
     assert network._session.get_session_options().graph_optimization_level.name == "ORT_DISABLE_ALL"
     for size in ((32, 96), (96, 64)):
         assert network.predict(np.zeros((1, *size, 1), np.float32)).shape == (1, *size, 2)
+
+
+def test_a_transformer_takes_any_size_and_hints_and_keeps_its_kernels_as_bytes(light, tmp_path, monkeypatch, capsys):
+    import onnx
+
+    monkeypatch.setattr(light, "MOST_FOLDED", 0)
+    keras.utils.set_random_seed(0)
+    shape = vision_transformer.Shape(width=24, heads=2, blocks=2, grid=5)
+    encoder = vision_transformer.build((28, 28), (0, 1), shape)
+    run = saved(tmp_path / "run", "vit_decoder", lambda data: data, encoder)
+    small = tmp_path / "small"
+    words = ["--format", "light", "--weights", str(run), "--pack", str(small)]
+    monkeypatch.setattr(convert, "pictures", lambda *_: [images.resize_square(draw_picture(0), 256)])
+    assert export.main(words) == 0
+    digest = hashlib.sha256((small / weights.BEST).read_bytes()).hexdigest()
+    assert digest in capsys.readouterr().out
+    assert (small / weights.BEST).stat().st_size < 0.3 * (run / weights.BEST).stat().st_size
+    assert export.main(words) == 2 and "replace them with --overwrite" in capsys.readouterr().err
+    assert export.main([*words[:-1], str(run)]) == 2 and "another folder" in capsys.readouterr().err
+
+    nodes = onnx.load(small / engine.FILE, load_external_data=False).graph.node
+    assert {"DequantizeLinear"} <= {node.op_type for node in nodes}
+    of_onnx, of_keras = (Colorizer(small, look="vivid", engine=one, size=96) for one in engine.ENGINES[::-1])
+    assert of_onnx.network.side is None and of_onnx.forward.takes_hints
+    photo = draw_picture(2, 60, 100)
+    assert photo.shape[:2] == (60, 100)
+    hints = [Hint(20, 20, "#20c020")]
+    for asked in ({}, {"hints": hints}):
+        one, other = (way.colorize(photo, **asked).astype(int) for way in (of_onnx, of_keras))
+        assert (np.abs(one - other).max(axis=-1) <= 1).mean() >= light.SHARE
+    forward = of_onnx.forward
+    np.testing.assert_allclose(forward.hinted(photo, hints), of_keras.forward.hinted(photo, hints), atol=2e-3)
+    assert np.abs(forward.hinted(photo, hints) - forward.hinted(photo, [])).max() > 0.01
+
+
+def test_pack_is_for_the_light_engine_only(capsys):
+    with pytest.raises(SystemExit) as end:
+        export.main(["--format", "onnx", "--pack", "x"])
+    assert end.value.code == 2 and "--pack is for --format light" in capsys.readouterr().err
 
 
 def test_a_method_without_smoothing_has_its_whole_decoding_inside(light, pictures, tmp_path):

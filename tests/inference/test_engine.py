@@ -164,3 +164,34 @@ def test_the_command_takes_the_engine(tmp_path, monkeypatch):
     Image.fromarray(draw_picture(1)).save(tmp_path / "old.png")
     assert command.main([str(tmp_path / "old.png"), "-o", str(tmp_path / "new.png"), "--engine", "keras"]) == 0
     assert asked[0][3] == "keras"
+
+
+def test_kernels_of_one_byte_are_multiplied_as_floats(tmp_path):
+    """ONNX Runtime by itself rounds the activations to bytes as well."""
+    onnx = pytest.importorskip("onnx", reason='pip install -e ".[export]" -c constraints.txt')
+    from onnx import TensorProto, helper, numpy_helper
+
+    chance = np.random.default_rng(0)
+    stored, scale = chance.integers(-127, 128, (64, 128), np.int8), chance.uniform(0.001, 0.01, 128).astype(np.float32)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["stored", "scale"], ["kernel"], axis=1),
+        helper.make_node("Reshape", [engine.INPUT, "row"], ["x"]),
+        helper.make_node("MatMul", ["x", "kernel"], ["y"]),
+        helper.make_node("Reshape", ["y", "picture"], ["ab_norm_hat"]),
+    ]
+    arrays = {"stored": stored, "scale": scale, "row": np.array([1, 64]), "picture": np.array([1, 8, 8, 2])}
+    graph = helper.make_graph(
+        nodes,
+        "one_product",
+        [helper.make_tensor_value_info(engine.INPUT, TensorProto.FLOAT, (1, 8, 8, 1))],
+        [helper.make_tensor_value_info("ab_norm_hat", TensorProto.FLOAT, (1, 8, 8, 2))],
+        [numpy_helper.from_array(values, name) for name, values in arrays.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    for key in ("looks", "smoothing", "weights_sha256"):
+        model.metadata_props.add(key=key, value="")
+    onnx.save(model, tmp_path / engine.FILE)
+    l_norm = chance.uniform(-1, 1, (1, 8, 8, 1)).astype(np.float32)
+    expected = l_norm.reshape(1, 64) @ (stored * scale)
+    received = engine.OnnxNetwork(tmp_path / engine.FILE).predict(l_norm)
+    np.testing.assert_allclose(received.reshape(1, 128), expected, atol=1e-4)

@@ -37,11 +37,11 @@ def server(colorizers, tmp_path):
     """Makes a client of a server with other limits; its worker and folder are attributes."""
     clients = []
 
-    def make(**settings):
+    def make(networks=colorizers, **settings):
         chosen = api.Settings(**{"max_bytes": 200_000, "max_pixels": 100_000, "seconds": 30} | settings)
         folder = tmp_path / f"server-{len(clients)}"
         folder.mkdir()
-        one = worker.Worker(colorizers, folder, chosen.max_pixels)
+        one = worker.Worker(networks, folder, chosen.max_pixels)
         app = limits.Gate(api.build(one, chosen), ["localhost"], api.OWN_PATHS)
         client = TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
         client.__enter__()
@@ -103,6 +103,29 @@ def test_json_takes_and_gives_base64(server):
     assert client.post(ROUTE, json=words(multipage.getvalue())).json()["notes"] == [
         "it has several pages; the first is read"
     ]
+
+
+def test_a_request_chooses_what_the_network_sees_within_limits(server):
+    network = Colorizer.load(engine="onnx")
+    client, photo = server({one.look: one for one in service.looks(network)}, max_size=256), encoded()
+    plain, own, other = (send(client, photo, **asked) for asked in ({}, {"size": network.size}, {"size": 224}))
+    assert plain.content == own.content != other.content and other.status_code == 200
+    by_json = client.post(ROUTE, json=words(photo, size=224)).json()
+    assert base64.b64decode(by_json["image"]) == other.content
+    assert send(client, photo).content == plain.content  # no request changes the next one's
+    for wrong in (63, 257, 10**9, -1, "x", 224.5):
+        answer = send(client, photo, size=wrong)
+        assert answer.status_code == 422 and answer.json()["error"].startswith("size: ")
+    assert client.post(ROUTE, json=words(photo, size="224")).status_code == 422
+    content = client.get("/openapi.json").json()["paths"][ROUTE]["post"]["requestBody"]["content"]
+    for kind in content.values():
+        number = next(one for one in kind["schema"]["properties"]["size"]["anyOf"] if one["type"] == "integer")
+        assert (number["minimum"], number["maximum"]) == (64, 256)
+
+
+def test_a_network_of_one_size_takes_no_other(server):
+    answer = server().post(ROUTE, json=words(encoded(), size=64))
+    assert answer.status_code == 422 and answer.json()["error"].startswith("size: ")
 
 
 def test_hints_color_their_places_in_a_form_and_in_json(server):

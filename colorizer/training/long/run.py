@@ -313,8 +313,8 @@ def load_decoder(decoder: keras.Model, path: str | Path) -> None:
 
     Args:
         decoder: from `token_decoder.build`, for any size.
-        path: the weights file, the run's folder that holds it, or whole weights of such a network, see
-            `weights.load`.
+        path: the weights file, the run's folder that holds it, or whole weights of the ViT decoder as
+            `weights.load` takes them.
 
     Raises:
         WeightsError: the file is absent or does not fit.
@@ -322,7 +322,7 @@ def load_decoder(decoder: keras.Model, path: str | Path) -> None:
     if str(path) == weights.DEFAULT or str(path) in weights.SHIPPED or (Path(path) / weights.BEST).is_file():
         trained = weights.load(path)
         if not trained.method.takes_hints:
-            raise WeightsError(f"A long training begins with weights that take hints. Received: {trained!r}.")
+            raise WeightsError(f"A long training begins with weights of vit_decoder. Received: {trained!r}.")
         decoder.set_weights(trained.network.get_layer("decoder").get_weights())
         return
     path = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
