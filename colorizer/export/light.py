@@ -138,7 +138,6 @@ def agreement(
 
 def _model_of(trained: weights.Trained, path: Path) -> onnx.ModelProto:
     """The graph of a trained network, for the place `path` beside its weights file."""
-    import onnx
 
     side = trained.config["image_size"]
     network = trained.network
@@ -146,12 +145,10 @@ def _model_of(trained: weights.Trained, path: Path) -> onnx.ModelProto:
         network = weights.load(trained.path, any_shape=True).network
     model = _converted(network, trained.method)
     _point_to_weights(model, trained.path)
-    stored = {tensor.data_type for tensor in model.graph.initializer if tensor.external_data}
     facts = {
         "method": trained.method.name,
         "looks": ",".join(trained.method.looks),
         "smoothing": ",".join(map(str, trained.method.smoothing or ())),
-        engine.SMALL: "yes" if onnx.TensorProto.INT8 in stored else "no",
         "weights_sha256": hashlib.sha256(trained.path.read_bytes()).hexdigest(),
     }
     for key, value in facts.items():

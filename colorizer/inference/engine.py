@@ -25,7 +25,6 @@ FILE = "network.onnx"
 INPUT = "l_norm"  # of the graph
 HINTS = "hints"  # a second input, of a network that takes hints
 OUTPUT, FEATURES = "output", "features"  # of the graph, beside the looks
-SMALL = "kernels_stay_small"  # a fact of the file: "yes" where kernels are stored in one byte
 INSTALL = {
     KERAS: "In a clone of this repository: pip install -r requirements.txt",
     ONNX: "Install it: pip install onnxruntime",
@@ -119,10 +118,8 @@ class OnnxNetwork:
 
         self.path = Path(path)
         try:
-            self._session = _session(path, threads, optimized=False)
+            self._session = _session(path, threads)
             facts = self._session.get_modelmeta().custom_metadata_map
-            if facts.get(SMALL) != "yes":
-                self._session = _session(path, threads, optimized=True)
             self.looks = tuple(facts["looks"].split(",")) if facts["looks"] else ()
             windows, epsilon = facts["smoothing"].split(",") if facts["smoothing"] else (0, 0)
             self.weights_sha256 = facts["weights_sha256"]
@@ -191,12 +188,8 @@ class OnnxNetwork:
         return ab_norm if self.smoothing is None else _enlarged(l_norm[0], ab_norm[0], *self.smoothing)[None]
 
 
-def _session(path: str | Path, threads: int | None, optimized: bool):
-    """Opens a graph in ONNX Runtime.
-
-    Optimized, the runtime computes once what depends on no picture. Of kernels stored in one byte it then holds the
-    single precision, twice: 374 MB instead of 141 for the ViT decoder, which is no faster for it.
-    """
+def _session(path: str | Path, threads: int | None):
+    """Opens a graph in ONNX Runtime."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -206,8 +199,8 @@ def _session(path: str | Path, threads: int | None, optimized: bool):
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Kernels of one byte are multiplied as floats, as Keras does; by itself the activations would be bytes too.
     options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
-    if not optimized:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    # More than the basic optimizations takes longer than one photograph gains.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

@@ -17,8 +17,8 @@ can leave the range that colors have. One set of weights has two looks:
 With the MobileNetEdgeTPU classifier 5,039,794 parameters and 3.4 G multiply-adds at 256x256: a fifth of the paper's
 network without its classifier. With --classifier none the encoder is ten plain untrained convolutions, to measure what
 the transfer is worth. An epoch of 6,700 pictures at 192x192 is 38 T multiply-adds, forward and back: nine minutes on
-two CPU cores with AVX-512. 100 epochs would take 15 hours there. The weights that were shipped before those of `vit_decoder` had seven, of which the fifth had
-the lowest validation loss.
+two CPU cores with AVX-512. 100 epochs would take 15 hours there. The weights that were shipped before the ViT
+decoder's had seven, of which the fifth had the lowest validation loss.
 
 U-Net: Ronneberger, Fischer, Brox, MICCAI 2015. Soft code and annealed mean: Zhang, Isola, Efros, ECCV 2016. Guided
 filter: He, Sun, Tang, ECCV 2010. Written from the papers; no code of theirs is used.
