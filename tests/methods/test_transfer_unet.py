@@ -199,17 +199,6 @@ def test_a_run_begins_with_given_weights_at_another_size(run, tmp_path):
         )
 
 
-def test_shipped_weights_are_gone_on_from_without_a_classifier():
-    # --classifier stays the default: EfficientNet-B4 of ImageNet, which is neither here nor wanted
-    given = {"dataset": "sample", "method": "transfer_unet", "image_size": 64, "init_weights": "shipped"}
-    config = resolve(given, METHOD)
-    named = initialization.classifier_of(config, METHOD)
-    assert (named.name, named.model) == ("mobilenet_edgetpu", None)
-    network = initialization.network_of(config, METHOD, named.model)
-    for ours, theirs in zip(network.get_weights(), weights.load("shipped").network.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
 def test_shipped_weights_are_checked(run, monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "__file__", str(tmp_path / "weights.py"))
     monkeypatch.setitem(weights.SHIPPED, "mine", "0" * 64)

@@ -13,7 +13,7 @@ from colorizer.config import resolve
 from colorizer.methods.layers import token_decoder
 from colorizer.methods.layers.color_bins import BINS
 from colorizer.methods.vit_decoder import hinted
-from colorizer.training import loop
+from colorizer.training import initialization, loop
 
 METHOD = methods.get("vit_decoder")
 SMALL = vision_transformer.Shape(width=24, heads=2, blocks=2, grid=5)
@@ -156,3 +156,14 @@ def test_a_run_on_a_saved_transformer_loads_without_it(encoder, tmp_path):
     seeing = METHOD.encoder_of(METHOD.build(64, encoder))
     for mine, theirs in zip(METHOD.encoder_of(loaded).get_weights(), seeing.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=2e-3)  # half precision
+
+
+def test_shipped_weights_are_gone_on_from_without_their_encoder_s_file():
+    # --classifier stays the default: EfficientNet-B4 of ImageNet, which is neither here nor wanted
+    method = methods.get("vit_decoder")
+    config = resolve({"dataset": "sample", "method": method.name, "image_size": 64, "init_weights": "shipped"}, method)
+    named = initialization.classifier_of(config, method)
+    assert (named.name, named.model) == ("dinov2_small", None)
+    network = initialization.network_of(config, method, named.model)
+    for ours, theirs in zip(network.get_weights(), weights.load("shipped").network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

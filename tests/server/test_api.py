@@ -108,15 +108,15 @@ def test_json_takes_and_gives_base64(server):
 def test_a_request_chooses_what_the_network_sees_within_limits(server):
     network = Colorizer.load(engine="onnx")
     client, photo = server({one.look: one for one in service.looks(network)}, max_size=256), encoded()
-    plain, own, other = (send(client, photo, **asked) for asked in ({}, {"size": network.size}, {"size": 224}))
+    plain, own, other = (send(client, photo, **asked) for asked in ({}, {"size": network.size}, {"size": 192}))
     assert plain.content == own.content != other.content and other.status_code == 200
-    by_json = client.post(ROUTE, json=words(photo, size=224)).json()
+    by_json = client.post(ROUTE, json=words(photo, size=192)).json()
     assert base64.b64decode(by_json["image"]) == other.content
     assert send(client, photo).content == plain.content  # no request changes the next one's
-    for wrong in (63, 257, 10**9, -1, "x", 224.5):
+    for wrong in (63, 257, 10**9, -1, "x", 192.5):
         answer = send(client, photo, size=wrong)
         assert answer.status_code == 422 and answer.json()["error"].startswith("size: ")
-    assert client.post(ROUTE, json=words(photo, size="224")).status_code == 422
+    assert client.post(ROUTE, json=words(photo, size="192")).status_code == 422
     content = client.get("/openapi.json").json()["paths"][ROUTE]["post"]["requestBody"]["content"]
     for kind in content.values():
         number = next(one for one in kind["schema"]["properties"]["size"]["anyOf"] if one["type"] == "integer")
