@@ -9,7 +9,7 @@ RUN python -m venv /venv
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY colorizer colorizer
 # The Python that the constraints were made with.
-RUN /venv/bin/pip install --no-cache-dir ".[light,serve]" -c constraints.txt
+RUN /venv/bin/pip install --no-cache-dir --no-compile ".[light,serve]" -c constraints.txt
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --no-create-home --uid 10001 colorizer
