@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from colorizer.inference.forward import Forward
 
+DRIFT, NEWS = 5.0, 15.0  # Lab units of ab
+
 
 class SteeredPhoto:
     """A photo, what the network says about it, and its colors with hints.
@@ -80,6 +82,7 @@ class SteeredPhoto:
         if self._forward.takes_hints:
             with self._turn:
                 hinted = self._forward.hinted(self._inside, inner)
+            hinted = without_drift(hinted, self.prediction.ab_norm_hat)
             ab = self.canvas.enlarged(hinted) * np.float32(color.AB_SCALE)
         return self.canvas.ab_norm(inner, ab, strength)
 
@@ -185,6 +188,22 @@ class FileSteering(NamedTuple):
         if self.save:
             self.save(source, hints, *rgb.shape[:2])
         return photo.ab_norm(hints, strength) if photo else None
+
+
+def without_drift(hinted: np.ndarray, automatic: np.ndarray) -> np.ndarray:
+    """The colors of a network with hints, where they are other colors; elsewhere the automatic ones.
+
+    With a hint the network sees the whole photo in another light, faintly. A person who sets one thing's color does
+    not ask for that: changes below `DRIFT` Lab units are dropped, those of `NEWS` and more are kept.
+
+    Args:
+        hinted: (h, w, 2) float32, ab/128.
+        automatic: the same without hints.
+    """
+    change = hinted - automatic
+    size = np.linalg.norm(change, axis=-1, keepdims=True) * color.AB_SCALE
+    share = np.clip((size - DRIFT) / (NEWS - DRIFT), 0, 1)
+    return automatic + (share * share * (3 - 2 * share)) * change  # without a step
 
 
 def without_near(given: Sequence[Hint], asked: Sequence[Hint], photo: SteeredPhoto) -> list[Hint]:

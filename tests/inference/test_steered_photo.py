@@ -11,6 +11,7 @@ from skimage.color import deltaE_ciede2000
 
 from colorizer import Colorizer, Hint, color, methods, photos
 from colorizer.errors import HintError
+from colorizer.inference import steered_photo
 
 SIZE = 64
 HINT = Hint(250, 150, "#3050a0")
@@ -117,3 +118,12 @@ def test_likely_colors_are_told_for_every_method(plain):
     assert library.steer(rgb).prediction.features.shape == (4, 4, 192)
     with pytest.raises(HintError, match="400 x 300"):
         plain.likely_colors(rgb, 400, 50)
+
+
+def test_a_hint_changes_what_gets_another_color_and_nothing_else():
+    automatic = np.zeros((1, 4, 2), np.float32)
+    hinted = automatic + np.float32([[[4, 0], [0, 10], [0, 15], [-40, 0]]]) / 128
+    kept = steered_photo.without_drift(hinted, automatic)
+    np.testing.assert_array_equal(kept[0, 0], 0)
+    assert 0 < kept[0, 1, 1] < hinted[0, 1, 1]
+    np.testing.assert_allclose(kept[0, 2:], hinted[0, 2:], rtol=1e-6)
