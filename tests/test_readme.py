@@ -16,7 +16,7 @@ TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 SMALL = "--classifier none --image-size 32 --batch-size 8 --epochs 1"
 SMALL_ENCODER = SMALL.replace("32", "64")
 PAINTINGS = "python train.py --dataset paintings"
-FINE_TUNING = "python train.py --method transfer_unet --init-weights shipped --dataset path/to/photos"
+FINE_TUNING = "python train.py --method vit_decoder --init-weights shipped --dataset path/to/photos"
 STANDS_FOR = {
     "make demo": "python -m colorizer demo",
     "source .venv/bin/activate": None,
@@ -24,7 +24,7 @@ STANDS_FOR = {
     PAINTINGS: f"{PAINTINGS} {SMALL}",
     f"{PAINTINGS} --method colorful": f"{PAINTINGS} --method colorful {SMALL}",
     "make tables": "python evaluate.py --committed",
-    f"{FINE_TUNING} --image-size 192 --epochs 5 --run runs/mine": f"{FINE_TUNING} {SMALL_ENCODER} --run runs/mine",
+    f"{FINE_TUNING} --epochs 5 --run runs/mine": f"{FINE_TUNING} {SMALL_ENCODER} --run runs/mine",
 }
 
 

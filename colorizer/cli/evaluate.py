@@ -133,7 +133,7 @@ def _check_runs(runs: Path, flags, prog):
         started = f" Not finished yet: {', '.join(unfinished)}." if unfinished else ""
         raise EvaluationError(
             f"there is no finished run in {runs}.{started} Train one first, for example: python train.py --dataset "
-            f"sample --method transfer_unet --init-weights shipped --epochs 1\nFor the records that come with the "
+            f"sample --method vit_decoder --init-weights shipped --epochs 1\nFor the records that come with the "
             f"repository: {cli.typed(prog)} --runs results/runs --output runs/evaluation-of-records"
         )
 
