@@ -152,7 +152,7 @@ class OnnxNetwork:
         Returns:
             `ab_norm_hat` (B, H, W, 2) float32, ab/128.
         """
-        # One after the other: on a CPU a batch is no faster, and needs the memory of all its pictures.
+        # One after the other: a batch needs the memory of all its pictures.
         fed = ([None if one is None else one[i : i + 1] for one in (l_norm, given)] for i in range(len(l_norm)))
         return np.concatenate([self._one(look or self._first, *one) for one in fed])
 
