@@ -20,12 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
 
 from colorizer import experiments
 from colorizer.data import datasets
 from colorizer.evaluation import color_statistics, scores
-from colorizer.reporting import markdown
 from colorizer.reporting.figures import contact_sheets, gallery, plots
 
 RESULTS = Path("../results")
@@ -87,10 +85,9 @@ plots.gains(truth, predictors, "coco")
 # %%
 table = scores.read(RESULTS / "metrics.csv")
 table = table[table.test_set.isin(scores.TEST_LISTS) & ~table.run.map(experiments.is_ablation)]
-table = table.assign(title=table.method.map(markdown.short_title))
-kinds = ["test_set", "title", "run"]  # a run's name says what it was trained on
-measures = ["colourfulness", "colourfulness_truth", "mse_ab", "psnr_rgb", "ciede2000"]
-HTML(table.groupby(kinds)[measures].mean().round(4).to_html())
+kinds = ["test_set", "run", "method"]
+measures = ["colourfulness", "colourfulness_truth", "ciede2000"]
+table.groupby(kinds)[measures].mean().round(4)
 
 # %% [markdown]
 # Those runs are short and differ in many ways. A single network shows the effect of rebalancing alone. The transfer
