@@ -138,7 +138,6 @@ def agreement(
 
 def _model_of(trained: weights.Trained, path: Path) -> onnx.ModelProto:
     """The graph of a trained network, for the place `path` beside its weights file."""
-
     side = trained.config["image_size"]
     network = trained.network
     if trained.method.any_shape:  # layers that know the size take it from the picture

@@ -73,7 +73,7 @@ def test_the_kernels_stay_in_the_weights_file(light, pictures, tmp_path, pack):
     assert network.side is None and network.looks == ("accurate", "vivid")
 
 
-def test_a_vision_transformer_of_one_byte_takes_any_size_and_stays_small(light, pictures, tmp_path):
+def test_a_vision_transformer_of_one_byte_takes_any_size(light, pictures, tmp_path):
     shape = vision_transformer.Shape(48, 2, 3, 5)
     encoder = vision_transformer.build((70, 70), (0, 1, 2), shape)
     folder = saved(tmp_path / "run", "vit_decoder", weights.quantized, encoder)

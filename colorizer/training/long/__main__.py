@@ -69,7 +69,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], help="NAME=FOLDER[@LIST][*WEIGHT]; may be repeated")
     parser.add_argument("--validate", help="FOLDER@LIST: squares of it are scored at every checkpoint")
     parser.add_argument("--whole", metavar="DIR", help="train nothing; write the whole network's record to DIR")
-    parser.add_argument("--quantize", action="store_true", help="with --whole: kernels in one byte instead of two")
     parser.add_argument("--hints", type=int, nargs="+", metavar="N", help="train nothing; validate with N true hints")
     parser.add_argument("--begin", metavar="RUN", help="a long training's folder, or `shipped`: its first weights")
     parser.add_argument("--keep", help="folder for kept features (default: they are computed each time)")
@@ -87,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
         if flags.whole and flags.set and flags.validate:
             _record(flags)
         elif flags.whole:
-            whole.write(flags.run, flags.encoder, flags.whole, flags.quantize)
+            whole.write(flags.run, flags.encoder, flags.whole)
         elif flags.hints:
             _score(flags)
         else:
@@ -112,7 +111,7 @@ def _record(flags):
     """Writes the whole network with the record of a finished run."""
     sets, validation = [picture_set(text) for text in flags.set], picture_set(f"validation={flags.validate}")
     mixture = Mixture(sets, flags.image_size, flags.seed, flags.views)
-    record.write(flags.run, flags.encoder, flags.whole, mixture, validation, flags.quantize)
+    record.write(flags.run, flags.encoder, flags.whole, mixture, validation)
 
 
 def _run(flags):

@@ -31,14 +31,7 @@ MEAN_SAMPLES = 2048  # that the mixture's mean color is taken of
 BATCH = 10
 
 
-def write(
-    run: str | Path,
-    encoder: str | Path,
-    folder: str | Path,
-    mixture: Mixture,
-    validation: PictureSet,
-    quantize: bool = False,
-) -> None:
+def write(run: str | Path, encoder: str | Path, folder: str | Path, mixture: Mixture, validation: PictureSet) -> None:
     """Writes the whole network with the record of a finished run.
 
     Args:
@@ -47,13 +40,12 @@ def write(
         folder: gets what `whole.write` writes, and summary.json.
         mixture: the sets that it was trained on.
         validation: pictures that it was not trained on.
-        quantize: see `whole.write`.
 
     Raises:
         WeightsError, ClassifierError: what is missing or does not fit.
     """
     folder, method = Path(folder), ViTDecoder()
-    whole.write(run, encoder, folder, quantize)
+    whole.write(run, encoder, folder)
     trained, history = weights.load(folder), _epochs(pd.read_csv(folder / "history.csv"), len(mixture))
     config, best = dict(trained.config), history.iloc[-1]
     names = [one.name for one in mixture.sets]

@@ -33,14 +33,13 @@ def network(decoder: str | Path, encoder: keras.Model, image_size: int) -> keras
     return whole
 
 
-def write(run: str | Path, encoder: str | Path, folder: str | Path, quantize: bool = False) -> None:
+def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
     """Writes a long training's whole network, so that its folder can be given as weights.
 
     Args:
         run: the long training's folder, or one in it with its own decoder weights.
         encoder: the saved encoder that it was trained with.
         folder: gets config.json, encoder.json, history.csv and best.weights.h5, kernels in half precision.
-        quantize: whether kernels become whole numbers of one byte instead, see `weights.quantized`.
 
     Raises:
         WeightsError, ClassifierError: what is missing or does not fit.
@@ -54,8 +53,7 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path, quantize: bo
     if seen.model is None:
         raise ClassifierError(f"The network needs its encoder. Received: {encoder}. Give the saved encoder.")
     whole = network(run, seen.model, config["image_size"])
-    smaller = weights.quantized if quantize else weights.halved
-    atomic_files.write_bytes(folder / weights.BEST, smaller(weights.packed(whole)))
+    atomic_files.write_bytes(folder / weights.BEST, weights.halved(weights.packed(whole)))
     # The encoder's layers, so that the weights load where its file is not.
     atomic_files.write_text(folder / weights.ENCODER, ViTDecoder().encoder_of(whole).to_json())
     atomic_files.write_text(folder / "history.csv", (run / "history.csv").read_text(encoding="utf-8"))

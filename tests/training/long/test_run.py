@@ -163,7 +163,7 @@ def test_a_run_begins_with_anothers_weights_at_another_size(start, picture_folde
     for mine, theirs in zip(other.average, run.average, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-3)
     encoder.save(tmp_path / "small.keras")
-    whole.write(tmp_path / "run", tmp_path / "small.keras", tmp_path / "whole", quantize=True)
+    whole.write(tmp_path / "run", tmp_path / "small.keras", tmp_path / "whole")
     third = LongRun(tmp_path / "of_whole", settings, mixture, encoder, begin=tmp_path / "whole")
     for mine, theirs in zip(third.average, run.average, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=np.abs(theirs).max() / 100)
