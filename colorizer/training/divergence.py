@@ -18,6 +18,9 @@ FACTOR = 4.0
 # Squared error of 10 Lab units in ab/128, about two thirds of what gray costs on COCO: in a folder of pale pictures
 # gray is nearly right, and a healthy network may well miss it by more than 4 times.
 LEAST_GRAY_MSE = (10 / 128) ** 2
+# After so many steps at a momentum of .9, the highest of the networks here, .1 % of an average of batch statistics is
+# still its first value. Before, a network predicts other colors than it is trained to.
+SETTLED_STEPS = 66
 # A high learning rate may spoil one epoch and make good for it in the next; none of the records has even one.
 PATIENCE = 3
 
@@ -38,17 +41,22 @@ class DivergenceCheck:
     Args:
         predict: () -> `ab_norm_hat` (B, S, S, 2) float, of the network as it is now.
         ab_norm: (B, S, S, 2) float, the truth, ab/128.
+        is_settled: () -> bool, whether the network can be judged; an epoch before that counts as a good one.
 
     Attributes:
         bad_epochs: how many epochs in a row blew up.
     """
 
-    def __init__(self, predict: Callable[[], np.ndarray], ab_norm: np.ndarray):
-        self._predict, self._ab_norm = predict, ab_norm
+    def __init__(
+        self, predict: Callable[[], np.ndarray], ab_norm: np.ndarray, is_settled: Callable[[], bool] = lambda: True
+    ):
+        self._predict, self._ab_norm, self._is_settled = predict, ab_norm, is_settled
         self.bad_epochs = 0
 
     def blew_up(self) -> bool:
         """Whether the epoch that just ended did; to be called once an epoch."""
+        if not self._is_settled():
+            return False
         # float64: the square of a color that blew up can exceed float32.
         errors = np.square(self._predict() - self._ab_norm, dtype=np.float64)
         bad = is_blown_up(float(errors.mean()), float(np.square(self._ab_norm, dtype=np.float64).mean()))

@@ -23,7 +23,7 @@ from colorizer.errors import RecordError, TrainingError
 from colorizer.training import distribution, initialization, run_folders
 from colorizer.training.callbacks import BestWeights, EpochClock, Progress, StateKeeper
 from colorizer.training.data import Data, prepare
-from colorizer.training.divergence import FACTOR, DivergenceCheck
+from colorizer.training.divergence import FACTOR, SETTLED_STEPS, DivergenceCheck
 from colorizer.training.run_record import ReadOnly, Record
 from colorizer.training.summary import describe, summarize
 
@@ -218,7 +218,13 @@ class _Session:
         def predict() -> np.ndarray:
             return self.method.predict_ab(self._network_here(), l_norm, vector)
 
-        return DivergenceCheck(predict, ab_norm)
+        normalized = any(variable.name == "moving_mean" for variable in self.network.non_trainable_variables)
+
+        def is_settled() -> bool:
+            steps = (len(self.keeper.history) + 1) * len(self.train)
+            return not normalized or steps >= SETTLED_STEPS
+
+        return DivergenceCheck(predict, ab_norm, is_settled)
 
     def _network_here(self):
         """What predicts on one device of this rank alone, although several train."""

@@ -51,3 +51,10 @@ def test_epochs_in_a_row_are_counted():
     check = DivergenceCheck(lambda: next(predictions), truth)
     assert [(check.blew_up(), check.bad_epochs) for _ in range(4)] == [(False, 0), (True, 1), (True, 2), (False, 0)]
     assert divergence.PATIENCE > 1
+
+
+def test_a_network_is_not_judged_before_it_has_settled():
+    truth = np.full((1, 2, 2, 2), 0.1, np.float32)
+    settled = iter([False, False, True])
+    check = DivergenceCheck(lambda: truth * 0 - 1, truth, lambda: next(settled))
+    assert [(check.blew_up(), check.bad_epochs) for _ in range(3)] == [(False, 0), (False, 0), (True, 1)]

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import h5py
 import keras
@@ -215,6 +216,16 @@ def test_epochs_that_blow_up_end_the_run_with_the_good_ones(
         loop.run(settings(picture_folder, run, method="trivial", epochs=9))
     assert Record(run).state()["epochs_done"] == len(pd.read_csv(run / "history.csv")) == first
     assert np.abs(weights.load(run).network.get_weights()[0]).max() < 1
+
+
+def test_a_first_try_with_batch_statistics_is_no_training_that_blew_up(tmp_path, picture_folder, cache, monkeypatch):
+    """In a handful of steps the averages stay near their first values, and the colors are anything."""
+    monkeypatch.setattr(divergence, "is_blown_up", lambda *_: True)
+    chosen = settings(picture_folder, tmp_path / "run", method="let_there_be_color", epochs=1)
+    assert loop.run(chosen)["epochs_done"] == 1
+    monkeypatch.setattr(loop, "SETTLED_STEPS", 1)
+    with pytest.raises(TrainingError, match="blew up"):
+        loop.run(replace(chosen, run=str(tmp_path / "other")))
 
 
 def test_one_epoch_that_blows_up_is_made_good_by_the_next(tmp_path, picture_folder, cache, monkeypatch):
