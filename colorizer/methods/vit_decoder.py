@@ -32,11 +32,12 @@ from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import backbone, color_bins, hints, optimizers, token_decoder
 from colorizer.methods.layers.color_bins import Look
 from colorizer.methods.layers.inputs import Shape, inputs, shape_of
+from colorizer.methods.layers.non_local_mean import NonLocalMean
 
 # accurate: the plain mean, which has the least squared error of all single colors. vivid: as `transfer_unet`, but a
 # cast does not grow: on black-and-white photographs the look without `cast` made rooms sepia
 # (results/experiments/casts.jsonl, eyes.md).
-LOOKS = {"accurate": Look(1.0, 0.0), "vivid": Look(0.5, 0.025, cast=0.7)}
+LOOKS = {"accurate": Look(1.0, 0.0), "vivid": Look(0.5, 0.035, cast=0.7)}
 
 
 class ViTDecoder(Method):
@@ -83,7 +84,8 @@ class ViTDecoder(Method):
         seeing = backbone.tokens(backbone.plain() if encoder is None else encoder, image_size)
         decoder = token_decoder.build(shape_of(image_size), seeing.output_shape[-1])
         nothing = hints.NoHints(token_decoder.STRIDE, name="no_hints")(l_norm)
-        logits = decoder([l_norm, seeing(l_norm), nothing])
+        tokens = seeing(l_norm)
+        logits = NonLocalMean(name="non_local_mean", dtype="float32")(decoder([l_norm, tokens, nothing]), tokens, nothing)
         return keras.Model([l_norm, vector], logits, name="vit_decoder")
 
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
@@ -126,7 +128,8 @@ def hinted(network: keras.Model, l_norm, given):
     Returns:
         Logits (B, S/4, S/4, 313) float32.
     """
-    return network.get_layer("decoder")([l_norm, network.get_layer("encoder")(l_norm), given])
+    tokens = network.get_layer("encoder")(l_norm)
+    return network.get_layer("non_local_mean")(network.get_layer("decoder")([l_norm, tokens, given]), tokens, given)
 
 
 class HintTrainer(keras.Model):

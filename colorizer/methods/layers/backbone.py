@@ -114,8 +114,13 @@ class Doubled(keras.layers.Layer):
     """Keras' bilinear `UpSampling2D(2)`, whose TensorFlow graph cannot take sizes that are known only at run time."""
 
     def call(self, x):
+        return self.enlarge(x)
+
+    @classmethod
+    def enlarge(cls, x):
+        """(B, h, w, C) -> (B, 2 h, 2 w, C)."""
         for axis in (1, 2):
-            x = self._along(x, axis)
+            x = cls._along(x, axis)
         return x
 
     @staticmethod
