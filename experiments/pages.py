@@ -192,6 +192,18 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         },
         lambda rows: [row for row in rows if row.get("temperature") in (None, 0.5)],
     ),
+    "non_local_mean": (
+        {
+            "List": ("dataset", str),
+            "Temperature": lambda row: "none" if row["of_cosines"] is None else f"{row['of_cosines']:.2f}",
+            "Look": ("look", str),
+            "Hints": ("hints", str),
+            "Variance added": ("added", _number(3)),
+            **SCORES,
+            "Colorfulness (truth)": LOOK["Colorfulness (truth)"],
+        },
+        list,
+    ),
     "steering": ({"Measure": ("measure", str), "Result": _described}, list),
     "shapes": (
         {

@@ -4,10 +4,10 @@ The encoder, DINOv2-small or any classifier, knows what the picture shows. It st
 go into a decoder that also sees the luminance, and out comes, for every fourth pixel, a distribution over 313 colors.
 The decoder can be given hints: true colors of some places. In half of the training there are none.
 
-    l_norm SxSx1 --> encoder (frozen) --> tokens S/16 --> decoder --> logits S/4 x S/4 x 313 --> a look's mean
-           |                                               ^  ^                                      |
-           +------------- stem ----------------------------+  hints or zeros                         |
-           +------------------------- guided filter <------------------------------------------------+
+    l_norm SxSx1 --> encoder (frozen) --> tokens S/16 --> decoder --> non-local mean --> logits S/4 x S/4 x 313
+           |                                               ^  ^                                    |
+           +------------- stem ----------------------------+  hints or zeros                  a look's mean
+           +------------------------- guided filter <----------------------------------------------+
                                            |
                                       ab_norm_hat SxSx2
 
@@ -36,7 +36,7 @@ from colorizer.methods.layers.non_local_mean import NonLocalMean
 
 # accurate: the plain mean, which has the least squared error of all single colors. vivid: as `transfer_unet`, but a
 # cast does not grow: on black-and-white photographs the look without `cast` made rooms sepia
-# (results/experiments/casts.jsonl, eyes.md).
+# (results/experiments/casts.jsonl, eyes.md). More is added than there, as the non-local mean makes colors paler.
 LOOKS = {"accurate": Look(1.0, 0.0), "vivid": Look(0.5, 0.035, cast=0.7)}
 
 
@@ -85,7 +85,9 @@ class ViTDecoder(Method):
         decoder = token_decoder.build(shape_of(image_size), seeing.output_shape[-1])
         nothing = hints.NoHints(token_decoder.STRIDE, name="no_hints")(l_norm)
         tokens = seeing(l_norm)
-        logits = NonLocalMean(name="non_local_mean", dtype="float32")(decoder([l_norm, tokens, nothing]), tokens, nothing)
+        logits = NonLocalMean(name="non_local_mean", dtype="float32")(
+            decoder([l_norm, tokens, nothing]), tokens, nothing
+        )
         return keras.Model([l_norm, vector], logits, name="vit_decoder")
 
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:

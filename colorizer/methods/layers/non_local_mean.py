@@ -1,8 +1,8 @@
 """The non-local mean: one color for what looks alike, wherever in the picture it is.
 
-Buades, Coll, Morel, "A non-local algorithm for image denoising", CVPR 2005. A decoder of small convolutions colors each
-place by itself: half of a coat, a cloud of orange around a face. The encoder knows better what belongs together, so each
-cell takes the mean of what the network says of all cells, by the likeness of their tokens.
+Buades, Coll, Morel, "A non-local algorithm for image denoising", CVPR 2005. A decoder of small convolutions colors
+each place by itself: half of a coat, a cloud of orange around a face. The encoder knows better what belongs together,
+so each cell takes the mean of what the decoder says of all cells, by the likeness of their tokens.
 
     tokens S/16 --> cosines --> softmax --> weights of cells
     logits S/4 --> their means over cells --> weighted means - means --> enlarged --> added to the logits
@@ -18,15 +18,23 @@ from keras import ops
 
 from colorizer.methods.layers.backbone import Doubled
 
-# Of the cosines: a token 0.07 less alike counts 1/e. On validation pictures .1 has a lower error, and its vivid colors
-# are paler; .05 leaves half-colored things (results/experiments/non_local_mean.md).
+# Of the cosines: a token 0.07 less alike counts 1/e. Higher ones have a lower error and paler colors
+# (results/experiments/non_local_mean.md).
 TEMPERATURE = 0.07
 CELL = 4  # logits to a token along a side
 
 
 @keras.saving.register_keras_serializable("colorizer")
 class NonLocalMean(keras.layers.Layer):
-    """Averages a distribution's logarithm over cells that look alike. It has no weights."""
+    """Averages a distribution's logarithm over cells that look alike. It has no weights.
+
+    Args:
+        temperature: of the cosines.
+    """
+
+    def __init__(self, temperature: float = TEMPERATURE, **kwargs):
+        super().__init__(**kwargs)
+        self.temperature = temperature
 
     def call(self, logits, tokens, hints):
         """Averages.
@@ -44,7 +52,7 @@ class NonLocalMean(keras.layers.Layer):
         _, height, width, channels = ops.shape(tokens)
         x = ops.reshape(tokens, (-1, height * width, channels))
         x = x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)
-        weights = ops.softmax(ops.matmul(x, ops.transpose(x, (0, 2, 1))) / TEMPERATURE, axis=-1)
+        weights = ops.softmax(ops.matmul(x, ops.transpose(x, (0, 2, 1))) / self.temperature, axis=-1)
         means = ops.average_pool(logits, CELL, CELL)
         own = ops.reshape(means, (-1, height * width, logits.shape[-1]))
         change = ops.reshape(ops.matmul(weights, own) - own, (-1, height, width, logits.shape[-1]))
@@ -54,3 +62,6 @@ class NonLocalMean(keras.layers.Layer):
 
     def compute_output_shape(self, logits_shape, tokens_shape, hints_shape):
         return logits_shape
+
+    def get_config(self):
+        return super().get_config() | {"temperature": self.temperature}
