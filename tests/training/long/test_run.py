@@ -13,7 +13,7 @@ from colorizer.errors import DataError, TrainingError, WeightsError
 from colorizer.evaluation import runs
 from colorizer.methods.layers import token_decoder
 from colorizer.training.long import __main__ as command
-from colorizer.training.long import record, whole
+from colorizer.training.long import record, run_files, whole
 from colorizer.training.long import run as long_run
 from colorizer.training.long.mixture import Mixture, PictureSet
 from colorizer.training.long.run import LongRun, Settings
@@ -97,7 +97,7 @@ def test_a_falling_rate_leaves_the_run_as_it_was(start, tmp_path):
     assert history.samples.tolist() == [16, 48]
     assert history.learning_rate[1] < 0.2 * SETTINGS.learning_rate
     fallen = token_decoder.build((32, 32), 48)
-    fallen.load_weights(tmp_path / "run" / "fallen" / long_run.WEIGHTS)
+    fallen.load_weights(tmp_path / "run" / "fallen" / run_files.WEIGHTS)
     for mine, theirs in zip(fallen.get_weights(), run.decoder.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-3)
 
