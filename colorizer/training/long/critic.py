@@ -53,18 +53,19 @@ def build(side: int, channels: int) -> keras.Model:
         )
         return normalized(layer)(x)
 
-    def leaky(x, name):
-        return keras.layers.LeakyReLU(LEAK, name=f"{name}_leaky", dtype="float32")(x)
+    def leaky(x):
+        # Not the layer: TensorFlow fuses it with the convolution and then misses a part for the gradient.
+        return ops.maximum(x, LEAK * x)
 
     # As hints: about 50 Lab units become 1, the scale of the luminance.
     x = keras.layers.Rescaling(1 / hints.RANGE, name="scaled", dtype="float32")(ab_norm)
     x = keras.layers.Concatenate(name="colored", dtype="float32")([l_norm, x])
-    x = leaky(conv(x, WIDTHS[0], 3, "conv4"), "conv4")
-    x = leaky(conv(x, WIDTHS[1], 4, "conv8", stride=2), "conv8")
-    x = leaky(conv(x, WIDTHS[2], 4, "conv16", stride=2), "conv16")
-    known = leaky(conv(tokens, TOKENS, 1, "known"), "known")
+    x = leaky(conv(x, WIDTHS[0], 3, "conv4"))
+    x = leaky(conv(x, WIDTHS[1], 4, "conv8", stride=2))
+    x = leaky(conv(x, WIDTHS[2], 4, "conv16", stride=2))
+    known = leaky(conv(tokens, TOKENS, 1, "known"))
     x = keras.layers.Concatenate(name="join", dtype="float32")([x, known])
-    x = leaky(conv(x, WIDTHS[2], 1, "joint"), "joint")
+    x = leaky(conv(x, WIDTHS[2], 1, "joint"))
     patch = keras.layers.Activation("linear", name="patch", dtype="float32")(conv(x, 1, 1, "patch_logits"))
     mean = keras.layers.GlobalAveragePooling2D(name="mean", dtype="float32")(x)
     picture = normalized(keras.layers.Dense(1, name="picture_logits", dtype="float32"))(mean)

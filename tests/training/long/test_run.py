@@ -102,7 +102,13 @@ def test_a_falling_rate_leaves_the_run_as_it_was(start, tmp_path):
         np.testing.assert_allclose(mine, theirs, atol=1e-3)
 
 
-def test_other_settings_are_another_run(start):
+def test_other_settings_are_another_run(start, tmp_path):
+    start("run")
+    # A run that is older than a setting has its default.
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text("utf-8"))
+    assert config.pop("tune") == 0 and config.pop("critic") == 0
+    path.write_text(json.dumps(config), "utf-8")
     start("run")
     other = Settings(**(SETTINGS.__dict__ | {"learning_rate": 0.5}))
     with pytest.raises(TrainingError, match="begun with learning_rate 0.001. Received: 0.5"):
