@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from colorizer import atomic_files, environment, weights
-from colorizer.errors import TrainingError
+from colorizer.errors import TrainingError, UsageError
 from colorizer.methods.layers import backbone, code_table, hints, optimizers, token_decoder
 from colorizer.training.long import run_files, tuning
 from colorizer.training.long.kept_features import Features, KeptFeatures, fingerprint
@@ -59,6 +59,9 @@ class Settings:
         critic: how long the critic's gradient is at the logits' kernel, the distribution's being 1; 0 for no critic.
         critic_rate: the critic's learning rate.
         critic_alone: steps in which only the critic is trained, at the start.
+
+    Raises:
+        UsageError: one of the last five is below zero.
     """
 
     # 192 / 16 = 12: a grid of 12x12 tokens, which stands for 168x168 pixels of DINOv2's patches of 14.
@@ -78,6 +81,14 @@ class Settings:
     # Miyato 2018 and Nazeri 2018.
     critic_rate: float = 2e-4
     critic_alone: int = 300
+
+    def __post_init__(self):
+        for name in ("tune", "tune_rate", "critic", "critic_rate", "critic_alone"):
+            if getattr(self, name) < 0:
+                flag = "--" + name.replace("_", "-")
+                raise UsageError(
+                    f"{flag} is not below 0. Received: {getattr(self, name)}. Leave it out for its default."
+                )
 
 
 class LongRun:

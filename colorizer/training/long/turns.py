@@ -15,7 +15,6 @@ import numpy as np
 from keras import ops
 
 from colorizer import weights
-from colorizer.errors import UsageError
 from colorizer.methods.layers import optimizers, token_decoder
 from colorizer.training.long import critic, tuning
 
@@ -148,14 +147,9 @@ class Turns:
         share: the length that the critic's gradient is to have at the kernel of the logits, the distribution's being 1.
         rate: the critic's learning rate.
         alone: steps in which only the critic is trained.
-
-    Raises:
-        UsageError: the share or the number of steps is below zero.
     """
 
     def __init__(self, network: keras.Model, *, share: float, rate: float, alone: int):
-        if share < 0 or alone < 0:
-            raise UsageError(f"--critic and --critic-alone are not below 0. Received: {share}, {alone}.")
         self.share, self.rate, self.alone, self.weight = share, rate, alone, 0.0
         decoder, upper = tuning.parts(network)
         self.critic = critic.build(decoder.output_shape[1], decoder.input_shape[1][-1])

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from colorizer.classifiers.encoders import vision_transformer
-from colorizer.errors import UsageError
 from colorizer.methods.layers import backbone, color_bins, token_decoder
+from colorizer.training.long import __main__ as command
 from colorizer.training.long import critic, run_files, tuning, turns
 from colorizer.training.long import run as long_run
 from colorizer.training.long.mixture import Mixture, PictureSet
@@ -119,9 +119,12 @@ def _judged(both, x, colors):
     return float(critic.deception(both.critic([l_norm, colors, x[1]])))
 
 
-def test_what_is_no_share_is_refused(decoder):
-    with pytest.raises(UsageError, match="--critic and --critic-alone are not below 0. Received: -1, 3"):
-        Turns(decoder, share=-1, rate=1e-3, alone=3)
+def test_settings_below_zero_are_refused_before_anything_is_written(tmp_path, capsys):
+    for flag in ("--critic", "--critic-alone", "--tune", "--tune-rate", "--critic-rate"):
+        with pytest.raises(SystemExit):
+            command.main(["--run", str(tmp_path / "run"), "--encoder", "nowhere.keras", flag, "-1"])
+        assert f"{flag} is not below 0. Received: -1" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_with_a_critic_goes_on_bit_for_bit(encoder, picture_folder, tmp_path):
