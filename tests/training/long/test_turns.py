@@ -79,6 +79,16 @@ def test_the_gradients_are_those_of_both_losses(decoder, batch, monkeypatch):
         assert (ahead - losses()[index]) / 4e-3 == pytest.approx(length, rel=0.05)
 
 
+def test_one_color_everywhere_has_a_finite_gradient(decoder, batch):
+    *x, ab_norm, border = batch
+    decoder.get_layer("logits").kernel.assign(np.zeros((1, 1, 8, 313)))
+    # All 313 bins alike, and gray for certain.
+    for bias in (np.zeros(313), np.where((color_bins.BINS == 0).all(axis=1), 1e4, 0)):
+        decoder.get_layer("logits").bias.assign(bias)
+        lengths = Turns(decoder, share=0.5, rate=1e-3, alone=0).gradients.norms(x, [ab_norm, 1 - border])
+        assert np.isfinite(lengths).all()
+
+
 def test_the_critic_is_first_alone_and_its_weight_follows_the_gradients(decoder, batch, monkeypatch):
     *x, ab_norm, border = batch
     both = Turns(decoder, share=0.5, rate=1e-3, alone=1)
