@@ -37,6 +37,7 @@ LONGEST = (
     "export/test_convert.py",
     "export/test_light.py",
     "training/long/test_run.py",
+    "training/long/test_turns.py",
     "test_environment.py",
     "test_backends.py",
     "cluster/test_cluster.py",

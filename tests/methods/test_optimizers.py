@@ -39,3 +39,13 @@ def test_two_rates_can_be_saved():
         one.apply([ops.ones(3), ops.ones(3)])
     np.testing.assert_array_equal(slow, np.ones(3))
     assert again.get_config() == optimizer.get_config()
+
+
+def test_names_without_decay_hold_beside_slow_variables():
+    slow, other, bias = (keras.Variable(np.ones(3, np.float32), name=name) for name in ("slow", "other", "bias"))
+    optimizer = optimizers.TwoRates(0.01, [slow], 0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.build([slow, other, bias])
+    optimizer.apply([ops.zeros(3)] * 3)
+    np.testing.assert_array_equal([slow, bias], np.ones((2, 3)))
+    assert ops.convert_to_numpy(other) == pytest.approx(np.full(3, 0.995))

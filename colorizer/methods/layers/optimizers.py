@@ -69,6 +69,12 @@ class TwoRates(keras.optimizers.AdamW):
         super().__init__(learning_rate, **kwargs)
         self._paths = frozenset(variable if isinstance(variable, str) else variable.path for variable in slow)
         self._share, self._frozen_steps = share, frozen_steps
+        self._undecayed_names = None
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
+        """As AdamW's; the names also hold when `build` adds the slow variables."""
+        self._undecayed_names = var_names
+        super().exclude_from_weight_decay(var_list, var_names)
 
     def build(self, variables: list[keras.Variable]) -> None:
         """Finds the slow variables among `variables` and makes the moments of all."""
@@ -76,7 +82,7 @@ class TwoRates(keras.optimizers.AdamW):
             slow = [variable for variable in variables if variable.path in self._paths]
             self._slow_indices = {i for i, variable in enumerate(variables) if variable.path in self._paths}
             if slow and (self._share < 1 or self._frozen_steps):  # weight decay would move what is to stay
-                self.exclude_from_weight_decay(var_list=slow)
+                self.exclude_from_weight_decay(slow, self._undecayed_names)
         super().build(variables)
 
     def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:

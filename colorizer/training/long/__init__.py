@@ -1,1 +1,1 @@
-"""The long training of a decoder on a frozen encoder: its samples, features, steps and state."""
+"""The long training of a decoder, its encoder's last blocks and a critic: samples, features, steps and state."""

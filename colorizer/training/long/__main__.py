@@ -5,8 +5,13 @@
     mixture --> l_norm --> features (kept or computed) --> decoder --> distribution's loss --> AdamW
           \\-> ab_norm --> hints, in half of the samples ----^
 
+There are three stages, each a run of its own that begins with the weights of the one before. The first trains the
+decoder alone. `--tune N` also trains the encoder's last N blocks, more slowly. `--critic 0.5` adds a critic that tells
+colored photographs from true ones; its gradient is half as long as that of the distribution's loss.
+
 The run's folder holds config.json, history.csv (a row a checkpoint), decoder.weights.h5 (the weights' moving average,
-kernels in half precision) and last/, from which the same command goes on. A training that has no end yet has no cycle
+kernels in half precision), encoder.npz (the encoder's trained blocks, if there are any) and last/, from which the same
+command goes on. A training that has no end yet has no cycle
 for its rate: it rises, then stays. `--fall N` trains a copy for N samples more while the rate falls to nothing, and
 keeps that in DIR/fallen; the run itself stays where it was. `--begin` lets another run begin with a run's weights, at
 another size or with other sets. `--whole` only joins encoder and decoder; with the run's sets and `--validate` it
@@ -25,12 +30,29 @@ from colorizer.classifiers.encoders import saved
 from colorizer.data import datasets
 from colorizer.errors import ClassifierError, ColorizerError, DataError
 from colorizer.methods.layers import backbone, token_decoder
-from colorizer.training.long import record, whole
+from colorizer.training.long import record, run_files, whole
 from colorizer.training.long.mixture import Mixture, PictureSet
-from colorizer.training.long.run import LongRun, Settings, load_decoder
+from colorizer.training.long.run import LongRun, Settings
 from colorizer.training.long.validation_squares import Squares
 
 log = logging.getLogger(__name__)
+
+# What `--help` says of each of `Settings`.
+HELP = {
+    "image_size": "side of the samples, a multiple of 16",
+    "batch_size": "samples in a step",
+    "learning_rate": "the decoder's highest rate",
+    "warm_up": "steps in which it rises",
+    "weight_decay": "AdamW's, of the decoder's kernels",
+    "precision": "of the layers",
+    "seed": "of everything that is drawn",
+    "views": "different samples of one picture",
+    "tune": "how many of the encoder's last blocks are trained too",
+    "tune_rate": "their rate, as a share of the decoder's",
+    "critic": "the critic's gradient at the logits, as a share of the distribution's; 0: no critic",
+    "critic_rate": "the critic's rate",
+    "critic_alone": "steps in which the critic is trained alone, at the start",
+}
 
 
 def picture_set(text: str) -> PictureSet:
@@ -70,7 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--validate", help="FOLDER@LIST: squares of it are scored at every checkpoint")
     parser.add_argument("--whole", metavar="DIR", help="train nothing; write the whole network's record to DIR")
     parser.add_argument("--hints", type=int, nargs="+", metavar="N", help="train nothing; validate with N true hints")
-    parser.add_argument("--begin", metavar="RUN", help="a long training's folder, or `shipped`: its first weights")
+    parser.add_argument("--begin", metavar="RUN", help="first weights: a long training's folder, or `shipped`")
     parser.add_argument("--keep", help="folder for kept features (default: they are computed each time)")
     parser.add_argument("--minutes", type=float, help="stop after this many (default: never)")
     parser.add_argument("--samples", type=int, help="stop when the run has seen this many (default: never)")
@@ -79,7 +101,9 @@ def main(arguments: list[str] | None = None) -> None:
     for name, value in asdict(Settings()).items():
         # `views` may be None, which has no type of its own.
         kind = int if name == "views" else type(value)
-        parser.add_argument("--" + name.replace("_", "-"), type=kind, default=value, help=f"(default: {value})")
+        parser.add_argument(
+            "--" + name.replace("_", "-"), type=kind, default=value, help=f"{HELP[name]} (default: {value})"
+        )
     flags = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
@@ -101,7 +125,8 @@ def _score(flags):
         raise DataError("Scores need pictures. Received: --hints without --validate. Name FOLDER@LIST.")
     encoder = backbone.tokens(saved.load(flags.encoder).model, flags.image_size)
     decoder = token_decoder.build((flags.image_size,) * 2, encoder.output_shape[-1])
-    load_decoder(decoder, flags.run)
+    run_files.load_decoder(decoder, flags.run)
+    run_files.set_blocks(encoder, run_files.load_blocks(flags.run))
     for given in flags.hints:
         scores = Squares(picture_set(f"validation={flags.validate}"), encoder, flags.image_size, given).score(decoder)
         print(f"hints={given}", *(f"{name}={value:.4f}" for name, value in scores.items()), flush=True)

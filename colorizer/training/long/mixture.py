@@ -62,10 +62,12 @@ class Sample(NamedTuple):
     Attributes:
         l_norm: (S, S, 1) float32, -1..1, perhaps made old.
         ab_norm: (S/4, S/4, 2) float32, ab/128, means over squares of pixels.
+        border: (S/4, S/4, 1) float32, 1 where a pixel belongs to a border, which has no color; else 0.
     """
 
     l_norm: np.ndarray
     ab_norm: np.ndarray
+    border: np.ndarray
 
 
 class Mixture:
@@ -137,13 +139,16 @@ class Mixture:
         rng = np.random.default_rng((self.seed, draw.set_index, draw.row, self.view(draw)))
         rgb = cv2.cvtColor(cropped(bgr, self.image_size, rng), cv2.COLOR_BGR2RGB)
         l_norm, ab_norm = color.rgb_to_l_ab(rgb)
+        border = np.zeros(l_norm.shape[:2], bool)
         if rng.random() < OLD_SHARE:
             l_norm, border = degradation.aged(l_norm, rng)
             # A frame of paper has no color to learn.
             ab_norm[border] = 0
         # The truth at the size of the logits, averaged by area.
-        side = self.image_size // STRIDE
-        return Sample(l_norm, cv2.resize(ab_norm, (side, side), interpolation=cv2.INTER_AREA))
+        size = (self.image_size // STRIDE,) * 2
+        ab_norm = cv2.resize(ab_norm, size, interpolation=cv2.INTER_AREA)
+        share = cv2.resize(border.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        return Sample(l_norm, ab_norm, (share > 0).astype(np.float32)[..., None])
 
 
 # Four blocks: two threads read ahead, and a batch may lie across two.

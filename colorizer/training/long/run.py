@@ -2,6 +2,8 @@
 
 mixture --> l_norm --> features (kept or computed) --> decoder --> distribution's loss --> AdamW
       \\-> ab_norm --> hints, in half of the samples ----^
+
+Two settings make other stages of it: `tune` trains the encoder's last blocks too, `critic` adds an adversary.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ import numpy as np
 import pandas as pd
 
 from colorizer import atomic_files, environment, weights
-from colorizer.errors import TrainingError, WeightsError
-from colorizer.methods.layers import backbone, code_table, hints, token_decoder
+from colorizer.errors import TrainingError, UsageError
+from colorizer.methods.layers import backbone, code_table, hints, optimizers, token_decoder
+from colorizer.training.long import run_files, tuning
 from colorizer.training.long.kept_features import Features, KeptFeatures, fingerprint
 from colorizer.training.long.mixture import Mixture
+from colorizer.training.long.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +35,7 @@ AVERAGED_EVERY = 8  # steps between two updates of the weights' moving average
 MOMENTUM = 0.99  # of it: about 800 steps; less at the beginning
 # At 192x192 that are 512 x 48 x 48 = 1.2 million colors: 3,800 for each of the 313 bins, were they alike.
 PRIOR_SAMPLES = 512  # pictures that say how often each color occurs
-WEIGHTS = "decoder.weights.h5"
+BEGUN = "begun.npz"  # the encoder's blocks that were trained before the run, see `run_files`
 FORMAT = 1  # of what samples and features are: another number makes kept ones useless
 # With a checkpoint every five minutes: a validation every quarter of an hour.
 CHECKED_EVERY = 3  # checkpoints between two validations; the last one is always validated
@@ -50,6 +54,14 @@ class Settings:
         precision: of the layers.
         seed: of everything that is drawn.
         views: different samples of one picture; None for a new one each time.
+        tune: how many of the encoder's last blocks are trained too.
+        tune_rate: their learning rate, as a share of the decoder's.
+        critic: how long the critic's gradient is at the logits' kernel, the distribution's being 1; 0 for no critic.
+        critic_rate: the critic's learning rate.
+        critic_alone: steps in which only the critic is trained, at the start.
+
+    Raises:
+        UsageError: one of the last five is below zero.
     """
 
     # 192 / 16 = 12: a grid of 12x12 tokens, which stands for 168x168 pixels of DINOv2's patches of 14.
@@ -63,6 +75,20 @@ class Settings:
     precision: str = "mixed_bfloat16"
     seed: int = 42
     views: int | None = 1
+    tune: int = 0
+    tune_rate: float = 0.1
+    critic: float = 0.0
+    # Miyato 2018 and Nazeri 2018.
+    critic_rate: float = 2e-4
+    critic_alone: int = 300
+
+    def __post_init__(self):
+        for name in ("tune", "tune_rate", "critic", "critic_rate", "critic_alone"):
+            if getattr(self, name) < 0:
+                flag = "--" + name.replace("_", "-")
+                raise UsageError(
+                    f"{flag} is not below 0. Received: {getattr(self, name)}. Leave it out for its default."
+                )
 
 
 class LongRun:
@@ -74,7 +100,8 @@ class LongRun:
         mixture: the samples.
         encoder: from `vision_transformer` or a classifier, see `backbone.tokens`.
         keep: the folder for kept features, or None to compute them each time.
-        begin: decoder weights to begin with, of a run with the same encoder; None begins with random ones.
+        begin: weights to begin with, of a run with the same encoder: the decoder's and the trained blocks, see
+            `run_files`; None begins with a random decoder.
         described: what else config.json says.
 
     Raises:
@@ -96,34 +123,39 @@ class LongRun:
         self.folder, self.settings, self.mixture = Path(folder), settings, mixture
         size, batch = settings.image_size, settings.batch_size
         seeing = backbone.tokens(encoder, size, settings.precision)
-        encoder_key = fingerprint(*(np.asarray(w) for w in seeing.get_weights()))
-        pictures = fingerprint([[one.name, *one.names] for one in mixture.sets])
+        self.blocks = run_files.load_blocks(self._source(begin))
+        run_files.set_blocks(seeing, self.blocks)
+        frozen = tuning.below(seeing, settings.tune) if settings.tune else seeing
         key = {
             "format": FORMAT,
-            "encoder": encoder_key,
-            "pictures": pictures,
+            "encoder": fingerprint(*(np.asarray(w) for w in frozen.get_weights())),
+            "pictures": fingerprint([[one.name, *one.names] for one in mixture.sets]),
             "seed": settings.seed,
             "views": settings.views,
+            "image_size": size,
+            "precision": settings.precision,
         }
-        key |= {"image_size": size, "precision": settings.precision}
+        # Only where there is one: features of a whole encoder keep their key.
+        key |= {"tune": settings.tune} if settings.tune else {}
         if keep and settings.views is None:
             raise TrainingError("Kept features need a number of views. Received: none. Give one, or keep nothing.")
         if keep:
             place = Path(keep) / fingerprint(key)
-            self.features = KeptFeatures(place, key, settings.views * len(mixture), seeing, batch)
+            self.features = KeptFeatures(place, key, settings.views * len(mixture), frozen, batch)
         else:
-            self.features = Features(seeing, batch)
+            self.features = Features(frozen, batch)
         self._start_record(asdict(settings) | {"key": key} | (described or {}))
+        if self.blocks and not (self.folder / BEGUN).is_file():
+            run_files.write_blocks(self.folder / BEGUN, self.blocks)
         keras.utils.set_random_seed(settings.seed)
-        channels = seeing.output_shape[-1]
-        with_precision = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(settings.precision)
-        try:
-            self.decoder = token_decoder.build((size, size), channels)
-        finally:
-            keras.config.set_dtype_policy(with_precision)
-        optimizer = keras.optimizers.AdamW(
-            settings.learning_rate, weight_decay=settings.weight_decay, global_clipnorm=1.0
+        self.decoder = self._network(seeing, settings.precision)
+        upper = tuning.parts(self.decoder)[1]
+        optimizer = optimizers.TwoRates(
+            settings.learning_rate,
+            slow=upper.trainable_variables if upper else (),
+            share=settings.tune_rate,
+            weight_decay=settings.weight_decay,
+            global_clipnorm=1.0,
         )
         # A bias does not overfit, nor do single numbers; that of the logits is the prior: decay would make rare colors
         # frequent.
@@ -131,22 +163,45 @@ class LongRun:
         # XLA compiles for minutes on a CPU and gains nothing there; JAX always uses it.
         self.decoder.compile(optimizer, token_decoder.Loss(), metrics=[token_decoder.mse], jit_compile=False)
         optimizer.build(self.decoder.trainable_variables)
-        # A second decoder in single precision shows what the moving average is worth.
-        self.averaged = token_decoder.build((size, size), channels)
+        # The same network in single precision shows what the moving average is worth.
+        self.averaged = self._network(seeing, "float32")
+        self.turns = None
+        if settings.critic:
+            self.turns = Turns(
+                self.decoder, share=settings.critic, rate=settings.critic_rate, alone=settings.critic_alone
+            )
         self.samples, self.seconds, self.history = 0, 0.0, []
         if not self._resume():
+            decoder = tuning.parts(self.decoder)[0]
             if begin:
-                load_decoder(self.averaged, begin)
+                run_files.load_decoder(tuning.parts(self.averaged)[0], begin)
                 self.decoder.set_weights(self.averaged.get_weights())
             else:
-                token_decoder.start_from(self.decoder, self._prior())
+                token_decoder.start_from(decoder, self._prior())
             # The average begins where the weights do; a mean from zero would be too small for long.
             self.average = [np.array(w) for w in self.decoder.get_weights()]
+
+    def _source(self, begin):
+        """Where the encoder's blocks come from that were trained before: a run that has begun has them itself."""
+        has_begun = (self.folder / BEGUN).is_file() or (self.folder / "last" / "state.json").is_file()
+        return self.folder / BEGUN if has_begun else begin
+
+    def _network(self, encoder, precision):
+        """What is trained, see `tuning.joined`."""
+        size, trained = self.settings.image_size, self.settings.tune
+        with_precision = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(precision)
+        try:
+            decoder = token_decoder.build((size, size), encoder.output_shape[-1])
+        finally:
+            keras.config.set_dtype_policy(with_precision)
+        return tuning.joined(decoder, tuning.above(encoder, trained, precision) if trained else None)
 
     def _start_record(self, config):
         path = self.folder / "config.json"
         if path.is_file():
-            begun = json.loads(path.read_text(encoding="utf-8"))
+            # A setting that is younger than the run has its default.
+            begun = asdict(Settings()) | json.loads(path.read_text(encoding="utf-8"))
             for name in (*asdict(self.settings), "key"):
                 if begun.get(name) != json.loads(json.dumps(config[name])):
                     raise TrainingError(
@@ -178,21 +233,27 @@ class LongRun:
         self.decoder.load_weights(state_file.parent / state["weights"])
         with np.load(state_file.parent / state["average"]) as arrays:
             self.average = [arrays[f"{i}"] for i in range(len(arrays.files))]
+        if self.turns:
+            self.turns.critic.load_weights(state_file.parent / state["critic"])
+            self.turns.weight = state["critic_weight"]
         return True
 
     def save(self) -> None:
         """Makes this moment the one that the run goes on from."""
         last = self.folder / "last"
         state = {"samples": self.samples, "seconds": self.seconds, "history": self.history}
-        # Names with the number of samples: the state names the pair that belongs together, whichever file a kill left
-        # behind.
-        state |= {"weights": f"{self.samples:09d}.weights.h5", "average": f"{self.samples:09d}.npz"}
-        atomic_files.write_bytes(last / state["weights"], weights.packed(self.decoder))
-        with atomic_files.replacing(last / state["average"]) as part:
+        # Names with the number of samples: the state names the files that belong together, whichever a kill left.
+        names = {"weights": f"{self.samples:09d}.weights.h5", "average": f"{self.samples:09d}.npz"}
+        if self.turns:
+            names["critic"] = f"{self.samples:09d}.critic.weights.h5"
+            state["critic_weight"] = self.turns.weight
+            atomic_files.write_bytes(last / names["critic"], self.turns.packed())
+        atomic_files.write_bytes(last / names["weights"], weights.packed(self.decoder))
+        with atomic_files.replacing(last / names["average"]) as part:
             np.savez(part, **{f"{i}": w for i, w in enumerate(self.average)})
-        atomic_files.write_json(last / "state.json", state)
+        atomic_files.write_json(last / "state.json", state | names)
         for old in (*last.glob("*.weights.h5"), *last.glob("*.npz")):
-            if old.name not in (state["weights"], state["average"]):
+            if old.name not in names.values():
                 old.unlink()
         self.export(self.folder)
         with atomic_files.replacing(self.folder / "history.csv") as part:
@@ -201,21 +262,20 @@ class LongRun:
     def export(self, folder: Path) -> None:
         """Writes the moving average as weights in half precision."""
         self.averaged.set_weights(self.average)
-        folder.mkdir(parents=True, exist_ok=True)
-        atomic_files.write_bytes(folder / WEIGHTS, weights.halved(weights.packed(self.averaged)))
+        run_files.write(folder, tuning.parts(self.averaged)[0], self.blocks | tuning.blocks_of(self.averaged))
 
     def _batch(self, first: int):
-        """The samples of one step: rows of the features, l_norm, ab_norm, hints."""
+        """The samples of one step: rows of the features, l_norm, ab_norm, border, hints."""
         draws = [self.mixture.draw(first + i) for i in range(self.settings.batch_size)]
         samples = [self.mixture.sample(draw) for draw in draws]
-        l_norm, ab_norm = (np.stack(parts) for parts in zip(*samples, strict=True))
+        l_norm, ab_norm, border = (np.stack(parts) for parts in zip(*samples, strict=True))
         # A picture's views are neighbors among the rows of the kept features.
         views = self.settings.views or 1
         rows = np.array([self.mixture.number(draw) * views + self.mixture.view(draw) % views for draw in draws])
         # 2: a stream of its own. 0 is the order of sets, 1 that of pictures, both in `mixture`.
         rng = np.random.default_rng((self.settings.seed, 2, first))
         mask = hints.masks(rng.random((len(draws), hints.DRAWS), np.float32), ab_norm.shape[1:3])
-        return rows, l_norm, ab_norm, keras.ops.convert_to_numpy(hints.of(ab_norm, mask))
+        return rows, l_norm, ab_norm, border, keras.ops.convert_to_numpy(hints.of(ab_norm, mask))
 
     def train(
         self, *, samples: int | None = None, minutes: float | None = None, every: float = 5, fall: int = 0, check=None
@@ -244,10 +304,9 @@ class LongRun:
                 for number in range(self.samples, self.samples + 4 * batch, batch):
                     if number not in ahead:
                         ahead[number] = pool.submit(self._batch, number)
-                rows, l_norm, ab_norm, given = ahead.pop(self.samples).result()
-                tokens = self.features.of(rows, l_norm)
-                self.decoder.optimizer.learning_rate.assign(self._rate(fall and (self.samples - first) / fall))
-                logs = self.decoder.train_on_batch([l_norm, tokens, given], ab_norm, return_dict=True)
+                rows, l_norm, ab_norm, border, given = ahead.pop(self.samples).result()
+                inputs = [l_norm, self.features.of(rows, l_norm), given]
+                logs = self._step(inputs, ab_norm, border, fall and (self.samples - first) / fall)
                 self.samples += batch
                 self._update_average()
                 now = time.perf_counter()
@@ -255,7 +314,7 @@ class LongRun:
                 out_of_time = self._stopped or (minutes is not None and now - start > 60 * minutes)
                 ends = out_of_time or (samples is not None and self.samples >= samples)
                 if ends or now - mark[1] > 60 * every:
-                    if not np.isfinite(logs["loss"]):
+                    if not np.isfinite(list(logs.values())).all():
                         raise TrainingError(f"The loss is no longer a number. {self.folder} keeps the last state.")
                     due = ends or len(self.history) % CHECKED_EVERY == 0
                     self._checkpoint(logs, mark, now, fall, check if due else None)
@@ -270,10 +329,18 @@ class LongRun:
         """Lets `train` save after the step that it is in, and end; a handler of signals."""
         self._stopped = True
 
-    def _rate(self, fallen: float) -> float:
-        step = self.samples // self.settings.batch_size
+    def _step(self, inputs, ab_norm, border, fallen) -> dict[str, float]:
+        """One step; returns what the history gets of it."""
+        number = self.samples // self.settings.batch_size
+        # The decoder's rate rises when the decoder begins to learn.
+        learned = number - (self.settings.critic_alone if self.turns else 0)
         # Up along a line, level without an end, and down along a line only in a fall: the run has no length.
-        return self.settings.learning_rate * min(1.0, (step + 1) / self.settings.warm_up) * (1 - fallen)
+        rise = min(1.0, (max(learned, 0) + 1) / self.settings.warm_up)
+        self.decoder.optimizer.learning_rate.assign(self.settings.learning_rate * rise * (1 - fallen))
+        if self.turns is None:
+            return self.decoder.train_on_batch(inputs, ab_norm, return_dict=True)
+        self.turns.fall(1 - fallen)
+        return self.turns.step(number, inputs, ab_norm, border)
 
     def _update_average(self):
         step = self.samples // self.settings.batch_size
@@ -306,30 +373,3 @@ class LongRun:
                 pd.DataFrame(self.history).to_csv(part, index=False)
         else:
             self.save()
-
-
-def load_decoder(decoder: keras.Model, path: str | Path) -> None:
-    """Gives a decoder the weights of a file.
-
-    Args:
-        decoder: from `token_decoder.build`, for any size.
-        path: the weights file, the run's folder that holds it, or whole weights of the ViT decoder as
-            `weights.load` takes them.
-
-    Raises:
-        WeightsError: the file is absent or does not fit.
-    """
-    if str(path) == weights.DEFAULT or str(path) in weights.SHIPPED or (Path(path) / weights.BEST).is_file():
-        trained = weights.load(path)
-        if not trained.method.takes_hints:
-            raise WeightsError(f"A long training begins with weights of vit_decoder. Received: {trained!r}.")
-        decoder.set_weights(trained.network.get_layer("decoder").get_weights())
-        return
-    path = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
-    try:
-        decoder.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
-        raise WeightsError(
-            f"The decoder's weights do not fit or are not there. Received: {path} ({str(error).splitlines()[0]}). "
-            f"Give a run that was trained with this encoder."
-        ) from error

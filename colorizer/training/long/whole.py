@@ -11,14 +11,14 @@ from colorizer import atomic_files, weights
 from colorizer.classifiers.encoders import saved
 from colorizer.errors import ClassifierError, WeightsError
 from colorizer.methods.vit_decoder import ViTDecoder
-from colorizer.training.long.run import load_decoder
+from colorizer.training.long import run_files
 
 
 def network(decoder: str | Path, encoder: keras.Model, image_size: int) -> keras.Model:
     """Joins an encoder and a trained decoder.
 
     Args:
-        decoder: the decoder's weights file, or the folder that holds it.
+        decoder: the decoder's weights file, or the folder that holds it. Trained blocks of the encoder lie beside it.
         encoder: what the decoder was trained with.
         image_size: side of the input, a multiple of 32.
 
@@ -29,7 +29,8 @@ def network(decoder: str | Path, encoder: keras.Model, image_size: int) -> keras
         WeightsError: the file is absent or does not fit.
     """
     whole = ViTDecoder().build(image_size, encoder)
-    load_decoder(whole.get_layer("decoder"), decoder)
+    run_files.load_decoder(whole.get_layer("decoder"), decoder)
+    run_files.set_blocks(ViTDecoder().encoder_of(whole), run_files.load_blocks(decoder))
     return whole
 
 
@@ -38,7 +39,8 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
 
     Args:
         run: the long training's folder, or one in it with its own decoder weights.
-        encoder: the saved encoder that it was trained with.
+        encoder: the saved encoder that it was trained with. Blocks that the run trained take the place of its own; the
+            record names them.
         folder: gets config.json, encoder.json, history.csv and best.weights.h5, kernels in half precision.
 
     Raises:
@@ -60,4 +62,7 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
     # The fields that every run's record has, and that a long training's own lacks.
     config |= {"method": ViTDecoder().name, "classifier": seen.name, "classifier_name": seen.name}
     config |= {"classifier_sha256": seen.fingerprint}
+    trained = sorted(run_files.load_blocks(run))
+    if trained:
+        config[run_files.TRAINED_BLOCKS] = trained
     atomic_files.write_json(folder / weights.RECORD, config)

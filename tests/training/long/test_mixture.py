@@ -72,9 +72,10 @@ def test_under_a_border_there_is_no_color(sets, monkeypatch):
 
     monkeypatch.setattr(mixture, "OLD_SHARE", 1)
     monkeypatch.setattr(mixture.degradation, "aged", framed)
-    ab_norm = Mixture(sets, 32).sample(mixture.Draw(0, 0, 0)).ab_norm
+    _, ab_norm, border = Mixture(sets, 32).sample(mixture.Draw(0, 0, 0))
     assert not ab_norm[:2].any()
     assert ab_norm[2:].any()
+    assert border.shape == (8, 8, 1) and border[:2].all() and not border[2:].any()
 
 
 @pytest.mark.parametrize("shape", [(40, 90), (90, 40), (33, 33), (8, 200)])

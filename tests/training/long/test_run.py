@@ -13,7 +13,7 @@ from colorizer.errors import DataError, TrainingError, WeightsError
 from colorizer.evaluation import runs
 from colorizer.methods.layers import token_decoder
 from colorizer.training.long import __main__ as command
-from colorizer.training.long import record, whole
+from colorizer.training.long import record, run_files, whole
 from colorizer.training.long import run as long_run
 from colorizer.training.long.mixture import Mixture, PictureSet
 from colorizer.training.long.run import LongRun, Settings
@@ -97,12 +97,18 @@ def test_a_falling_rate_leaves_the_run_as_it_was(start, tmp_path):
     assert history.samples.tolist() == [16, 48]
     assert history.learning_rate[1] < 0.2 * SETTINGS.learning_rate
     fallen = token_decoder.build((32, 32), 48)
-    fallen.load_weights(tmp_path / "run" / "fallen" / long_run.WEIGHTS)
+    fallen.load_weights(tmp_path / "run" / "fallen" / run_files.WEIGHTS)
     for mine, theirs in zip(fallen.get_weights(), run.decoder.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-3)
 
 
-def test_other_settings_are_another_run(start):
+def test_other_settings_are_another_run(start, tmp_path):
+    start("run")
+    # A run that is older than a setting has its default.
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text("utf-8"))
+    assert config.pop("tune") == 0 and config.pop("critic") == 0
+    path.write_text(json.dumps(config), "utf-8")
     start("run")
     other = Settings(**(SETTINGS.__dict__ | {"learning_rate": 0.5}))
     with pytest.raises(TrainingError, match="begun with learning_rate 0.001. Received: 0.5"):

@@ -1,0 +1,47 @@
+"""What a run leaves for others: the encoder's trained blocks on disk."""
+
+import keras
+import numpy as np
+import pytest
+
+from colorizer.classifiers.encoders import vision_transformer
+from colorizer.errors import WeightsError
+from colorizer.methods.layers import backbone
+from colorizer.training.long import run_files
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    keras.utils.set_random_seed(0)
+    return backbone.tokens(vision_transformer.build((28, 28), (0, 1), vision_transformer.Shape(24, 2, 2, 5)), 32)
+
+
+def test_blocks_come_back_in_their_order(encoder, tmp_path):
+    inside = run_files.transformer(encoder)
+    blocks = {name: inside.get_layer(name).get_weights() for name in ("block01", "block00")}
+    run_files.write_blocks(tmp_path / run_files.BLOCKS, blocks)
+    for place in (tmp_path, tmp_path / run_files.WEIGHTS, tmp_path / run_files.BLOCKS):
+        read = run_files.load_blocks(place)
+        assert list(read) == ["block01", "block00"]
+        for name, arrays in read.items():
+            for mine, theirs in zip(arrays, blocks[name], strict=True):
+                np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+    zeros = {"block01": [np.zeros_like(array) for array in blocks["block01"]]}
+    run_files.set_blocks(encoder, zeros)
+    assert not any(array.any() for array in inside.get_layer("block01").get_weights())
+    assert inside.get_layer("block00").get_weights()[4].any()
+
+
+def test_a_run_without_blocks_has_none(tmp_path):
+    assert run_files.load_blocks(None) == run_files.load_blocks(tmp_path) == run_files.load_blocks("shipped") == {}
+
+
+def test_blocks_that_do_not_fit_are_refused(encoder, tmp_path):
+    for blocks in ({"block07": []}, {"block01": [np.zeros(3, np.float32)]}):
+        with pytest.raises(WeightsError, match=f"do not fit the encoder. Received: {next(iter(blocks))}"):
+            run_files.set_blocks(encoder, blocks)
+    with pytest.raises(WeightsError, match="do not fit the encoder"):
+        run_files.set_blocks(backbone.tokens(backbone.plain(), 64), {"block01": []})
+    (tmp_path / run_files.BLOCKS).write_bytes(b"no file of arrays")
+    with pytest.raises(WeightsError, match="blocks cannot be read. Received: .*encoder.npz"):
+        run_files.load_blocks(tmp_path)
