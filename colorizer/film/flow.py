@@ -142,8 +142,8 @@ def _fits(apart: np.ndarray, least: np.ndarray) -> np.ndarray:
 def uncovered(back: np.ndarray) -> np.ndarray:
     """Finds what a thing that moves has just uncovered, and its close surroundings.
 
-    There nothing was visible before. But the search takes the movement of the thing for it, and in a plain area luminance
-    does not object.
+    There nothing was visible before. But the search takes the movement of the thing for it, and in a plain area
+    luminance does not object.
 
     Args:
         back: (h, w, 2) float32, flow to the frame before.

@@ -12,6 +12,8 @@ from skimage.color import deltaE_ciede2000
 from colorizer import Colorizer, Hint, color, methods, photos
 from colorizer.errors import HintError
 from colorizer.inference import steered_photo
+from colorizer.steering.prediction import Prediction
+from colorizer.steering.spreading import Canvas
 
 SIZE = 64
 HINT = Hint(250, 150, "#3050a0")
@@ -127,3 +129,19 @@ def test_a_hint_changes_what_gets_another_color_and_nothing_else():
     np.testing.assert_array_equal(kept[0, 0], 0)
     assert 0 < kept[0, 1, 1] < hinted[0, 1, 1]
     np.testing.assert_allclose(kept[0, 2:], hinted[0, 2:], rtol=1e-6)
+
+
+def test_a_thing_far_from_all_hints_takes_no_large_change():
+    l = np.where(np.arange(320) < 100, 20.0, 85.0) + np.zeros((240, 1))
+    l += 8 * (np.arange(320) // 20 % 2)  # edges on the way
+    canvas = Canvas(color.gray(l.astype(np.float32)), Prediction(np.full((48, 48, 2), 0.05, np.float32)))
+    hint = Hint(20, 120, "#1f5fa8")
+    for change, stays in ((12.0, True), (45.0, False)):
+        changed = canvas.ab + np.float32(change)
+        result = steered_photo.without_leaps(changed, canvas, [hint]) - canvas.ab
+        row, column = canvas.place(hint)
+        np.testing.assert_allclose(result[row - 5 : row + 5, column - 5 : column + 5], change, atol=1e-3)
+        far = result[:, -40:]
+        assert far.min() > 0.9 * change if stays else np.abs(far).max() < 0.2 * change
+    everywhere = [Hint(x, 120, "#1f5fa8", reach=20.0) for x in (20, 300)]
+    np.testing.assert_allclose(steered_photo.without_leaps(changed, canvas, everywhere), changed, atol=1e-3)
