@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 # Lab units of ab. Chosen by eye on the pictures of docs/steer.md: what is asked for stays, the rest of the photo keeps
 # its colors.
 DRIFT, NEWS = 5.0, 15.0
-# Distances of the canvas, and Lab units of ab: a change is dropped that is both far from all hints and large. True hints
-# lose 0.01 dB by it; where all that is far is dropped they lose 0.2 to 0.4.
+# Distances of the canvas, and Lab units of ab: a change is dropped that is both far from all hints and large.
+# True hints lose at most 0.01 dB by it (`experiments.steering true`); were all far changes dropped, 0.2 to 0.4.
 NEAR, FAR = 2.0, 4.0
 MODERATE, LARGE = 15.0, 30.0
 
