@@ -1,12 +1,16 @@
 """What hints and a reference do, measured on photographs, and the pictures of docs/steer.md.
 
     python -m experiments.steering measure FOLDER > results/experiments/steering.jsonl
+    python -m experiments.steering true FOLDER --given 1 10 100
     python -m experiments.steering series FOLDER >> results/experiments/steering.jsonl
     python -m experiments.steering pictures docs
 
 `measure` takes the color photographs of a folder. Hints: places and colors drawn by lot, each alone on its photograph.
 A reference of the same series: two cuts of a photograph that overlap, one of them darkened by a gamma of 1.25; the
 other is colored. A foreign reference: every pair of different photographs.
+
+`true` takes the color photographs of a folder and hints of their true colors at places drawn by lot: the gain in PSNR
+over no hint, as the program does and with large changes of what is far from all hints.
 
 `series` takes the films in color of a folder: a real series with known colors. In each shot of more than 2 seconds the
 first frame is colored with the frame 2 seconds later, and with the last one up to 10 seconds later, as its reference;
@@ -28,6 +32,7 @@ from skimage.color import deltaE_ciede2000
 
 from colorizer import Colorizer, Hint, color, photos
 from colorizer.evaluation import metrics
+from colorizer.inference import steered_photo
 from colorizer.inference.steered_photo import SteeredPhoto
 from colorizer.steering import likely
 
@@ -82,6 +87,23 @@ def hints(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
         area_changed_90th_percentile=float(np.percentile(areas, 90)),
         changed_where_luminance_differs_by_30=float(np.mean(spills)),
     )
+
+
+def true_hints(library: Colorizer, pictures: dict[str, np.ndarray], numbers: list[int]) -> None:
+    """A line for each number of hints: what true colors at random places are worth."""
+    rng, near = np.random.default_rng(0), steered_photo.without_leaps
+    photo = {name: library.steer(rgb) for name, rgb in pictures.items()}
+    automatic = {name: metrics.psnr_rgb(rgb, photo[name].colorized()) for name, rgb in pictures.items()}
+    for number in numbers:
+        gains = {"psnr_gain": [], "psnr_gain_with_leaps": []}
+        for name, rgb in pictures.items():
+            places = rng.uniform(0, rgb.shape[1::-1], (number, 2))
+            given = [Hint(x, y, "#" + bytes(rgb[int(y), int(x)]).hex()) for x, y in places.tolist()]
+            for measure, rule in (("psnr_gain", near), ("psnr_gain_with_leaps", lambda ab, *_: ab)):
+                steered_photo.without_leaps = rule
+                gains[measure].append(metrics.psnr_rgb(rgb, photo[name].colorized(given)) - automatic[name])
+        steered_photo.without_leaps = near
+        _line("true hints", photos=len(pictures), hints=number, **{k: float(np.mean(v)) for k, v in gains.items()})
 
 
 def _cuts(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -224,9 +246,10 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.steering", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("measure", "series", "pictures"))
+    parser.add_argument("what", choices=("measure", "true", "series", "pictures"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", help="default: the shipped ones")
+    parser.add_argument("--given", type=int, nargs="+", default=[1, 10], metavar="N", help="hints in `true`")
     parser.add_argument("--limit", type=int, default=24, help="photographs (default: %(default)s)")
     flags = parser.parse_args(argv)
     library = Colorizer.load(flags.weights) if flags.weights else Colorizer()
@@ -238,6 +261,9 @@ def main(argv=None) -> int:
         return 0
     paths = [path for path in sorted(flags.folder.iterdir()) if photos.is_photo_name(path)][: flags.limit]
     read = {path.name: photos.read(path).rgb for path in paths}
+    if flags.what == "true":
+        true_hints(library, read, flags.given)
+        return 0
     hints(library, read)
     references(library, read)
     return 0

@@ -5,8 +5,10 @@
                  between two keys: carried from both sides, nearer ones count more
 
 Where the flow from a key cannot be trusted, the key on the other side decides; where neither can, the neighborhood.
+So does the key after for what a thing has uncovered since the key before, however plain it is.
 A key's colors are the mean of all predictions that the pixel has had, at most of the last `MEMORY`: they
-change slowly, and nothing drifts away from what the network says.
+change slowly, and nothing drifts away from what the network says. A mean of different hues is paler than each of them;
+so chroma is brought back, of each pixel and of the whole picture.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ CUT_TRUST, CUT_CHANGE = (
 CONTRAST = 24.0  # standard deviation of gray levels from which on a prediction counts in full
 SURE, LEAST_SURE = 24.0 / AB_SCALE, 0.1  # chroma from which on it does, and what it counts at least: pale is unsure
 GAINS = 0.8, 1.5  # of chroma, at most
-GAIN_SPEED = 2.0  # how fast chroma follows the predictions', against the colors themselves
+GAIN_SPEED = 6.0  # how fast chroma follows the predictions', against the colors themselves
+HALO = 0.5  # of what has been carried beside a thing that moves on: colors of the thing ran over its edge there
 _FILL = 0.005  # weight of the neighborhood against a key that is trusted in full
 
 
@@ -81,6 +84,7 @@ class _Step(NamedTuple):
     trust_before: np.ndarray  # of that flow, at the pixels of the frame before
     places: np.ndarray  # where this frame's pixels lie in the key before
     trust: np.ndarray  # of these places
+    uncovered: np.ndarray  # 1 where they were covered in the key before, by a thing that has moved on
 
 
 def map_size(height: int, width: int) -> tuple[int, int]:
@@ -172,12 +176,14 @@ class _Carrier:
     def _wait(self, frame, small, ways: flows.Ways) -> None:
         """Adds a frame, with its pixels' places in the key before."""
         places, trust = self.flow.grid + ways.back, ways.trust_back
+        uncovered = flows.uncovered(ways.back)
         if self.waiting:
             last = self.waiting[-1]
+            uncovered = np.maximum(uncovered, self.flow.sampled(last.uncovered, places))
             trust = trust * self.flow.sampled(last.trust, places)
             places = self.flow.sampled(last.places, places)
         trust = trust * self._fit(small, self.key.small, places)
-        self.waiting.append(_Step(frame, small, ways.there, ways.trust_there, places, trust))
+        self.waiting.append(_Step(frame, small, ways.there, ways.trust_there, places, trust, uncovered))
 
     def _fit(self, small: np.ndarray, key_small: np.ndarray, places: np.ndarray) -> np.ndarray:
         """How far a frame's luminance fits a key's, but for a change of all of it, as in a fade."""
@@ -203,7 +209,7 @@ class _Carrier:
             maps.append(
                 _mixed(
                     self.flow.sampled(before.ab_norm, step.places),
-                    (1 - share) * step.trust,
+                    (1 - share) * step.trust * (1 - step.uncovered * trust),
                     self.flow.sampled(self.key.ab_norm, places),
                     share * trust,
                 )
@@ -215,11 +221,12 @@ class _Carrier:
         """Mixes what the key before carries here with the network's prediction."""
         predicted = self._predicted(step.frame)
         reliance = _reliance(step.small, predicted)
-        weight = self.flow.sampled(self.key.weight, step.places) * step.trust
+        trust = step.trust * (1 - np.float32(HALO) * step.uncovered)
+        weight = self.flow.sampled(self.key.weight, step.places) * trust
         carried = self.flow.sampled(self.key.ab_norm, step.places)
         share = reliance / (weight + reliance)
-        gained = reliance * (step.trust + (1 - step.trust) * np.float32(FIRST))  # a new thing: its first prediction
-        ab_norm = carried + share[..., None] * (predicted - carried)
+        gained = reliance * (trust + (1 - trust) * np.float32(FIRST))  # a new thing: its first prediction
+        ab_norm = _averaged(carried, predicted, share)
         ab_norm *= _gain(predicted, ab_norm, share)[..., None]
         return Key(step.small, ab_norm, np.minimum(weight + gained, np.float32(MEMORY)))
 
@@ -251,8 +258,24 @@ def _reliance(small: np.ndarray, ab_norm: np.ndarray) -> np.ndarray:
     return np.float32(seen) * np.clip(chroma / np.float32(SURE), np.float32(LEAST_SURE), 1)
 
 
+def _averaged(one: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """The mean of two maps with the chroma of their mean square: different hues do not make a pixel pale.
+
+    Args:
+        one: (h, w, 2).
+        other: (h, w, 2).
+        share: (h, w), of `other`.
+    """
+    mean = one + share[..., None] * (other - one)
+    first, second, result = (np.square(ab).sum(axis=-1) for ab in (one, other, mean))
+    wanted = first + share * (second - first)
+    return mean * np.clip(np.sqrt(wanted / np.maximum(result, np.float32(1e-8))), 1, GAINS[1])[..., None]
+
+
 def _gain(predicted: np.ndarray, mixed: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Brings back the chroma that is lost where predictions of different hues are mixed, little by little.
+
+    Colors are rich by their chroma and by how much they differ over the picture: neither shall be lost.
 
     Args:
         predicted: (h, w, 2).
@@ -263,9 +286,18 @@ def _gain(predicted: np.ndarray, mixed: np.ndarray, share: np.ndarray) -> np.nda
         (h, w) float32, a factor.
     """
     old = 1 - share
-    lost = (np.linalg.norm(predicted, axis=-1) * old).sum() / max((np.linalg.norm(mixed, axis=-1) * old).sum(), 1e-6)
-    speed = min(1.0, GAIN_SPEED * (share * old).sum() / max(old.sum(), 1e-6))
+    total = max(float(old.sum()), 1e-6)
+    pairs = zip(_richness(predicted, old / total), _richness(mixed, old / total), strict=True)
+    lost = max(before / max(after, 1e-6) for before, after in pairs)
+    speed = min(1.0, GAIN_SPEED * float((share * old).sum()) / total)
     return 1 + np.float32(speed * (np.clip(lost, *GAINS) - 1)) * old
+
+
+def _richness(ab_norm: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Root mean square of a map's chroma, and of its difference from the mean color; weights sum to 1."""
+    mean = (ab_norm * weight[..., None]).sum(axis=(0, 1))
+    square = float((np.square(ab_norm).sum(axis=-1) * weight).sum())
+    return square**0.5, max(0.0, square - float(np.square(mean).sum())) ** 0.5
 
 
 def _mixed(one: np.ndarray, one_weight: np.ndarray, other: np.ndarray, other_weight: np.ndarray) -> np.ndarray:

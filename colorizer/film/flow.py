@@ -19,6 +19,9 @@ SOFTER = 1.0  # pixels: blur of the frames that are searched, against grain
 WINDOW = 9  # pixels: side of the windows in which movements are compared
 NOISE = 0.5  # of the usual difference along the flow: a simpler movement may fit worse by so much
 COMMON = 0.25, 0.02  # pixels of the picture's common movement, and share of the picture that moves, at least
+# Pixels that a way back of one pixel less or more shrinks by: behind a thing that moves several pixels lead to one.
+SHRINKS = 0.3, 0.6
+BEHIND = 15  # pixels: side of the window around them that counts as behind the thing
 
 
 class Ways(NamedTuple):
@@ -134,6 +137,27 @@ def _fits(apart: np.ndarray, least: np.ndarray) -> np.ndarray:
     fits = cv2.blur(apart, (WINDOW, WINDOW)) <= cv2.blur(least, (WINDOW, WINDOW)) + noise
     near = cv2.dilate(fits.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8)) > 0
     return fits | (near & (cv2.blur(apart, (3, 3)) <= cv2.blur(least, (3, 3)) + noise))
+
+
+def uncovered(back: np.ndarray) -> np.ndarray:
+    """Finds what a thing that moves has just uncovered, and its close surroundings.
+
+    There nothing was visible before. But the search takes the movement of the thing for it, and in a plain area
+    luminance does not object.
+
+    Args:
+        back: (h, w, 2) float32, flow to the frame before.
+
+    Returns:
+        (h, w) float32, 1 where a place is uncovered, 0 where it was visible before.
+    """
+    smooth = cv2.blur(back, (3, 3))
+    grows = cv2.Sobel(smooth[..., 0], cv2.CV_32F, 1, 0, scale=1 / 8) + cv2.Sobel(
+        smooth[..., 1], cv2.CV_32F, 0, 1, scale=1 / 8
+    )
+    least, full = SHRINKS
+    shrinks = np.clip((-grows - np.float32(least)) / np.float32(full - least), 0, 1)
+    return cv2.dilate(shrinks, np.ones((BEHIND, BEHIND), np.uint8))
 
 
 def alike(here: np.ndarray, there: np.ndarray, offset: float = 0.0) -> np.ndarray:

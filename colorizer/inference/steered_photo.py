@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 # Lab units of ab. Chosen by eye on the pictures of docs/steer.md: what is asked for stays, the rest of the photo keeps
 # its colors.
 DRIFT, NEWS = 5.0, 15.0
+# A large change is dropped that is far from all hints, or leads to a color that no hint asks for: distances of the
+# canvas, and Lab units of ab. True hints lose at most 0.03 dB by it on squares of 256 pixels (COCO's validation list);
+# were all far changes dropped, 0.2 to 0.4.
+NEAR, FAR = 2.0, 4.0
+ASKED, FOREIGN = 20.0, 40.0
+MODERATE, LARGE = 15.0, 30.0
 
 
 class SteeredPhoto:
@@ -85,7 +91,7 @@ class SteeredPhoto:
             with self._turn:
                 hinted = self._forward.hinted(self._inside, inner)
             hinted = without_drift(hinted, self.prediction.ab_norm_hat)
-            ab = self.canvas.enlarged(hinted) * np.float32(color.AB_SCALE)
+            ab = without_leaps(self.canvas.enlarged(hinted) * np.float32(color.AB_SCALE), self.canvas, inner)
         return self.canvas.ab_norm(inner, ab, strength)
 
     def likely_colors(self, x: float, y: float, count: int = 5) -> list[str]:
@@ -204,8 +210,34 @@ def without_drift(hinted: np.ndarray, automatic: np.ndarray) -> np.ndarray:
     """
     change = hinted - automatic
     size = np.linalg.norm(change, axis=-1, keepdims=True) * color.AB_SCALE
-    share = np.clip((size - DRIFT) / (NEWS - DRIFT), 0, 1)
-    return automatic + (share * share * (3 - 2 * share)) * change  # without a step
+    return automatic + _step(size, DRIFT, NEWS) * change
+
+
+def without_leaps(ab: np.ndarray, canvas: Canvas, hints: Sequence[Hint]) -> np.ndarray:
+    """The colors of a network with hints, without large changes that no hint can be the reason of.
+
+    Those are changes of what is far from all hints and unlike them, and changes to a color that no hint asks for. A
+    moderate change is what a true hint tells about the rest of the photo.
+
+    Args:
+        ab: (h, w, 2) float32 on the canvas's grid, Lab units.
+        canvas: of the photo.
+        hints: with x and y in its pixels; at least one.
+    """
+    nearest, foreign = (np.full(canvas.shape, np.inf, np.float32) for _ in range(2))
+    for hint in hints:
+        np.minimum(nearest, canvas.distances(*canvas.place(hint)) / np.float32(hint.reach), out=nearest)
+        np.minimum(foreign, np.linalg.norm(ab - hint.ab, axis=-1), out=foreign)
+    change = ab - canvas.ab
+    size = np.linalg.norm(change, axis=-1)
+    dropped = np.maximum(_step(nearest, NEAR, FAR), _step(foreign, ASKED, FOREIGN)) * _step(size, MODERATE, LARGE)
+    return canvas.ab + (1 - dropped)[..., None] * change
+
+
+def _step(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 up to one value, 1 from another on, smooth between."""
+    share = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
+    return share * share * (3 - 2 * share)
 
 
 def without_near(given: Sequence[Hint], asked: Sequence[Hint], photo: SteeredPhoto) -> list[Hint]:

@@ -154,12 +154,15 @@ def test_flow_finds_a_movement_and_its_border():
     assert trust[10:-10, 10:-20].mean() > 0.9 and trust[:, -2:].max() == 0
 
 
-def grainy_sky(count: int = 2) -> tuple[list[np.ndarray], np.ndarray]:
-    """Frames of a plain sky with grain, and of a thing with detail that moves over it by 4 pixels; where it is last."""
+def grainy_sky(count: int = 2, shade: float = 0.0) -> tuple[list[np.ndarray], np.ndarray]:
+    """Frames of a sky with grain, and of a thing with detail that moves over it by 4 pixels; where it is last.
+
+    The sky is plain, or gets lighter from left to right by `shade` gray levels.
+    """
     rng, thing = np.random.default_rng(3), scene(12)[20:60, 30:70]
     frames = []
     for number in range(count):
-        frame = np.full((96, 128), 110.0)
+        frame = np.full((96, 128), 110.0) + np.linspace(-shade / 2, shade / 2, 128)
         left = 20 + 4 * number
         frame[28:68, left : left + 40] = thing
         frames.append(np.clip(frame + rng.normal(0, 3, frame.shape), 0, 255).astype(np.uint8))
@@ -210,3 +213,42 @@ def test_a_pale_first_prediction_is_soon_forgotten():
 
     maps = [result.ab_norm for result in carry.colored((noisy(picture, n) for n in range(17)), predict)]
     assert np.linalg.norm(maps[-1] - rich, axis=-1).mean() < 0.3 * np.linalg.norm(rich - pale)
+
+
+def test_what_a_thing_uncovers_is_seen_and_nothing_else():
+    frames, inside = grainy_sky(shade=120)
+    search = flow.Flow(96, 128)
+    uncovered = flow.uncovered(search.both_ways(*frames).back)
+    left = int(np.flatnonzero(inside.any(axis=0))[0])
+    assert uncovered[34:62, left - 4 : left].mean() > 0.8  # the sky there lay behind the thing one frame before
+    assert uncovered[:, left + 60 :].max() == 0 and uncovered[80:].max() == 0
+    still = search.both_ways(frames[0], frames[0].copy())
+    assert flow.uncovered(still.back).max() == 0
+
+
+def test_a_halo_around_a_thing_does_not_stay_behind_it():
+    frames, _ = grainy_sky(9, shade=120)
+
+    def predict(gray):
+        """As networks do: the color of a thing runs over its edge."""
+        busy = cv2.blur(np.abs(cv2.Laplacian(gray.astype(np.float32), cv2.CV_32F, ksize=3)), (9, 9)) > 40
+        halo = cv2.dilate(np.uint8(busy), np.ones((9, 9)))[..., None] > 0
+        return np.where(halo, np.float32([0.5, 0.3]), np.float32([-0.1, -0.3]))
+
+    results = list(carry.colored([Gray(frame) for frame in frames], predict))
+    left = 20 + 4 * 3  # in frame 3; the key before has the halo beside it, the key after, frame 8, only sky
+    assert results[3].ab_norm[34:62, left - 4 : left - 1, 0].mean() < 0.1
+
+
+def test_colors_that_come_and_go_leave_a_film_as_colorful_as_they_are():
+    picture, rng, rms = scene(15), np.random.default_rng(0), []
+
+    def predict(gray):
+        """A part of the picture is colored, each time another, in another hue."""
+        hues, rich = rng.uniform(0, 2 * np.pi, (6, 8)), rng.uniform(size=(6, 8)) < 0.5
+        ab = np.stack([np.cos(hues), np.sin(hues)], axis=-1) * np.where(rich, 0.4, 0.2)[..., None]
+        rms.append(np.sqrt(np.square(ab).sum(axis=-1).mean()))
+        return cv2.resize(ab.astype(np.float32), gray.shape[::-1], interpolation=cv2.INTER_NEAREST)
+
+    maps = [result.ab_norm for result in carry.colored((noisy(picture, n) for n in range(41)), predict)]
+    assert np.sqrt(np.square(maps[-1]).sum(axis=-1).mean()) > 0.9 * np.mean(rms)

@@ -227,12 +227,12 @@ def test_damage_inside_a_film_is_counted_and_the_rest_is_colored(tmp_path):
     assert any("could not be decoded" in note for note in result.notes)
 
 
-def deep_film(path, **about):
+def deep_film(path, codec="ffv1", options=None, **about):
     """A film of one shot whose luma has all levels of 10 bits, and these levels."""
     luma = np.tile(np.arange(64, 940, dtype=np.uint16)[:864].reshape(12, 72).repeat(4, axis=0), (1, 1))
     planes = np.concatenate([luma.ravel(), np.full(luma.size // 2, 512, np.uint16)]).reshape(-1, 72)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=25)
+        stream = container.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height, stream.pix_fmt = 72, 48, "yuv420p10le"
         for number in range(3):
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p10le")
@@ -254,6 +254,25 @@ def test_ten_bits_are_kept_to_the_level(tmp_path, codec):
         frames = [frame for frame in container.decode(video=0)]
     assert len(frames) == 3 and frames[0].format.name == "yuv420p10le"
     errors = [np.abs(frame.to_ndarray()[:48].astype(int) - luma) for frame in frames]
+    assert np.mean(errors) < 0.6 and np.percentile(errors, 99) <= 3  # 8 bits are 4 levels apart
+
+
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+@pytest.mark.parametrize("encoder", ["libx265", "libsvtav1", "libaom-av1"])
+def test_films_of_ten_bits_in_hevc_and_av1_are_read(tmp_path, encoder, ending):
+    if encoder not in av.codecs_available:
+        pytest.skip(f"This PyAV has no encoder {encoder} to make the film with.")
+    source = tmp_path / f"deep.{ending}"
+    deep_film(source, encoder, {"crf": "10"} | ({"log-level": "none"} if encoder == "libx265" else {}))
+    with av.open(str(source)) as container:
+        shown = [frame.to_ndarray()[:48].astype(int) for frame in container.decode(video=0)]
+    assert probe(source).bits == 10 and len(shown) == 3
+    result = colorize(Painter(), source, tmp_path / f"color.{ending}", Settings(0.0, crf=0))
+    assert (result.frames, result.notes, result.output.name) == (3, [], f"color.{ending}")
+    with av.open(str(result.output)) as container:
+        frames = list(container.decode(video=0))
+    assert frames[0].format.name == "yuv420p10le"
+    errors = [np.abs(frame.to_ndarray()[:48].astype(int) - luma) for frame, luma in zip(frames, shown, strict=True)]
     assert np.mean(errors) < 0.6 and np.percentile(errors, 99) <= 3  # 8 bits are 4 levels apart
 
 

@@ -12,6 +12,8 @@ from skimage.color import deltaE_ciede2000
 from colorizer import Colorizer, Hint, color, methods, photos
 from colorizer.errors import HintError
 from colorizer.inference import steered_photo
+from colorizer.steering.prediction import Prediction
+from colorizer.steering.spreading import Canvas
 
 SIZE = 64
 HINT = Hint(250, 150, "#3050a0")
@@ -127,3 +129,24 @@ def test_a_hint_changes_what_gets_another_color_and_nothing_else():
     np.testing.assert_array_equal(kept[0, 0], 0)
     assert 0 < kept[0, 1, 1] < hinted[0, 1, 1]
     np.testing.assert_allclose(kept[0, 2:], hinted[0, 2:], rtol=1e-6)
+
+
+def test_what_no_hint_can_be_the_reason_of_takes_no_large_change():
+    l = np.where(np.arange(320) < 100, 20.0, 85.0) + np.zeros((240, 1))
+    l += 8 * (np.arange(320) // 20 % 2)  # edges on the way
+    canvas = Canvas(color.gray(l.astype(np.float32)), Prediction(np.full((48, 48, 2), 0.05, np.float32)))
+    hint = Hint(20, 120, "#1f5fa8")
+    row, column = canvas.place(hint)
+    near, far = np.s_[row - 5 : row + 5, column - 5 : column + 5], np.s_[:, -40:]
+
+    def change_of(asked, hints):
+        """The share of a change that stays."""
+        result = steered_photo.without_leaps(canvas.ab + asked, canvas, hints) - canvas.ab
+        return result / asked
+
+    to_the_hint, moderate, elsewhere = hint.ab - canvas.ab[row, column], np.float32([12, 12]), np.float32([50, 50])
+    assert change_of(to_the_hint, [hint])[near].min() > 0.99 and change_of(to_the_hint, [hint])[far].max() < 0.2
+    assert change_of(moderate, [hint])[far].min() > 0.8
+    assert change_of(elsewhere, [hint])[near].max() < 0.2  # near, but in a color that nobody asked for
+    everywhere = [Hint(x, 120, "#1f5fa8", reach=20.0) for x in (20, 300)]
+    np.testing.assert_allclose(change_of(to_the_hint, everywhere), 1, atol=1e-3)
