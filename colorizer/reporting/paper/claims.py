@@ -339,6 +339,7 @@ def _missing(known: Evidence, function: Callable, arguments: Sequence) -> list[s
     else:
         sets = {_easier: BOTH, _better_training: BOTH, _better_pictures: BOTH[:1]}.get(function, arguments[:1])
         behind = [(TrainConfig.method, trained_on) for trained_on in sets]
-    rows = [row for row in experiments.MATRICES[experiments.PAPER] if not row.base]
+    # The first row of a method and a data set has the paper's size.
+    rows = [row for row in reversed(experiments.MATRICES[experiments.PAPER]) if not row.base]
     names = {(row.flags.get("method", TrainConfig.method), row.flags["dataset"]): row.name for row in rows}
     return [names[key] for key in behind if not (key in known.runs and known.runs[key].is_whole)]
