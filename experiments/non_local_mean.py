@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 
 import cv2
+import keras
 import numpy as np
 from keras import ops
 
@@ -35,13 +36,15 @@ def given_of(rgb: np.ndarray, side: int, count: int, seed: int) -> np.ndarray:
 
 
 def seen(trained: weights.Trained, rgb_u8: np.ndarray, count: int):
-    """Of each picture `l_norm`, the encoder's tokens, the hints and the decoder's logits, each (1, ...)."""
+    """Of each picture `l_norm`, the encoder's tokens, the hints and what the mean is taken of, each (1, ...)."""
     size = trained.config["image_size"]
+    decoder = trained.network.get_layer("decoder")
+    trunk = keras.Model(decoder.inputs, decoder.get_layer("non_local_mean").input[0])
     for seed, rgb in enumerate(rgb_u8):
         l_norm = color.split(color.rgb_to_lab(images.resize_square(rgb, size)))[0][None]
         tokens = trained.network.get_layer("encoder").predict_on_batch(l_norm)
         given = given_of(rgb, size // 4, count, seed)
-        yield l_norm, tokens, given, trained.network.get_layer("decoder").predict_on_batch([l_norm, tokens, given])
+        yield l_norm, tokens, given, trunk.predict_on_batch([l_norm, tokens, given])
 
 
 def colors(logits, l_norm, look: Look, smoothing) -> np.ndarray:
@@ -62,6 +65,7 @@ def main(argv=None) -> None:
     parser.add_argument("--limit", type=int, default=40, help="pictures of each list (default: %(default)s)")
     flags = parser.parse_args(argv)
     trained = weights.load(flags.run)
+    to_logits = trained.network.get_layer("decoder").get_layer("logits")
     wanted = [("accurate", 0, Look(1.0, 0.0)), ("accurate", HINTS, Look(1.0, 0.0))]
     wanted += [("vivid", 0, Look(0.5, added, cast=0.7)) for added in ADDED]
     for name, rgb_u8 in looks.pictures(trained.config, flags.limit).items():
@@ -69,9 +73,9 @@ def main(argv=None) -> None:
         for temperature in TEMPERATURES:
             for look_name, count, look in wanted:
                 found = []
-                for l_norm, tokens, given, logits in pictures[count]:
-                    if temperature is not None:
-                        logits = NonLocalMean(temperature)(logits, tokens, given)
+                for l_norm, tokens, given, x in pictures[count]:
+                    mean = x if temperature is None else NonLocalMean(temperature)(x, tokens, given)
+                    logits = to_logits(ops.convert_to_tensor(mean))
                     found.append(colors(logits, l_norm, look, trained.method.smoothing)[0])
                 what = {"dataset": name, "of_cosines": temperature, "look": look_name, "hints": count}
                 print(looks.line(rgb_u8, found, **what, added=look.added), flush=True)

@@ -4,10 +4,11 @@ The encoder, DINOv2-small or any classifier, knows what the picture shows. It st
 go into a decoder that also sees the luminance, and out comes, for every fourth pixel, a distribution over 313 colors.
 The decoder can be given hints: true colors of some places. In half of the training there are none.
 
-    l_norm SxSx1 --> encoder (frozen) --> tokens S/16 --> decoder --> non-local mean --> logits S/4 x S/4 x 313
-           |                                               ^  ^                                    |
-           +------------- stem ----------------------------+  hints or zeros                  a look's mean
-           +------------------------- guided filter <----------------------------------------------+
+    l_norm SxSx1 --> encoder (frozen) --> tokens S/16 --> decoder --> logits S/4 x S/4 x 313
+           |                                               ^  ^              |
+           +------------- stem ----------------------------+  hints or    a look's mean
+           |                                                  zeros          |
+           +------------------------- guided filter <------------------------+
                                            |
                                       ab_norm_hat SxSx2
 
@@ -32,7 +33,6 @@ from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import backbone, color_bins, hints, optimizers, token_decoder
 from colorizer.methods.layers.color_bins import Look
 from colorizer.methods.layers.inputs import Shape, inputs, shape_of
-from colorizer.methods.layers.non_local_mean import NonLocalMean
 
 # accurate: the plain mean, which has the least squared error of all single colors. vivid: as `transfer_unet`, but a
 # cast does not grow: on black-and-white photographs the look without `cast` made rooms sepia
@@ -84,11 +84,7 @@ class ViTDecoder(Method):
         seeing = backbone.tokens(backbone.plain() if encoder is None else encoder, image_size)
         decoder = token_decoder.build(shape_of(image_size), seeing.output_shape[-1])
         nothing = hints.NoHints(token_decoder.STRIDE, name="no_hints")(l_norm)
-        tokens = seeing(l_norm)
-        logits = NonLocalMean(name="non_local_mean", dtype="float32")(
-            decoder([l_norm, tokens, nothing]), tokens, nothing
-        )
-        return keras.Model([l_norm, vector], logits, name="vit_decoder")
+        return keras.Model([l_norm, vector], decoder([l_norm, seeing(l_norm), nothing]), name="vit_decoder")
 
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
         """Compiles AdamW on the distribution's loss, with hints in half of the pictures."""
@@ -130,8 +126,7 @@ def hinted(network: keras.Model, l_norm, given):
     Returns:
         Logits (B, S/4, S/4, 313) float32.
     """
-    tokens = network.get_layer("encoder")(l_norm)
-    return network.get_layer("non_local_mean")(network.get_layer("decoder")([l_norm, tokens, given]), tokens, given)
+    return network.get_layer("decoder")([l_norm, network.get_layer("encoder")(l_norm), given])
 
 
 class HintTrainer(keras.Model):

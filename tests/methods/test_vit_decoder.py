@@ -12,6 +12,7 @@ from colorizer.classifiers.encoders import vision_transformer
 from colorizer.config import resolve
 from colorizer.methods.layers import token_decoder
 from colorizer.methods.layers.color_bins import BINS
+from colorizer.methods.layers.non_local_mean import NonLocalMean
 from colorizer.methods.vit_decoder import hinted
 from colorizer.training import initialization, loop
 
@@ -93,6 +94,20 @@ def test_the_loss_is_least_at_the_truth_at_both_sizes_of_it():
     assert losses[1] > np.log(len(BINS))
     assert float(loss(ab_norm[:, :2, :2], logits[0])) == pytest.approx(losses[0], rel=1e-5)
     assert float(token_decoder.mse(ab_norm, logits[0])[0]) < 1e-3
+
+
+def test_the_mean_of_channels_is_the_mean_of_logits():
+    decoder, rng = token_decoder.build((32, 48), 8), np.random.default_rng(0)
+    to_logits = decoder.get_layer("logits")
+    to_logits.set_weights([rng.normal(size=weight.shape) for weight in to_logits.get_weights()])
+    l_norm, tokens = rng.uniform(-1, 1, (1, 32, 48, 1)), 1 + 0.3 * rng.normal(size=(1, 2, 3, 8))
+    given = np.zeros((1, 8, 12, 3))
+    given[0, 1, 2] = 0.5, -0.5, 1
+    x = [ops.convert_to_tensor(part.astype(np.float32)) for part in (l_norm, tokens, given)]
+    mean = decoder.get_layer("non_local_mean")
+    without = to_logits(keras.Model(decoder.inputs, mean.input[0])(x))
+    np.testing.assert_allclose(decoder(x), NonLocalMean()(without, *x[1:]), atol=1e-3)
+    assert np.abs(decoder(x) - without).max() > 0.1
 
 
 def test_a_decoder_for_any_size_gives_the_same():

@@ -1,10 +1,12 @@
 """From tokens to a distribution of colors: a decoder that also sees the luminance at full resolution, and hints.
 
-    tokens S/16 --> 512 --> 320, two 3x3 --> S/8: 224, two 3x3 --> S/4: 128 --(+)--> two 3x3 --> 313 logits
+    tokens S/16 --> 512 --> 320, two 3x3 --> S/8: 224, two 3x3 --> S/4: 128 --(+)--> two 3x3 --> mean --> 313 logits
 hints averaged, spread -^          luminance --> 32 --> 64 --> with hints 128 --^
 
 Tokens are enlarged by a 1x1 convolution and depth to space, which costs half of what bilinear enlargement of as many
-channels does. Every pair of 3x3 convolutions is added to what goes into it.
+channels does. Every pair of 3x3 convolutions is added to what goes into it. The mean is non-local, see
+`non_local_mean`: over cells whose tokens look alike. A mean of 128 channels costs less than one of 313 logits and gives
+the same, since the logits are linear in them.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from keras import ops
 from colorizer import color
 from colorizer.methods.layers import backbone, code_table, hints
 from colorizer.methods.layers.color_bins import BINS
+from colorizer.methods.layers.non_local_mean import NonLocalMean
 
 STRIDE = 4  # pixels of the input to one of the logits' and of the hints' grid
 JOINED = 512  # channels of the tokens after the first layer
@@ -88,6 +91,7 @@ def build(size: tuple[int | None, int | None], channels: int) -> keras.Model:
             y = _conv(keras.layers.Concatenate(name="join4")([y, given]), filters, 3, "stem_out", activation=None)
             x = keras.layers.Add(name="sum4")([x, y])
         x = _pair(keras.layers.ReLU(name=f"relu{stride}")(x), filters, f"pair{stride}")
+    x = NonLocalMean(name="non_local_mean", dtype="float32")(x, tokens, given)
     # Zeros: the first output is the bias alone, which `start_from` sets to the prior.
     x = _conv(x, len(BINS), 1, "logits", activation=None, kernel_initializer="zeros")
     x = keras.layers.Activation("linear", dtype="float32", name="logits32")(x)
