@@ -5,18 +5,20 @@
 
 Sides, each in float32 and in mixed bfloat16: the transfer U-Net as `train.py` trains it; the ViT
 decoder whose frozen encoder computes its features in every step; the same on features that are kept, as
-`colorizer.training.long` trains it. All take turns in one process, on one batch of noise that lies in memory.
+`colorizer.training.long` trains it; its stage two, which computes features and trains the last two blocks as well; its
+stage three on kept features, with a critic. All take turns in one process, on one batch of noise that lies in memory.
 
 `ratio` is the fastest step on kept features over the fastest step of the transfer U-Net. Beside each side stands its
 share of what this processor does at matrix products of its precision; a step is three times the forward pass of what
-is trained, plus one forward pass of what is frozen. `processor_time` has the same by the processor's seconds instead
-of the clock's: for a machine that does other work too. The encoder has random weights: a step's time does not depend
-on them.
+is trained, plus one forward pass of what is frozen. Of the step with a critic it is not counted. `processor_time` has
+the same by the processor's seconds instead of the clock's: for a machine that does other work too. The encoder has
+random weights: a step's time does not depend on them.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 import time
@@ -30,6 +32,7 @@ from benchmarks.measuring import result, say
 TARGET = 3.0
 ENCODER = "results/runs/transfer_unet-coco+paintings/encoder.json"
 MATRIX, PRODUCTS = 1024, 8  # side and number of the matrix products that say what the processor can do
+TUNED, CRITIC = 2, 0.5  # blocks of stage two, the critic's gradient in stage three
 PRECISIONS = {"float32": "float32", "mixed_bfloat16": "bfloat16"}  # of layers: of their products
 
 
@@ -67,37 +70,57 @@ def vit_steps(flags, precision: str) -> tuple[dict[str, Callable], float]:
     """Steps of the ViT decoder as the long training compiles it.
 
     Returns:
-        "computed" and "kept" -> one step, and the decoder's G multiply-adds for one picture, forward.
+        "computed", "kept", "tuned" and "critic" -> one step, and the decoder's G multiply-adds for one picture,
+        forward.
     """
-    import keras
-
     from colorizer.classifiers.encoders import dinov2, vision_transformer
-    from colorizer.methods.layers import backbone, token_decoder
+    from colorizer.methods.layers import backbone, optimizers, token_decoder
     from colorizer.training import loop
+    from colorizer.training.long import tuning
     from colorizer.training.long.kept_features import Features
+    from colorizer.training.long.run import Settings
+    from colorizer.training.long.turns import Turns
 
     size = flags.image_size
     encoder = backbone.tokens(vision_transformer.build((dinov2.SIZE,) * 2, dinov2.LEVELS), size, precision)
-    with loop.precision(precision):
-        decoder = token_decoder.build((size, size), encoder.output_shape[-1])
-    decoder.compile(
-        keras.optimizers.AdamW(1e-3, weight_decay=0.05, global_clipnorm=1.0),
-        token_decoder.Loss(),
-        metrics=[token_decoder.mse],
-        jit_compile=False,
-    )
+
+    def network(upper=None):
+        with loop.precision(precision):
+            decoder = token_decoder.build((size, size), encoder.output_shape[-1])
+        joined = tuning.joined(decoder, upper)
+        slow = upper.trainable_variables if upper else ()
+        optimizer = optimizers.TwoRates(1e-3, slow=slow, share=0.1, weight_decay=0.05, global_clipnorm=1.0)
+        joined.compile(optimizer, token_decoder.Loss(), metrics=[token_decoder.mse], jit_compile=False)
+        optimizer.build(joined.trainable_variables)
+        return joined
+
+    decoder, tuned, judged = network(), network(tuning.above(encoder, TUNED, precision)), network()
+    chosen = Settings()
+    turn = Turns(judged, share=CRITIC, rate=chosen.critic_rate, alone=0)
     rng, side = np.random.default_rng(0), size // token_decoder.STRIDE
     l_norm = rng.uniform(-1, 1, (flags.batch_size, size, size, 1)).astype(np.float32)
     ab_norm = rng.uniform(-0.4, 0.4, (flags.batch_size, side, side, 2)).astype(np.float32)
     given = np.zeros((flags.batch_size, side, side, 3), np.float32)
+    border, numbers = np.zeros((flags.batch_size, side, side, 1), np.float32), itertools.count()
     features, rows = Features(encoder, flags.batch_size), np.arange(flags.batch_size)
+    below = Features(tuning.below(encoder, TUNED), flags.batch_size)
     kept = features.of(rows, l_norm)
-
-    def step(tokens):
-        decoder.train_on_batch([l_norm, tokens, given], ab_norm)
-
-    steps = {"computed": lambda: step(features.of(rows, l_norm)), "kept": lambda: step(kept)}
+    steps = {
+        "computed": lambda: decoder.train_on_batch([l_norm, features.of(rows, l_norm), given], ab_norm),
+        "kept": lambda: decoder.train_on_batch([l_norm, kept, given], ab_norm),
+        "tuned": lambda: tuned.train_on_batch([l_norm, below.of(rows, l_norm), given], ab_norm),
+        "critic": lambda: turn.step(next(numbers), [l_norm, kept, given], ab_norm, border),
+    }
     return steps, convolutions(decoder) / 1e9
+
+
+def block_cost(size: int) -> float:
+    """G multiply-adds of one of the encoder's blocks for one picture, forward: products of weights, then of tokens."""
+    from colorizer.classifiers.encoders import vision_transformer
+    from colorizer.methods.layers import backbone
+
+    width, tokens = vision_transformer.Shape().width, 1 + (size // backbone.PATCH) ** 2
+    return (12 * width**2 * tokens + 2 * tokens**2 * width) / 1e9
 
 
 def convolutions(model) -> float:
@@ -158,7 +181,11 @@ def main(argv=None) -> int:
         for name, step in steps.items():
             works[name, precision] = step
             costs[name, precision] = 3 * decoder
-        costs["computed", precision] += methods.declared("vit_decoder").multiply_adds * at_size - decoder
+        encoder = methods.declared("vit_decoder").multiply_adds * at_size - decoder
+        costs["computed", precision] += encoder
+        # The tuned blocks' two passes back.
+        costs["tuned", precision] += encoder + 2 * TUNED * block_cost(flags.image_size)
+        del costs["critic", precision]
     products = {precision: matrix_products(PRECISIONS[precision]) for precision in flags.precisions}
     times = turns([*works.values(), *products.values()], flags.rounds)
     measured = {}
@@ -171,7 +198,7 @@ def main(argv=None) -> int:
         best = {name: max(speed for (side, _), speed in speeds.items() if side == name) for name, _ in speeds}
         measured[clock] = {
             "pictures_per_second": {" ".join(key): speed for key, speed in speeds.items()},
-            "share_of_matrix_rate": {" ".join(key): speeds[key] * costs[key] / rates[key[1]] for key in speeds},
+            "share_of_matrix_rate": {" ".join(key): speeds[key] * costs[key] / rates[key[1]] for key in costs},
             "matrix_g_multiply_adds_per_second": rates,
             "best_pictures_per_second": best,
             "ratio_computed": best["computed"] / best["transfer_unet"],
