@@ -222,7 +222,11 @@ def test_the_papers_rows_learn_to_their_end_at_128_pixels_or_more():
     systems = {(r.flags.get("method", "efficientnet"), r.flags["dataset"]) for r in rows if not r.base}
     assert len(systems) == 8, "four systems on two data sets"
     vectors = [(r.flags["classifier"], r.flags["seed"]) for r in rows if r.name.startswith("efficientnet-coco-128")]
-    assert not experiments.is_ablation("efficientnet-coco-128"), "a main row as long as there is none of 256 pixels"
+    for dataset in ("coco", "paintings"):
+        name = f"efficientnet-{dataset}-128"
+        assert not experiments.is_ablation(name), "a main row as long as there is none of 256 pixels"
+        large, small = ({r.name: r for r in rows}[n].flags for n in (f"efficientnet-{dataset}-256", name))
+        assert small | {"seed": 42} == large | {"image_size": 128, "seed": 42}
     assert len(set(vectors)) == 10 and {seed for _, seed in vectors} == {42, 43}
 
 
