@@ -1,8 +1,9 @@
 """Several plausible versions of one picture: in each the doubtful things have other likely colors.
 
-    distribution --> doubtful places, each of another thing --> likely colors of each --> combinations, far apart
+    distribution --> doubtful regions --> things: regions that look alike --> likely colors --> combinations, far apart
 
-A version is a list of hints, so that a thing has one color all over, and so that it can be kept and changed.
+A version is a list of hints, so that a thing has one color all over, and so that it can be kept and changed. A saucer
+that a spoon divides is two regions and one thing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ MOST_THINGS = 8  # of which the color is varied
 TRIALS = 40  # places that are looked at for them
 SMALLEST = 0.004  # share of the picture that a thing covers
 RAREST = 0.25  # a color's probability over that of the likeliest
+ALIKE = 0.68  # cosine of what the encoder sees in two regions of one thing
 DOUBTFUL = 11.0  # Lab units: standard deviation of the distribution over a thing that is varied
 CHOICES = 5  # likely colors of a thing
 CHANCES = 0.7  # power of a color's probability when it is drawn: rarer ones come up too
@@ -30,18 +32,34 @@ DRAWN = 400  # combinations to choose from
 UNLIKELY = 10.0  # Lab units of distance that a combination e times less likely must gain, for each thing
 
 
+class Region(NamedTuple):
+    """A connected region of doubtful color.
+
+    Attributes:
+        row, column: of a place in it, on the canvas.
+        area: share of the picture.
+        probabilities: (n,) float32, how likely each of the bins is, the region's mean.
+        features: (C,) float32, what the encoder sees in it, of length 1; None without an encoder.
+    """
+
+    row: int
+    column: int
+    area: float
+    probabilities: np.ndarray
+    features: np.ndarray | None
+
+
 class Thing(NamedTuple):
     """A thing of doubtful color.
 
     Attributes:
-        row, column: of a place in it, on the canvas.
+        places: rows and columns on the canvas, one of each of its regions.
         area: share of the picture.
         colors: (n, 2) float32, Lab units, the predicted one first.
         logs: (n,) logarithms of how likely they are.
     """
 
-    row: int
-    column: int
+    places: tuple[tuple[int, int], ...]
     area: float
     colors: np.ndarray
     logs: np.ndarray
@@ -75,11 +93,44 @@ def versions(canvas: Canvas, prediction: Prediction, count: int, seed: int = 0) 
     for _ in range(DRAWN):
         drawn.append(np.array([_draw(thing, rng) for thing in found]))
     chosen = _far_apart(found, np.unique(drawn, axis=0), count)
-    return [[_hint(canvas, thing, choice) for thing, choice in zip(found, one, strict=True)] for one in chosen]
+    return [
+        [hint for thing, choice in zip(found, one, strict=True) for hint in _hints(canvas, thing, choice)]
+        for one in chosen
+    ]
 
 
 def things(canvas: Canvas, prediction: Prediction) -> list[Thing]:
     """The things of doubtful color, the largest doubt first."""
+    groups: list[list[Region]] = []
+    for region in regions(canvas, prediction):
+        alike = [_likeness(region, group) for group in groups]
+        if max(alike, default=0) > ALIKE:
+            groups[int(np.argmax(alike))].append(region)
+        elif len(groups) < MOST_THINGS:
+            groups.append([region])
+    return [_thing(canvas, prediction.bins, group) for group in groups]
+
+
+def _likeness(region: Region, group: Sequence[Region]) -> float:
+    """The cosine of what the encoder sees in a region and in a group of regions; 0 without an encoder."""
+    if region.features is None:
+        return 0.0
+    whole = np.sum([one.features for one in group], axis=0)
+    return float(region.features @ whole / np.linalg.norm(whole))
+
+
+def _thing(canvas: Canvas, bins: np.ndarray, group: Sequence[Region]) -> Thing:
+    """The thing that regions are parts of."""
+    areas = np.array([region.area for region in group])
+    shares = areas / areas.sum()
+    near = shares @ [region.probabilities for region in group]
+    predicted = shares @ [canvas.ab[region.row, region.column] for region in group]
+    places = tuple((region.row, region.column) for region in group)
+    return Thing(places, float(areas.sum()), *_choices(bins, near.astype(np.float32), predicted.astype(np.float32)))
+
+
+def regions(canvas: Canvas, prediction: Prediction) -> list[Region]:
+    """The regions of doubtful color, the largest doubt first."""
     probabilities, bins = prediction.probabilities.astype(np.float32), prediction.bins
     mean = probabilities @ bins
     variance = probabilities @ np.square(bins).sum(axis=1) - np.square(mean).sum(axis=-1)
@@ -90,7 +141,7 @@ def things(canvas: Canvas, prediction: Prediction) -> list[Thing]:
     inner[4:-4, 4:-4] = True
     for _ in range(TRIALS):
         row, column = np.unravel_index(np.argmax(np.where(free & inner, doubt, 0)), canvas.shape)
-        if len(found) == MOST_THINGS or not (free & inner)[row, column] or doubt[row, column] < DOUBTFUL:
+        if not (free & inner)[row, column] or doubt[row, column] < DOUBTFUL:
             break
         (weight,) = canvas.weights([_at(canvas, row, column, "#000")])
         mine = free & (weight > 0.5)
@@ -98,10 +149,19 @@ def things(canvas: Canvas, prediction: Prediction) -> list[Thing]:
         near = np.tensordot(share, probabilities, 2) / max(float(share.sum()), 1e-6)
         spread = near @ np.square(bins - near @ bins).sum(axis=1)
         if mine.mean() >= SMALLEST and spread > DOUBTFUL**2:
-            found.append(Thing(row, column, float(mine.mean()), *_choices(bins, near, canvas.ab[row, column])))
+            found.append(Region(row, column, float(mine.mean()), near, _seen_in(mine, prediction.features)))
         free &= ~mine
         free[max(0, row - 4) : row + 5, max(0, column - 4) : column + 5] = False
     return found
+
+
+def _seen_in(mine: np.ndarray, features: np.ndarray | None) -> np.ndarray | None:
+    """What the encoder sees in a region (h, w), as a vector of length 1; None without an encoder."""
+    if features is None:
+        return None
+    share = cv2.resize(mine.astype(np.float32), features.shape[1::-1], interpolation=cv2.INTER_AREA)
+    seen = np.tensordot(share, features - features.mean(axis=-1, keepdims=True), 2)
+    return seen / max(float(np.linalg.norm(seen)), 1e-6)
 
 
 def _choices(bins: np.ndarray, near: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -145,5 +205,5 @@ def _at(canvas: Canvas, row: int, column: int, asked: str) -> Hint:
     return Hint((column + 0.5) / canvas.scale[1], (row + 0.5) / canvas.scale[0], asked)
 
 
-def _hint(canvas: Canvas, thing: Thing, choice: int) -> Hint:
-    return _at(canvas, thing.row, thing.column, likely.named(thing.colors[choice], canvas.l[thing.row, thing.column]))
+def _hints(canvas: Canvas, thing: Thing, choice: int) -> list[Hint]:
+    return [_at(canvas, *place, likely.named(thing.colors[choice], canvas.l[place])) for place in thing.places]

@@ -42,6 +42,36 @@ def test_versions_differ_in_the_doubtful_thing_alone():
     assert samples.versions(canvas, prediction, 3) == versions
 
 
+def two_boxes(second):
+    """A wall with two boxes of doubtful color; the encoder sees `second` in the second one."""
+    l = np.full((120, 160), 70, np.float32) + np.random.default_rng(0).normal(0, 0.5, (120, 160)).astype(np.float32)
+    probabilities = np.zeros((30, 40, len(BINS)), np.float32)
+    features = np.zeros((30, 40, 4), np.float32)
+    probabilities[..., (BINS == (0, 0)).all(axis=1)] = 1
+    features[..., 0] = 1
+    for left, seen in ((4, (0, 1, 0, 0)), (24, second)):
+        box = np.s_[8:22, left : left + 12]
+        l[32:88, 4 * left : 4 * left + 48] -= 30
+        probabilities[box] = 0
+        for ab, chance in zip(LIKELY, (0.4, 0.3, 0.3), strict=True):
+            probabilities[(*box, (ab == BINS).all(axis=1))] = chance
+        features[box] = seen
+    prediction = Prediction((probabilities @ BINS / 128).astype(np.float32), probabilities, BINS, features)
+    return Canvas(color.gray(l), prediction), prediction
+
+
+@pytest.mark.parametrize(("second", "is_one_thing"), [((0, 1, 0, 0), True), ((0, 0, 1, 0), False)])
+def test_what_looks_alike_has_one_color_in_each_version(second, is_one_thing):
+    canvas, prediction = two_boxes(second)
+    apart = []
+    for hints in samples.versions(canvas, prediction, 7):
+        assert len(hints) == 2
+        ab = canvas.ab_norm(hints) * 128
+        left, right = (ab[44:76, edge + 8 : edge + 40].mean(axis=(0, 1)) for edge in (16, 96))
+        apart.append(np.linalg.norm(left - right))
+    assert max(apart) < 3 if is_one_thing else max(apart) > 30
+
+
 def test_what_is_unlikely_does_not_come_up():
     canvas, prediction = scene((0.6, 0.35, 0.05))
     for hints in samples.versions(canvas, prediction, 5):
