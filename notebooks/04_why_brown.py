@@ -105,6 +105,6 @@ looks[["dataset", "rebalance", *measures]].round(4).reset_index(drop=True)
 # Colorfulness does not compare with the truth: strong wrong colors score high too. The same pictures by the paper's
 # network trained on COCO and, below, by the GAN; truth left, prediction right:
 #
-# ![24 pairs](../results/figures/contact-efficientnet-coco-64.jpg)
+# ![24 pairs](../results/figures/contact-efficientnet-coco-128.jpg)
 #
 # ![24 pairs](../results/figures/contact-gan-paintings.jpg)
