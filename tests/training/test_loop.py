@@ -270,7 +270,7 @@ def test_half_precision_weights_predict_the_same(tmp_path, picture_folder, cache
 
 
 def test_weights_that_are_missing_or_do_not_fit_are_named(tmp_path, picture_folder, cache):
-    with pytest.raises(WeightsError, match="is not there"):
+    with pytest.raises(WeightsError, match="There are no weights of this name"):
         weights.load(tmp_path)
     run = tmp_path / "run"
     loop.run(settings(picture_folder, run, epochs=1, method="trivial"))
