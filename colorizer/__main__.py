@@ -34,13 +34,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     """The parser behind `--help` and `--version`; it lists the commands and knows none of their flags."""
     width = max(map(len, COMMANDS)) + 2
     lines = [f"  {name:{width}}{text}" for name, (_, text) in COMMANDS.items()]
-    result = argparse.ArgumentParser(
-        prog,
-        usage=f"{prog} COMMAND ...",
-        description=__doc__,
-        epilog="\n".join(["commands:", *lines]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    result = cli.Parser(prog, usage=f"{prog} COMMAND ...", description=__doc__, epilog="\n".join(["commands:", *lines]))
     result.add_argument("--version", action="version", version=f"colorizer {colorizer.__version__}")
     return result
 

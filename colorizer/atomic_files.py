@@ -17,6 +17,14 @@ _MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
 _TEMPORARY = re.compile(r"\.\d+-\d+-[0-9a-f]{8}-.")  # begins a temporary name, of any machine
 
 
+def obstacle(folder: Path) -> str:
+    """Says why no file can be made in a folder, which need not exist yet; "" where nothing is known to stop it."""
+    nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        return f"{nearest} is not a folder"
+    return "" if os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} cannot be written to"
+
+
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well.

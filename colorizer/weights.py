@@ -39,6 +39,7 @@ DEFAULT = "shipped"  # what is used if nothing is named: the first of SHIPPED
 SHIPPED = {
     "vit_decoder-coco+paintings+photographs": "0b86783990616f4735b26e922412298758cf21ee7a2b46ce808b5e47e43cf723",
 }
+KINDS = f"Weights are a run's folder, a weights file with its {RECORD} beside it, or {DEFAULT}."
 OTHERS = f"Name other weights, or leave --weights out for those that come with the package ({DEFAULT})."
 
 
@@ -136,12 +137,10 @@ def record_of(path: Path) -> dict:
         WeightsError: the file or the record is missing, or the record is damaged.
     """
     record = path.parent / RECORD
-    for needed, content in ((path, "weights"), (record, f"the record of their training run ({RECORD})")):
-        if not needed.is_file():
-            raise WeightsError(
-                f"--weights is a run's folder or a weights file with its {RECORD} beside it. "
-                f"Received: {path}; {needed} with {content} is not there."
-            )
+    if not path.is_file():
+        raise WeightsError(f"There are no weights of this name. Received: {path}. {KINDS}")
+    if not record.is_file():
+        raise WeightsError(f"{path} lacks the record of its training. Received: no {record}. {KINDS}")
     try:
         config = json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -152,6 +151,31 @@ def record_of(path: Path) -> dict:
     if not isinstance(size, int) or size <= 0 or size % 32:
         raise _damaged(record, f"image_size {size!r}, which is no multiple of 32")
     return config
+
+
+def record_for(init_weights: str | Path, method: str) -> dict:
+    """Reads the record of weights that a training starts from. Needs no Keras.
+
+    Args:
+        init_weights: what `load` takes.
+        method: the name of the method that is trained.
+
+    Returns:
+        Their `config.json`.
+
+    Raises:
+        WeightsError: they are missing or damaged, or of another method.
+    """
+    try:
+        record = record_of(place(init_weights))
+    except WeightsError as error:
+        raise WeightsError(f"--init-weights: {error}") from error
+    if record["method"] != method:
+        raise WeightsError(
+            f"--init-weights must be of the method that is trained, {method}. Received: {init_weights}, "
+            f"of {record['method']}. Choose other weights, or --method {record['method']}."
+        )
+    return record
 
 
 def shipped(name: str) -> Path:

@@ -116,6 +116,32 @@ def test_a_missing_package_of_the_extra_train_is_one_line(capsys):
         lacks("colorizer.typo")
 
 
+@pytest.mark.parametrize(
+    ("prog", "name"), [("train.py", "train.py"), ("python -m colorizer app", "python -m colorizer app")]
+)
+def test_wrong_usage_is_two_lines_without_a_page_of_flags(capsys, prog, name):
+    parser = cli.Parser(prog)
+    parser.add_argument("--size", type=int)
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(["--size", "large"])
+    said = capsys.readouterr().err.splitlines()
+    assert end.value.code == 2
+    assert said == [
+        f"{name}: argument --size: invalid int value: 'large'",
+        f"For the flags, type: {parser.prog} --help",
+    ]
+
+
+def test_progress_is_the_package_s_own():
+    """Else a first start prints that matplotlib has made a list of fonts."""
+    code = (
+        "import logging; from colorizer import cli; cli.show_progress();"
+        "logging.getLogger('matplotlib').info('fonts'); logging.getLogger('colorizer.data').info('data')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stderr == "data\n"
+
+
 def test_a_script_is_typed_with_python():
     assert cli.typed("train.py") == "python train.py" and cli.typed("colorizer train") == "colorizer train"
 

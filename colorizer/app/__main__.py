@@ -22,6 +22,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from colorizer import cli
 from colorizer.app import security, storage
 from colorizer.cli import colorize
 from colorizer.errors import ColorizerError, UsageError
@@ -36,7 +37,7 @@ OPEN_TO_ALL = (
 
 def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace:
     """The typed flags; exits with 2 where one of them is wrong."""
-    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.Parser(prog, description=__doc__)
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s, this computer alone)")
     add("--port", type=int, default=7860, help="(default: %(default)s)")

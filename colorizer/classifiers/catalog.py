@@ -12,7 +12,7 @@ from pathlib import Path
 
 from colorizer.data.cache import cache_dir
 
-FETCH = "python -m colorizer.classifiers.fetch"
+FETCH = "python -m colorizer fetch"
 
 
 @dataclass(frozen=True)

@@ -301,7 +301,7 @@ def _file_of(spec: str) -> Path:
     if advice:
         raise ClassifierError(f"The classifier {name_of(spec)} is not on this machine. Received: {spec}\n{advice}")
     raise ClassifierError(
-        f"--classifier is {', '.join(names())}, or a saved Keras classifier. Received: {spec}, which is neither a "
+        f"A classifier is {', '.join(names())}, or a saved Keras classifier. Received: {spec}, which is neither a "
         f"name nor a file, here or in {catalog.folder()}."
     )
 

@@ -35,7 +35,7 @@ def from_imagenet() -> keras.Model:
         raise ClassifierError(
             f"EfficientNet-B4's ImageNet weights cannot be downloaded. Received: {error}\n"
             f"Put the file {FILE} (MD5 {MD5}) of keras.applications into {home / 'models'},\n"
-            f"or choose --classifier efficientnet_lite2 (python -m colorizer.classifiers.fetch efficientnet_lite2),\n"
+            f"or choose --classifier efficientnet_lite2 (python -m colorizer fetch efficientnet_lite2),\n"
             f"or --classifier FILE.keras (saved by Keras: float RGB 0..255 in, {CLASSES} softmax scores out),\n"
             f"or --classifier none (the network then gets zeros)."
         ) from error

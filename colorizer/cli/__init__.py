@@ -5,9 +5,12 @@ Each module has `main(argv, prog)`, which returns the exit status. `start` runs 
 
 from __future__ import annotations
 
+import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from colorizer.errors import ColorizerError
 
@@ -18,6 +21,25 @@ HEAVY = frozenset({"keras", "tensorflow", "h5py", "matplotlib", "pandas", "scipy
 def typed(prog: str) -> str:
     """How a person types a command: `train.py` -> `python train.py`; any other by its name."""
     return f"python {prog}" if prog.endswith(".py") else prog
+
+
+class Parser(argparse.ArgumentParser):
+    """Flags whose description keeps its lines, and that answers wrong usage in two lines instead of a page."""
+
+    def __init__(self, prog: str, **options):
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(typed(prog), **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Exits with 2: what is wrong, as every other message of the command, and where the flags are described."""
+        name = self.prog.removeprefix("python ") if self.prog.endswith(".py") else self.prog
+        self.exit(2, f"{name}: {message}\nFor the flags, type: {self.prog} --help\n")
+
+
+def show_progress() -> None:
+    """Prints the package's own notes of progress on standard error; of other packages only warnings."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("colorizer").setLevel(logging.INFO)
 
 
 def start(main: Callable[..., int], argv: list[str] | None, prog: str) -> int:

@@ -134,9 +134,7 @@ def check_files(flags: argparse.Namespace) -> None:
 
 def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace:
     """The typed flags; exits with 2 where one of them is wrong."""
-    parser = argparse.ArgumentParser(
-        cli.typed(prog), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(prog, description=__doc__)
     parser.add_argument(
         "inputs", nargs="+", metavar="IN", help="a photo or film, a folder of them, or a pattern in quotes"
     )
@@ -280,11 +278,16 @@ def _dry_run(prog: str, work: Work) -> int:
             say_error(prog, error)
             continue
         pixels += size
-        print(printable(f"{source} -> {target} ({size / 1e6:.1f} megapixels)"))
+        print(printable(f"{source} -> {target} ({_megapixels(size)})"))
     skipped = sum(outcome.skipped for outcome in work.ended)
     left = len(work.to_do) + len(work.ended) - skipped - failed
-    print(f"{left} to colorize ({pixels / 1e6:.0f} megapixels), {skipped} to skip, {failed} would fail")
+    print(f"{left} to colorize ({_megapixels(pixels)}), {skipped} to skip, {failed} would fail")
     return 1 if failed else 0
+
+
+def _megapixels(pixels: int) -> str:
+    """A number of pixels as text, with three digits or one decimal."""
+    return f"{pixels / 1e6:.{0 if pixels >= 1e8 else 1}f} megapixels"
 
 
 def _colorize(prog: str, flags: argparse.Namespace, work: Work, report: Report, asked: steering.Asked) -> int:

@@ -6,12 +6,13 @@ and truth. It prints the PSNR of each look beside that of no color. What is done
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+
+from colorizer import cli
 
 PROG = "python -m colorizer demo"
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "motorcycle_left", "rocket")  # none was in training
@@ -75,9 +76,7 @@ def sheet(folder: Path, originals: dict[str, np.ndarray]) -> Path:
 
 def main(argv=None, prog: str = PROG) -> int:
     """Colorizes in both looks and draws the sheet; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = cli.Parser(prog, description=__doc__, allow_abbrev=False)
     parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="for the pictures (default: %(default)s)")
     parser.add_argument("--strip", metavar="FILE", help="also write the front page's strip of before/after pairs")
     flags = parser.parse_args(argv)

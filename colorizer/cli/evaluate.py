@@ -16,7 +16,7 @@ import os
 import sys
 from pathlib import Path
 
-from colorizer import cli
+from colorizer import atomic_files, cli
 from colorizer.errors import ColorizerError, EvaluationError
 
 PROG = "python -m colorizer evaluate"
@@ -29,7 +29,7 @@ def main(argv=None, prog: str = PROG) -> int:
     flags = parse(argv, prog)
     try:
         runs, output, note = plan(flags, prog)  # wrong flags end here, before Keras loads for seconds
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        cli.show_progress()
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         # Every run's network is compiled once; from the fifth on TensorFlow warns of a loop.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -48,9 +48,7 @@ def main(argv=None, prog: str = PROG) -> int:
 
 def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
     """The typed flags."""
-    parser = argparse.ArgumentParser(
-        cli.typed(prog), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(prog, description=__doc__)
     add = parser.add_argument
     add("--runs", type=Path, metavar="DIR", help="a folder with a folder per run (default: runs)")
     add("--output", type=Path, metavar="DIR", help="folder for the results (default: evaluation/ in the runs' folder)")
@@ -116,7 +114,10 @@ def _check_perceptual(flags):
     if flags.perceptual:
         from colorizer.classifiers import classifier
 
-        classifier.check(flags.perceptual)
+        try:
+            classifier.check(flags.perceptual)
+        except ColorizerError as error:
+            raise EvaluationError(f"--perceptual: {error}") from error
     if flags.classes:
         from colorizer.evaluation.perceptual import class_pictures
 
@@ -144,6 +145,8 @@ def _check_output(output: Path, flags, prog):
             f"{root} holds the committed results, which only `make tables` writes ({cli.typed(prog)} --committed). "
             f"Choose another --output. Received: {output}"
         )
+    if obstacle := atomic_files.obstacle(output):
+        raise EvaluationError(f"--output needs a folder for the results. Received: {output}; {obstacle}")
     whole = (output / "metrics.csv").is_file() and not (output / LIMITED).is_file()
     if flags.limit and whole:
         raise EvaluationError(
@@ -162,7 +165,6 @@ def _committed_results(path: Path) -> Path | None:
 
 
 def _evaluate(flags, runs: Path, output: Path, note: str) -> None:
-    from colorizer import atomic_files
     from colorizer.evaluation import evaluator, scores
     from colorizer.reporting import build
 

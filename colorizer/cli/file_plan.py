@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple, TypeVar
 
-from colorizer import photos
+from colorizer import atomic_files, photos
 from colorizer.errors import UsageError
 
 ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}  # the other formats are their own endings
@@ -48,19 +48,22 @@ def plan(inputs: list[str], output: str, form: str | None = None) -> Plan:
 
     Raises:
         UsageError: an input does not exist or holds no photo, `output` does not suit the inputs,
-            two photos would become one file, or a copy would replace a photo.
+            cannot be written to, two photos would become one file, or a copy would replace a photo.
     """
     out, unlisted = Path(output), []
     sources = list(_sources(inputs, out, unlisted))
     if not sources and not unlisted:
-        raise UsageError(f"no photos ({', '.join((*photos.EXTENSIONS, *photos.ONLY_READ))}) in {', '.join(inputs)}")
+        endings = ", ".join((*photos.EXTENSIONS, *photos.ONLY_READ))
+        raise UsageError(f"no photos ({endings}) and no films in {', '.join(inputs)}")
     single = len(sources) == 1 and not Path(inputs[0]).is_dir()
     # A word without an ending, or (for several photos) without a photo's ending, is a folder.
     into_folder = (
         out.is_dir() or output.endswith(("/", os.sep)) or not (out.suffix if single else photos.is_photo_name(out))
     )
+    if output == "-":
+        raise UsageError("-o - : results are files and do not go to standard output. Name a file or a folder.")
     if into_folder:
-        if out.is_file():
+        if out.exists() and not out.is_dir():
             raise UsageError(f"-o {output} is a file, and a folder is needed")
         pairs = [(source, out / place_of_copy(place, form)) for source, place in sources]
     elif not single:
@@ -68,6 +71,7 @@ def plan(inputs: list[str], output: str, form: str | None = None) -> Plan:
     else:
         pairs = [(sources[0][0], _named_file(out, form))]
     _check(pairs)
+    _require_writable(out if into_folder else out.parent, pairs)
     return Plan(pairs, unlisted, into_folder)
 
 
@@ -138,6 +142,14 @@ def place_of_copy(place: Place, form: str | None = None) -> Place:
     if form and photos.FORMATS.get(place.suffix.lower()) != photos.FORMATS[suffix_of(form)]:
         ending = suffix_of(form)
     return place if ending == place.suffix else place.with_name(place.name + ending)
+
+
+def _require_writable(folder: Path, pairs: list[tuple[Path, Path]]) -> None:
+    """Refuses an output folder that cannot be made or written to, unless all copies are there already."""
+    if all(target.exists() for _, target in pairs):
+        return
+    if obstacle := atomic_files.obstacle(folder):
+        raise UsageError(f"-o: {obstacle}. Received: {folder} as the folder of the results. Choose another -o.")
 
 
 def _check(pairs: list[tuple[Path, Path]]) -> None:

@@ -5,7 +5,6 @@ Every row is one `train.py` of its own, so that a kill costs an epoch and no row
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -19,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from colorizer import environment, experiments, methods
+from colorizer import cli, environment, experiments, methods
 from colorizer.config import CUT, PRECISIONS, TrainConfig, flag_of
 from colorizer.training import run_folders
 
@@ -320,9 +319,7 @@ def _stop(*_):
 
 def main(argv=None, prog: str = PROG) -> int:
     """Flags -> `plan` -> `run`; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(prog, description=DESCRIPTION)
     parser.add_argument(
         "--matrix", choices=experiments.MATRICES, default="gpu", help="which rows (default: %(default)s)"
     )

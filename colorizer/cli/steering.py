@@ -39,15 +39,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--save-hints", metavar="FILE", help="write all hints of one photo, to have the same result again")
     add("--reference", metavar="PHOTO", help="a photo in color, for what looks the same in it")
-    add("--samples", type=int, default=0, metavar="N", help="N versions of one photo: OUT-1, OUT-2, ... and a strip")
+    add("--samples", type=int, metavar="N", help="N versions of one photo: OUT-1, OUT-2, ... and a strip")
 
 
 def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) -> None:
     """Exits with 2 where these flags do not go together or a hint is none."""
-    if flags.samples and not 2 <= flags.samples <= MOST_SAMPLES:
+    if flags.samples is not None and not 2 <= flags.samples <= MOST_SAMPLES:
         parser.error(f"--samples lies between 2 and {MOST_SAMPLES}. Received: {flags.samples}")
-    if flags.samples and (flags.save_hints or flags.reference or flags.dry_run):
-        parser.error("--samples goes with --hint and --hints alone; each version gets a file of its hints")
+    others = {"--save-hints": flags.save_hints, "--reference": flags.reference, "--dry-run": flags.dry_run}
+    if flags.samples and any(others.values()):
+        parser.error(
+            f"--samples takes hints, but not {', '.join(others)}; each version gets a file of its own hints. "
+            f"Received: {', '.join(name for name, value in others.items() if value)}"
+        )
     for typed in flags.hint:
         from colorizer.steering import hint
 

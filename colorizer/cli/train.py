@@ -13,15 +13,14 @@ cannot be had; 130 interrupted, continue with --resume.
 
 import argparse
 import importlib.util
-import logging
 import shlex
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from colorizer import cli, config, environment, methods
-from colorizer.errors import ColorizerError, LabelsError, TrainingError, WeightsError
+from colorizer import cli, config, environment, methods, weights
+from colorizer.errors import ColorizerError, LabelsError, TrainingError
 
 PROG = "python -m colorizer train"
 
@@ -46,13 +45,12 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> tuple[dict[str, An
     try:
         method = methods.declared(first.method)
     except ValueError as error:
-        argparse.ArgumentParser(cli.typed(prog), add_help=False, usage=argparse.SUPPRESS).error(str(error))
-    parser = argparse.ArgumentParser(
-        cli.typed(prog),
+        cli.Parser(prog).error(str(error))
+    parser = cli.Parser(
+        prog,
         usage="%(prog)s [flags]",
         description=__doc__,
         epilog=_about(method, named=_names_method(argv)),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -123,11 +121,8 @@ def check_inputs(chosen) -> None:
     datasets.find(chosen.dataset, chosen.data_dir, chosen.seed)
     if chosen.labels and not Path(chosen.labels).is_file():
         raise LabelsError(f"--labels is a file of COCO annotations. Received: {chosen.labels}, which is not there.")
-    if chosen.init_weights and _is_path(chosen.init_weights) and not Path(chosen.init_weights).exists():
-        raise WeightsError(
-            f"--init-weights is a run's folder, its weights file, or shipped. "
-            f"Received: {chosen.init_weights}, which is not there."
-        )
+    if chosen.init_weights:
+        weights.record_for(chosen.init_weights, chosen.method)
     method = methods.declared(chosen.method)
     if method.uses_vector or (method.uses_encoder and not chosen.init_weights):
         classifier.check(chosen.classifier)
@@ -135,11 +130,6 @@ def check_inputs(chosen) -> None:
         raise TrainingError(
             f"--tensorboard needs the package tensorboard: pip install tensorboard. Received: {chosen.tensorboard}"
         )
-
-
-def _is_path(text: str) -> bool:
-    """Whether a value names a file and not something by its name."""
-    return len(Path(text).parts) > 1 or Path(text).suffix in (".keras", ".h5")
 
 
 def _names_method(argv: list[str] | None) -> bool:
@@ -165,7 +155,7 @@ def main(argv=None, prog: str = PROG, records: bool = False) -> int:
         records: see `configuration`; of a record no report is made.
     """
     given, resume = parse(argv, prog)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    cli.show_progress()
     try:
         chosen = configuration(given, resume, records)
         check_inputs(chosen)

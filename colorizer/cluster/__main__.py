@@ -16,6 +16,7 @@ import importlib.util
 import os
 import sys
 
+from colorizer import cli
 from colorizer.cli import colorize as command
 from colorizer.cli import film
 from colorizer.errors import ColorizerError
@@ -25,9 +26,7 @@ PROG = "python -m colorizer cluster"
 
 def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
     """The typed flags; exits with 2 where one of them is wrong."""
-    parser = argparse.ArgumentParser(
-        prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = cli.Parser(prog, description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
     colorize = commands.add_parser("colorize", help="a folder tree of photos and films, or a bucket of photos")
     add = colorize.add_argument

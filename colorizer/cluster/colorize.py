@@ -88,6 +88,8 @@ def list_album(source: str, output: str, form: str | None = None, required: bool
     if root == target:
         raise UsageError(f"OUT is another folder than IN. Received: {source} for both")
     inside = f"{target}/" if target.startswith(f"{root}/") else None
+    if _path(source) and not os.path.exists(source):
+        raise UsageError(f"no such file or folder: {source}")
     infos = system.find(root, detail=True)
     names = [
         name[len(root) + 1 :]
@@ -95,7 +97,7 @@ def list_album(source: str, output: str, form: str | None = None, required: bool
         if photos.is_photo_name(name) and not (inside and name.startswith(inside))
     ]
     if not names and required:
-        raise UsageError(f"no photos ({', '.join((*photos.EXTENSIONS, *photos.ONLY_READ))}) in {source}")
+        raise UsageError(f"no photos ({', '.join((*photos.EXTENSIONS, *photos.ONLY_READ))}) and no films in {source}")
     base, into = _path(source) or source.rstrip("/"), _path(output) or output.rstrip("/")
     copies: dict[str, str] = {}
     for name in names:

@@ -90,10 +90,14 @@ def disk_full_explained(folder: Path) -> Iterator[None]:
         ) from error
 
 
+WORTH_SAYING = 100_000_000  # bytes; of less nobody thinks before a download
+
+
 def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Raises DataError if the existing `folder` has fewer free bytes than `needed`; logs both numbers."""
+    """Raises DataError if the existing `folder` has fewer free bytes than `needed`; logs both where it is much."""
     free = shutil.disk_usage(folder).free
-    logger.info("%s needs %s of disk in %s (free: %s)", purpose, gigabytes(needed), folder, gigabytes(free))
+    if needed >= WORTH_SAYING:
+        logger.info("%s needs %s of disk in %s (free: %s)", purpose, gigabytes(needed), folder, gigabytes(free))
     if free < needed:
         raise DataError(
             f"{purpose} needs {gigabytes(needed)} of disk in {folder}. Received: {gigabytes(free)} free. "
@@ -102,5 +106,5 @@ def require_space(folder: Path, needed: int, purpose: str) -> None:
 
 
 def gigabytes(size: int) -> str:
-    """A number of bytes as text: 815585330 -> "0.82 GB"."""
-    return f"{size / 1e9:,.2f} GB"
+    """A number of bytes as text: 815585330 -> "0.82 GB", 300000 -> "0.3 MB"."""
+    return f"{size / 1e9:,.2f} GB" if size >= 1e7 else f"{size / 1e6:.1f} MB"

@@ -92,7 +92,7 @@ def find(
     for name in TEST_LISTS:
         root = next((place for place in places if (place / name).is_dir()), None)
         if root is None:
-            notes.append(f"{name}: its pictures are not here")
+            notes.append(f"{name}: no pictures here")
             continue
         try:
             lists.append(_of_list(name, root / name, limit, runs))

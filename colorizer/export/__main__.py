@@ -26,6 +26,7 @@ import os
 import sys
 from pathlib import Path
 
+from colorizer import cli
 from colorizer.errors import ColorizerError, ExportError
 
 PROG = "python -m colorizer export"
@@ -34,7 +35,7 @@ FORMATS = ("onnx", "litert", "saved_model", "light")
 
 def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace:
     """Reads the typed flags; exits with 2 if one of them is wrong."""
-    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.Parser(prog, description=__doc__)
     parser.add_argument("--format", required=True, choices=FORMATS)
     parser.add_argument("-o", "--output", metavar="OUT", help="default: colorizer.onnx, .tflite or _saved_model")
     parser.add_argument("--weights", metavar="NAME|FILE", help="a run's folder or file (default: the shipped weights)")

@@ -119,7 +119,10 @@ def _opener_of_boxes(brand: bytes, others: bytes):
 def _refuse_other_media(image) -> None:
     """Animations and cameras' raw files are no single photograph."""
     if image.format in ("GIF", "WEBP", "PNG", "AVIF") and getattr(image, "is_animated", False):
-        raise Refused(f"an animated {image.format}; colorizing its frames one by one would flicker: save one as PNG")
+        raise Refused(
+            f"an animated {image.format}; colorizing its frames one by one would flicker: convert it to a film (.mp4) "
+            "and colorize that, or save one frame as PNG"
+        )
     if image.format == "TIFF" and (_DNG in image.tag_v2 or image.tag_v2.get(_SUBFILE) == 1):
         raise Refused("a camera's raw file, which begins with a small preview: develop it to TIFF or JPEG first")
 

@@ -20,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from colorizer import cli
 from colorizer.app import security, storage
 from colorizer.app.__main__ import check
 from colorizer.cli import colorize
@@ -37,7 +38,7 @@ KEEP_ALIVE = 5  # seconds that an idle connection stays open
 
 def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace:
     """The typed flags; exits with 2 where one of them is wrong."""
-    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.Parser(prog, description=__doc__)
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s, this computer alone)")
     add("--port", type=int, default=8000, help="(default: %(default)s)")

@@ -12,7 +12,6 @@ from colorizer import weights
 from colorizer.classifiers import classifier
 from colorizer.classifiers.encoders import saved
 from colorizer.config import TrainConfig
-from colorizer.errors import WeightsError
 from colorizer.methods import Method
 
 
@@ -31,7 +30,7 @@ def classifier_of(config: TrainConfig, method: Method) -> classifier.Classifier:
         WeightsError: the weights to start from cannot be found or are another method's.
     """
     # The record only: weights are loaded once, by `network_of`.
-    source = _record_of(config) if config.init_weights else None
+    source = weights.record_for(config.init_weights, config.method) if config.init_weights else None
     if method.uses_vector or (method.uses_encoder and not source):
         return saved.load(config.classifier) if method.uses_encoder else classifier.load(config.classifier)
     # The encoder comes with the weights: the record needs its name, nobody its file.
@@ -59,7 +58,7 @@ def network_of(config: TrainConfig, method: Method, encoder: keras.Model | None)
     if not config.init_weights:
         return method.build(config.image_size, encoder, config.initializer)
     # Refuses another method's weights before they are loaded.
-    _record_of(config)
+    weights.record_for(config.init_weights, config.method)
     source = weights.load(config.init_weights).network
     return copy_of(source, method, config.image_size)
 
@@ -76,14 +75,3 @@ def copy_of(network: keras.Model, method: Method, image_size: int) -> keras.Mode
     copy = method.build(image_size, method.encoder_of(network))
     copy.set_weights(network.get_weights())
     return copy
-
-
-def _record_of(config):
-    """The `config.json` of the weights to start from."""
-    record = weights.record_of(weights.place(config.init_weights))
-    if record["method"] != config.method:
-        raise WeightsError(
-            f"--init-weights must be of the method that is trained, {config.method}. "
-            f"Received: {config.init_weights}, of {record['method']}"
-        )
-    return record

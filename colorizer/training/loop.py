@@ -255,8 +255,10 @@ class _Session:
         good = done - bad
         number = "epoch" if good == 1 else f"{good} epochs"
         kept = f"{self.config.run} keeps the {number} before" if good else "No epoch was good"
+        steps = done * len(self.train)
+        few = f" or with more pictures or epochs: it took {steps} steps only" if 0 < steps < SETTLED_STEPS else ""
         raise TrainingError(
-            f"{what} {kept}; train again in another --run with a lower --learning-rate. "
+            f"{what} {kept}; train again in another --run with a lower --learning-rate{few}. "
             f"Received: --learning-rate {self.config.learning_rate}"
         )
 

@@ -90,7 +90,7 @@ def test_scores_that_are_not_a_softmax_are_refused(tmp_path, damage):
 
 def test_a_classifier_that_can_be_fetched_is_offered_by_name(own_cache):
     for name in ("efficientnet_lite2", "logits:efficientnet_lite2"):
-        with pytest.raises(ClassifierError, match="python -m colorizer.classifiers.fetch efficientnet_lite2$"):
+        with pytest.raises(ClassifierError, match="python -m colorizer fetch efficientnet_lite2$"):
             classifier.load(name)
     with pytest.raises(ClassifierError, match="mobile_models.*fetch mobilenet_edgetpu --tflite FILE"):
         classifier.load("../elsewhere/mobilenet_edgetpu.keras")

@@ -164,6 +164,11 @@ def test_strength(colorize, tmp_path):
         (["a.png", "-o", "a.png"], "a.png is one of the photos to colorize"),
         (["b", "-o", "b"], "b/a.png is one of the photos to colorize"),
         (["a.png", "-o", "notes"], "-o notes is a file, and a folder is needed"),
+        (["a.png", "-o", os.devnull], f"-o {os.devnull} is a file, and a folder is needed"),
+        (["a.png", "-o", "notes/x.png"], "-o: notes is not a folder. Received: notes as the folder"),
+        (["a.png", "-o", "notes/deep/x.png"], "-o: notes is not a folder. Received: notes/deep as the folder"),
+        (["b", "-o", "notes/deep/"], "-o: notes is not a folder. Received: notes/deep"),
+        (["a.png", "-o", "-"], "results are files"),
         (["a.png", "-o", "x.png", "--weights", "absent"], "Received: absent"),
     ],
 )
@@ -175,7 +180,27 @@ def test_wrong_usage_exits_with_2_and_writes_nothing(colorize, tmp_path, words, 
     before = files_below(tmp_path)
     status, out, err = colorize(*words, weights_given="--weights" not in words)
     assert status == 2 and reason in err and "Traceback" not in err and out == ""
+    assert err.startswith("colorize.py: ") and len(err.splitlines()) <= 2  # no page of flags hides the reason
     assert files_below(tmp_path) == before
+
+
+def test_a_folder_without_permission_is_refused_unless_all_is_done(colorize, tmp_path, monkeypatch):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "out/a.png", 1)
+    monkeypatch.setattr(os, "access", lambda place, mode: False)  # root may write anywhere
+    status, _, err = colorize("a.png", "-o", "out/b.png")
+    assert status == 2 and "-o: out cannot be written to. Received: out" in err
+    status, out, _ = colorize("a.png", "-o", "out/a.png")
+    assert status == 0 and "exists already" in out
+
+
+def test_a_dry_run_adds_up_small_photos(colorize, tmp_path):
+    for index in range(3):
+        Image.new("L", (400, 300)).save(tmp_path / f"{index}.png")
+    out = colorize("0.png", "1.png", "2.png", "-o", "out", "--dry-run")[1]
+    assert "0.png -> out/0.png (0.1 megapixels)" in out and out.splitlines()[-1].startswith(
+        "3 to colorize (0.4 megapixels)"
+    )
 
 
 def test_a_classifier_that_is_not_here_exits_with_2_and_says_the_choices(colorize, tmp_path, run, monkeypatch):

@@ -121,6 +121,17 @@ def test_wrong_usage_ends_with_2_before_keras_loads(flags, message, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_results_need_a_folder_before_any_work(clone, drawn_lists, capsys):
+    (clone / "notes").write_text("not a folder")
+    assert "notes is not a folder" in refused(capsys, "--data-dir", str(drawn_lists), "--output", "notes")
+    assert "notes is not a folder" in refused(capsys, "--data-dir", str(drawn_lists), "--output", "notes/results")
+
+
+def test_an_absent_classifier_is_named_with_its_own_flag(capsys):
+    message = refused(capsys, "--perceptual", "nowhere")
+    assert "--perceptual: A classifier is" in message and "--classifier" not in message
+
+
 def test_without_a_finished_run_it_says_what_to_do(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     canned_run(tmp_path / "runs" / "half")

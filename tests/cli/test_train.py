@@ -70,7 +70,12 @@ def start_run(folder, **recorded):
         (["--run", "damaged", "--resume"], "damaged/config.json is damaged"),
         (["--dataset", "pictures", "--classifier", "a/b.keras"], "a/b.keras"),
         (["--dataset", "pictures", "--classifier", "efficientnet_lite9"], "efficientnet_lite9"),
-        (["--dataset", "pictures", "--init-weights", "runs/nowhere"], "Received: runs/nowhere, which is not there"),
+        (
+            ["--dataset", "pictures", "--init-weights", "runs/nowhere"],
+            "weights of this name. Received: runs/nowhere",
+        ),
+        (["--dataset", "pictures", "--init-weights", "nowhere"], "--init-weights: There are no weights of this name"),
+        (["--dataset", "pictures", "--init-weights", "shipped"], "Choose other weights, or --method vit_decoder"),
         (
             ["--dataset", "pictures", "--method", "let_there_be_color", "--labels", "instances.json"],
             "Received: instances.json, which is not there",

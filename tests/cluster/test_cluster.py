@@ -252,7 +252,8 @@ def test_dry_run_starts_no_ray_and_writes_nothing(tmp_path, run, no_ray, capsys)
         (["IN", "-o", "OUT", "--hints", "a.json"], "--hints FILE is for one photo. For a folder"),
         (["IN", "-o", "OUT", "--samples", "2"], "--samples"),
         (["IN", "-o", "OUT", "--classifier", "absent.keras"], "Received: absent.keras"),
-        (["OUT", "-o", "IN"], "no photos"),
+        (["OUT", "-o", "IN"], "no such file or folder"),
+        (["EMPTY", "-o", "OUT"], "no photos"),
         (["IN", "-o", "IN"], "OUT is another folder than IN"),
         (["nowhere://in", "-o", "OUT"], "nowhere://in or"),
     ],
@@ -260,7 +261,8 @@ def test_dry_run_starts_no_ray_and_writes_nothing(tmp_path, run, no_ray, capsys)
 def test_wrong_usage_has_status_2_and_starts_no_ray(tmp_path, no_ray, capsys, words, reason):
     from colorizer.cluster import __main__ as command
 
-    places = {"IN": str(album(tmp_path / "in", 1)), "OUT": str(tmp_path / "out")}
+    places = {"IN": str(album(tmp_path / "in", 1)), "OUT": str(tmp_path / "out"), "EMPTY": str(tmp_path / "empty")}
+    (tmp_path / "empty").mkdir()
     try:
         status = command.main(["colorize", *(places.get(word, word) for word in words)])
     except SystemExit as stop:

@@ -163,7 +163,7 @@ def test_a_killed_process_is_gone_on_with(server, tmp_path):
 
 def test_disk_space_is_looked_at_first(server, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 1000))
-    with pytest.raises(DataError, match=r"needs 0\.00 GB of disk.*Received: 0\.00 GB free.*Make room"):
+    with pytest.raises(DataError, match=r"needs 0\.3 MB of disk.*Received: 0\.0 MB free.*Make room"):
         get(server, tmp_path / "file.zip")
     assert server.ranges == []
 

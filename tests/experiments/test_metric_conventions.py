@@ -123,9 +123,9 @@ def test_the_record_holds_means_and_extremes_of_the_listed_pictures(two_pictures
 
 
 def test_without_pictures_it_ends_with_2_and_says_which_are_missing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(test_sets, "find", lambda *args: ([], ["coco: its pictures are not here"]))
+    monkeypatch.setattr(test_sets, "find", lambda *args: ([], ["coco: no pictures here"]))
     assert metric_conventions.main(["--output", str(tmp_path / "never.json")]) == 2
-    assert "coco: its pictures are not here" in capsys.readouterr().err
+    assert "coco: no pictures here" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -43,7 +43,7 @@ def test_a_network_that_differs_is_not_kept(tmp_path, capsys, monkeypatch):
 
 WRONG = [
     (["--photos", "absent"], "--photos is a folder"),
-    (["--weights", "absent"], "--weights is a run's folder"),
+    (["--weights", "absent"], "Weights are a run's folder"),
     (["-o", "x.png"], "a folder's name"),
 ]
 

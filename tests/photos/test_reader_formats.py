@@ -22,7 +22,7 @@ def test_animations_are_refused_with_the_reason(tmp_path, form):
     if form == "AVIF" and not features.check("avif"):
         pytest.skip("this Pillow does not write AVIF")
     FRAMES[0].save(tmp_path / "a.jpg", form, save_all=True, append_images=FRAMES[1:], duration=40)
-    with pytest.raises(PhotoError, match=f"a.jpg: an animated {form}; .* save one as PNG"):
+    with pytest.raises(PhotoError, match=f"a.jpg: an animated {form}; .* film .* or save one frame as PNG"):
         photos.read(tmp_path / "a.jpg")
 
 

@@ -107,7 +107,7 @@ def test_missing_weights_and_a_taken_port_are_said_before_keras_is_loaded(tmp_pa
     import socket
 
     assert command.main(["--weights", str(tmp_path / "none"), "--port", str(free_port())]) == 2
-    assert "--weights is a run's folder" in capsys.readouterr().err
+    assert "Weights are a run's folder" in capsys.readouterr().err
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

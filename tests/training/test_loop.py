@@ -192,13 +192,15 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(tmp_path,
 def test_a_run_that_blew_up_to_a_constant_ends_and_keeps_nothing_of_it(tmp_path, picture_folder, cache):
     """At this rate the tanh saturates, or the loss becomes no number: processors differ. Both end the run."""
     run = tmp_path / "run"
-    with pytest.raises(TrainingError, match="lower --learning-rate. Received: --learning-rate 1e\\+30"):
+    with pytest.raises(TrainingError, match="lower --learning-rate.* Received: --learning-rate 1e\\+30"):
         loop.run(settings(picture_folder, run, learning_rate=1e30, epochs=20))
     assert not (run / "summary.json").exists() and not (run / weights.BEST).exists()
     assert not Record(run).has_state()
 
 
-@pytest.mark.parametrize(("first", "message"), [(2, "epochs 3 to 5 of 9 .* keeps the 2 epochs before"), (8, "epoch 9")])
+@pytest.mark.parametrize(
+    ("first", "message"), [(2, "epochs 3 to 5 of 9 .* the 2 epochs before.* it took \\d+ steps only"), (8, "epoch 9")]
+)
 def test_epochs_that_blow_up_end_the_run_with_the_good_ones(
     tmp_path, picture_folder, cache, monkeypatch, first, message
 ):
@@ -270,7 +272,7 @@ def test_half_precision_weights_predict_the_same(tmp_path, picture_folder, cache
 
 
 def test_weights_that_are_missing_or_do_not_fit_are_named(tmp_path, picture_folder, cache):
-    with pytest.raises(WeightsError, match="is not there"):
+    with pytest.raises(WeightsError, match="There are no weights of this name"):
         weights.load(tmp_path)
     run = tmp_path / "run"
     loop.run(settings(picture_folder, run, epochs=1, method="trivial"))

