@@ -17,7 +17,10 @@ def require_photo(rgb: np.ndarray) -> np.ndarray:
     """
     dtype, shape = getattr(rgb, "dtype", type(rgb)), getattr(rgb, "shape", None)
     if dtype not in (np.uint8, np.uint16) or len(shape) != 3 or shape[2] != 3 or 0 in shape:
-        raise ValueError(f"A photo is an (H, W, 3) array of uint8 or uint16. Received: {dtype}, shape {shape}")
+        raise ValueError(
+            f"A photo is an (H, W, 3) array of uint8 or uint16. Received: {dtype}, shape {shape}. "
+            "Turn floats of 0..1 into uint8 first: (255 * rgb).round().astype('uint8')"
+        )
     return rgb
 
 

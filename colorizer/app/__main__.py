@@ -40,16 +40,31 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     parser = cli.Parser(prog, description=__doc__)
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s, this computer alone)")
-    add("--port", type=int, default=7860, help="(default: %(default)s)")
-    add("--allow-host", nargs="+", default=[], metavar="NAME", help="names of a proxy in front, or of this computer")
-    add("--weights", nargs="+", metavar="NAME|FILE", help="to choose from (default: the shipped weights)")
+    add("--port", type=int, default=7860, help="the port to listen on (default: %(default)s)")
+    add("--allow-host", nargs="+", default=[], metavar="NAME", help="further names that a browser may use for it")
+    add(
+        "--weights",
+        nargs="+",
+        metavar="NAME|FILE",
+        help="runs to choose from, or shipped (the default)",
+    )
     add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
-    add("--engine", choices=("keras", "onnx"), help="default: onnx, which starts faster, where the weights have it")
+    add(
+        "--engine",
+        choices=("keras", "onnx"),
+        help="runs the network (default: onnx where the weights have it)",
+    )
     add("--size", type=int, metavar="N", help="what the network sees: about NxN pixels (default: the weights' own)")
-    add("--max-megabytes", type=float, default=50, metavar="N", help="of one file (default: %(default)s)")
-    add("--max-megapixels", type=float, default=100, metavar="N", help="of one photo (default: %(default)s)")
-    add("--max-gigabytes", type=float, default=1, metavar="N", help="of all uploads together (default: %(default)s)")
-    add("--keep-minutes", type=float, default=60, metavar="N", help="until a file is removed (default: %(default)s)")
+    add("--max-megabytes", type=float, default=50, metavar="N", help="largest file (default: %(default)s)")
+    add("--max-megapixels", type=float, default=100, metavar="N", help="largest photo (default: %(default)s)")
+    add("--max-gigabytes", type=float, default=1, metavar="N", help="largest sum of all uploads (default: %(default)s)")
+    add(
+        "--keep-minutes",
+        type=float,
+        default=60,
+        metavar="N",
+        help="a file is removed after N (default: %(default)s)",
+    )
     flags = parser.parse_args(argv)
     for name in ("max_megabytes", "max_megapixels", "max_gigabytes", "keep_minutes"):
         if not getattr(flags, name) > 0:

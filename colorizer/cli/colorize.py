@@ -52,16 +52,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=("accurate", "vivid"),
         help="cautious or strong colors (default: vivid, where the weights have both)",
     )
-    add("--engine", choices=("keras", "onnx"), help="default: onnx, which starts faster, where the weights have it")
+    add(
+        "--engine",
+        choices=("keras", "onnx"),
+        help="runs the network (default: onnx, which starts faster, where the weights have it)",
+    )
     add(
         "--size",
         type=int,
         metavar="N",
         help="what the network sees: about NxN pixels, in the photo's own shape (default: the weights' own)",
     )
-    add("--strength", type=float, default=1.0, help="of the colors, 0..1 (default: %(default)s)")
-    add("--format", choices=FORMATS, help="of the results (default: that of OUT's name, else the photo's own)")
-    add("--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1..100 (default: %(default)s)")
+    add("--strength", type=float, default=1.0, help="factor of the colors, 0..1; 0 is gray (default: %(default)s)")
+    add("--format", choices=FORMATS, help="format of the results (default: that of OUT's name, else the photo's own)")
+    add("--quality", type=int, default=95, help="quality of JPEG, WebP and AVIF, 1..100 (default: %(default)s)")
     add("--batch-size", type=int, default=8, metavar="N", help="photos per forward pass (default: %(default)s)")
     add("--overwrite", action="store_true", help="replace existing results")
     add("--dry-run", action="store_true", help="only show what would be done")

@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from colorizer import cli, config, environment, methods, weights
+from colorizer import cli, config, environment, methods
 from colorizer.errors import ColorizerError, LabelsError, TrainingError
 
 PROG = "python -m colorizer train"
@@ -114,6 +114,7 @@ def check_inputs(chosen) -> None:
         StrategyError: `--strategy` is for another backend.
         DataError, LabelsError, WeightsError, ClassifierError, TrainingError: what is missing, and what to do.
     """
+    from colorizer import weights
     from colorizer.classifiers import classifier
     from colorizer.data import datasets
 

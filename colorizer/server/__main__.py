@@ -41,21 +41,37 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     parser = cli.Parser(prog, description=__doc__)
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s, this computer alone)")
-    add("--port", type=int, default=8000, help="(default: %(default)s)")
-    add("--allow-host", nargs="+", default=[], metavar="NAME", help="names of a proxy in front, or of this computer")
-    add("--weights", metavar="NAME|FILE", help="(default: the shipped weights)")
+    add("--port", type=int, default=8000, help="the port to listen on (default: %(default)s)")
+    add("--allow-host", nargs="+", default=[], metavar="NAME", help="further names that a browser may use for it")
+    add("--weights", metavar="NAME|FILE", help="a run's folder or weights file (default: the shipped weights)")
     add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
-    add("--engine", choices=("keras", "onnx"), help="default: onnx, which starts faster, where the weights have it")
+    add(
+        "--engine",
+        choices=("keras", "onnx"),
+        help="runs the network (default: onnx where the weights have it)",
+    )
     add("--size", type=int, metavar="N", help="what the network sees: about NxN pixels (default: the weights' own)")
-    add("--max-size", type=int, default=512, metavar="N", help="that a request may ask for (default: %(default)s)")
-    add("--page", action="store_true", help="the web page at / as well (extra [app])")
+    add(
+        "--max-size",
+        type=int,
+        default=512,
+        metavar="N",
+        help="largest size of a request (default: %(default)s)",
+    )
+    add("--page", action="store_true", help="show the web page at / as well (extra [app])")
     add("--workers", type=int, default=2, metavar="N", help="photos read and written at once (default: %(default)s)")
     add("--queue", type=int, default=32, metavar="N", help="requests that may wait (default: %(default)s)")
-    add("--max-megabytes", type=float, default=50, metavar="N", help="of one file (default: %(default)s)")
-    add("--max-megapixels", type=float, default=100, metavar="N", help="of one photo (default: %(default)s)")
-    add("--max-gigabytes", type=float, default=1, metavar="N", help="of all requests together (default: %(default)s)")
-    add("--max-seconds", type=float, default=60, metavar="N", help="for one request (default: %(default)s)")
-    add("--keep-minutes", type=float, default=60, metavar="N", help="for files of the page (default: %(default)s)")
+    add("--max-megabytes", type=float, default=50, metavar="N", help="largest file (default: %(default)s)")
+    add("--max-megapixels", type=float, default=100, metavar="N", help="largest photo (default: %(default)s)")
+    add("--max-gigabytes", type=float, default=1, metavar="N", help="all requests together (default: %(default)s)")
+    add("--max-seconds", type=float, default=60, metavar="N", help="longest request (default: %(default)s)")
+    add(
+        "--keep-minutes",
+        type=float,
+        default=60,
+        metavar="N",
+        help="a file of the page is removed after N (default: %(default)s)",
+    )
     flags = parser.parse_args(argv)
     for name in ("workers", "max_megabytes", "max_megapixels", "max_gigabytes", "max_seconds", "keep_minutes"):
         if not getattr(flags, name) > 0:
