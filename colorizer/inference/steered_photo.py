@@ -184,7 +184,8 @@ class FileSteering(NamedTuple):
         Raises:
             HintError: its hints cannot be used.
         """
-        hints = list(self.hints_of(source, *rgb.shape[:2]))
+        # Before the network sees the photo, which takes longer.
+        hints = hint_checks.require_inside(self.hints_of(source, *rgb.shape[:2]), *rgb.shape[:2])
         photo = steer(rgb) if hints or self.reference else None
         if self.reference:
             # What a person asks for comes last and counts alone where both speak.

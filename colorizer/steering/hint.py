@@ -83,8 +83,10 @@ def require_inside(hints: Iterable[Hint], height: int, width: int) -> list[Hint]
     """The hints, if each lies on a photo of this size.
 
     Raises:
-        HintError: one does not.
+        HintError: one does not, or what is given is no list of hints.
     """
+    if isinstance(hints, Hint):
+        raise HintError(f"Hints are a list, also of one. Received: {hints!r}. Write [hint] for it.")
     hints = list(hints)
     for hint in hints:
         if not isinstance(hint, Hint):

@@ -110,6 +110,13 @@ def test_hints_are_for_one_photo_and_strength_has_a_range(plain):
         plain.colorize(draw_picture(0, 300, 400), strength=2, hints=[HINT])
 
 
+def test_wrong_hints_are_refused_before_the_network_sees_the_photo(plain, monkeypatch):
+    monkeypatch.setattr(type(plain), "steer", lambda *_: pytest.fail("the network was asked"))
+    for wrong, message in (([Hint(400, 5, "#000000")], "400 x 300 pixels"), (HINT, r"Hints are a list, .*\[hint\]")):
+        with pytest.raises(HintError, match=message):
+            plain.colorize(draw_picture(0, 300, 400), hints=wrong)
+
+
 def test_likely_colors_are_told_for_every_method(plain):
     rgb = draw_picture(3, 300, 400)
     (only,) = plain.likely_colors(rgb, 100, 50)
