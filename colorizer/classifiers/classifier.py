@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from colorizer import color
-from colorizer.classifiers import ablations, catalog
+from colorizer.classifiers import ablations, b4_download, catalog
 from colorizer.config import CLASSES
 from colorizer.errors import ClassifierError
 
@@ -180,7 +180,9 @@ def check(spec: str) -> None:
         raise ClassifierError(f"random: needs {B4}. Received: {spec}")
     if prefix and name == NONE:
         raise ClassifierError(f"{prefix} needs a classifier. Received: {spec}")
-    if name not in (B4, NONE):
+    if name == B4 and prefix != "random:":
+        b4_download.require()
+    elif name not in (B4, NONE):
         _check_file(_file_of(name))
 
 
@@ -208,7 +210,7 @@ def load(spec: str) -> Classifier:
     from colorizer.classifiers import efficientnet_b4
 
     if name == B4:
-        return Classifier(B4, f"md5:{efficientnet_b4.MD5}", efficientnet_b4.from_imagenet())
+        return Classifier(B4, f"md5:{b4_download.MD5}", efficientnet_b4.from_imagenet())
     path = _file_of(name)
     model = efficientnet_b4.from_file(path) if path.suffix == ".h5" else _saved(path)
     return Classifier(path.stem, catalog.fingerprint_of(path), model)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from colorizer.config import CLASSES
+from colorizer.classifiers import b4_download
 from colorizer.errors import ClassifierError
 
 SIZE = 380  # side of the input; §III.B
-FILE = "efficientnetb4.h5"  # keras.applications' name for the weights with top
-MD5 = "18c95ad55216b8f92d7e70b3a046e2fc"
 SEED = 42
 _STDDEV = (0.229, 0.224, 0.225)  # ImageNet's, as in keras.applications
 
@@ -31,14 +28,7 @@ def from_imagenet() -> keras.Model:
     try:
         return keras.applications.EfficientNetB4(weights="imagenet")
     except Exception as error:  # network, disk and checksum: each has its own class
-        home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-        raise ClassifierError(
-            f"EfficientNet-B4's ImageNet weights cannot be downloaded. Received: {error}\n"
-            f"Put the file {FILE} (MD5 {MD5}) of keras.applications into {home / 'models'},\n"
-            f"or choose --classifier efficientnet_lite2 (python -m colorizer fetch efficientnet_lite2),\n"
-            f"or --classifier FILE.keras (saved by Keras: float RGB 0..255 in, {CLASSES} softmax scores out),\n"
-            f"or --classifier none (the network then gets zeros)."
-        ) from error
+        raise b4_download.missing(error) from error
 
 
 def from_file(path: Path, extra_rescaling: bool | None = None) -> keras.Model:
@@ -68,7 +58,7 @@ def from_file(path: Path, extra_rescaling: bool | None = None) -> keras.Model:
             f"An .h5 classifier must hold EfficientNet-B4's weights with top. Received: {path} ({error})"
         ) from error
     if extra_rescaling is None:
-        extra_rescaling = _md5(path) == MD5 or saved_with_extra_rescaling(path)
+        extra_rescaling = _md5(path) == b4_download.MD5 or saved_with_extra_rescaling(path)
     if extra_rescaling:
         stem = model.get_layer("stem_conv")
         stem.set_weights([stem.get_weights()[0] / np.sqrt(_STDDEV)[None, None, :, None]])

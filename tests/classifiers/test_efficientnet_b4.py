@@ -6,7 +6,7 @@ import pytest
 from skimage import data
 
 from colorizer import images
-from colorizer.classifiers import classifier, efficientnet_b4
+from colorizer.classifiers import b4_download, classifier, efficientnet_b4
 from colorizer.errors import ClassifierError
 
 SHARPENED = 1e4
@@ -89,6 +89,7 @@ def test_weights_that_cannot_be_downloaded_are_named_with_the_other_choices(monk
         raise OSError("no route to host")
 
     monkeypatch.setattr(keras.applications, "EfficientNetB4", refuse)
+    monkeypatch.setattr(b4_download, "require", lambda: None)
     with pytest.raises(ClassifierError) as error:
         classifier.load("efficientnet_b4")
     for needed in ("efficientnetb4.h5", "18c95ad55216b8f92d7e70b3a046e2fc", "models", "--classifier FILE", "none"):
