@@ -11,7 +11,7 @@ import pytest
 from badserver import files_in, md5
 from conftest import draw_picture
 
-from colorizer.data import datasets, download
+from colorizer.data import cache, datasets, download
 from colorizer.data.download import Archive, unpack
 from colorizer.errors import DownloadError
 
@@ -106,7 +106,8 @@ def test_a_failed_coco_is_never_found(small_coco, own_cache, plan):
     assert len(datasets.pictures(datasets.find("coco").root)) == 6
 
 
-def test_coco_says_the_disk_it_needs(small_coco, caplog):
+def test_coco_says_the_disk_it_needs(small_coco, caplog, monkeypatch):
+    monkeypatch.setattr(cache, "WORTH_SAYING", 0)  # of the small archive too
     caplog.set_level("INFO", "colorizer")
     download.coco("coco_train")
     assert "the data set coco_train (6 pictures) needs" in caplog.text.partition("\n")[0]

@@ -251,7 +251,7 @@ def test_too_small_a_disk_and_missing_pictures_are_said_first(picture_folder, tm
     with pytest.raises(DataError, match="Received: none from"):
         pixel_store.build(picture_folder, [], cache=tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
-    with pytest.raises(DataError, match=r"24 pictures.*needs.*Received: 0\.00 GB free.*COLORIZER_CACHE"):
+    with pytest.raises(DataError, match=r"24 pictures.*needs.*Received: 0\.0 MB free.*COLORIZER_CACHE"):
         build(picture_folder, tmp_path)
     assert not list(tmp_path.glob("stores/*/store.json"))
 

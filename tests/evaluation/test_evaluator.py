@@ -85,7 +85,7 @@ def test_a_missing_list_keeps_its_rows_while_the_others_are_computed(drawn_lists
     assert result.scores.equals(first)
     recorded = {test_set for test_set, origin in result.origins[run.name].items() if origin == RECORDED}
     assert recorded == {"coco", "figure5"}
-    assert "not here" in note_of(result, "coco")
+    assert "no pictures here" in note_of(result, "coco")
 
 
 def test_a_run_on_another_split_is_not_scored_on_its_training_pictures(drawn_lists, tmp_path):
