@@ -14,7 +14,7 @@ from colorizer.errors import ClassifierError
 FILE = "efficientnetb4.h5"  # keras.applications' name for the weights with top
 MD5 = "18c95ad55216b8f92d7e70b3a046e2fc"
 URL = f"https://storage.googleapis.com/keras-applications/{FILE}"
-PATIENCE = 5  # seconds for an answer
+TIMEOUT = 5  # seconds for an answer
 
 
 def path() -> Path:
@@ -31,7 +31,7 @@ def require() -> None:
     if path().is_file():
         return
     try:
-        urllib.request.urlopen(urllib.request.Request(URL, method="HEAD"), timeout=PATIENCE).close()
+        urllib.request.urlopen(urllib.request.Request(URL, method="HEAD"), timeout=TIMEOUT).close()
     except urllib.error.HTTPError:
         pass  # there is a network; what Keras makes of the answer is its matter
     except OSError as error:

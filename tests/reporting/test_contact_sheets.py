@@ -95,3 +95,10 @@ def test_a_run_without_kept_predictions_is_told_and_not_drawn(tmp_path):
     opened = gallery.Gallery([run], [], {})
     assert opened.random() == [] and opened.systems == [run]
     assert not opened.has(run, [("coco", "x.jpg")])
+
+
+def test_a_label_of_joined_sets_is_no_wider_than_a_column(tmp_path):
+    run = canned_run(tmp_path / "many", trained_on="coco+paintings+photographs")
+    label = gallery.figure_label(run)
+    assert "on coco+paintings+\nphotographs" in label
+    assert max(map(len, label.split("\n"))) <= 20

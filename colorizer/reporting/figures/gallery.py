@@ -138,8 +138,10 @@ def description(run: Run) -> str:
 
 
 def figure_label(run: Run) -> str:
-    """A label for a narrow column: method, training set and classifier, a line each."""
-    return f"{textwrap.fill(markdown.short_title(run.method), 18)}\non {run.trained_on}\n{run.classifier}"
+    """A label for a narrow column: method, training set and classifier, each from a line of its own on."""
+    # Joined sets have no space to break at.
+    trained_on = textwrap.fill(f"on {run.trained_on}".replace("+", "+ "), 20).replace("+ ", "+")
+    return f"{textwrap.fill(markdown.short_title(run.method), 18)}\n{trained_on}\n{run.classifier}"
 
 
 def draw(finished: Sequence[Run], gallery: Gallery, scores: pd.DataFrame, folder: Path, figure5: Sequence) -> list[str]:
