@@ -27,7 +27,7 @@ from colorizer.reporting import markdown
 from colorizer.reporting.figures.display import Picture, png
 
 _DPI = 100
-_LEFT, _TOP, _GAP = 30, 46, 4  # pixels: row labels, column labels, between tiles
+_LEFT, _TOP, _GAP = 30, 58, 4  # pixels: row labels, five lines of column labels, between tiles
 # Photographs take about 1.2 bytes per pixel as PNG of fewer levels: this many pixels of tiles stay under 1 MB.
 _PIXELS = 750_000
 _LARGEST_TILE = 160
