@@ -15,6 +15,8 @@ from pathlib import Path
 
 from colorizer.errors import StrategyError
 
+# Names of units for bfloat16 in /proc/cpuinfo: matrix tiles, and AVX-512 products, which AMD has too.
+BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 BACKENDS = {"mirrored": "tensorflow", "jax": "jax"}  # of each `--strategy` that needs a certain one
 _PACKAGES = ("keras", "tensorflow", "jax", "numpy", "opencv-python-headless", "scikit-image", "pillow")
 
@@ -168,10 +170,10 @@ def _processor_name() -> str:
     return f"{name}, {os.cpu_count()} cores"
 
 
-def has_bfloat16_units() -> bool:
-    """Whether this processor multiplies bfloat16 matrices in hardware (AMX), as Linux says."""
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text(encoding="utf-8", errors="replace").split()
+def has_bfloat16_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this processor has units for bfloat16 (`BFLOAT16_UNITS`), as Linux says in `cpuinfo`."""
+    flags = cpuinfo.read_text(encoding="utf-8", errors="replace").split() if cpuinfo.is_file() else ()
+    return any(unit in flags for unit in BFLOAT16_UNITS)
 
 
 def versions() -> dict[str, str]:

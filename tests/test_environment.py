@@ -122,3 +122,13 @@ def test_the_backend_is_known_before_keras_is_loaded(monkeypatch, tmp_path):
     assert process.backend() == "tensorflow"
     (tmp_path / "keras.json").write_text('{"backend": "torch"}')
     assert process.backend() == "torch"
+
+
+@pytest.mark.parametrize(
+    ("flags", "has"), [("avx512f amx_bf16 amx_tile", True), ("avx512f avx512_bf16", True), ("avx512f", False)]
+)
+def test_units_for_bfloat16_are_read_from_the_processors_flags(tmp_path, flags, has):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"model name\t: a processor\nflags\t\t: fpu {flags} la57\n")
+    assert process.has_bfloat16_units(cpuinfo) is has
+    assert not process.has_bfloat16_units(tmp_path / "none")

@@ -344,7 +344,8 @@ def main(argv=None, prog: str = PROG) -> int:
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help=f"of the rows of {experiments.PAPER} (default: mixed_bfloat16 where the processor has AMX, else float32)",
+        help=f"of the rows of {experiments.PAPER} "
+        "(default: mixed_bfloat16 if the processor has units for it, else float32)",
     )
     flags = parser.parse_args(argv)
     flags.runs = flags.runs or Path(experiments.folder_of(flags.matrix))
