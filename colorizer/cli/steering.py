@@ -139,9 +139,8 @@ def check_files(flags: argparse.Namespace, sources: Sequence[Path]) -> Asked:
         sources: the photos.
 
     Raises:
-        UsageError: flags for one photo and several photos.
+        UsageError: flags for one photo and several photos; the reference cannot be read, or has no colors.
         HintError: a file of hints cannot be used, or a hint lies outside of the photo.
-        PhotoError: the reference cannot be read.
     """
     from colorizer import photos
     from colorizer.steering import hint, sidecar
@@ -200,11 +199,14 @@ def _for_one(flags: argparse.Namespace, file: str | None) -> dict[str, object]:
 
 def _check_reference(path: str) -> None:
     from colorizer import photos
+    from colorizer.steering import reference
 
     try:
-        photos.probe(path)
+        reference.require_colors(photos.read(path).rgb)
     except PhotoError as error:
         raise UsageError(f"--reference: {error}") from error
+    except HintError as error:
+        raise UsageError(f"--reference: {path}: {error}") from error
 
 
 def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: Asked, prog: str) -> int:

@@ -26,6 +26,7 @@ LEAST_SHARE = 0.1  # of the places, that have a partner, or the photos have noth
 LIGHT = 1.5  # most difference of luminance, each in standard deviations of its photo
 REACH = 0.5  # of the hints: there are many
 CELL = 8  # pixels that are looked at along a place's side
+SMALL = 64  # pixels, the side of the copy in which colors are looked for
 GRAY = 4.0  # Lab units of chroma; a photo with less in 99 of 100 places has no colors
 
 
@@ -90,8 +91,7 @@ def hints(photo: Places, reference: Places, size: tuple[int, int]) -> list[Hint]
         HintError: the reference has no colors.
     """
     ab = reference.lab[:, 1:]
-    if np.percentile(np.linalg.norm(ab, axis=1), 99) < GRAY:
-        raise HintError("A reference is a photo in color. Received: a gray one. Choose another, or colorize it first.")
+    _require_colors(ab)
     cosines = photo.features @ reference.features.T
     partner, own = cosines.argmax(axis=1), np.arange(len(cosines))
     other = np.linalg.norm(ab[partner][:, None] - ab[None], axis=-1) > ANOTHER
@@ -105,6 +105,24 @@ def hints(photo: Places, reference: Places, size: tuple[int, int]) -> list[Hint]
         Hint(float(x) * size[1], float(y) * size[0], hexadecimal(reference.lab[partner[place]]), REACH)
         for place, (y, x) in zip(np.flatnonzero(good), photo.offsets[good], strict=True)
     ]
+
+
+def require_colors(rgb: np.ndarray) -> None:
+    """Refuses a photo that cannot be a reference, before a network is asked.
+
+    Args:
+        rgb: (H, W, 3) uint8 or uint16 sRGB.
+
+    Raises:
+        HintError: it has no colors.
+    """
+    small = cv2.resize(images.to_uint8(rgb), (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    _require_colors(color.rgb_to_lab(small).reshape(-1, 3)[:, 1:])
+
+
+def _require_colors(ab: np.ndarray) -> None:
+    if np.percentile(np.linalg.norm(ab, axis=1), 99) < GRAY:
+        raise HintError("A reference is a photo in color. Received: a gray one. Choose another, or colorize it first.")
 
 
 def _standardized(l: np.ndarray) -> np.ndarray:

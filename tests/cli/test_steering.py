@@ -132,6 +132,6 @@ def test_a_reference_of_the_same_photo_gives_its_colors(colorize, tmp_path, bins
     assert status == 0 and "gray.png: the reference shows nothing" in out + err
     assert (tmp_path / "d.png").read_bytes() == (tmp_path / "alone.png").read_bytes()
     status, _, err = colorize("a.png", "-o", "c.png", *words[:2], "--reference", "gray.png", weights_given=False)
-    assert status == 1 and "photo in color" in err
+    assert status == 2 and "--reference: gray.png: A reference is a photo in color" in err
     status, _, err = colorize("a.png", "-o", "c.png", *words[:2], "--reference", "none.png", weights_given=False)
     assert status == 2 and "--reference: none.png: cannot be read: No such file" in err

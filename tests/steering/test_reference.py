@@ -66,6 +66,14 @@ def test_a_gray_reference_and_a_network_without_an_encoder_are_refused():
         reference.places(np.zeros((60, 60, 3), np.uint8), Prediction(np.zeros((8, 8, 2), np.float32)))
 
 
+def test_a_gray_reference_is_known_before_a_network_is_asked():
+    gray = np.full((300, 200, 3), 90, np.uint8)
+    with pytest.raises(HintError, match="photo in color"):
+        reference.require_colors(gray)
+    gray[:40, :40] = 200, 40, 40
+    reference.require_colors(gray)
+
+
 def test_a_place_over_an_edge_has_the_color_of_one_side():
     rgb = np.zeros((192, 192, 3), np.uint8)
     rgb[:, 100:] = 255, 0, 0  # inside a place of 16 pixels: 4 of the one, 12 of the other
