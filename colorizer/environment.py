@@ -176,6 +176,11 @@ def has_bfloat16_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return any(unit in flags for unit in BFLOAT16_UNITS)
 
 
+def is_slow_precision(precision: str, device: str) -> bool:
+    """Whether a training on `device`, as named by `device()`, would gain from bfloat16 and does not use it."""
+    return precision == "float32" and device.startswith("CPU") and has_bfloat16_units()
+
+
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages that a result depends on, by name."""
     import importlib.metadata

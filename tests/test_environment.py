@@ -132,3 +132,12 @@ def test_units_for_bfloat16_are_read_from_the_processors_flags(tmp_path, flags, 
     cpuinfo.write_text(f"model name\t: a processor\nflags\t\t: fpu {flags} la57\n")
     assert process.has_bfloat16_units(cpuinfo) is has
     assert not process.has_bfloat16_units(tmp_path / "none")
+
+
+def test_bfloat16_is_advised_only_where_a_processor_would_gain(monkeypatch):
+    monkeypatch.setattr(process, "has_bfloat16_units", lambda: True)
+    assert process.is_slow_precision("float32", "CPU any, 2 cores")
+    assert not process.is_slow_precision("mixed_bfloat16", "CPU any, 2 cores")
+    assert not process.is_slow_precision("float32", "1 x any accelerator")
+    monkeypatch.setattr(process, "has_bfloat16_units", lambda: False)
+    assert not process.is_slow_precision("float32", "CPU any, 2 cores")
