@@ -3,7 +3,7 @@
     %(prog)s                             the runs in runs/; results in runs/evaluation/
     %(prog)s --data-dir path/to/data     the folder that holds coco/, paintings/, ood/
     %(prog)s --limit 20                  a quick look: 20 pictures of each list; results in runs/evaluation-limit-20/
-    %(prog)s --perceptual efficientnet_lite2        one more table: KID, a distance of features, blotches
+    %(prog)s --perceptual efficientnet_lite0        one more table: KID, a distance of features, blotches
 
 A run is predicted anew where its weights, its classifier and the pictures are here; else its
 recorded scores are used. A run trained on a folder of pictures is scored on that folder's own
