@@ -60,7 +60,7 @@ TABLE = {
     "colorize:1x12MP": ("one photo of 12 megapixels", "{over_idle_mib} MiB over idle", "at most 1024"),
     "memory:training": ("memory over epochs", "{late_mib} MiB", "{early_mib} after epoch 2"),
     "memory:colorizing": ("memory over photos", "{late_mib} MiB", "{early_mib} after a tenth"),
-    "memory:film": ("memory over {frames} frames of film", "{late_mib} MiB", "{early_mib} after a tenth"),
+    "memory:film": ("memory over a film", "{late_mib} MiB after {frames} frames", "{early_mib} after a tenth"),
     "precision": ("bfloat16, validation MSE", "worse by {worse_by}", "float32's seeds are {seeds_apart} apart"),
     "engines:cold:1": (
         "one photo from the shell",
