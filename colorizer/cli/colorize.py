@@ -178,12 +178,12 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
     films = film.split(flags.inputs, flags.output)
     if not (films.typed or films.listed):
         return _run_photos(flags, prog, flags.inputs)
-    pairs = film.plan(films, flags.output)
+    pairs = film.plan(films, flags.output, bool(flags.preview))
     check_files(flags)
     if films.typed or not films.others:
         steering.refuse_films(flags)
     status = _run_photos(flags, prog, films.others) if films.others else 0
-    network = partial(load, flags.weights, flags.classifier, flags.look, flags.engine)
+    network = partial(load, flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
     try:
         return max(status, film.run(flags, prog, pairs, network))
     except UsageError as error:

@@ -71,7 +71,7 @@ def plan(inputs: list[str], output: str, form: str | None = None) -> Plan:
     else:
         pairs = [(sources[0][0], _named_file(out, form))]
     _check(pairs)
-    _require_writable(out if into_folder else out.parent, pairs)
+    require_writable(out if into_folder else out.parent, pairs)
     return Plan(pairs, unlisted, into_folder)
 
 
@@ -144,7 +144,7 @@ def place_of_copy(place: Place, form: str | None = None) -> Place:
     return place if ending == place.suffix else place.with_name(place.name + ending)
 
 
-def _require_writable(folder: Path, pairs: list[tuple[Path, Path]]) -> None:
+def require_writable(folder: Path, pairs: list[tuple[Path, Path]]) -> None:
     """Refuses an output folder that cannot be made or written to, unless all copies are there already."""
     if all(target.exists() for _, target in pairs):
         return

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from colorizer.cli import file_plan
 from colorizer.errors import FilmError, UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from colorizer.film.probe import Film
     from colorizer.inference.colorizer import Colorizer
 
+# Endings of containers that hold no H.264, or lose its time stamps; a folder's copies of them are Matroska.
+OLD_ENDINGS = (".avi", ".mpg", ".mpeg", ".m2v", ".vob", ".wmv", ".asf", ".ogv", ".mxf", ".dv")
 LINE_EVERY = 30  # seconds between lines of progress where there is no terminal
 CONTINUE = "Run the same command again to continue."
 
@@ -28,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("films (extra [film])").add_argument
     add("--codec", default="h264", metavar="NAME", help="h264, hevc, vp9, av1 or an encoder (default: %(default)s)")
     add("--crf", type=int, default=18, metavar="N", help="quality, 0..51, less is better (default: %(default)s)")
-    add("--preview", type=float, metavar="SECONDS", help="colorize only the beginning")
+    add("--preview", type=float, metavar="SECONDS", help="colorize only the beginning, into OUT.preview")
     add("--deinterlace", action="store_true", help="make one frame of the two fields of an interlaced film")
 
 
@@ -57,16 +60,15 @@ class Films(NamedTuple):
 def split(inputs: list[str], output: str) -> Films:
     """Separates films from everything else. A folder is searched for both; what `output` holds is left out."""
     from colorizer import photos
-    from colorizer.cli.file_plan import walk
     from colorizer.film.probe import is_film_name
 
     films = Films([], [], [])
     for typed in inputs:
         if os.path.isdir(typed):
-            below, out = list(walk(Path(typed), output, is_film_name)), len(films.listed)
+            below, out = list(file_plan.walk(Path(typed), output, is_film_name)), len(films.listed)
             films.listed.extend(below)
             # A folder of films alone is no folder without photos.
-            if len(films.listed) == out or any(walk(Path(typed), output, photos.is_photo_name)):
+            if len(films.listed) == out or any(file_plan.walk(Path(typed), output, photos.is_photo_name)):
                 films.others.append(typed)
             continue
         matches = [typed] if os.path.lexists(typed) else sorted(glob.glob(typed, recursive=True))
@@ -77,15 +79,34 @@ def split(inputs: list[str], output: str) -> Films:
     return films
 
 
-def plan(films: Films, output: str) -> list[tuple[Path, Path]]:
+def place_of_copy(place: Path) -> Path:
+    """The place of a film's copy below the output folder.
+
+    Args:
+        place: of the film below its own folder.
+
+    Returns:
+        The same place. Where the film's container does not hold H.264 and time stamps well, the copy is Matroska and
+        its ending follows the old one: `reel.avi` -> `reel.avi.mkv`.
+    """
+    return place.with_name(f"{place.name}.mkv") if place.suffix.lower() in OLD_ENDINGS else place
+
+
+def preview_name(target: Path) -> Path:
+    """Where a preview goes: film-color.mp4 -> film-color.preview.mp4. So it never stands in the whole film's place."""
+    return target.with_name(f"{target.stem}.preview{target.suffix}")
+
+
+def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, Path]]:
     """Names the colored copy of each film.
 
     Args:
         films: from `split`.
         output: a film's name, or a folder.
+        preview: whether only the beginnings are colorized; see `preview_name`.
 
     Raises:
-        UsageError: two films would become one file, or a copy would replace its source.
+        UsageError: two films would become one file, a copy would replace its source, or nothing can be written there.
     """
     from colorizer.film.probe import ENDINGS
 
@@ -97,8 +118,10 @@ def plan(films: Films, output: str) -> list[tuple[Path, Path]]:
         raise UsageError(f"-o {output} is a file, and a folder is needed")
     if not named and not out.is_dir() and out.suffix.lower() in ENDINGS:
         raise UsageError(f"-o {output} names a film; several inputs, or a folder of them, need a folder")
-    pairs = [(source, out if named else out / source.name) for source in films.typed]
-    pairs += [(source, out / place) for source, place in films.listed]
+    pairs = [(source, out if named else out / place_of_copy(Path(source.name))) for source in films.typed]
+    pairs += [(source, out / place_of_copy(place)) for source, place in films.listed]
+    if preview:
+        pairs = [(source, preview_name(target)) for source, target in pairs]
     taken: dict[Path, Path] = {}
     for source, target in pairs:
         if target in taken:
@@ -106,6 +129,7 @@ def plan(films: Films, output: str) -> list[tuple[Path, Path]]:
         if os.path.realpath(source) == os.path.realpath(target):
             raise UsageError(f"{target} is one of the films to colorize: choose another -o")
         taken[target] = source
+    file_plan.require_writable(out.parent if named else out, pairs)
     return pairs
 
 
@@ -133,11 +157,12 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
         encoder.choose(target, flags.codec, flags.crf)
     failed, colorizer = 0, None
     for source, target in pairs:
-        if target.exists() and not flags.overwrite:
+        if target.exists() and not flags.overwrite and not flags.preview:  # a preview is for trying
             print(f"{target} exists already: skipped (--overwrite replaces it)")
             continue
         try:
             film = probe(source)
+            encoder.Encoder(film, encoder.choose(target, flags.codec, flags.crf, film.bits))
             print(f"{source} -> {target} ({_described(film)})", flush=True)
             if flags.dry_run:
                 continue

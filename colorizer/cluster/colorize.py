@@ -269,7 +269,7 @@ def main(flags: argparse.Namespace, prog: str) -> int:
     from colorizer.cluster.report import Report
 
     try:
-        films = film.list_films(flags.input, flags.output)
+        films = film.list_films(flags.input, flags.output, bool(flags.preview))
         film.require(films, flags)
         album = list_album(flags.input, flags.output, flags.format, required=not films)
         album.pairs.extend((str(source), str(target)) for source, target in films)
@@ -339,7 +339,12 @@ def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome
                 Path(source),
                 Path(target),
                 command_film.settings_of(flags),
-                identity={"weights": options.weights, "classifier": options.classifier, "look": options.look},
+                identity={
+                    "weights": options.weights,
+                    "classifier": options.classifier,
+                    "look": options.look,
+                    "size": options.size,
+                },
                 load=lambda: _colorizer(options)[0],
                 run=partial(run, size=1, cpus=flags.cpus, gpus=flags.gpus),
             )

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
+from colorizer.cli.film import place_of_copy, preview_name
 from colorizer.errors import ColorizerError, FilmError, UsageError
 from colorizer.film import carry, container, encoder
 from colorizer.film.colorize import VERSION, Settings, colorize_shot
@@ -40,19 +41,21 @@ class Shot(NamedTuple):
 Run = Callable[[list[tuple[str, str]], Callable], Iterator[Outcome]]
 
 
-def list_films(source: str, output: str) -> list[tuple[Path, Path]]:
+def list_films(source: str, output: str, preview: bool = False) -> list[tuple[Path, Path]]:
     """Finds the films of a local tree and names their copies; none in what only fsspec opens.
 
     Args:
         source: a folder.
         output: another one; what it holds is not colorized.
+        preview: whether only the beginnings are colorized.
     """
     root, out = Path(source), os.path.realpath(output)
     if not root.is_dir():
         return []
     found = (path for path in sorted(root.rglob("*")) if is_film_name(path) and path.is_file())
     outside = (path for path in found if not os.path.realpath(path).startswith(out + os.sep))
-    return [(path.resolve(), Path(output).resolve() / path.relative_to(root)) for path in outside]
+    pairs = [(path.resolve(), Path(output).resolve() / place_of_copy(path.relative_to(root))) for path in outside]
+    return [(source, preview_name(target)) for source, target in pairs] if preview else pairs
 
 
 def colorize_film(
@@ -99,6 +102,8 @@ def colorize_film(
         return Outcome(source, target, notes=tuple([*film.notes, *filter(None, [encoding.note]), *notes]))
     except FilmError as error:
         return Outcome(source, target, error.reason)
+    except OSError as error:
+        return Outcome(source, target, f"cannot be written: {error.strerror or error}")
 
 
 def _shot(shot: Shot, file: str, settings: Settings, encoding: encoder.Encoding, load: Callable) -> Outcome:

@@ -7,6 +7,7 @@ Frames stream through; memory does not depend on the film's length.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from colorizer.film import carry, container, encoder, join, prediction
 from colorizer.film.carry import Key
 from colorizer.film.encoder import CRF, Encoder, Encoding, Packet
 from colorizer.film.parts import Ending, Parts, save
-from colorizer.film.probe import Film, probe
+from colorizer.film.probe import Film, probe, require_av
 from colorizer.film.reader import Reader
 
 if TYPE_CHECKING:
@@ -122,9 +123,10 @@ def colorize(
         UsageError: container and codec do not go together, or PyAV is not installed.
         Interrupted: Ctrl-C.
     """
-    output, settings = Path(output), settings or Settings()
+    output, settings, av = Path(output), settings or Settings(), require_av()
     film = film or probe(source)
     encoding = encoder.choose(output, settings.codec, settings.crf, film.bits if settings.bits > 8 else 8)
+    encoder.Encoder(film, encoding)  # before anything is written
     try:
         parts = Parts(output, _record(film, colorizer, settings, encoding))
     except OSError as error:
@@ -137,6 +139,8 @@ def colorize(
             worker.run(colorizer, reader, settings, result)
     except KeyboardInterrupt:
         raise _interrupted(worker, film, parts, output, encoding) from None
+    except av.error.FFmpegError as error:
+        raise FilmError(film.path, f"cannot be decoded or encoded: {error.strerror}") from error
     except OSError as error:
         raise FilmError(output, f"cannot be written: {error.strerror or error}") from error
     if not parts.endings:
@@ -240,30 +244,45 @@ class _Worker:
     def end_part(self, key: Key | None) -> None:
         """Writes the frames since the last part."""
         if self.frames:
-            self.parts.add(self.packets + self.encoder.finish(), Ending(self.time, self.frames, key))
-            self._begin()
+            packets, ending = self.packets + self.encoder.finish(), Ending(self.time, self.frames, key)
+            self._begin()  # first: what Ctrl-C stops here is not written a second time
+            self.parts.add(packets, ending)
 
 
 def _interrupted(worker: _Worker, film: Film, parts: Parts, output: Path, encoding: Encoding) -> Interrupted:
     """Writes what is done under a name of its own; the parts stay for a later run."""
     number = len(parts.endings)
-    worker.end_part(None)
+    # It may have stopped anywhere, while a part was written too, or on a full disk: then only finished parts count.
+    with contextlib.suppress(require_av().error.FFmpegError, OSError):
+        worker.end_part(None)
     if not parts.endings:
         return Interrupted(None, 0.0)
     target = partial_name(output)
-    container.write(film, parts, target, encoding)
     seconds = float(parts.endings[-1].time * film.time_base) - film.start
-    parts.forget(number)  # it ends in the middle of a shot, without a key to continue from
+    try:
+        container.write(film, parts, target, encoding)
+    except FilmError:
+        return Interrupted(None, 0.0)
+    finally:
+        parts.forget(number)  # it ends in the middle of a shot, without a key to continue from
     return Interrupted(target, seconds)
 
 
 def _record(film: Film, colorizer: Colorizer, settings: Settings, encoding: Encoding) -> dict:
     """What the parts depend on."""
-    state = os.stat(film.path)
     return {
         "version": VERSION,
-        "source": [os.path.realpath(film.path), state.st_size, state.st_mtime_ns],
+        "source": _stamp(film.path),
         "colorizer": repr(colorizer),
+        "weights": _stamp(getattr(colorizer, "weights", None)),
         "settings": asdict(settings),
         "encoding": asdict(encoding),
     }
+
+
+def _stamp(path: Path | None) -> list | None:
+    """A file's place, size and date."""
+    if path is None:
+        return None
+    state = os.stat(path)
+    return [os.path.realpath(path), state.st_size, state.st_mtime_ns]

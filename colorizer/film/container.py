@@ -15,7 +15,7 @@ from colorizer.errors import FilmError
 from colorizer.film import encoder
 from colorizer.film.encoder import Encoding
 from colorizer.film.parts import Parts
-from colorizer.film.probe import Film, opened, require_av
+from colorizer.film.probe import Film, address, opened, require_av
 
 if TYPE_CHECKING:
     import av
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # Of the container or of the old picture, not of the film.
 NOT_COPIED = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
 STATISTICS = ("_statistics", "bps", "number_of_")
+WITH_ATTACHMENTS = ("matroska",)  # containers that hold files: fonts of subtitles, a cover
+WITH_COVERS = ("mp4", "ipod")  # containers that hold a cover among their tags
 REORDERED = 16  # frames that H.264 and its like may decode before they are shown, at most
 
 
@@ -42,26 +44,41 @@ def write(film: Film, parts: Parts, output: Path, encoding: Encoding) -> list[st
         FilmError: the file cannot be written.
     """
     av = require_av()
-    options = {"movflags": "+faststart+use_metadata_tags"} if output.suffix.lower() in (".mp4", ".m4v", ".mov") else {}
     try:
+        covers = _covers(film)
+        # A cover stands among iTunes' tags. Without one all tags are written, also those that iTunes does not have.
+        flags = "+faststart" if covers else "+faststart+use_metadata_tags"
+        options = {"movflags": flags} if output.suffix.lower() in (".mp4", ".m4v", ".mov") else {}
         with (
             opened(film.path) as source,
             atomic_files.replacing(output) as part,
-            av.open(str(part), "w", options=options) as target,
+            av.open(address(part), "w", options=options) as target,
         ):
-            return _write(av, film, source, parts, target, encoding)
+            return _write(av, film, source, parts, target, encoding, covers)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise FilmError(output, f"cannot be written: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding) -> list[str]:
+def _covers(film: Film) -> dict[int, bytes]:
+    """The pictures that are covers, by the index of their stream."""
+    from av.stream import Disposition
+
+    covers = {}
+    with opened(film.path) as source:
+        for stream in source.streams.video:
+            if stream.index != film.stream and stream.disposition & Disposition.attached_pic:
+                covers[stream.index] = next((bytes(packet) for packet in source.demux(stream) if packet.size), b"")
+    return covers
+
+
+def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding, covers: dict[int, bytes]) -> list[str]:
     picture = target.add_stream(encoding.codec, rate=film.rate)
     encoder.set_up(picture.codec_context, film, encoding)
     picture.time_base = encoder.unit_of(film, encoding)
     if film.display:
         picture.set_display_matrix(film.display)
     _copy_metadata(source.streams[film.stream], picture, STATISTICS)
-    copies, notes = _copied_streams(film, source, target)
+    copies, notes = _copied_streams(film, source, target, covers)
     target.metadata.update(_clean(source.metadata))
     if source.chapters():
         target.set_chapters(source.chapters())
@@ -69,6 +86,10 @@ def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding) -> 
     last = parts.endings[-1] if parts.endings else None
     until = None if last is None or last.whole else float((last.time + 1) * film.time_base)
     streams = [_picture_packets(av, picture, film, parts, encoder.unit_of(film, encoding))]
+    for index in covers.keys() & copies.keys():
+        cover = av.Packet(covers[index])
+        cover.stream, cover.pts, cover.dts, cover.time_base = copies.pop(index), 0, 0, Fraction(1, 1000)
+        target.mux(cover)
     if copies:
         streams.append(_other_packets(av, source, copies, film.start, until))
     for _, packet in heapq.merge(*streams, key=lambda pair: pair[0]):
@@ -76,18 +97,29 @@ def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding) -> 
     return notes
 
 
-def _copied_streams(film: Film, source, target) -> tuple[dict, list[str]]:
+def _copied_streams(film: Film, source, target, covers: dict[int, bytes]) -> tuple[dict, list[str]]:
     """Streams of the target for those of the source, and a line for each that cannot be copied."""
-    copies, notes = {}, []
+    copies, notes, name = {}, [], target.format.name
     for stream in source.streams:
         if stream.index == film.stream:
             continue
-        if stream.type == "attachment":
+        if stream.type == "attachment" and name in WITH_ATTACHMENTS:
             target.add_attachment(stream.name, stream.mimetype, stream.data)
             continue
+        if stream.type == "attachment":
+            notes.append(f"attachment ({stream.name}) does not fit into {name}: left out")
+            continue
+        if stream.index in covers and name in WITH_ATTACHMENTS:
+            png = stream.codec_context is not None and stream.codec_context.name == "png"
+            form = ("cover.png", "image/png") if png else ("cover.jpg", "image/jpeg")
+            target.add_attachment(*form, covers[stream.index])
+            continue
+        if stream.index in covers and name not in WITH_COVERS:
+            notes.append(f"cover picture does not fit into {name}: left out")
+            continue
         codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else None
-        if codec is None or codec not in target.supported_codecs:
-            notes.append(f"{stream.type} ({codec or 'unknown codec'}) does not fit into {target.format.name}: left out")
+        if codec is None or codec not in encoder.codecs_of(target):
+            notes.append(f"{stream.type} ({codec or 'unknown codec'}) does not fit into {name}: left out")
             continue
         copy = target.add_stream_from_template(stream)
         copy.disposition = stream.disposition
@@ -119,11 +151,14 @@ def _picture_packets(av, picture, film: Film, parts: Parts, unit: Fraction) -> I
     step = int(np.median(np.diff(shown))) if len(shown) > 1 else 1
     ahead = shown[:1] - step * np.arange(delay, 0, -1)
     decoded = np.concatenate([ahead, shown]).tolist()
-    start = round(film.start / unit)
+    start, last = round(film.start / unit), None
     for packet, decoding in zip(parts.packets(), decoded, strict=False):
         made = av.Packet(packet.data)
         made.stream, made.time_base = picture, unit
         made.pts, made.dts, made.duration = packet.time - start, decoding - start, packet.duration
+        if unit != film.time_base:  # a coarser unit: two parts may meet in one tick; no frame is shown out of order
+            made.dts = made.pts = made.pts if last is None else max(made.pts, last + 1)
+            last = made.pts
         made.is_keyframe = packet.is_key
         yield float(made.dts * unit), made
 

@@ -20,6 +20,8 @@ ENDINGS = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts"),
     *(".wmv", ".asf", ".flv", ".ogv", ".3gp", ".mxf", ".dv", ".nut"),
 )
+# What FFmpeg may take a film for. Its playlists, whatever their ending, would open other files and addresses.
+DEMUXERS = "mov,mp4,matroska,webm,avi,mpeg,mpegvideo,mpegts,asf,flv,ogg,mxf,dv,nut,h264,hevc,m4v,vc1,ivf,av1,obu,gxf"
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves of ITU-T H.273 whose luma is no gamma-encoded gray
 HELD, HELD_DEEP = 24, 56  # frames in memory at once, in bytes a pixel: those that wait for a key, decoder and encoder
 
@@ -100,7 +102,13 @@ def require_av() -> Any:
             '    pip install -e ".[film]" -c constraints.txt'
         ) from error
     av.logging.set_level(None)
+    os.environ.setdefault("SVT_LOG", "1")  # of the AV1 encoder, which has a log of its own: errors only
     return av
+
+
+def address(path: str | Path) -> str:
+    """A file's name for FFmpeg, which takes "12:30.mp4" for an address of the protocol "12"."""
+    return os.path.abspath(path)
 
 
 @contextlib.contextmanager
@@ -112,7 +120,7 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
     """
     av = require_av()
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(address(path), metadata_errors="replace", container_options={"format_whitelist": DEMUXERS})
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise FilmError(path, _reason(path, error)) from error
     with container:

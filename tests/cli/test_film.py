@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import pytest
 from clips import Painter, moving, times_of, write
@@ -55,6 +56,45 @@ def test_films_and_photos_together_go_into_a_folder(colorize, tmp_path, monkeypa
     Image.fromarray(draw_picture(0)).save("photo.png")
     assert colorize("photo.png", "a.mp4", "-o", "both")[0] == 0
     assert seen == [["photo.png"]] and os.listdir("both") == ["a.mp4"]
+
+
+def test_a_preview_stands_beside_the_whole_film(colorize, tmp_path):
+    write(tmp_path / "film.mp4", moving(20))
+    for _ in range(2):  # a preview is for trying: the next one replaces it
+        status, out, _ = colorize("film.mp4", "-o", "color.mp4", "--preview", "0.3")
+        assert status == 0 and "film.mp4 -> color.preview.mp4 (64x48" in out and "skipped" not in out
+    assert len(times_of(tmp_path / "color.preview.mp4")) == 8 and not os.path.exists("color.mp4")
+    assert "color.mp4: 20 frames" in colorize("film.mp4", "-o", "color.mp4")[1]
+    colorize("film.mp4", "-o", "color.mp4", "--preview", "0.1", "--overwrite")
+    assert len(times_of(tmp_path / "color.mp4")) == 20 and len(times_of(tmp_path / "color.preview.mp4")) == 3
+
+
+def test_in_a_folder_old_containers_become_matroska(colorize, tmp_path):
+    (tmp_path / "reels").mkdir()
+    for name, codec in (("a.avi", "mpeg4"), ("b.mkv", "libx264"), ("c.wmv", "wmv2")):
+        unit = {"unit": Fraction(1, 25), "options": {}} if codec != "libx264" else {}
+        write(tmp_path / "reels" / name, moving(3), codec=codec, **unit)
+    status, _, err = colorize("reels", "-o", "out")
+    assert (status, err) == (0, "") and sorted(os.listdir("out")) == ["a.avi.mkv", "b.mkv", "c.wmv.mkv"]
+
+
+def test_size_reaches_the_network(colorize, tmp_path, monkeypatch):
+    write(tmp_path / "film.mp4", moving(3))
+    asked = []
+    monkeypatch.setattr(command, "load", lambda *words: asked.append(words) or Painter())
+    assert colorize("film.mp4", "-o", "color.mp4", "--size", "256")[0] == 0
+    assert asked == [(None, None, None, None, 256)]
+
+
+def test_what_cannot_be_encoded_or_written_is_said_before_the_network_is_loaded(colorize, tmp_path, monkeypatch):
+    write(tmp_path / "film.mp4", moving(3))
+    (tmp_path / "notes").write_text("")
+    monkeypatch.setattr(command, "load", lambda *_: pytest.fail("loaded"))
+    status, _, err = colorize("film.mp4", "-o", "color.mov", "--codec", "prores_ks")
+    assert status == 1 and "the encoder prores_ks does not take it" in err
+    status, _, err = colorize("film.mp4", "-o", "notes/color.mp4")
+    assert status == 2 and "notes is not a folder" in err
+    assert sorted(os.listdir()) == ["film.mp4", "notes"]
 
 
 @pytest.fixture

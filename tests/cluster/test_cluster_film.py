@@ -73,3 +73,18 @@ def test_films_of_a_tree_are_mirrored(clip, tmp_path):
     (output / "film.mkv").touch()
     assert film.list_films(str(source), str(output)) == [(clip, output / "reels" / "film.mkv")]
     assert film.list_films("s3://bucket/in", "s3://bucket/out") == []
+
+
+def test_copies_have_the_names_that_colorize_gives_them(tmp_path, clip):
+    (clip.parent / "old.avi").write_bytes(b"")
+    root, out = clip.parents[1], tmp_path / "out"
+    assert [target.name for _, target in film.list_films(root, out)] == ["film.mkv", "old.avi.mkv"]
+    assert [target.name for _, target in film.list_films(root, out, preview=True)] == [
+        "film.preview.mkv",
+        "old.avi.preview.mkv",
+    ]
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_line(clip, tmp_path):
+    (tmp_path / "notes").write_text("")
+    assert do(clip, tmp_path / "notes" / "film.mkv").error.startswith("cannot be written")

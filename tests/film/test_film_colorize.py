@@ -72,6 +72,87 @@ def test_what_a_container_cannot_hold_is_said(tmp_path):
     assert result.notes == ["subtitle (subrip) does not fit into mp4: left out"]
 
 
+def with_more(source, target, *, cover=False, attachment=False):
+    """A copy of a film with a cover, or with a font."""
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        copies = [new.add_stream_from_template(stream) for stream in old.streams]
+        if attachment:
+            new.add_attachment("font.ttf", "application/x-truetype-font", bytes(100))
+        if cover:
+            picture = new.add_stream("mjpeg")
+            picture.width, picture.height, picture.pix_fmt = 32, 32, "yuvj420p"
+            picture.disposition = av.stream.Disposition.attached_pic
+        new.start_encoding()
+        if cover:
+            red = av.VideoFrame.from_ndarray(np.full((32, 32, 3), (200, 0, 0), np.uint8), format="rgb24")
+            new.mux(picture.encode(red))
+        for packet in old.demux(*old.streams):
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                new.mux(packet)
+    return target
+
+
+def covers_of(path):
+    with av.open(str(path)) as film:
+        flags = av.stream.Disposition.attached_pic
+        return [bytes(next(film.demux(stream))) for stream in film.streams.video if stream.disposition & flags]
+
+
+def test_a_cover_is_copied_or_said(tmp_path, clip):
+    source = with_more(clip, tmp_path / "cover.mp4", cover=True)
+    assert len(covers_of(source)) == 1
+    for name in ("color.mp4", "color.mkv"):
+        assert colorize(Painter(), source, tmp_path / name).notes == []
+        assert covers_of(tmp_path / name) == covers_of(source)
+    assert colorize(Painter(), source, tmp_path / "color.ts").notes == [
+        "cover picture does not fit into mpegts: left out"
+    ]
+
+
+def test_attached_fonts_are_copied_or_said(tmp_path, clip):
+    source = with_more(clip, tmp_path / "font.mkv", attachment=True)
+    result = colorize(Painter(), source, tmp_path / "color.mp4")
+    assert result.notes == ["attachment (font.ttf) does not fit into mp4: left out"] and result.frames == 20
+    colorize(Painter(), source, tmp_path / "color.mkv")
+    with av.open(str(tmp_path / "color.mkv")) as film:
+        assert [stream.name for stream in film.streams if stream.type == "attachment"] == ["font.ttf"]
+
+
+@pytest.mark.parametrize("ending", [".ts", ".m2ts"])
+def test_mpeg_ts_takes_h264_and_sound(tmp_path, clip, ending):
+    result = colorize(Painter(), clip, tmp_path / f"color{ending}")
+    assert result.notes == [] and result.frames == 20
+    with av.open(str(result.output)) as film:
+        assert [stream.codec_context.name for stream in film.streams] == ["h264", "aac"]
+    first, *_, last = times_of(result.output)
+    assert last - first == pytest.approx(0.76, abs=0.001)
+
+
+def test_containers_without_time_stamps_get_a_steady_rate(tmp_path):
+    times = [0, 40, 41, 300, 320, 1000, 1040, 1080, 2000, 2500]
+    steady, variable = write(tmp_path / "steady.mp4", moving(20)), write(tmp_path / "v.mp4", moving(10), times=times)
+    result = colorize(Painter(), steady, tmp_path / "color.avi")
+    assert result.notes == [".avi has no time stamps: frames come at a constant rate"]
+    assert np.allclose(np.diff(times_of(result.output)), 0.04)
+    assert len(times_of(colorize(Painter(), variable, tmp_path / "v.avi").output)) == 10
+    shown = times_of(colorize(Painter(), variable, tmp_path / "v.wmv").output)
+    assert shown[-1] == pytest.approx(2.5, abs=0.05)
+
+
+def test_a_colon_in_a_name_is_no_address(tmp_path, clip, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clip.rename("12:30.mp4")
+    assert colorize(Painter(), "12:30.mp4", "13:30.mp4").frames == 20
+    assert files_of(tmp_path) == ["12:30.mp4", "13:30.mp4"]
+
+
+def test_a_playlist_opens_no_other_file(tmp_path, clip):
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {clip.name}\n")
+    with pytest.raises(FilmError, match="no film, or damaged"):
+        probe(tmp_path / "list.mp4")
+
+
 def test_time_stamps_of_a_variable_rate_are_kept(tmp_path):
     times = [0, 40, 90, 91, 300, 333, 400, 777, 800, 1000, 1300, 1310]
     source = write(tmp_path / "film.mkv", moving(6) + moving(6, seed=5), times=times)
@@ -167,6 +248,42 @@ def test_ctrl_c_leaves_a_playable_film_and_the_next_run_continues(tmp_path, clip
     result = colorize(Painter(), clip, tmp_path / "color.mp4")
     assert result.resumed == 12 and times_of(tmp_path / "color.mp4") == times_of(clip)
     assert not part.exists()
+
+
+def test_ctrl_c_while_a_part_is_written_loses_that_part_alone(tmp_path, clip, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parts, "save", stopped)
+    with pytest.raises(films.Interrupted) as stop:
+        colorize(Painter(), clip, tmp_path / "color.mp4")
+    assert stop.value.output is None
+    monkeypatch.undo()
+    assert colorize(Painter(), clip, tmp_path / "color.mp4").frames == 20
+    assert times_of(tmp_path / "color.mp4") == times_of(clip)
+
+
+def test_ctrl_c_on_a_full_disk_keeps_the_finished_parts(tmp_path, clip, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(container, "_write", full)
+    with pytest.raises(films.Interrupted) as stop:
+        colorize(Painter(stop_after=4, error=KeyboardInterrupt), clip, tmp_path / "color.mp4")
+    assert stop.value.output is None and not partial_name(tmp_path / "color.mp4").exists()
+    monkeypatch.undo()
+    assert colorize(Painter(), clip, tmp_path / "color.mp4").resumed == 12
+
+
+def test_parts_of_weights_that_were_trained_further_are_not_used(tmp_path, clip):
+    weights = tmp_path / "best.weights.h5"
+    weights.write_bytes(b"one")
+    stopped, painter = Painter(stop_after=4, error=Killed), Painter()
+    stopped.weights = painter.weights = weights
+    with pytest.raises(Killed):
+        colorize(stopped, clip, tmp_path / "color.mp4")
+    weights.write_bytes(b"other")
+    assert colorize(painter, clip, tmp_path / "color.mp4").resumed == 0
 
 
 def test_ctrl_c_before_the_first_frame_leaves_nothing(tmp_path, clip):
@@ -351,6 +468,21 @@ def test_codecs(tmp_path, clip):
         with pytest.raises(UsageError, match=reason):
             colorize(Painter(), clip, tmp_path / name, Settings(codec=codec))
     assert not [name for name in files_of(tmp_path) if name.startswith((".", "x"))]
+
+
+def test_an_encoder_that_cannot_is_named_before_anything_is_written(tmp_path, clip):
+    with pytest.raises(FilmError, match="the encoder prores_ks does not take it .*: choose another --codec"):
+        colorize(Painter(), clip, tmp_path / "color.mov", Settings(codec="prores_ks"))
+    for name in ("x.mpg", "x.vob", "x.mxf", "x.m2v"):
+        with pytest.raises(UsageError, match="takes no h264. Choose another --codec, or an -o that ends in .mkv"):
+            colorize(Painter(), clip, tmp_path / name)
+    assert files_of(tmp_path) == ["film.mp4"]
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_encoders_do_not_chat(tmp_path, clip, codec, capfd):
+    colorize(Painter(), clip, tmp_path / "color.mkv", Settings(codec=codec, preview=0.1))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_disk_that_fills_up_leaves_no_half_film(tmp_path, clip, monkeypatch):
