@@ -1,7 +1,7 @@
 # The HTTP server with the light engine: ONNX Runtime, no TensorFlow.
 #
-#   docker build -t colorizer .
-#   docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 colorizer
+#   docker build -t keras-colorizer:0.1.0 .
+#   docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 keras-colorizer:0.1.0
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 # No compiler: every package below has a wheel for this image.

@@ -66,13 +66,21 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
         help="a file is removed after N (default: %(default)s)",
     )
     flags = parser.parse_args(argv)
-    for name in ("max_megabytes", "max_megapixels", "max_gigabytes", "keep_minutes"):
-        if not getattr(flags, name) > 0:
-            parser.error(f"--{name.replace('_', '-')} is more than 0. Received: {getattr(flags, name)}")
+    require_positive(parser, flags, "max_megabytes", "max_megapixels", "max_gigabytes", "keep_minutes")
     colorize.check_size(parser, flags.size)
     if not 1 <= flags.port <= 65535:
         parser.error(f"--port lies between 1 and 65535. Received: {flags.port}")
     return flags
+
+
+def require_positive(parser: argparse.ArgumentParser, flags: argparse.Namespace, *names: str) -> None:
+    """Exits with 2 where a number is not more than 0, or is infinite."""
+    for name in names:
+        value, flag = getattr(flags, name), f"--{name.replace('_', '-')}"
+        if not value > 0:
+            parser.error(f"{flag} is more than 0. Received: {value}")
+        if value == float("inf"):
+            parser.error(f"{flag} is a finite number. Received: {value}")
 
 
 def main(argv: list[str] | None = None, prog: str = PROG) -> int:
@@ -139,7 +147,10 @@ def _run(flags: argparse.Namespace, folder: Path, stop: threading.Event) -> None
     bench = service.Workbench(networks, folder, int(flags.max_megapixels * 1e6), 2 * max_bytes)
     examples = service.examples(folder / "examples")
     limits = security.Limits(folder, max_bytes, flags.keep_minutes)
-    serve(flags, page.build(bench, examples), limits, stop)
+    try:
+        serve(flags, page.build(bench, examples), limits, stop)
+    finally:
+        bench.close()  # else a photo that is being colorized would be written after the folder is removed
 
 
 def serve(flags: argparse.Namespace, blocks, limits: security.Limits, stop: threading.Event) -> None:
@@ -174,7 +185,9 @@ def serve(flags: argparse.Namespace, blocks, limits: security.Limits, stop: thre
         )
     except OSError as error:
         raise UsageError(f"cannot listen on {flags.host}, port {flags.port}. Choose another: --port N") from error
-    print(f"{TITLE} listens on http://{flags.host}:{flags.port}  (Ctrl-C ends it)", flush=True)
+    host = flags.host.strip("[]")
+    host = f"[{host}]" if ":" in host else host
+    print(f"{TITLE} listens on http://{host}:{flags.port}  (Ctrl-C ends it)", flush=True)
     if not security.is_private(flags.host):
         print(OPEN_TO_ALL, file=sys.stderr, flush=True)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,13 @@ def endings() -> tuple[str, ...]:
 
 
 def colorize_clip(
-    network: Colorizer, source: Path, target: Path, strength: float, max_pixels: int
+    network: Colorizer,
+    source: Path,
+    target: Path,
+    strength: float,
+    max_pixels: int,
+    *,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Colorizes the beginning of a clip.
 
@@ -34,6 +41,7 @@ def colorize_clip(
         target: the film to write.
         strength: of the colors, 0..1.
         max_pixels: of a frame; larger ones are refused.
+        progress: is called with the number of finished frames; what it raises ends the work.
 
     Returns:
         The middle frame before and after, (H, W, 3) uint8 and upright, and lines about what is not as in the source.
@@ -48,7 +56,9 @@ def colorize_clip(
     if film.width * film.height > max_pixels:
         raise FilmError(source, f"{film.width}x{film.height} pixels are more than {max_pixels / 1e6:g} megapixels")
     # Browsers do not show H.264 with 10 bits.
-    result = colorize(network, source, target, Settings(strength, preview=SECONDS, bits=8), film=film)
+    result = colorize(
+        network, source, target, Settings(strength, preview=SECONDS, bits=8), film=film, progress=progress
+    )
     notes = list(result.notes)
     if film.seconds and film.seconds > SECONDS:
         notes.append(f"the first {SECONDS:g} seconds only; `python colorize.py` takes the whole film")

@@ -80,10 +80,11 @@ def build(painting: Painting, current: gr.State, method: gr.Radio, strength: gr.
         x, y = picked.index
         try:
             colors = painting.likely_colors(kept["source"], label, x, y)
+            squares = painting.swatches(colors)
         except ColorizerError as error:
             return kept, None, str(error)
         text = f"Place {x}, {y}: choose its color"
-        return kept | {"place": [x, y], "colors": colors}, str(painting.swatches(colors)), text
+        return kept | {"place": [x, y], "colors": colors}, str(squares), text
 
     def add(kept, asked, label, strength):
         """One more hint at the place that was clicked last."""

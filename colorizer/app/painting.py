@@ -58,7 +58,7 @@ class Painting:
         Raises:
             WorkError: the photograph or a hint cannot be used.
         """
-        with self.bench.turn:
+        with self.bench.turn():
             photo = self._steered(source, label)
             try:
                 rgb = photo.colorized(hints, strength)
@@ -72,7 +72,7 @@ class Painting:
         Raises:
             WorkError: the photograph cannot be used, or the place gets no color.
         """
-        with self.bench.turn:
+        with self.bench.turn():
             try:
                 return self._steered(source, label).likely_colors(x, y, SWATCHES)
             except ColorizerError as error:
@@ -89,7 +89,7 @@ class Painting:
         Raises:
             WorkError: the photograph cannot be used.
         """
-        with self.bench.turn:
+        with self.bench.turn():
             whole = self._on_whole(source, label, hints)
             target = self._place() / f"{Path(source).name}{sidecar.ENDING}"
             sidecar.write(target, whole.hints, whole.height, whole.width)
@@ -101,7 +101,7 @@ class Painting:
         Raises:
             WorkError: it cannot be colorized.
         """
-        with self.bench.turn:
+        with self.bench.turn():
             given = self._on_whole(source, label, hints)
             steering = FileSteering(lambda _, height, width: given.on(height, width))
             target = self._place() / f"{Path(source).stem}-color{photos.written_suffix(source)}"
@@ -145,7 +145,10 @@ class Painting:
         """A new folder. Nobody guesses its name: who knows the path of a file here can fetch it."""
         self.bench.require_room()
         folder = self.bench.folder / f"painting-{secrets.token_hex(16)}"
-        folder.mkdir()
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise WorkError(f"The results cannot be written: {error.strerror or error}") from error
         return folder
 
     def _written(self, ending: str, rgb: np.ndarray) -> Path:

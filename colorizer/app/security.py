@@ -97,9 +97,13 @@ class Names:
 
     def _same_site(self, origin: str, headers: Mapping[str, str]) -> bool:
         """Whether a request comes from a page of this server."""
-        if urlsplit(origin).netloc.lower() == headers["host"].lower():
+        try:
+            place = urlsplit(origin).netloc
+        except ValueError:  # "http://["
+            return False
+        if place.lower() == headers["host"].lower():
             return True
-        return _hostname(urlsplit(origin).netloc) in self.hosts - {"localhost"}  # a proxy may change the port
+        return _hostname(place) in self.hosts - {"localhost"}  # a proxy may change the port
 
 
 class Guard:

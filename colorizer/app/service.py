@@ -5,12 +5,13 @@ Everything happens below one folder, see `storage`.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import secrets
 import shutil
 import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,33 @@ class Workbench:
     ):
         self.networks, self.folder, self.max_pixels, self.max_bytes = networks, folder, max_pixels, max_bytes
         # One at a time: the network uses all cores, and two photographs need twice the memory.
-        self.turn = threading.Lock()
+        self._turn = threading.Lock()
+        self._ending = threading.Event()
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Waits for this piece of work's turn, and holds it while the block runs.
+
+        Raises:
+            WorkError: the page has ended.
+        """
+        with self._turn:
+            self.require_open()
+            yield
+
+    def require_open(self) -> None:
+        """Raises a `WorkError` if the page has ended."""
+        if self._ending.is_set():
+            raise WorkError("The page has ended.")
+
+    def close(self) -> None:
+        """Begins no more work, and waits for what is going on: a photo is finished, a clip stops at its next frame.
+
+        Afterwards the folder can be removed: nothing writes into it any more.
+        """
+        self._ending.set()
+        with self._turn:
+            pass
 
     def colorize(self, sources: Sequence[str | Path], label: str, strength: float) -> Result:
         """Colorizes files.
@@ -138,7 +165,10 @@ class Workbench:
         """Colorizes one file: its preview, and lines about what could not be preserved."""
         if is_film_name(source):
             return self._clip(source, target, network, strength)
-        with self.turn:
+        preview = Preview(
+            source.name, source, *(target.with_name(f"{target.name}.{when}.jpg") for when in ("before", "after"))
+        )
+        with self.turn():
             photo = photos.read(source, self.max_pixels)
             before = preview_of(photo)
             del photo  # `colorize_files` reads it again, with its metadata
@@ -146,11 +176,8 @@ class Workbench:
             if outcome.error:
                 raise PhotoError(source, outcome.error)
             after = preview_of(photos.read(target, self.max_pixels))
-        preview = Preview(
-            source.name, source, *(target.with_name(f"{target.name}.{when}.jpg") for when in ("before", "after"))
-        )
-        photos.write(preview.before, color.gray(color.rgb_to_lab(before)[..., 0]))
-        photos.write(preview.after, after)
+            photos.write(preview.before, color.gray(color.rgb_to_lab(before)[..., 0]))
+            photos.write(preview.after, after)
         return preview, outcome.notes
 
     def _clip(
@@ -159,11 +186,13 @@ class Workbench:
         """Colorizes the beginning of a clip; its preview is a frame."""
         from colorizer.app.film import colorize_clip
 
-        with self.turn:
-            before, after, notes = colorize_clip(network, source, target, strength, self.max_pixels)
         paths = [target.with_name(f"{target.name}.{when}.jpg") for when in ("before", "after")]
-        photos.write(paths[0], color.gray(color.rgb_to_lab(before)[..., 0]))
-        photos.write(paths[1], after)
+        with self.turn():
+            before, after, notes = colorize_clip(
+                network, source, target, strength, self.max_pixels, progress=lambda _: self.require_open()
+            )
+            photos.write(paths[0], color.gray(color.rgb_to_lab(before)[..., 0]))
+            photos.write(paths[1], after)
         return Preview(source.name, paths[0], *paths), tuple(notes)
 
 

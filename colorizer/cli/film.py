@@ -148,7 +148,7 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
     Raises:
         UsageError: PyAV is not installed, or the codec does not suit the file.
     """
-    from colorizer.film import encoder
+    from colorizer.film import container, encoder
     from colorizer.film.colorize import Interrupted
     from colorizer.film.probe import probe, require_av
 
@@ -162,7 +162,9 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
             continue
         try:
             film = probe(source)
-            encoder.Encoder(film, encoder.choose(target, flags.codec, flags.crf, film.bits))
+            encoding = encoder.choose(target, flags.codec, flags.crf, film.bits)
+            encoder.Encoder(film, encoding)
+            container.try_out(film, target, encoding)
             print(f"{source} -> {target} ({_described(film)})", flush=True)
             if flags.dry_run:
                 continue

@@ -77,6 +77,8 @@ def colorize_film(
     try:
         film = probe(source)
         encoding = encoder.choose(target, settings.codec, settings.crf, film.bits if settings.bits > 8 else 8)
+        encoder.Encoder(film, encoding)
+        container.try_out(film, target, encoding)
         state = source.stat()
         about = {"version": VERSION, "source": [str(source), state.st_size, state.st_mtime_ns], **identity}
         parts = Parts(target, about | {"settings": asdict(settings), "encoding": asdict(encoding), "cluster": True})

@@ -26,7 +26,8 @@ import os
 import sys
 from pathlib import Path
 
-from colorizer import cli
+from colorizer import atomic_files, cli
+from colorizer.cli import colorize
 from colorizer.errors import ColorizerError, ExportError
 
 PROG = "python -m colorizer export"
@@ -77,6 +78,9 @@ def _export(flags: argparse.Namespace, prog: str) -> int:
     runtimes.require_ending(flags.format, output)
     if output.exists() and not flags.overwrite:
         raise ExportError(f"The output exists already: choose another -o, or --overwrite. Received: {output}")
+    _require_writable(output.parent)
+    asked = {name: getattr(flags, name) for name in ("weights", "classifier", "look")}
+    colorize.check_files(argparse.Namespace(**asked, engine="keras", size=None, format=None))
     pictures = convert.pictures(flags.photos)
     colorizer = Colorizer.load(flags.weights or weights.DEFAULT, flags.classifier, flags.look, "keras")
     part = output.with_name(f"unchecked-{os.getpid()}{output.suffix}")
@@ -95,6 +99,12 @@ def _export(flags: argparse.Namespace, prog: str) -> int:
     return 0
 
 
+def _require_writable(folder: Path) -> None:
+    """Raises an `ExportError` where nothing can be written into a folder; minutes of work come before."""
+    if reason := atomic_files.obstacle(folder):
+        raise ExportError(f"The result cannot be written: {reason}. Choose another place. Received: {folder}")
+
+
 def _light(flags: argparse.Namespace) -> int:
     """Makes `network.onnx` beside the weights."""
     from colorizer import weights
@@ -105,6 +115,7 @@ def _light(flags: argparse.Namespace) -> int:
     path = weights.place(flags.weights or weights.DEFAULT)
     weights.record_of(path)
     if flags.pack:
+        _require_writable(Path(flags.pack))
         from colorizer.export import pack
 
         digest = pack.write(path, flags.pack, flags.overwrite)
@@ -113,6 +124,7 @@ def _light(flags: argparse.Namespace) -> int:
     target = path.parent / engine.FILE
     if target.exists() and not flags.overwrite:
         raise ExportError(f"The file exists already; replace it with --overwrite. Received: {target}")
+    _require_writable(target.parent)
     pictures = convert.pictures(flags.photos)
     from colorizer.export import light
 

@@ -127,6 +127,7 @@ def colorize(
     film = film or probe(source)
     encoding = encoder.choose(output, settings.codec, settings.crf, film.bits if settings.bits > 8 else 8)
     encoder.Encoder(film, encoding)  # before anything is written
+    container.try_out(film, output, encoding)
     try:
         parts = Parts(output, _record(film, colorizer, settings, encoding))
     except OSError as error:

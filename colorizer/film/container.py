@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
+import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -46,9 +48,7 @@ def write(film: Film, parts: Parts, output: Path, encoding: Encoding) -> list[st
     av = require_av()
     try:
         covers = _covers(film)
-        # A cover stands among iTunes' tags. Without one all tags are written, also those that iTunes does not have.
-        flags = "+faststart" if covers else "+faststart+use_metadata_tags"
-        options = {"movflags": flags} if output.suffix.lower() in (".mp4", ".m4v", ".mov") else {}
+        options = _options(output, covers)
         with (
             opened(film.path) as source,
             atomic_files.replacing(output) as part,
@@ -57,6 +57,42 @@ def write(film: Film, parts: Parts, output: Path, encoding: Encoding) -> list[st
             return _write(av, film, source, parts, target, encoding, covers)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise FilmError(output, f"cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
+
+def try_out(film: Film, output: Path, encoding: Encoding) -> None:
+    """Writes a film's header into a folder of the moment: before `write`, which would fail after hours of work.
+
+    Args:
+        film: the source.
+        output: the file that `write` will make.
+        encoding: of its picture.
+
+    Raises:
+        FilmError: the container does not take the film's streams as they are.
+    """
+    av = require_av()
+    try:
+        covers = _covers(film)
+        with tempfile.TemporaryDirectory() as folder, opened(film.path) as source:
+            place = str(Path(folder, f"x{output.suffix}"))
+            target = av.open(place, "w", options=_options(output, covers))
+            try:
+                _begin(film, source, target, encoding, covers)
+            finally:
+                with contextlib.suppress(av.error.FFmpegError):  # an empty film: nothing is made of it
+                    target.close()
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FilmError(
+            film.path, f"a file that ends in {output.suffix} does not take all of it: choose .mkv. Received: {reason}"
+        ) from error
+
+
+def _options(output: Path, covers: dict[int, bytes]) -> dict[str, str]:
+    """Options of the container."""
+    # A cover stands among iTunes' tags. Without one all tags are written, also those that iTunes does not have.
+    flags = "+faststart" if covers else "+faststart+use_metadata_tags"
+    return {"movflags": flags} if output.suffix.lower() in (".mp4", ".m4v", ".mov") else {}
 
 
 def _covers(film: Film) -> dict[int, bytes]:
@@ -71,7 +107,8 @@ def _covers(film: Film) -> dict[int, bytes]:
     return covers
 
 
-def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding, covers: dict[int, bytes]) -> list[str]:
+def _begin(film: Film, source, target, encoding: Encoding, covers: dict[int, bytes]):
+    """Writes the container's header; returns the picture's stream, those that are copied, and lines about others."""
     picture = target.add_stream(encoding.codec, rate=film.rate)
     encoder.set_up(picture.codec_context, film, encoding)
     picture.time_base = encoder.unit_of(film, encoding)
@@ -83,6 +120,11 @@ def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding, cov
     if source.chapters():
         target.set_chapters(source.chapters())
     target.start_encoding()
+    return picture, copies, notes
+
+
+def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding, covers: dict[int, bytes]) -> list[str]:
+    picture, copies, notes = _begin(film, source, target, encoding, covers)
     last = parts.endings[-1] if parts.endings else None
     until = None if last is None or last.whole else float((last.time + 1) * film.time_base)
     streams = [_picture_packets(av, picture, film, parts, encoder.unit_of(film, encoding))]

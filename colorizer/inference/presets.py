@@ -88,7 +88,7 @@ def folder_of(preset: str | Path) -> Path:
 
 
 def save(colorizer: Colorizer, folder: str | Path) -> None:
-    """Writes a preset. Files of the same names are replaced; each is whole or not there.
+    """Writes a preset. An earlier one in the folder is replaced, its `network.onnx` too; each file is whole.
 
     Args:
         colorizer: a network of Keras is written as it is now, in single precision. Of weights that another engine
@@ -104,6 +104,8 @@ def save(colorizer: Colorizer, folder: str | Path) -> None:
     if not hasattr(network, "save_weights"):  # nothing can have changed it
         _copy(colorizer.weights.parent, folder)
         return
+    for graph in folder.glob("*.onnx"):  # of the weights that are replaced: it fits these no longer
+        graph.unlink()
     encoder = _encoder_of(colorizer)
     if encoder:
         atomic_files.write_text(folder / weights.ENCODER, encoder)

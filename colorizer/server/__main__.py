@@ -22,7 +22,7 @@ from pathlib import Path
 
 from colorizer import cli
 from colorizer.app import security, storage
-from colorizer.app.__main__ import check
+from colorizer.app.__main__ import check, require_positive
 from colorizer.cli import colorize
 from colorizer.errors import ColorizerError, UsageError
 
@@ -73,9 +73,8 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
         help="a file of the page is removed after N (default: %(default)s)",
     )
     flags = parser.parse_args(argv)
-    for name in ("workers", "max_megabytes", "max_megapixels", "max_gigabytes", "max_seconds", "keep_minutes"):
-        if not getattr(flags, name) > 0:
-            parser.error(f"--{name.replace('_', '-')} is more than 0. Received: {getattr(flags, name)}")
+    names = ("workers", "max_megabytes", "max_megapixels", "max_gigabytes", "max_seconds", "keep_minutes")
+    require_positive(parser, flags, *names)
     if flags.queue < 0:
         parser.error(f"--queue is 0 or more. Received: {flags.queue}")
     if not 1 <= flags.port <= 65535:

@@ -3,6 +3,7 @@
 # No postponed annotations here: FastAPI reads those of the functions below.
 import base64
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from colorizer.server.limits import Bodies
 from colorizer.server.options import FORM, JSON, Options, Refused
 from colorizer.server.work_queue import Busy, Gone, Queue
 from colorizer.server.worker import Picture, Worker
+
+logger = logging.getLogger(__name__)
 
 TITLE = "Colorizer"
 ABOUT = """Black-and-white photographs in likely colors: guesses, not the real ones.
@@ -87,6 +90,7 @@ REASONS = {
     413: "The body is too large.",
     415: "The content type is neither a form nor JSON.",
     422: "No readable photo, one with too many pixels, or an option that is wrong.",
+    500: "A mistake of the server; its log has the reason.",
 }
 BUSY = {
     "model": Problem,
@@ -210,6 +214,11 @@ class Desk:
             return problem(422, str(error)), 0
         except Gone:
             return problem(CLOSED, "The connection was closed."), 0
+        except MemoryError:
+            return problem(503, "The server has too little memory for this photo now.", {"Retry-After": "30"}), 0
+        except Exception:  # a mistake of ours: the client gets no details, the log gets all of them
+            logger.exception("a request to %s failed", COLORIZE)
+            return problem(500, "The server failed at this request. Its log has the reason."), 0
         return (as_json if kind == JSON else as_file)(picture), picture.width * picture.height
 
     async def _picture(self, request: Request, kind: str, until: float) -> Picture:

@@ -105,6 +105,7 @@ def add_page(app: FastAPI, colorizers: dict[str | None, Colorizer], flags: argpa
                 yield state
             finally:
                 sweeper.cancel()
+                await asyncio.to_thread(bench.close)  # before the folder is removed
 
     app.router.lifespan_context = lifespan
 

@@ -1,5 +1,8 @@
 """Clips that are dropped on the page."""
 
+import threading
+import time
+
 import pytest
 from clips import Painter, moving, times_of, write
 
@@ -40,3 +43,21 @@ def test_bad_clips_are_a_line(bench, tmp_path, size, reason):
     with pytest.raises(WorkError, match=reason):
         bench.colorize([source], "Colors", 1)
     assert not list(bench.folder.iterdir())
+
+
+def test_a_clip_stops_when_the_page_ends_and_nothing_is_written_afterwards(bench, tmp_path):
+    class Ending(Painter):
+        def predict_ab(self, rgbs):
+            if self.pictures == 1:
+                threading.Thread(target=bench.close).start()
+                while not bench._ending.is_set():
+                    time.sleep(0.001)
+            return super().predict_ab(rgbs)
+
+    network = bench.networks["Colors"] = Ending()
+    source = write(tmp_path / "reel.mp4", moving(60))
+    with pytest.raises(WorkError, match="The page has ended"):
+        bench.colorize([source], "Colors", 1)
+    assert network.pictures == 2 and not list(bench.folder.iterdir())
+    with pytest.raises(WorkError, match="The page has ended"):
+        bench.colorize([source], "Colors", 1)

@@ -24,6 +24,7 @@ def test_without_gradio_the_command_that_installs_it_is_named(monkeypatch, capsy
     [
         (["--max-megapixels", "0"], "--max-megapixels is more than 0. Received: 0"),
         (["--max-gigabytes", "-1"], "--max-gigabytes is more than 0. Received: -1"),
+        (["--max-gigabytes", "inf"], "--max-gigabytes is a finite number. Received: inf"),
         (["--port", "0"], "--port lies between 1 and 65535. Received: 0"),
         (["--weights", "absent"], "Received: absent"),
         (["--classifier", "absent.keras"], "Received: absent.keras"),

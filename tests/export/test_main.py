@@ -45,6 +45,8 @@ WRONG = [
     (["--photos", "absent"], "--photos is a folder"),
     (["--weights", "absent"], "Weights are a run's folder"),
     (["-o", "x.png"], "a folder's name"),
+    (["-o", "README.md/new"], "README.md is not a folder"),
+    (["--classifier", "absent.keras"], "absent.keras"),
 ]
 
 

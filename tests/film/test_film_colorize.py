@@ -7,7 +7,7 @@ import pytest
 from clips import Painter, av, moving, packets_of, pictures_of, times_of, write
 
 from colorizer.errors import FilmError, UsageError
-from colorizer.film import carry, container, parts, reader
+from colorizer.film import carry, container, encoder, parts, reader
 from colorizer.film import colorize as films
 from colorizer.film.colorize import Settings, colorize, partial_name
 from colorizer.film.probe import Film, probe
@@ -477,6 +477,14 @@ def test_an_encoder_that_cannot_is_named_before_anything_is_written(tmp_path, cl
         with pytest.raises(UsageError, match="takes no h264. Choose another --codec, or an -o that ends in .mkv"):
             colorize(Painter(), clip, tmp_path / name)
     assert files_of(tmp_path) == ["film.mp4"]
+
+
+def test_what_a_container_refuses_is_said_before_the_network_sees_a_frame(tmp_path, clip, monkeypatch):
+    monkeypatch.setattr(encoder, "codecs_of", lambda target: {"h264", "aac", "subrip"})
+    source, painter = write(tmp_path / "words.mkv", moving(4), subtitles=["one"]), Painter()
+    with pytest.raises(FilmError, match="a file that ends in .mp4 does not take all of it: choose .mkv"):
+        colorize(painter, source, tmp_path / "color.mp4")
+    assert painter.pictures == 0 and files_of(tmp_path) == ["film.mp4", "words.mkv"]
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])

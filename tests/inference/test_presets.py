@@ -69,6 +69,12 @@ def test_what_another_engine_computes_is_copied(tmp_path):
     assert presets.folder_of(tmp_path / "copy") == tmp_path / "copy"
 
 
+def test_no_graph_of_other_weights_stays_in_the_folder(small, tmp_path):
+    (tmp_path / "network.onnx").write_bytes(b"of the weights that were here")
+    small.save_to_preset(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.weights.h5", "config.json", "encoder.json"]
+
+
 def test_wrong_presets_are_refused_before_keras_is_loaded(small, tmp_path, monkeypatch):
     with pytest.raises(WeightsError, match="A preset is one of .*hf://OWNER/NAME.*Received: nothing"):
         Colorizer.from_preset("nothing")

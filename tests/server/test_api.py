@@ -267,9 +267,19 @@ def test_no_memory_and_no_disk_are_503_not_errors(server, monkeypatch):
     assert list(client.folder.iterdir()) == []
 
 
+def test_a_mistake_of_the_server_is_json_without_details_and_counted(server, monkeypatch):
+    client = server()
+    for error, status in ((ZeroDivisionError("a secret"), 500), (MemoryError(), 503)):
+        monkeypatch.setattr(worker.photos, "write", lambda *_, error=error, **__: (_ for _ in ()).throw(error))
+        answer = send(client, encoded())
+        assert answer.status_code == status and "secret" not in answer.json()["error"]
+        assert f'colorizer_answers_total{{status="{status}"}} 1.0' in client.get("/metrics").text
+    assert list(client.folder.iterdir()) == []
+
+
 def test_other_websites_and_foreign_names_are_refused(server):
     client, photo = server(), encoded()
-    for headers in ({"host": "evil.example"}, {"origin": "https://evil.example"}):
+    for headers in ({"host": "evil.example"}, {"origin": "https://evil.example"}, {"origin": "http://["}):
         answer = client.post(ROUTE, files={"file": ("a.png", photo)}, headers=headers)
         assert answer.status_code == 403 and answer.json()["error"]
         assert "access-control-allow-origin" not in answer.headers

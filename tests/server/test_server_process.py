@@ -94,6 +94,7 @@ def test_page_and_api_in_one_process_and_a_graceful_end(tmp_path):
         (["--port", "0"], "--port lies between 1 and 65535. Received: 0"),
         (["--workers", "0"], "--workers is more than 0. Received: 0"),
         (["--max-seconds", "nan"], "--max-seconds is more than 0. Received: nan"),
+        (["--max-seconds", "inf"], "--max-seconds is a finite number. Received: inf"),
         (["--queue", "-1"], "--queue is 0 or more. Received: -1"),
     ],
 )
