@@ -8,7 +8,7 @@ that colorizes photographs:
     Colorizer().colorize("old.jpg").save("new.jpg")
 
 Importing this package imports no Keras backend; asking it for `Colorizer` does. From here on a backend is loaded
-without a line on the terminal, see `colorizer.environment.QuietImports`.
+without a line on the terminal, see `colorizer.environment.QuietImports`, and no package reports its use to its makers.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ __version__ = "0.1.0"
 
 
 environment.quiet_backends()
+environment.report_to_nobody()
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,8 @@ from colorizer.errors import StrategyError
 # Names of units for bfloat16 in /proc/cpuinfo: matrix tiles, and AVX-512 products, which AMD has too.
 BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 BACKENDS = {"mirrored": "tensorflow", "jax": "jax"}  # of each `--strategy` that needs a certain one
+# What keeps packages from reporting their use to their makers over the network; see `report_to_nobody`.
+SILENT = {"ORT_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 _PACKAGES = ("keras", "tensorflow", "jax", "numpy", "opencv-python-headless", "scikit-image", "pillow")
 
 # Packages that load a backend, whoever imports them first.
@@ -64,6 +66,16 @@ def quiet_backends() -> None:
     """Makes Keras and its backends load without a word; see `QuietImports`. `import colorizer` calls it."""
     if not any(isinstance(finder, QuietImports) for finder in sys.meta_path):
         sys.meta_path.insert(0, QuietImports())
+
+
+def report_to_nobody() -> None:
+    """Keeps ONNX Runtime and Ray from reporting their use over the network; `import colorizer` calls it.
+
+    ONNX Runtime does so by itself from 1.29 on, and reads its variable once, when it is imported. A variable that is
+    set already stays.
+    """
+    for name, value in SILENT.items():
+        os.environ.setdefault(name, value)
 
 
 # Held by whoever redirects. Nobody waits for it: Keras imports TensorFlow inside, and a thread that waited here while

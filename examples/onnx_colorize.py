@@ -5,10 +5,13 @@ python -m colorizer export --format onnx -o colorizer.onnx     (once, where Kera
 python onnx_colorize.py colorizer.onnx old.jpg new.png
 """
 
+import os
 import sys
 
 if len(sys.argv) != 4:
     sys.exit(f"{__doc__}\nThree files are needed: network, photo, result. Received: {' '.join(sys.argv[1:]) or 'none'}")
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else ONNX Runtime reports its use to Microsoft
 
 import numpy as np
 import onnxruntime

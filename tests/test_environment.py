@@ -141,3 +141,19 @@ def test_bfloat16_is_advised_only_where_a_processor_would_gain(monkeypatch):
     assert not process.is_slow_precision("float32", "1 x any accelerator")
     monkeypatch.setattr(process, "has_bfloat16_units", lambda: False)
     assert not process.is_slow_precision("float32", "CPU any, 2 cores")
+
+
+def test_nothing_reports_its_use_over_the_network(tmp_path):
+    """ONNX Runtime's reporter writes files before it sends anything; none are there."""
+    pytest.importorskip("onnxruntime", reason='pip install ".[light]"')
+    code = "import os, numpy; from colorizer import Colorizer\n"
+    code += "Colorizer(engine='onnx').colorize(numpy.full((64, 64), 99, numpy.uint8))\n"
+    code += "print(os.environ['ORT_DISABLE_TELEMETRY'], os.environ['RAY_USAGE_STATS_ENABLED'])"
+    # It reports nothing where it takes itself to be tested.
+    tests = ("CI", "GITHUB_ACTIONS", "ORT_RUNNING_UNIT_TESTS", *process.SILENT)
+    environment = {name: value for name, value in os.environ.items() if name not in tests}
+    places = {"TMPDIR": str(tmp_path), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment |= places | {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([PYTHON, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.split() == ["1", "0"], done.stderr
+    assert [str(path) for path in tmp_path.rglob("*") if path.is_file()] == []

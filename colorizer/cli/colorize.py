@@ -182,6 +182,8 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
     check_files(flags)
     if films.typed or not films.others:
         steering.refuse_films(flags)
+    if flags.format and not films.others:
+        raise UsageError(f"--format is for photos; a film has the format of -o. Received: --format {flags.format}")
     status = _run_photos(flags, prog, films.others) if films.others else 0
     network = partial(load, flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
     try:

@@ -110,6 +110,8 @@ def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, P
     """
     from colorizer.film.probe import ENDINGS
 
+    if output == "-":
+        raise UsageError("-o - : results are files and do not go to standard output. Name a file or a folder.")
     out, alone = Path(output), len(films.typed) == 1 and not films.listed and not films.others
     named = bool(out.suffix) and not out.is_dir() and not output.endswith(("/", os.sep)) and alone
     if named and out.suffix.lower() not in ENDINGS:

@@ -192,6 +192,7 @@ def _session(path: str | Path, threads: int | None):
     """Opens a graph in ONNX Runtime."""
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # on Windows no variable does it; see `environment.report_to_nobody`
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     options.log_severity_level = 4  # what is wrong comes as an exception too
