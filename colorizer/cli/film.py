@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from colorizer.cli import file_plan
 from colorizer.errors import FilmError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("films (extra [film])").add_argument
     add("--codec", default="h264", metavar="NAME", help="h264, hevc, vp9, av1 or an encoder (default: %(default)s)")
     add("--crf", type=int, default=18, metavar="N", help="quality, 0..51, less is better (default: %(default)s)")
-    add("--preview", type=float, metavar="SECONDS", help="colorize only the beginning, into OUT.preview")
+    add("--preview", type=float, metavar="SECONDS", help="colorize only the beginning, into NAME.preview.mp4")
     add("--deinterlace", action="store_true", help="make one frame of the two fields of an interlaced film")
 
 
@@ -60,6 +59,7 @@ class Films(NamedTuple):
 def split(inputs: list[str], output: str) -> Films:
     """Separates films from everything else. A folder is searched for both; what `output` holds is left out."""
     from colorizer import photos
+    from colorizer.cli import file_plan
     from colorizer.film.probe import is_film_name
 
     films = Films([], [], [])
@@ -108,6 +108,7 @@ def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, P
     Raises:
         UsageError: two films would become one file, a copy would replace its source, or nothing can be written there.
     """
+    from colorizer.cli import file_plan
     from colorizer.film.probe import ENDINGS
 
     if output == "-":
