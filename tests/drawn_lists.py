@@ -13,13 +13,25 @@ from conftest import draw_picture
 from colorizer import methods
 from colorizer.evaluation import evaluator, runs, scores, test_sets
 from colorizer.reporting import build
+from colorizer.reporting.figures import plots
 
 BROWN = [0.03, 0.09]
 
 
+def score_at(side: int, monkeypatch):
+    """Scores pictures at another size than the paper's 256 pixels."""
+    for module in (evaluator, test_sets):
+        monkeypatch.setattr(module, "SIDE", side)
+
+
 @pytest.fixture
 def drawn_lists(tmp_path, monkeypatch) -> Path:
-    """coco/, paintings/, ood/ and splits/ with the pictures of Figure 5 and two more in each test list."""
+    """coco/, paintings/, ood/ and splits/ with the pictures of Figure 5 and two more in each test list.
+
+    They are scored at 64 pixels, and Figure 5 is drawn small: both for speed.
+    """
+    score_at(64, monkeypatch)
+    monkeypatch.setattr(plots, "_PIXELS", 30_000)
     root = tmp_path / "data"
     (root / "splits").mkdir(parents=True)
     for index, name in enumerate(scores.TEST_LISTS):

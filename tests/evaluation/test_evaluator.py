@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from canned import canned_run
-from drawn_lists import BROWN, brown_run, own_folder, own_run, without_pictures
+from drawn_lists import BROWN, brown_run, own_folder, own_run, score_at, without_pictures
 
 from colorizer import methods
 from colorizer.classifiers import classifier
@@ -23,7 +23,8 @@ def counts_of(result, method):
     return result.scores[result.scores.method == method].groupby("test_set").size().to_dict()
 
 
-def test_the_numbers_are_those_of_metrics(drawn_lists, tmp_path):
+def test_the_numbers_are_those_of_metrics(drawn_lists, tmp_path, monkeypatch):
+    score_at(256, monkeypatch)
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
     result = evaluator.evaluate(tmp_path / "runs", data_dir=drawn_lists)
     table = result.scores
@@ -42,7 +43,8 @@ def test_the_numbers_are_those_of_metrics(drawn_lists, tmp_path):
     np.testing.assert_allclose(*numbers)
 
 
-def test_predictions_in_the_run_are_the_networks_at_64(drawn_lists, tmp_path):
+def test_predictions_in_the_run_are_the_networks_at_64(drawn_lists, tmp_path, monkeypatch):
+    score_at(256, monkeypatch)
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
     evaluator.evaluate(tmp_path / "runs", data_dir=drawn_lists)
     by_set = predictions.read(run.folder / "predictions.npz")

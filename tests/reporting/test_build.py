@@ -39,7 +39,7 @@ def test_a_clone_without_pictures_gets_the_same_files(drawn_lists, tmp_path, mon
 def test_a_run_with_predictions_and_without_scores_is_no_error(drawn_lists, tmp_path):
     """As in a clone: predictions.npz is committed, weights are not, and a new folder of results has no rows."""
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
-    evaluate(tmp_path / "runs", tmp_path / "out", drawn_lists)
+    evaluator.evaluate(tmp_path / "runs", data_dir=drawn_lists)
     (run.folder / "best.weights.h5").unlink()
     _, lines = evaluate(tmp_path / "runs", tmp_path / "new", drawn_lists, limit=2)
     assert (
@@ -52,7 +52,7 @@ def test_a_run_with_predictions_and_without_scores_is_no_error(drawn_lists, tmp_
 @pytest.mark.parametrize("left", ["coco", "ood", "nothing"])
 def test_partial_predictions_and_lists_are_no_error(drawn_lists, tmp_path, left):
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
-    evaluate(tmp_path / "runs", tmp_path / "out", drawn_lists)
+    evaluator.evaluate(tmp_path / "runs", data_dir=drawn_lists)
     (run.folder / "best.weights.h5").unlink()
     path = predictions.file_of(run.folder)
     predictions.write(path, {name: part for name, part in predictions.read(path).items() if name == left})

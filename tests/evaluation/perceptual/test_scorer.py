@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import draw_picture
-from drawn_lists import brown_run
+from drawn_lists import brown_run, score_at
 
 from colorizer import photos
 from colorizer.classifiers.classifier import Classifier
@@ -52,6 +52,13 @@ def labeled(tmp_path, features):
     lines = [f"{index}.png,{label if index < 4 else (label + 1) % 1000}" for index, label in enumerate(classes)]
     (tmp_path / "labeled" / "list.csv").write_text("\n".join(["file,class", *lines]), encoding="utf-8")
     return tmp_path / "labeled" / "list.csv"
+
+
+@pytest.fixture
+def drawn_lists(drawn_lists, monkeypatch):
+    """Scored at the paper's size, where colors at 64 pixels are not the truth's."""
+    score_at(256, monkeypatch)
+    return drawn_lists
 
 
 @pytest.fixture
