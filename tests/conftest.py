@@ -104,11 +104,15 @@ def draw_picture(index: int, height: int = 96, width: int = 128) -> np.ndarray:
     return picture
 
 
+def write_pictures(folder: Path, count: int = 24) -> Path:
+    """A new folder with colorful PNG files, picture_00.png on."""
+    folder.mkdir()
+    for index in range(count):
+        cv2.imwrite(str(folder / f"picture_{index:02d}.png"), draw_picture(index)[..., ::-1])
+    return folder
+
+
 @pytest.fixture
 def picture_folder(tmp_path) -> Path:
     """A folder `pictures` with 24 colorful PNG files, picture_00.png on."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for index in range(24):
-        cv2.imwrite(str(folder / f"picture_{index:02d}.png"), draw_picture(index)[..., ::-1])
-    return folder
+    return write_pictures(tmp_path / "pictures")

@@ -11,6 +11,7 @@ from conftest import REPOSITORY
 from test_loop import settings
 
 from colorizer import atomic_files, weights
+from colorizer.cli import train
 from colorizer.errors import RecordError
 from colorizer.training import loop
 from colorizer.training.run_record import Record
@@ -96,23 +97,39 @@ def test_packed_weights_are_a_weights_file(tmp_path):
 FULL = 20 * 2**20  # bytes in a file; the state of the paper's network takes 56 MB, its best weights 9 MB
 
 
-@pytest.mark.parametrize("limit", [2**20, pytest.param(FULL, marks=pytest.mark.slow)])
-def test_a_full_disk_ends_a_training_with_its_line(tmp_path, picture_folder, limit):
+def words(pictures, run):
+    flags = {"dataset": pictures, "run": run, "classifier": "none", "image-size": 32, "batch-size": 4, "epochs": 1}
+    return [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+
+
+def assert_ended_by_a_full_disk(run, status, shown):
+    assert status == 1 and "train.py: [Errno 27] File too large" in shown, shown
+    assert "Traceback" not in shown and "HDF5" not in shown
+    left = {path.name for path in run.rglob("*") if path.is_file()}
+    assert left <= {"config.json", "split.json", "best.weights.h5"}
+    assert json.loads((run / "config.json").read_text())
+
+
+def test_a_full_disk_ends_a_training_with_its_line(tmp_path, picture_folder, capfd):
     """A limit on files' sizes fails in write(2) as a full disk does, with EFBIG in ENOSPC's place."""
-    command = [sys.executable, "train.py", "--dataset", str(picture_folder), "--run", str(tmp_path / "run")]
-    command += ["--classifier", "none", "--image-size", "32", "--batch-size", "4", "--epochs", "1"]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, before[1]))
+    try:
+        status = train.main(words(picture_folder, tmp_path / "run"), prog="train.py")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert_ended_by_a_full_disk(tmp_path / "run", status, capfd.readouterr().err)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_later_ends_the_process_likewise(tmp_path, picture_folder):
     done = subprocess.run(
-        command,
+        [sys.executable, "train.py", *words(picture_folder, tmp_path / "run")],
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         timeout=300,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (FULL, FULL)),
     )
-    assert done.returncode == 1, done.stderr
-    assert "train.py: [Errno 27] File too large" in done.stderr
-    assert "Traceback" not in done.stderr and "HDF5" not in done.stderr
-    left = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    assert left <= {"config.json", "split.json", "best.weights.h5"}
-    assert json.loads((tmp_path / "run/config.json").read_text())
+    assert_ended_by_a_full_disk(tmp_path / "run", done.returncode, done.stderr)
