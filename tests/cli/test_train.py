@@ -124,6 +124,12 @@ def test_only_make_results_may_write_records(folder, picture_folder):
     assert train.configuration(given, resume=False, records=True).run == "results/runs/a"
 
 
+@pytest.fixture
+def no_comparison(monkeypatch):
+    """Leaves out the comparison at a training's end, which is another test's subject and takes seconds."""
+    monkeypatch.setattr(training_report, "write", lambda *_: "")
+
+
 def typed(*more):
     return ["--dataset", "pictures", "--method", "trivial", "--image-size", "32", "--batch-size", "4", *more]
 
@@ -169,7 +175,7 @@ def test_a_report_that_cannot_be_made_does_not_fail_the_training(folder, picture
     assert said.startswith("No comparison was made: ") and "python colorize.py old.jpg" in said
 
 
-def test_a_changed_folder_does_not_change_the_split_of_a_resumed_run(folder, picture_folder, caplog):
+def test_a_changed_folder_does_not_change_the_split_of_a_resumed_run(folder, picture_folder, caplog, no_comparison):
     assert train.main(typed("--epochs", "1"), prog="train.py") == 0
     run = folder / "runs/trivial-pictures"
     split = json.loads((run / "split.json").read_text())
@@ -187,7 +193,7 @@ def test_a_changed_folder_does_not_change_the_split_of_a_resumed_run(folder, pic
     assert (data["train"], data["val"]) == (len(split["train"]) - 1, len(held_out[0]))
 
 
-def test_lists_that_change_do_not_change_the_split_of_a_resumed_run(folder, picture_folder):
+def test_lists_that_change_do_not_change_the_split_of_a_resumed_run(folder, picture_folder, no_comparison):
     names = sorted(path.name for path in picture_folder.iterdir())
     lists = folder / "splits"
     lists.mkdir()
@@ -285,7 +291,7 @@ def test_tensorboard_that_is_not_installed_is_said_with_the_command(folder, pict
     assert "pip install tensorboard. Received: board" in capsys.readouterr().err
 
 
-def test_a_run_that_was_cut_says_so_and_goes_on_without_its_limit(folder, picture_folder, capsys):
+def test_a_run_that_was_cut_says_so_and_goes_on_without_its_limit(folder, picture_folder, capsys, no_comparison):
     assert train.main(typed("--epochs", "3", "--max-minutes", "0.0001"), prog="train.py") == 0
     assert "Trained 1 of 3 epochs in " in (said := capsys.readouterr().out)
     assert ", cut by --max-minutes 0.0001; the best was epoch 1." in said
@@ -300,7 +306,7 @@ def test_a_run_that_was_cut_says_so_and_goes_on_without_its_limit(folder, pictur
     assert json.loads((run / "summary.json").read_text())["ending"] == "ended"
 
 
-def test_the_limit_of_a_run_that_was_killed_stays(folder, picture_folder):
+def test_the_limit_of_a_run_that_was_killed_stays(folder, picture_folder, no_comparison):
     assert train.main(typed("--epochs", "1", "--max-minutes", "9"), prog="train.py") == 0
     again = ["--dataset", "pictures", "--method", "trivial", "--resume"]
     assert train.configuration(*train.parse(again)).max_minutes == 9

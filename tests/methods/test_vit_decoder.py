@@ -27,7 +27,14 @@ def encoder():
 
 
 @pytest.fixture
-def network(encoder):
+def narrow(monkeypatch):
+    """A decoder with a quarter or less of its channels."""
+    monkeypatch.setattr(token_decoder, "JOINED", 64)
+    monkeypatch.setattr(token_decoder, "WIDTHS", (48, 32, 32))
+
+
+@pytest.fixture
+def network(encoder, narrow):
     keras.utils.set_random_seed(0)
     network = METHOD.build(64, encoder)
     kernel = network.get_layer("decoder").get_layer("logits").kernel
@@ -59,7 +66,7 @@ def test_the_declared_cost_is_that_of_the_layers():
     assert METHOD.multiply_adds == pytest.approx(total / 1e9, abs=0.1)
 
 
-def test_it_begins_with_the_prior(encoder):
+def test_it_begins_with_the_prior(encoder, narrow):
     network, prior = METHOD.build(64, encoder), np.full(len(BINS), 1e-4)
     prior[100] = 1 - prior.sum() + prior[100]
     token_decoder.start_from(network.get_layer("decoder"), prior)
@@ -142,6 +149,7 @@ class OneBatch(keras.utils.PyDataset):
 def test_the_encoder_stays_as_it_is_unless_it_has_a_rate(network, rate, stays):
     given = {"dataset": "sample", "method": "vit_decoder", "image_size": 64, "encoder_rate": rate, "epochs": 1}
     trainer = METHOD.trainer(network, resolve(given | {"classifier": "some.keras"}, METHOD), OneBatch())
+    trainer.run_eagerly = True  # a compiled training takes seconds more; test_base has one
     before = METHOD.encoder_of(network).get_weights()
     decoder = network.get_layer("decoder").get_weights()
     history = trainer.fit(OneBatch(), validation_data=OneBatch(), verbose=0).history
@@ -160,7 +168,7 @@ def test_vivid_is_more_colorful_than_accurate(network):
     assert np.abs(vivid).mean() > np.abs(accurate).mean()
 
 
-def test_a_run_on_a_saved_transformer_loads_without_it(encoder, tmp_path):
+def test_a_run_on_a_saved_transformer_loads_without_it(encoder, narrow, tmp_path):
     encoder.save(tmp_path / "small.keras")
     given = {"dataset": "sample", "method": "vit_decoder", "image_size": 64, "limit": 9, "epochs": 1}
     given |= {"classifier": str(tmp_path / "small.keras"), "run": str(tmp_path / "run")}
