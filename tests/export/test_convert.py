@@ -1,5 +1,7 @@
 """Exported networks give the colors of the forward pass, on small networks and on the shipped weights."""
 
+import functools
+
 import cv2
 import keras
 import numpy as np
@@ -23,10 +25,16 @@ def squares(count=3, side=256):
     return np.stack([images.resize_square(draw_picture(i), side) for i in range(count)])
 
 
-def small_colorizer(name="efficientnet", seen=None, look=None):
+def small_network(name):
     keras.utils.set_random_seed(3)
-    method = methods.get(name)
-    return inference.Colorizer(method.build(SIDE), method, seen, SIDE, look)
+    return methods.get(name).build(SIDE)
+
+
+same_network = functools.lru_cache(1)(small_network)  # for tests of one method after another that do not change it
+
+
+def small_colorizer(name="efficientnet", seen=None, look=None, build=small_network):
+    return inference.Colorizer(build(name), methods.get(name), seen, SIDE, look)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +68,7 @@ NAMES_AND_LOOKS = [(name, look) for name in methods.names() for look in methods.
 
 @pytest.mark.parametrize(("name", "look"), NAMES_AND_LOOKS)
 def test_every_method_travels_with_its_decoding(name, look, seen):
-    colorizer = small_colorizer(name, seen if methods.get(name).uses_vector else None, look)
+    colorizer = small_colorizer(name, seen if methods.get(name).uses_vector else None, look, same_network)
     model = graph.build(colorizer)
     assert convert.disagreement(colorizer, model.predict_on_batch, squares()) < convert.TOLERANCE
 
