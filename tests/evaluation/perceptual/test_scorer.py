@@ -15,11 +15,13 @@ from colorizer.evaluation.perceptual import blotches, class_pictures, scorer
 from colorizer.evaluation.perceptual.features import Features
 from colorizer.reporting import build, perceptual_table
 
+SIDE = 128  # pixels of the test lists' squares here
+
 
 @pytest.fixture(autouse=True)
 def halves(monkeypatch):
     """Two regions in every picture: those of real ones take a second each."""
-    of_two = np.repeat([[0] * 128 + [1] * 128], 256, axis=0)
+    of_two = np.repeat([[0] * (SIDE // 2) + [1] * (SIDE // 2)], SIDE, axis=0)
     monkeypatch.setattr(blotches, "regions", lambda rgb_u8: of_two)
 
 
@@ -47,7 +49,7 @@ def labeled(tmp_path, features):
         photos.write(tmp_path / "labeled" / f"{index}.png", rgb)
     from colorizer.data import pixel_store
 
-    store = pixel_store.build(tmp_path / "labeled", [f"{index}.png" for index in range(6)], 256)
+    store = pixel_store.build(tmp_path / "labeled", [f"{index}.png" for index in range(6)], SIDE)
     classes = features.of(store.read(store.rows)).classes
     lines = [f"{index}.png,{label if index < 4 else (label + 1) % 1000}" for index, label in enumerate(classes)]
     (tmp_path / "labeled" / "list.csv").write_text("\n".join(["file,class", *lines]), encoding="utf-8")
@@ -56,8 +58,9 @@ def labeled(tmp_path, features):
 
 @pytest.fixture
 def drawn_lists(drawn_lists, monkeypatch):
-    """Scored at the paper's size, where colors at 64 pixels are not the truth's."""
-    score_at(256, monkeypatch)
+    """Scored at a size where colors at 64 pixels are not the truth's."""
+    score_at(SIDE, monkeypatch)
+    monkeypatch.setattr(scorer, "SIDE", SIDE)
     return drawn_lists
 
 
