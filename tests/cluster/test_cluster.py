@@ -161,23 +161,23 @@ def test_links_to_themselves_and_names_that_are_no_text_fail_alone_or_not_at_all
     assert Report(str(output), found.sizes).existing(*found.pairs[0]) == (f"{source}/gr\\udce9y.png", True, False)
 
 
-def test_a_node_that_is_taken_away_costs_no_photo(tmp_path, cluster, run):  # noqa: F811
+def test_a_node_that_is_taken_away_costs_no_photo(tmp_path, cluster, light_run):
     from colorizer.cluster import colorize
     from colorizer.inference import colorizer
 
-    source, output = album(tmp_path / "in", 300), tmp_path / "out"
+    source, output = album(tmp_path / "in", 150), tmp_path / "out"
     pairs = colorize.list_album(str(source), str(output)).pairs
-    outcomes, work = [], partial(colorize.chunk, options=colorize.Options(str(run)))
-    for outcome in colorize.run(pairs, work, size=20):
+    outcomes, work = [], partial(colorize.chunk, options=colorize.Options(light_run))
+    for outcome in colorize.run(pairs, work, size=10):
         outcomes.append(outcome)
-        if len(outcomes) == 140:
+        if len(outcomes) == 70:
             cluster.remove_node(cluster.second, allow_graceful=False)
     assert sorted(outcome.target for outcome in outcomes) == sorted(target for _, target in pairs)
     assert not [outcome for outcome in outcomes if outcome.error or outcome.skipped]
     made = [path for path in output.rglob("*") if path.is_file()]
-    assert len(made) == 300 and not [path for path in made if path.name.startswith(".")]
+    assert len(made) == 150 and not [path for path in made if path.name.startswith(".")]
     alone = [(source, str(target).replace(str(output), str(tmp_path / "alone"))) for source, target in pairs]
-    assert not [outcome for outcome in colorizer.Colorizer.load(run).colorize_files(alone) if outcome.error]
+    assert not [outcome for outcome in colorizer.Colorizer.load(light_run).colorize_files(alone) if outcome.error]
     for (_, target), (_, expected) in zip(pairs, alone, strict=True):
         np.testing.assert_array_equal(photos.read(target).rgb, photos.read(expected).rgb)
 
