@@ -109,3 +109,13 @@ def packets_of(path: Path, kind: str) -> list[tuple[float, bytes]]:
         stream = getattr(container.streams, kind)[0]
         packets = [packet for packet in container.demux(stream) if packet.dts is not None]
         return [(round(float(packet.pts * packet.time_base), 3), bytes(packet)) for packet in packets]
+
+
+def files_of(folder: Path) -> list[str]:
+    """The names in a folder, in order."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def two_shots(path: Path) -> Path:
+    """Writes two shots of 12 and 8 frames, with sound."""
+    return write(path, moving(12) + moving(8, seed=3), sound=True)

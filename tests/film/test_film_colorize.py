@@ -1,27 +1,22 @@
-"""A whole film: what is copied, what a kill and Ctrl-C leave, and what bad files are told."""
+"""A whole film: its colors and pixels, what a kill and Ctrl-C leave, and what bad files are told."""
 
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from clips import Painter, av, moving, packets_of, pictures_of, times_of, write
+from clips import Painter, av, files_of, moving, packets_of, pictures_of, times_of, two_shots, write
 
-from colorizer.errors import FilmError, UsageError
-from colorizer.film import carry, container, encoder, parts, reader
+from colorizer.errors import FilmError
+from colorizer.film import carry, container, parts, reader
 from colorizer.film import colorize as films
 from colorizer.film.colorize import Settings, colorize, partial_name
 from colorizer.film.probe import Film, probe
 from colorizer.inference import memory
 
 
-def files_of(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
 @pytest.fixture
 def clip(tmp_path):
-    """Two shots of 12 and 8 frames, with sound."""
-    return write(tmp_path / "film.mp4", moving(12) + moving(8, seed=3), sound=True)
+    return two_shots(tmp_path / "film.mp4")
 
 
 def test_a_film_comes_back_in_color_with_its_luminance(tmp_path, clip):
@@ -40,106 +35,6 @@ def test_strength_0_is_gray(tmp_path, clip):
     assert max(np.ptp(rgb.astype(int), axis=-1).max() for rgb in pictures_of(tmp_path / "gray.mp4")) <= 2
 
 
-def test_sound_subtitles_chapters_and_metadata_are_copied(tmp_path):
-    source = write(
-        tmp_path / "film.mkv",
-        moving(20),
-        sound=True,
-        subtitles=["one", "two", "three"],
-        metadata={"title": "Le voyage", "comment": "é"},
-        chapters=two_chapters(),
-    )
-    result = colorize(Painter(), source, tmp_path / "color.mkv")
-    assert result.notes == []
-    for kind in ("audio", "subtitles"):
-        assert packets_of(tmp_path / "color.mkv", kind) == packets_of(source, kind)
-    with av.open(str(tmp_path / "color.mkv")) as made:
-        assert made.metadata["title"] == "Le voyage" and made.metadata["COMMENT"] == "é"
-        assert [chapter["metadata"]["title"] for chapter in made.chapters()] == ["A", "B"]
-        assert made.streams.audio[0].language == "fra"
-
-
-def two_chapters():
-    return [
-        {"id": n, "start": n * 400, "end": n * 400 + 400, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
-        for n, title in enumerate("AB")
-    ]
-
-
-def test_what_a_container_cannot_hold_is_said(tmp_path):
-    source = write(tmp_path / "film.mkv", moving(4), subtitles=["one"])
-    result = colorize(Painter(), source, tmp_path / "color.mp4")
-    assert result.notes == ["subtitle (subrip) does not fit into mp4: left out"]
-
-
-def with_more(source, target, *, cover=False, attachment=False):
-    """A copy of a film with a cover, or with a font."""
-    with av.open(str(source)) as old, av.open(str(target), "w") as new:
-        copies = [new.add_stream_from_template(stream) for stream in old.streams]
-        if attachment:
-            new.add_attachment("font.ttf", "application/x-truetype-font", bytes(100))
-        if cover:
-            picture = new.add_stream("mjpeg")
-            picture.width, picture.height, picture.pix_fmt = 32, 32, "yuvj420p"
-            picture.disposition = av.stream.Disposition.attached_pic
-        new.start_encoding()
-        if cover:
-            red = av.VideoFrame.from_ndarray(np.full((32, 32, 3), (200, 0, 0), np.uint8), format="rgb24")
-            new.mux(picture.encode(red))
-        for packet in old.demux(*old.streams):
-            if packet.dts is not None:
-                packet.stream = copies[packet.stream.index]
-                new.mux(packet)
-    return target
-
-
-def covers_of(path):
-    with av.open(str(path)) as film:
-        flags = av.stream.Disposition.attached_pic
-        return [bytes(next(film.demux(stream))) for stream in film.streams.video if stream.disposition & flags]
-
-
-def test_a_cover_is_copied_or_said(tmp_path, clip):
-    source = with_more(clip, tmp_path / "cover.mp4", cover=True)
-    assert len(covers_of(source)) == 1
-    for name in ("color.mp4", "color.mkv"):
-        assert colorize(Painter(), source, tmp_path / name).notes == []
-        assert covers_of(tmp_path / name) == covers_of(source)
-    assert colorize(Painter(), source, tmp_path / "color.ts").notes == [
-        "cover picture does not fit into mpegts: left out"
-    ]
-
-
-def test_attached_fonts_are_copied_or_said(tmp_path, clip):
-    source = with_more(clip, tmp_path / "font.mkv", attachment=True)
-    result = colorize(Painter(), source, tmp_path / "color.mp4")
-    assert result.notes == ["attachment (font.ttf) does not fit into mp4: left out"] and result.frames == 20
-    colorize(Painter(), source, tmp_path / "color.mkv")
-    with av.open(str(tmp_path / "color.mkv")) as film:
-        assert [stream.name for stream in film.streams if stream.type == "attachment"] == ["font.ttf"]
-
-
-@pytest.mark.parametrize("ending", [".ts", ".m2ts"])
-def test_mpeg_ts_takes_h264_and_sound(tmp_path, clip, ending):
-    result = colorize(Painter(), clip, tmp_path / f"color{ending}")
-    assert result.notes == [] and result.frames == 20
-    with av.open(str(result.output)) as film:
-        assert [stream.codec_context.name for stream in film.streams] == ["h264", "aac"]
-    first, *_, last = times_of(result.output)
-    assert last - first == pytest.approx(0.76, abs=0.001)
-
-
-def test_containers_without_time_stamps_get_a_steady_rate(tmp_path):
-    times = [0, 40, 41, 300, 320, 1000, 1040, 1080, 2000, 2500]
-    steady, variable = write(tmp_path / "steady.mp4", moving(20)), write(tmp_path / "v.mp4", moving(10), times=times)
-    result = colorize(Painter(), steady, tmp_path / "color.avi")
-    assert result.notes == [".avi has no time stamps: frames come at a constant rate"]
-    assert np.allclose(np.diff(times_of(result.output)), 0.04)
-    assert len(times_of(colorize(Painter(), variable, tmp_path / "v.avi").output)) == 10
-    shown = times_of(colorize(Painter(), variable, tmp_path / "v.wmv").output)
-    assert shown[-1] == pytest.approx(2.5, abs=0.05)
-
-
 def test_a_colon_in_a_name_is_no_address(tmp_path, clip, monkeypatch):
     monkeypatch.chdir(tmp_path)
     clip.rename("12:30.mp4")
@@ -151,23 +46,6 @@ def test_a_playlist_opens_no_other_file(tmp_path, clip):
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {clip.name}\n")
     with pytest.raises(FilmError, match="no film, or damaged"):
         probe(tmp_path / "list.mp4")
-
-
-def test_time_stamps_of_a_variable_rate_are_kept(tmp_path):
-    times = [0, 40, 90, 91, 300, 333, 400, 777, 800, 1000, 1300, 1310]
-    source = write(tmp_path / "film.mkv", moving(6) + moving(6, seed=5), times=times)
-    for name in ("color.mkv", "color.mp4"):
-        colorize(Painter(), source, tmp_path / name)
-        assert times_of(tmp_path / name) == times_of(source) == [time / 1000 for time in times]
-
-
-def test_a_film_that_begins_late_begins_at_0_with_its_sound(tmp_path):
-    source = write(tmp_path / "film.ts", moving(12), sound=True)
-    assert probe(source).start > 0.05
-    colorize(Painter(), source, tmp_path / "color.mkv")
-    picture, sound = times_of(tmp_path / "color.mkv"), packets_of(tmp_path / "color.mkv", "audio")
-    assert picture[0] - sound[0][0] == pytest.approx(times_of(source)[0] - packets_of(source, "audio")[0][0], abs=2e-3)
-    assert min(picture[0], sound[0][0]) < 0.1 and len(picture) == 12
 
 
 @pytest.mark.parametrize("turn", [90, 180, -90])
@@ -190,16 +68,6 @@ def test_a_turned_film_stays_turned_and_the_network_sees_it_upright(tmp_path, tu
     assert shapes[:2] == [upright.shape, True]
     top = np.rot90(pictures_of(tmp_path / "color.mp4")[0].astype(int), turn // 90)[:10].mean(axis=(0, 1))
     assert top[0] > top[2] + 20  # light is warm
-
-
-def test_aspect_and_color_tags(tmp_path):
-    tags = {"colorspace": 1, "color_trc": 1, "color_primaries": 1, "color_range": 1}
-    source = write(tmp_path / "film.mp4", moving(3), aspect=Fraction(4, 3), tags=tags)
-    colorize(Painter(), source, tmp_path / "color.mp4")
-    film = probe(tmp_path / "color.mp4")
-    assert (film.aspect, film.matrix, film.transfer) == (Fraction(4, 3), 1, 1)
-    colorize(Painter(), write(tmp_path / "plain.mp4", moving(3)), tmp_path / "tagged.mp4")
-    assert probe(tmp_path / "tagged.mp4").matrix == 6  # small films: BT.601
 
 
 def test_full_range_is_read_as_such(tmp_path):
@@ -453,44 +321,6 @@ def test_the_curve_of_hdr_is_the_standards():
     # The white of a scene, 203 cd/m2, is 0.5807 in PQ and 0.75 in HLG: nearly, not quite, the white of SDR.
     assert 0.8 < pq[round(0.5807 * 1023)] / 1023 < 0.95
     assert hlg[round(0.75 * 1023)] == pytest.approx(pq[round(0.5807 * 1023)], abs=8)
-
-
-def test_codecs(tmp_path, clip):
-    webm = colorize(Painter(), clip, tmp_path / "color.webm", Settings(preview=0.2))
-    assert any("does not take H.264: encoded with libvpx-vp9" in note for note in webm.notes)
-    colorize(Painter(), clip, tmp_path / "color.mp4", Settings(codec="mpeg4", preview=0.2))
-    assert len(times_of(tmp_path / "color.mp4")) == 5
-    for name, codec, reason in (
-        ("x.mp4", "nonsense", "Received: nonsense"),
-        ("x.webm", "hevc", "takes no hevc"),
-        ("x.txt", "h264", "-o ends in"),
-    ):
-        with pytest.raises(UsageError, match=reason):
-            colorize(Painter(), clip, tmp_path / name, Settings(codec=codec))
-    assert not [name for name in files_of(tmp_path) if name.startswith((".", "x"))]
-
-
-def test_an_encoder_that_cannot_is_named_before_anything_is_written(tmp_path, clip):
-    with pytest.raises(FilmError, match="the encoder prores_ks does not take it .*: choose another --codec"):
-        colorize(Painter(), clip, tmp_path / "color.mov", Settings(codec="prores_ks"))
-    for name in ("x.mpg", "x.vob", "x.mxf", "x.m2v"):
-        with pytest.raises(UsageError, match="takes no h264. Choose another --codec, or an -o that ends in .mkv"):
-            colorize(Painter(), clip, tmp_path / name)
-    assert files_of(tmp_path) == ["film.mp4"]
-
-
-def test_what_a_container_refuses_is_said_before_the_network_sees_a_frame(tmp_path, clip, monkeypatch):
-    monkeypatch.setattr(encoder, "codecs_of", lambda target: {"h264", "aac", "subrip"})
-    source, painter = write(tmp_path / "words.mkv", moving(4), subtitles=["one"]), Painter()
-    with pytest.raises(FilmError, match="a file that ends in .mp4 does not take all of it: choose .mkv"):
-        colorize(painter, source, tmp_path / "color.mp4")
-    assert painter.pictures == 0 and files_of(tmp_path) == ["film.mp4", "words.mkv"]
-
-
-@pytest.mark.parametrize("codec", ["hevc", "av1"])
-def test_encoders_do_not_chat(tmp_path, clip, codec, capfd):
-    colorize(Painter(), clip, tmp_path / "color.mkv", Settings(codec=codec, preview=0.1))
-    assert capfd.readouterr() == ("", "")
 
 
 def test_a_disk_that_fills_up_leaves_no_half_film(tmp_path, clip, monkeypatch):
