@@ -80,7 +80,7 @@ TABLE = {
     "steps": (
         "a step of the ViT decoder, features kept",
         "{best_pictures_per_second[kept]} pictures/s",
-        "{best_pictures_per_second[transfer_unet]} by the transfer U-Net",
+        "{best_pictures_per_second[computed]} with features computed",
     ),
     "startup": ("`--help`", "{help_seconds}", "at most 0.5 s"),
 }

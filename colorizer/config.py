@@ -28,8 +28,8 @@ _ABOVE_0 = ("epochs", "batch_size", "learning_rate", "image_size", "workers", "l
 DATA, TRAINING, AUGMENTATION, RUN = "data", "training", "pictures and augmentation", "the run"
 METHOD = "options of the method"
 
-# What earlier versions recorded and this one does not have: name -> the value without effect. A moving average of the
-# weights gained nothing: results/experiments/choices.jsonl.
+# What earlier versions recorded and this one does not have: name -> the value without effect. A moving average of
+# the weights gained nothing.
 FORMER = {"ema": 0.0}
 
 

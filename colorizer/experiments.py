@@ -5,7 +5,6 @@
     gpu    the paper's runs, its competitors on both sets, and ablations of its network; 100 epochs each
     whole  its network on all of COCO with its class vector, without, and with an average; 64x64 pixels; two cores
     cpu    the questions of gpu small enough for two cores: 1,500 pictures, 32x32 pixels, four epochs
-    unet   the transfer U-Net with one choice changed a row: 1,000 pictures, 64x64 pixels, ten epochs; two cores
 
 A row's name is its run's folder, its settings are flags of train.py.
 """
@@ -67,46 +66,6 @@ def _ablation(base, flags):
     return tuple(Row(f"{base}-{name}", common | own, base, change) for name, (change, own) in rows.items())
 
 
-_STAGED = {"encoder_rate": 0.3, "frozen_epochs": 1}
-_ALL = _STAGED | {"zoom_range": 0.5, "weight_decay": 1.0}
-# What the rows depart from: the method's own settings came out of them.
-_PLAIN = {"encoder_rate": 1.0, "frozen_epochs": 0, "weight_decay": 1e-4, "zoom_range": 0.2, "tone_range": 0.0}
-
-
-def _choices(base, flags):
-    """The transfer U-Net with one choice changed at a time, after the row with nothing changed."""
-    rows = {
-        "seed": ("nothing but the seed", {"seed": 43}),
-        "random-encoder": ("encoder: ten plain convolutions, untrained", {"classifier": "none"}),
-        "rebalanced": ("loss: rebalanced", {"loss": "rebalanced"}),
-        "mse": ("loss: squared error alone", {"loss": "mse"}),
-        "chroma": ("loss: a pixel counts by its chroma", {"loss": "chroma"}),
-        "mae": ("loss: absolute error alone", {"loss": "mae"}),
-        "huber": ("loss: Huber's alone", {"loss": "huber"}),
-        "log-mse": ("loss: logarithm of the squared error alone", {"loss": "log_mse"}),
-        "plateau": ("schedule: plateau", {"schedule": "plateau"}),
-        "frozen-encoder": ("encoder: stays as it is", {"encoder_rate": 0.0}),
-        "slow-encoder": ("encoder: a tenth of the rate", {"encoder_rate": 0.1}),
-        "staged": ("encoder: stays as it is for 3 epochs", {"frozen_epochs": 3}),
-        "staged-slow": ("encoder: stays for 1 epoch, then 0.3 of the rate", _STAGED),
-        "all": ("the above, zoom of 0.5 and weight decay 1", _ALL),
-        "tone": ("the above, and a gamma of up to half a stop", _ALL | {"tone_range": 0.5}),
-        "decay": ("weight decay: 1, not 0.0001", {"weight_decay": 1.0}),
-        "ema": ("weights: moving average, momentum 0.98", {"ema": 0.98}),
-        "no-augmentation": ("augmentation: none", _NO_AUGMENTATION),
-        "zoom": ("augmentation: zoom of 0.5, not 0.2", {"zoom_range": 0.5}),
-        "128": ("pixels: 128x128", {"image_size": 128}),
-    }
-    common = {"dataset": "coco", "method": "transfer_unet", "classifier": CLASSIFIER} | _PLAIN | flags
-    return (
-        Row(base, common, base, "nothing"),
-        *(
-            Row(f"{base}-{name}", common | own, base, change, retired="ema" in own or "loss" in own)
-            for name, (change, own) in rows.items()
-        ),
-    )
-
-
 _OTHERS = ("let_there_be_color", "colorful", "gan")
 # With Keras' own initial weights and rate, as its records were made; in 300 steps no encoder learns much.
 _KERAS = {"initializer": "glorot_uniform", "learning_rate": 1e-3}
@@ -138,8 +97,8 @@ def _vectors(seed: int):
 
 PAPER = "paper"  # the matrix whose rows stand beside the paper's
 CLASSIFIERS = {PAPER: "efficientnet_lite2"}  # of a matrix, where it is not train.py's default
-CHOICES = "unet"  # the matrix that no table of the paper's network shows; `experiments/choices.py` compares its rows
 
+FOLDER = "results/runs"  # holds the runs of all matrices
 MATRICES: dict[str, tuple[Row, ...]] = {
     PAPER: (
         *(Row(f"efficientnet-{d}-256", {"dataset": d, "classifier": CLASSIFIER} | _LEARNED) for d in PICTURES),
@@ -164,7 +123,7 @@ MATRICES: dict[str, tuple[Row, ...]] = {
         *_ablation("efficientnet-coco-100", {}),
     ),
     "whole": (
-        Row("efficientnet-coco-64", _WHOLE),
+        Row("efficientnet-coco-64", _WHOLE, "efficientnet-coco-64", "nothing"),
         Row(
             "efficientnet-coco-64-none",
             _WHOLE | {"classifier": "none"},
@@ -187,26 +146,13 @@ MATRICES: dict[str, tuple[Row, ...]] = {
             change="nothing",
         ),
         *_ablation("efficientnet-coco-cpu", _SMALL),
-        *(
-            Row(
-                f"{m}-paintings",
-                {"dataset": "paintings", "method": m, "image_size": 64, "epochs": epochs, "max_minutes": minutes},
-            )
-            for m, epochs, minutes in (("let_there_be_color", 2, 24.0), ("colorful", 2, 22.0), ("gan", 3, 40.0))
-        ),
     ),
-    CHOICES: _choices("transfer_unet-choices", {"image_size": 64, "limit": 1000, "epochs": 10}),
 }
 
 
 def rows() -> dict[str, Row]:
     """All rows by name."""
     return {row.name: row for matrix in MATRICES.values() for row in matrix}
-
-
-def folder_of(name: str) -> str:
-    """Where the runs of a matrix lie."""
-    return "results/experiments/choices" if name == CHOICES else "results/runs"
 
 
 def base_of(run: str) -> str | None:

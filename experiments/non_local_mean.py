@@ -20,8 +20,9 @@ from colorizer import color, images, weights
 from colorizer.methods.layers import color_bins, hints
 from colorizer.methods.layers.color_bins import Look
 from colorizer.methods.layers.non_local_mean import NonLocalMean
-from experiments import looks
+from experiments import validation
 
+LISTS = ("coco", "paintings")
 TEMPERATURES = (None, 0.05, 0.07, 0.1, 0.15)
 ADDED = (0.025, 0.035, 0.045)
 HINTS = 10
@@ -51,7 +52,7 @@ def colors(logits, l_norm, look: Look, smoothing) -> np.ndarray:
     """(1, S, S, 2) float32, ab/128, of logits in a look."""
     mean = color_bins.annealed_mean(logits, look.temperature)
     ab_norm = color_bins.strengthened(logits, mean, look) / color.AB_SCALE
-    return np.clip(looks.smoothed(l_norm, ab_norm, *smoothing), -1, 1)
+    return np.clip(validation.smoothed(l_norm, ab_norm, *smoothing), -1, 1)
 
 
 def main(argv=None) -> None:
@@ -68,7 +69,7 @@ def main(argv=None) -> None:
     to_logits = trained.network.get_layer("decoder").get_layer("logits")
     wanted = [("accurate", 0, Look(1.0, 0.0)), ("accurate", HINTS, Look(1.0, 0.0))]
     wanted += [("vivid", 0, Look(0.5, added, cast=0.7)) for added in ADDED]
-    for name, rgb_u8 in looks.pictures(trained.config, flags.limit).items():
+    for name, rgb_u8 in validation.pictures(LISTS, flags.limit).items():
         pictures = {count: list(seen(trained, rgb_u8, count)) for count in (0, HINTS)}
         for temperature in TEMPERATURES:
             for look_name, count, look in wanted:
@@ -78,7 +79,7 @@ def main(argv=None) -> None:
                     logits = to_logits(ops.convert_to_tensor(mean))
                     found.append(colors(logits, l_norm, look, trained.method.smoothing)[0])
                 what = {"dataset": name, "of_cosines": temperature, "look": look_name, "hints": count}
-                print(looks.line(rgb_u8, found, **what, added=look.added), flush=True)
+                print(validation.line(rgb_u8, found, **what, added=look.added), flush=True)
 
 
 if __name__ == "__main__":

@@ -38,24 +38,15 @@ SCORES: Columns = {
     "SSIM": ("ssim_rgb", _number(3)),
     "CIEDE2000": ("ciede2000", _number(2)),
 }
-LOOK: Columns = {
-    "List": ("dataset", str),
-    "Temperature": ("temperature", _number(2)),
-    "Gain": ("gain", _number(2)),
-    "Variance added": ("added", _number(3)),
-    **SCORES,
-    "Colorfulness (truth)": lambda row: f"{row['colourfulness']:.1f} ({row['colourfulness_truth']:.1f})",
-}
 
 
-def _best_looks(rows: list[dict]) -> list[dict]:
-    """Of each list and each way to strengthen colors: all-gray, and the five of best CIEDE2000."""
-    chosen = []
-    for dataset in ("coco", "paintings"):
-        here = [row for row in rows if row["dataset"] == dataset]
-        chosen += [row for row in here if row.get("look") == "all_grey"]
-        chosen += sorted((row for row in here if "look" not in row), key=lambda row: row["ciede2000"])[:5]
-    return chosen
+def _colorfulness(row: dict) -> str:
+    return f"{row['colourfulness']:.1f} ({row['colourfulness_truth']:.1f})"
+
+
+def _filter(row: dict) -> str:
+    """The guided filter of a line of `looks.jsonl`: its radius as a part of the side, its variance."""
+    return f"1/{row['windows']}, {row['variance']:g}" if row["windows"] else "none"
 
 
 def _described(row: dict) -> str:
@@ -75,15 +66,6 @@ def _film_details(row: dict) -> str:
 
 
 PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
-    "adversarial": (
-        {
-            "Share of the judge": lambda row: "as it was" if row["share"] is None else f"{row['share']:.1f}",
-            **SCORES,
-            "PSNR minus the first row [95 %]": _interval,
-            "Share of the truth's colorfulness": ("colourfulness", _percent),
-        },
-        list,
-    ),
     "alive": (
         {
             "Run": ("run", "`{}`".format),
@@ -95,16 +77,6 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
             "Validation MSE": ("val_mse", _number(4)),
             "Mean color's": ("val_mse_mean_colour", _number(4)),
             "Spread of ab within a picture (truth)": lambda row: f"{row['within']:.1f} ({row['of_truth']:.1f})",
-        },
-        list,
-    ),
-    "choices": (
-        {
-            "Changed": ("change", str),
-            "Validation MSE": ("val_mse", _number(4)),
-            **SCORES,
-            "PSNR minus the first row [95 %]": _interval,
-            "Share of the truth's colorfulness": ("colourfulness", _percent),
         },
         list,
     ),
@@ -160,15 +132,6 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         },
         list,
     ),
-    "inputs": (
-        {
-            "List": ("dataset", str),
-            "Side": ("side", str),
-            "Averaged with the mirror image": lambda row: "yes" if row["mirror_average"] else "no",
-            **SCORES,
-        },
-        list,
-    ),
     "long_training": (
         {
             "Samples": ("samples", "{:,}".format),
@@ -180,17 +143,17 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         },
         list,
     ),
-    "looks": (LOOK, _best_looks),
-    "casts": (
+    "looks": (
         {
             "List": ("dataset", str),
             "Temperature": ("temperature", _number(2)),
             "Variance added": ("added", _number(3)),
             "Cast times": lambda row: "" if "look" in row else f"{row['cast'] or 'the gain'}",
+            "Filter": lambda row: "" if "look" in row else _filter(row),
             **SCORES,
-            "Colorfulness (truth)": LOOK["Colorfulness (truth)"],
+            "Colorfulness (truth)": _colorfulness,
         },
-        lambda rows: [row for row in rows if row.get("temperature") in (None, 0.5)],
+        lambda rows: [row for row in rows if row.get("temperature") in (None, 0.5) or not row["added"]],
     ),
     "non_local_mean": (
         {
@@ -200,7 +163,7 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
             "Hints": ("hints", str),
             "Variance added": ("added", _number(3)),
             **SCORES,
-            "Colorfulness (truth)": LOOK["Colorfulness (truth)"],
+            "Colorfulness (truth)": _colorfulness,
         },
         list,
     ),
@@ -213,7 +176,7 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
             "Seen": lambda row: "in its shape" if row["keeps_shape"] else "as a square",
             "PSNR (dB)": SCORES["PSNR (dB)"],
             "CIEDE2000": SCORES["CIEDE2000"],
-            "Colorfulness (truth)": LOOK["Colorfulness (truth)"],
+            "Colorfulness (truth)": _colorfulness,
             "PSNR minus the trained square's [95 %]": _interval,
         },
         list,

@@ -29,7 +29,6 @@ LONGEST = (
     "test_notebooks.py",
     "methods/test_vit_decoder.py",
     "cluster/test_cluster.py",
-    "methods/test_transfer_unet.py",
     "export/test_convert.py",
     "export/test_light.py",
     "inference/test_engine.py",

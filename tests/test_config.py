@@ -61,7 +61,7 @@ def test_a_configuration_prints_what_is_not_the_default():
 
 
 def test_there_are_records():
-    assert len(RECORDS) > 30
+    assert len(RECORDS) > 12
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.parent.name)
@@ -72,7 +72,7 @@ def test_a_committed_record_is_read_or_refused_by_name(path):
     row = experiments.rows().get(path.parent.name)
     used_former = {name for name, without in config.FORMER.items() if record.get(name, without) != without}
     if used_former or record.get("loss", "mse") not in (*method.losses, "mse"):
-        assert path.parent.name == "transfer_unet-160" or row.retired
+        assert row.retired
         with pytest.raises(ValueError, match="which this version does not have|--loss of the method"):
             resolve(config.of_record(record), method)
         return

@@ -35,12 +35,11 @@ DESCRIPTION = """Makes every run of the reproduction that is missing, and contin
     %(prog)s --matrix gpu                      100 epochs each, as the paper; on one GPU
     %(prog)s --matrix cpu --classifier FILE    the small one, for two cores and about an hour
     %(prog)s --matrix whole --classifier FILE  what the class vector is worth, with more care: three hours
-    %(prog)s --matrix unet --classifier FILE   what each choice in the transfer U-Net is worth
     %(prog)s --matrix paper --minutes 480      for a night; the same command goes on the next
     %(prog)s --matrix gpu --list               what is done, what is left and how long it will take
     %(prog)s --matrix gpu --only NAME          one row
 
-Afterwards `python evaluate.py` makes the tables, of unet `python -m experiments.choices`.
+Afterwards `python evaluate.py` makes the tables.
 Exit status: 0 all rows are finished, 1 some are not, 130 Ctrl-C."""
 
 
@@ -331,9 +330,7 @@ def main(argv=None, prog: str = PROG) -> int:
         "--minutes", type=float, metavar="M", help="end cleanly after so many minutes (default: no limit)"
     )
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these rows")
-    parser.add_argument(
-        "--runs", type=Path, metavar="DIR", help="(default: results/runs, of unet results/experiments/choices)"
-    )
+    parser.add_argument("--runs", type=Path, default=experiments.FOLDER, metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--data-dir", metavar="DIR", help="holds coco/ and paintings/ (default: found or downloaded)")
     parser.add_argument(
         "--classifier",
@@ -348,7 +345,6 @@ def main(argv=None, prog: str = PROG) -> int:
         "(default: mixed_bfloat16 if the processor has units for it, else float32)",
     )
     flags = parser.parse_args(argv)
-    flags.runs = flags.runs or Path(experiments.folder_of(flags.matrix))
     if flags.data_dir:  # as a root: every row finds its own folder there, and so does evaluate.py
         os.environ["COLORIZER_DATA"] = str(Path(flags.data_dir).resolve())
     classifier = flags.classifier or experiments.CLASSIFIERS.get(flags.matrix, TrainConfig.classifier)

@@ -34,9 +34,9 @@ from colorizer.methods.layers import backbone, color_bins, hints, optimizers, to
 from colorizer.methods.layers.color_bins import Look
 from colorizer.methods.layers.inputs import Shape, inputs, shape_of
 
-# accurate: the plain mean, which has the least squared error of all single colors. vivid: as `transfer_unet`, but a
-# cast does not grow: on black-and-white photographs the look without `cast` made rooms sepia
-# (results/experiments/casts.jsonl, eyes.md). More is added than there, as the non-local mean makes colors paler.
+# accurate: the plain mean, which has the least squared error of all single colors. vivid: chroma is added where the
+# distribution leaves colors open, but a cast does not grow: on black-and-white photographs the look without `cast` made
+# rooms sepia (results/experiments/looks.md, eyes.md).
 LOOKS = {"accurate": Look(1.0, 0.0), "vivid": Look(0.5, 0.035, cast=0.7)}
 
 
@@ -52,7 +52,7 @@ class ViTDecoder(Method):
         "schedule": Default("one_cycle", "few epochs fit on a CPU, too few to wait for a plateau"),
         "weight_decay": Default(0.05, "the long training's"),
         "encoder_rate": Default(0.0, "the encoder knows more than a short training can teach it"),
-        "tone_range": Default(0.5, "as `transfer_unet`"),
+        "tone_range": Default(0.5, "half a stop: old photographs are exposed in every way"),
         "rotation_range": Default(0.0, "photographs are seldom askew"),
         "shear_range": Default(0.0, "photographs are seldom askew"),
     }
@@ -63,7 +63,7 @@ class ViTDecoder(Method):
     # The size at which eyes judged the shipped weights; 192 has the better scores (results/experiments/shapes.md).
     sizes_at_use = {192: 224}
     looks = ("accurate", "vivid")
-    smoothing = (16, 0.003)  # as `transfer_unet`
+    smoothing = (16, 0.003)  # results/experiments/looks.md; the variance of `l_norm` below which a window is flat
     predicts_bins = True
     takes_hints = True
     multiply_adds = 9.6  # with DINOv2-small as its encoder, whose part is 6.1

@@ -33,8 +33,7 @@ def table(runs: Iterable[Run], comparison: statistics.Comparison) -> pd.DataFram
         alone, where there are several, `seeds_low` and `seeds_high` are the ends of their means.
     """
     here = {run.name: run for run in runs}
-    of_the_network = {name: part for name, part in experiments.MATRICES.items() if name != experiments.CHOICES}
-    wanted = [name for name, part in of_the_network.items() if any(r.base and r.name in here for r in part)]
+    wanted = [name for name, part in experiments.MATRICES.items() if any(r.base and r.name in here for r in part)]
     rows = []
     for name in wanted or ["cpu"]:
         ablations = [row for row in experiments.MATRICES[name] if row.base]

@@ -127,14 +127,13 @@ def refuse_record(folder: str | Path) -> None:
     """
     place = Path(folder).resolve()
     # A path may be typed in a checkout or anywhere else: both roots are looked at.
-    for kept in sorted({experiments.folder_of(matrix) for matrix in experiments.MATRICES}):
-        if any(place.is_relative_to((root / kept).resolve()) for root in (Path.cwd(), _CHECKOUT)):
-            start = f" To train on from its weights, add --init-weights {folder}." if _has_weights(place) else ""
-            raise RecordError(
-                f"{kept} holds the committed records of the reproduction, and only `make results` writes there. "
-                f"Choose another folder, as in --run runs/{place.name}, or leave --run out.{start} "
-                f"Received: --run {folder}"
-            )
+    if any(place.is_relative_to((root / experiments.FOLDER).resolve()) for root in (Path.cwd(), _CHECKOUT)):
+        start = f" To train on from its weights, add --init-weights {folder}." if _has_weights(place) else ""
+        raise RecordError(
+            f"{experiments.FOLDER} holds the committed records of the reproduction, and only `make results` writes "
+            f"there. Choose another folder, as in --run runs/{place.name}, or leave --run out.{start} "
+            f"Received: --run {folder}"
+        )
 
 
 def _has_weights(folder: Path) -> bool:

@@ -5,14 +5,12 @@ import subprocess
 import sys
 import time
 
-import pandas as pd
 import pytest
 from canned import canned_run
 
 from colorizer import config, experiments, methods
 from colorizer.cli import reproduce
-from colorizer.evaluation import runs, scores, statistics
-from colorizer.reporting import ablation_table
+from colorizer.evaluation import runs
 
 SMALL = {"dataset": "coco", "epochs": 4, "limit": 100, "image_size": 64}
 CPU = "efficientnet-coco-cpu"
@@ -115,21 +113,6 @@ def test_every_row_is_something_train_py_takes(tmp_path):
             given.pop("resume")
             assert given == dict(item.flags) | {"run": str(item.folder)}
             config.resolve(given, methods.declared(item.method))
-
-
-def test_what_the_unets_choices_are_worth_is_told_apart_from_the_papers_ablations(tmp_path):
-    base, *others = experiments.MATRICES[experiments.CHOICES]
-    assert {row.base for row in others} == {base.base} == {base.name}
-    for row in others:  # one thing is changed, but for augmentation's flags and combinations
-        changed = {name: value for name, value in row.flags.items() if base.flags.get(name) != value}
-        assert len(changed) == 1 or row.name.endswith(("no-augmentation", "staged-slow", "all", "tone"))
-    assert experiments.folder_of(experiments.CHOICES) != experiments.folder_of("cpu")
-    compared = statistics.compare([], pd.DataFrame(columns=list(scores.COLUMNS)))
-    assert (
-        not ablation_table.table([canned_run(tmp_path / base.name, "transfer_unet")], compared)
-        .run.str.startswith(base.name)
-        .any()
-    )
 
 
 def test_classifiers_are_put_in_and_a_row_like_its_base_is_not_run_twice(tmp_path):

@@ -86,12 +86,12 @@ def bins_run(tmp_path_factory):
 
     keras.utils.set_random_seed(0)
     folder = tmp_path_factory.mktemp("bins")
-    method = methods.get("transfer_unet")
+    method = methods.get("vit_decoder")
     network = method.build(64)
-    kernel = network.get_layer("logits").kernel
+    kernel = network.get_layer("decoder").get_layer("logits").kernel
     kernel.assign(np.random.default_rng(0).normal(0, 3, kernel.shape))
     network.save_weights(folder / weights.BEST)
-    record = {"method": "transfer_unet", "image_size": 64, "classifier": "none"}
+    record = {"method": "vit_decoder", "image_size": 64, "classifier": "none"}
     (folder / "config.json").write_text(json.dumps(record))
     (folder / weights.ENCODER).write_text(method.encoder_of(network).to_json())
     return folder

@@ -42,7 +42,7 @@ def photographs(tmp_path):
 def drawn(photographs, tmp_path, monkeypatch):
     """The folder of a drawing with two tints for weights."""
     monkeypatch.setattr(eyes.Colorizer, "load", lambda place, look: Tinted(TINTS[place]))
-    monkeypatch.setattr(eyes.weights, "record_of", lambda path: {"method": "transfer_unet"})
+    monkeypatch.setattr(eyes.weights, "record_of", lambda path: {"method": "vit_decoder"})
     folder = tmp_path / "eyes"
     flags = ["--weights", "old=old", "new=new", "--output", str(folder), "--dataset", str(photographs)]
     assert eyes.main(["draw", *flags, "--per-sheet", "2", "--side", "60", "--seed", "3"]) == 0

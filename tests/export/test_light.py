@@ -59,7 +59,7 @@ def light():
 def test_the_kernels_stay_in_the_weights_file(light, pictures, tmp_path, pack):
     import onnx
 
-    folder = saved(tmp_path / "run", "transfer_unet", pack)
+    folder = saved(tmp_path / "run", "vit_decoder", pack)
     shares = light.write(folder, pictures)
     assert set(shares) == {"accurate", "vivid"} and min(shares.values()) >= light.SHARE
     assert sorted(path.name for path in folder.iterdir()) == sorted(

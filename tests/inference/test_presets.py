@@ -27,9 +27,9 @@ RESULTS = REPOSITORY / "results"
 def small():
     """A colorizer with a small network that has an encoder and two looks, random weights."""
     keras.utils.set_random_seed(0)
-    method = methods.get("transfer_unet")
+    method = methods.get("vit_decoder")
     network = method.build(SIZE)
-    layer = network.get_layer("logits")
+    layer = network.get_layer("decoder").get_layer("logits")
     layer.set_weights([np.random.default_rng(0).normal(size=w.shape).astype(np.float32) for w in layer.get_weights()])
     return Colorizer(network, method, image_size=SIZE)
 
@@ -51,9 +51,9 @@ def test_a_preset_gives_the_same_colors_after_it_was_saved(small, saved):
 
 def test_weights_are_saved_as_they_are_now(small, saved, tmp_path):
     again = Colorizer.from_preset(saved, engine="keras")
-    again.network.get_layer("log_prior").log_prior.assign(np.linspace(-5, 0, 313, dtype=np.float32))
+    again.network.get_layer("decoder").get_layer("logits").bias.assign(np.linspace(-5, 0, 313, dtype=np.float32))
     again.save_to_preset(tmp_path / "changed")
-    changed = weights.load(tmp_path / "changed").network.get_layer("log_prior").log_prior
+    changed = weights.load(tmp_path / "changed").network.get_layer("decoder").get_layer("logits").bias
     assert float(changed[0]) == -5.0
 
 

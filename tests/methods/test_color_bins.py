@@ -83,6 +83,28 @@ def test_no_color_at_all_is_no_division_by_zero():
     assert gain == color_bins.LARGEST_GAIN
 
 
+def test_a_look_adds_chroma_by_the_distributions_variance():
+    gray, red = int(np.hypot(*color_bins.BINS.T).argmin()), int(np.square(color_bins.BINS - [50, 30]).sum(1).argmin())
+    logits = np.full((1, 16, 16, len(color_bins.BINS)), -20, np.float32)
+    logits[..., gray], logits[..., red] = 0.2, 0
+    look = color_bins.Look(0.5, 0.025)
+    ab = color_bins.strengthened(logits, color_bins.annealed_mean(logits, look.temperature), look)
+    chroma = float(np.hypot(*keras.ops.convert_to_numpy(ab)[0, 0, 0]))
+    likely = {temperature: 1 / (1 + np.exp(0.2 / temperature)) for temperature in (1, look.temperature)}
+    mean = np.hypot(*(likely[0.5] * color_bins.BINS[red] + (1 - likely[0.5]) * color_bins.BINS[gray]))
+    distance = np.square(color_bins.BINS[red] - color_bins.BINS[gray]).sum()
+    assert chroma == pytest.approx(mean + look.added * likely[1] * (1 - likely[1]) * distance, rel=0.02)
+
+
+def test_a_sure_color_is_left_as_it_is():
+    red = int(np.square(color_bins.BINS - [50, 30]).sum(1).argmin())
+    logits = np.full((1, 4, 4, len(color_bins.BINS)), -20, np.float32)
+    logits[..., red] = 40
+    mean = color_bins.annealed_mean(logits)
+    ab = color_bins.strengthened(logits, mean, color_bins.Look(1.0, 0.025))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(ab), keras.ops.convert_to_numpy(mean), atol=0.01)
+
+
 def test_a_gain_is_of_its_picture_alone():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, [[[[1.0]]], [[[6.0]]]], (2, 8, 8, len(color_bins.BINS))).astype(np.float32)

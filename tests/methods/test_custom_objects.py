@@ -21,7 +21,7 @@ np.save(sys.argv[1] + "/out.npy", network.predict_on_batch([np.ones((1, 64, 64, 
 
 def test_one_import_opens_a_keras_file_in_a_fresh_process(tmp_path):
     keras.utils.set_random_seed(0)
-    network = methods.get("transfer_unet").build(64)
+    network = methods.get("vit_decoder").build(64)
     network.save(tmp_path / "x.keras")
     command = [sys.executable, "-c", CODE, str(tmp_path)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
@@ -34,4 +34,4 @@ def test_every_method_has_its_layers_registered():
     import colorizer.methods.custom_objects  # noqa: F401
 
     names = set(keras.saving.get_custom_objects())
-    assert {"colorizer>LogPrior", "colorizer>DistributionLoss", "colorizer>Gray"} <= names
+    assert {"colorizer>NonLocalMean", "colorizer>NoHints", "colorizer>Gray"} <= names

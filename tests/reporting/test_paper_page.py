@@ -67,12 +67,12 @@ def shipped_run(tmp_path):
     """A record of the shipped weights' training that scored 3 dB over no color in one look, 1 under in the other."""
     name = next(iter(weights.SHIPPED))
     config = {"method_title": "A network", "classifier_name": "eyes"}
-    run = canned_run(tmp_path / "runs" / name, "transfer_unet", "coco", config=config, parameters=1234)
+    run = canned_run(tmp_path / "runs" / name, "vit_decoder", "coco", config=config, parameters=1234)
     rows = canned_scores(floor_key("all_grey"), "coco", [20, 22], [0.9, 0.8])
     rows += canned_scores(floor_key("mean_colour", "coco"), "coco", [21, 23], [0.9, 0.8])
     rows += canned_scores(floor_key("mean_colour", "paintings"), "coco", [29, 29], [0.9, 0.8])
     rows += canned_scores(run_key(run), "coco", [23, 25], [0.9, 0.8])
-    rows += canned_scores(run_key(run) | {"method": "transfer_unet_vivid"}, "coco", [19, 21], [0.9, 0.8])
+    rows += canned_scores(run_key(run) | {"method": "vit_decoder_vivid"}, "coco", [19, 21], [0.9, 0.8])
     return run, pd.DataFrame(rows, columns=list(scores.COLUMNS))
 
 
@@ -82,8 +82,8 @@ def test_the_card_has_both_looks_and_its_own_floors(shipped_run):
     assert [cells[0] for cells in cells_of] == [
         "all-gray",
         "mean-color",
-        "Transfer U-Net (ours), accurate",
-        "Transfer U-Net (ours), vivid",
+        "ViT decoder (ours), accurate",
+        "ViT decoder (ours), vivid",
     ]
     assert [cells[1] for cells in cells_of] == ["21.00", "22.00", "24.00", "20.00"]
     assert "+3.00 [+3.00, +3.00] *" in lines[2] and "-1.00 [-1.00, -1.00] *" in lines[3]

@@ -50,7 +50,7 @@ def test_the_newest_run_of_a_method_and_data_set_is_resumed(tmp_path):
     assert run_folders.newest(folder) == tmp_path / "runs/a-b-2"
 
 
-@pytest.mark.parametrize("typed", ["results/runs/mine", "results/experiments/choices/x", "./results/../results/runs/a"])
+@pytest.mark.parametrize("typed", ["results/runs/mine", "./results/../results/runs/a"])
 def test_records_are_refused_from_any_folder(tmp_path, monkeypatch, typed):
     monkeypatch.chdir(tmp_path)
     for folder in (typed, REPOSITORY / typed):
