@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 import colorizer
 from colorizer import __main__ as door
 from colorizer import cli
+from colorizer.errors import UsageError
 
 with open(REPOSITORY / "pyproject.toml", "rb") as file:
     PROJECT = tomllib.load(file)
@@ -127,9 +128,40 @@ def test_wrong_usage_is_two_lines_without_a_page_of_flags(capsys, prog, name):
     said = capsys.readouterr().err.splitlines()
     assert end.value.code == 2
     assert said == [
-        f"{name}: argument --size: invalid int value: 'large'",
+        f"{name}: --size is a whole number. Received: large",
         f"For the flags, type: {parser.prog} --help",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["in.jpg"], "x.py: -o/--output is missing"),
+        ([], "x.py: IN and -o/--output are missing"),
+        (["in.jpg", "-o", "a", "--strenght", "1"], "there is no flag --strenght. Did you mean --strength?"),
+        (["in.jpg", "-o", "a", "--zzz"], "there is no flag --zzz. Received: --zzz"),
+        (["in.jpg", "-o", "a", "--strength", "much"], "--strength is a number. Received: much"),
+        (["in.jpg", "-o", "a", "--look", "bright"], "--look is one of accurate, vivid. Received: bright"),
+        (["in.jpg", "-o", "a", "b"], "unrecognized arguments: b"),
+    ],
+)
+def test_wrong_usage_is_said_in_plain_words(capsys, words, reason):
+    parser = cli.Parser("x.py")
+    parser.add_argument("input", metavar="IN")
+    parser.add_argument("-o", "--output", required=True)
+    parser.add_argument("--strength", type=float)
+    parser.add_argument("--look", choices=("accurate", "vivid"))
+    with pytest.raises(SystemExit):
+        parser.parse_args(words)
+    assert reason in capsys.readouterr().err
+
+
+def test_missing_packages_are_named_with_the_command_that_installs_them():
+    assert cli.require_packages({"json": "x", "csv": "y"}) is None
+    with pytest.raises(UsageError, match=r"the package no_such, which is not installed.*\n.*\.\[x\]"):
+        cli.require_packages({"no_such": "x", "json": "y"})
+    with pytest.raises(UsageError, match=r"packages no_such, none_such, which are not.*\n.*\.\[x,y\]"):
+        cli.require_packages({"no_such": "y", "none_such": "x"})
 
 
 def test_progress_is_the_package_s_own():

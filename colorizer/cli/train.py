@@ -111,6 +111,7 @@ def check_inputs(chosen) -> None:
         chosen: a `TrainConfig`.
 
     Raises:
+        UsageError: Keras is not installed.
         StrategyError: `--strategy` is for another backend.
         DataError, LabelsError, WeightsError, ClassifierError, TrainingError: what is missing, and what to do.
     """
@@ -118,6 +119,7 @@ def check_inputs(chosen) -> None:
     from colorizer.classifiers import classifier
     from colorizer.data import datasets
 
+    cli.require_keras()  # before a data set is downloaded
     environment.check_strategy(chosen.strategy)
     datasets.find(chosen.dataset, chosen.data_dir, chosen.seed)
     if chosen.labels and not Path(chosen.labels).is_file():

@@ -96,6 +96,8 @@ def test_a_file_that_must_be_named_is_asked_for_with_its_origin(own_cache, capsy
     assert "--tflite FILE" in said and "mobilenet_edgetpu_224_1.0_uint8.tflite" in said
     assert fetch.main(["mobilenet_edgetpu", "--tflite", str(REPOSITORY / "README.md")]) == 2
     assert catalog.ENTRIES["mobilenet_edgetpu"].sha256 in capsys.readouterr().err
+    assert fetch.main([]) == 2
+    assert "A name is missing, for example: python -m colorizer fetch" in capsys.readouterr().err
     assert fetch.main(["vgg16"]) == 2
     assert "efficientnet_lite0" in capsys.readouterr().err
 

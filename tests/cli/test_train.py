@@ -1,5 +1,6 @@
 """`train.py`: its errors come before Keras, its folders, resuming as recorded, and its end in words."""
 
+import importlib.util
 import io
 import json
 import os
@@ -98,6 +99,17 @@ def test_a_wrong_folder_is_said_before_missing_classifier_weights(monkeypatch, c
     """The default classifier cannot be downloaded here, and nobody may be told so first."""
     assert train.main(["--dataset", "nowhere"], prog="train.py") == 2
     assert "Received: nowhere" in capsys.readouterr().err
+
+
+def test_without_keras_nothing_is_downloaded(monkeypatch, capsys):
+    from colorizer.data import datasets
+
+    monkeypatch.setattr(datasets, "find", lambda *_: pytest.fail("a data set was looked for"))
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "keras" else found(name))
+    assert train.main(["--dataset", "coco"], "train.py") == 2
+    err = capsys.readouterr().err
+    assert "the package keras, which is not installed" in err and "pip install -r requirements.txt" in err
 
 
 def test_a_run_without_a_name_takes_the_next_free_folder(folder, picture_folder):

@@ -114,7 +114,7 @@ def test_help_names_every_data_set(help_of):
         (["--method", "gan", "--loss", "mae"], 2, "the method gan .*Received: mae"),
         (["--method", "gan", "--encoder-rate", "0.1"], 2, "--encoder-rate is not an option of the method gan"),
         (["--image-size", "100"], 2, "--image-size must be a multiple of 32, at most 1024. Received: 100"),
-        (["--epoch", "3"], 2, "unrecognized arguments: --epoch 3"),
+        (["--epoch", "3"], 2, "there is no flag --epoch. Did you mean --epochs. Received: --epoch 3"),
     ],
 )
 def test_answers_that_need_no_backend_load_none(flags, status, message):
