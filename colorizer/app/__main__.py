@@ -12,93 +12,44 @@ Exit status: 0 ended; 2 wrong usage, a port that is taken, or a missing package,
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
-import os
 import signal
-import socket
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
 from colorizer import cli
-from colorizer.app import security, storage
+from colorizer.app import security, server_flags, storage
 from colorizer.cli import colorize
-from colorizer.errors import ColorizerError, UsageError
+from colorizer.errors import ColorizerError
 
 PROG = "python -m colorizer app"
-TITLE = "Colorizer"
-OPEN_TO_ALL = (
-    "Warning: everybody who can reach this computer can use the page and its disk space; there is no password and no "
-    "encryption. Other names than this computer's own need --allow-host NAME."
-)
 
 
 def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace:
     """The typed flags; exits with 2 where one of them is wrong."""
     parser = cli.Parser(prog, description=__doc__)
-    add = parser.add_argument
-    add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s, this computer alone)")
-    add("--port", type=int, default=7860, help="the port to listen on (default: %(default)s)")
-    add("--allow-host", nargs="+", default=[], metavar="NAME", help="further names that a browser may use for it")
-    add(
-        "--weights",
-        nargs="+",
-        metavar="NAME|FILE",
-        help="runs to choose from, or shipped (the default)",
+    server_flags.add_address(parser, port=7860)
+    parser.add_argument(
+        "--weights", nargs="+", metavar="NAME|FILE", help="runs to choose from (default: the shipped weights)"
     )
-    add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
-    add(
-        "--engine",
-        choices=("keras", "onnx"),
-        help="runs the network (default: onnx where the weights have it)",
-    )
-    add("--size", type=int, metavar="N", help="what the network sees: about NxN pixels (default: the weights' own)")
-    add("--max-megabytes", type=float, default=50, metavar="N", help="largest file (default: %(default)s)")
-    add("--max-megapixels", type=float, default=100, metavar="N", help="largest photo (default: %(default)s)")
-    add("--max-gigabytes", type=float, default=1, metavar="N", help="largest sum of all uploads (default: %(default)s)")
-    add(
-        "--keep-minutes",
-        type=float,
-        default=60,
-        metavar="N",
-        help="a file is removed after N (default: %(default)s)",
-    )
+    colorize.add_network(parser)
+    server_flags.add_limits(parser)
     flags = parser.parse_args(argv)
-    require_positive(parser, flags, "max_megabytes", "max_megapixels", "max_gigabytes", "keep_minutes")
-    colorize.check_size(parser, flags.size)
-    if not 1 <= flags.port <= 65535:
-        parser.error(f"--port lies between 1 and 65535. Received: {flags.port}")
+    server_flags.check_numbers(parser, flags)
     return flags
-
-
-def require_positive(parser: argparse.ArgumentParser, flags: argparse.Namespace, *names: str) -> None:
-    """Exits with 2 where a number is not more than 0, or is infinite."""
-    for name in names:
-        value, flag = getattr(flags, name), f"--{name.replace('_', '-')}"
-        if not value > 0:
-            parser.error(f"{flag} is more than 0. Received: {value}")
-        if value == float("inf"):
-            parser.error(f"{flag} is a finite number. Received: {value}")
 
 
 def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     """Flags -> networks -> a page in a temporary folder, until Ctrl-C; returns the exit status."""
     flags = parse(argv, prog)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    if importlib.util.find_spec("gradio") is None:
-        print(
-            f"{prog}: the page needs Gradio, which is not installed. In a clone of this repository:\n"
-            '    pip install -e ".[app]" -c constraints.txt',
-            file=sys.stderr,
-        )
-        return 2
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        check(flags)
+        cli.require_packages({"gradio": "app"})
+        server_flags.check(flags, flags.weights)
         with storage.private_folder() as folder:
             _run(flags, folder, stop)
     except ColorizerError as error:
@@ -107,37 +58,9 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     return 0
 
 
-def check(flags: argparse.Namespace) -> None:
-    """Looks for the port, the weights and the classifier, without loading a backend.
-
-    Args:
-        flags: of `parse`.
-
-    Raises:
-        UsageError: the page cannot listen there.
-        WeightsError, ClassifierError: a file does not exist.
-    """
-    try:
-        family, _, _, _, address = socket.getaddrinfo(flags.host.strip("[]"), flags.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family) as free:
-            if os.name != "nt":
-                free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            free.bind(address)
-    except OSError as error:
-        raise UsageError(
-            f"cannot listen on {flags.host}, port {flags.port}: {error.strerror or error}. "
-            f"Perhaps another page is running there: open it, or choose another port: --port {flags.port % 65535 + 1}"
-        ) from error
-    for name in flags.weights or [None]:
-        named = {"weights": name, "classifier": flags.classifier, "engine": flags.engine, "size": flags.size}
-        colorize.check_files(argparse.Namespace(**named, look=None, format=None))
-
-
 def _run(flags: argparse.Namespace, folder: Path, stop: threading.Event) -> None:
     """Loads networks and serves the page until `stop` is set."""
-    # Gradio reads these when it is imported: uploads go into this folder, and nothing is reported to anybody.
-    os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-    tempfile.tempdir = str(folder)
+    storage.use(folder)
     from colorizer.app import page, service
     from colorizer.weights import DEFAULT
 
@@ -184,12 +107,8 @@ def serve(flags: argparse.Namespace, blocks, limits: security.Limits, stop: thre
             **page.settings(),
         )
     except OSError as error:
-        raise UsageError(f"cannot listen on {flags.host}, port {flags.port}. Choose another: --port N") from error
-    host = flags.host.strip("[]")
-    host = f"[{host}]" if ":" in host else host
-    print(f"{TITLE} listens on http://{host}:{flags.port}  (Ctrl-C ends it)", flush=True)
-    if not security.is_private(flags.host):
-        print(OPEN_TO_ALL, file=sys.stderr, flush=True)
+        raise server_flags.cannot_listen(flags) from error
+    server_flags.say_address(flags, "listens", "the page and its disk space")
     try:
         while not stop.wait(min(60, flags.keep_minutes * 30)):
             storage.sweep(limits.folder, limits.folder / "examples", flags.keep_minutes * 60)

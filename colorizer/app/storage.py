@@ -55,6 +55,15 @@ def sweep(folder: Path, keep: Path, seconds: float) -> int:
     return removed
 
 
+def use(folder: Path) -> None:
+    """Sends the temporary files of this process into a folder. Call it before Gradio is imported.
+
+    Gradio reads the variables then: uploads go into this folder, and nothing is reported to anybody.
+    """
+    os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+    tempfile.tempdir = str(folder)
+
+
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
     """A temporary folder for this process, removed when the block ends. Those of killed pages are removed first."""

@@ -46,23 +46,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that say how photographs are colorized, here and on a cluster."""
     add = parser.add_argument
     add("--weights", metavar="NAME|FILE", help="a run's folder or weights file (default: the shipped weights)")
-    add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
-    add(
-        "--look",
-        choices=("accurate", "vivid"),
-        help="cautious or strong colors (default: vivid, where the weights have both)",
-    )
-    add(
-        "--engine",
-        choices=("keras", "onnx"),
-        help="runs the network (default: onnx, which starts faster, where the weights have it)",
-    )
-    add(
-        "--size",
-        type=int,
-        metavar="N",
-        help="what the network sees: about NxN pixels, in the photo's own shape (default: the weights' own)",
-    )
+    looks = "cautious or strong colors (default: vivid, where the weights have both)"
+    add("--look", choices=("accurate", "vivid"), help=looks)
+    add_network(parser)
     add("--strength", type=float, default=1.0, help="factor of the colors, 0..1; 0 is gray (default: %(default)s)")
     add("--format", choices=FORMATS, help="format of the results (default: that of OUT's name, else the photo's own)")
     add("--quality", type=int, default=95, help="quality of JPEG, WebP and AVIF, 1..100 (default: %(default)s)")
@@ -70,6 +56,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--overwrite", action="store_true", help="replace existing results")
     add("--dry-run", action="store_true", help="only show what would be done")
     steering.add_options(parser)
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say how the network runs, here, on a page and on a server."""
+    add = parser.add_argument
+    add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
+    engines = "runs the network (default: onnx, which starts faster, where the weights have it)"
+    add("--engine", choices=("keras", "onnx"), help=engines)
+    seen = "what the network sees: about NxN pixels, in the photo's own shape (default: the weights' own)"
+    add("--size", type=int, metavar="N", help=seen)
 
 
 def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) -> None:

@@ -12,7 +12,6 @@ Exit status: 0 all done or skipped; 1 some failed; 2 wrong usage, or a missing p
 """
 
 import argparse
-import importlib.util
 import os
 import sys
 
@@ -57,16 +56,11 @@ def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
 def main(argv=None, prog: str = PROG) -> int:
     """Flags -> one call; returns the exit status."""
     flags = parse(argv, prog)
-    if importlib.util.find_spec("ray") is None:
-        print(
-            f'{prog}: needs Ray, which is not installed. In a clone of this repository: pip install -e ".[ray]"',
-            file=sys.stderr,
-        )
-        return 2
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray announces a change of its own
-    from colorizer.cluster import colorize, train
-
     try:
+        cli.require_packages({"ray": "ray"})
+        from colorizer.cluster import colorize, train
+
         return (colorize if flags.command == "colorize" else train).main(flags, prog)
     except ColorizerError as error:
         command.say_error(prog, error)

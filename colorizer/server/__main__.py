@@ -12,27 +12,19 @@ or a missing package, weights or classifier.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
-import os
 import signal
 import sys
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from colorizer import cli
-from colorizer.app import security, storage
-from colorizer.app.__main__ import check, require_positive
+from colorizer.app import server_flags, storage
 from colorizer.cli import colorize
-from colorizer.errors import ColorizerError, UsageError
+from colorizer.errors import ColorizerError
 
 PROG = "python -m colorizer serve"
-NEEDED = {"fastapi": "serve", "uvicorn": "serve", "fastapi_offline": "serve", "prometheus_client": "serve"}
-NEEDED |= {"multipart": "serve"}
-OPEN_TO_ALL = (
-    "Warning: everybody who can reach this computer can use the server; there is no password and no encryption. "
-    "Other names than this computer's own need --allow-host NAME."
-)
+PACKAGES = ("fastapi", "uvicorn", "fastapi_offline", "prometheus_client", "multipart")  # of the extra [serve]
 KEEP_ALIVE = 5  # seconds that an idle connection stays open
 
 
@@ -40,17 +32,9 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     """The typed flags; exits with 2 where one of them is wrong."""
     parser = cli.Parser(prog, description=__doc__)
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s, this computer alone)")
-    add("--port", type=int, default=8000, help="the port to listen on (default: %(default)s)")
-    add("--allow-host", nargs="+", default=[], metavar="NAME", help="further names that a browser may use for it")
+    server_flags.add_address(parser, port=8000)
     add("--weights", metavar="NAME|FILE", help="a run's folder or weights file (default: the shipped weights)")
-    add("--classifier", metavar="NAME|FILE", help="source of the class vector (default: the one used in training)")
-    add(
-        "--engine",
-        choices=("keras", "onnx"),
-        help="runs the network (default: onnx where the weights have it)",
-    )
-    add("--size", type=int, metavar="N", help="what the network sees: about NxN pixels (default: the weights' own)")
+    colorize.add_network(parser)
     add(
         "--max-size",
         type=int,
@@ -61,25 +45,12 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     add("--page", action="store_true", help="show the web page at / as well (extra [app])")
     add("--workers", type=int, default=2, metavar="N", help="photos read and written at once (default: %(default)s)")
     add("--queue", type=int, default=32, metavar="N", help="requests that may wait (default: %(default)s)")
-    add("--max-megabytes", type=float, default=50, metavar="N", help="largest file (default: %(default)s)")
-    add("--max-megapixels", type=float, default=100, metavar="N", help="largest photo (default: %(default)s)")
-    add("--max-gigabytes", type=float, default=1, metavar="N", help="all requests together (default: %(default)s)")
     add("--max-seconds", type=float, default=60, metavar="N", help="longest request (default: %(default)s)")
-    add(
-        "--keep-minutes",
-        type=float,
-        default=60,
-        metavar="N",
-        help="a file of the page is removed after N (default: %(default)s)",
-    )
+    server_flags.add_limits(parser)
     flags = parser.parse_args(argv)
-    names = ("workers", "max_megabytes", "max_megapixels", "max_gigabytes", "max_seconds", "keep_minutes")
-    require_positive(parser, flags, *names)
+    server_flags.check_numbers(parser, flags, "workers", "max_seconds")
     if flags.queue < 0:
         parser.error(f"--queue is 0 or more. Received: {flags.queue}")
-    if not 1 <= flags.port <= 65535:
-        parser.error(f"--port lies between 1 and 65535. Received: {flags.port}")
-    colorize.check_size(parser, flags.size)
     colorize.check_size(parser, flags.max_size, "--max-size")
     return flags
 
@@ -90,16 +61,9 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     for name in ("python_multipart", "colorizer.photos"):  # what they remark about a request stands in its answer
         logging.getLogger(name).setLevel(logging.ERROR)
-    extras = sorted({extra for name, extra in _needed(flags).items() if importlib.util.find_spec(name) is None})
-    if extras:
-        print(
-            f"{prog}: packages are missing. In a clone of this repository:\n"
-            f'    pip install -e ".[{",".join(extras)}]" -c constraints.txt',
-            file=sys.stderr,
-        )
-        return 2
     try:
-        check(argparse.Namespace(**vars(flags) | {"weights": [flags.weights] if flags.weights else None}))
+        cli.require_packages(dict.fromkeys(PACKAGES, "serve") | ({"gradio": "app"} if flags.page else {}))
+        server_flags.check(flags, [flags.weights] if flags.weights else None)
         with storage.private_folder() as folder:
             _run(flags, folder)
     except ColorizerError as error:
@@ -108,16 +72,9 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     return 0
 
 
-def _needed(flags: argparse.Namespace) -> dict[str, str]:
-    """The packages that the flags need, and the extra that brings each."""
-    return NEEDED | ({"gradio": "app"} if flags.page else {})
-
-
 def _run(flags: argparse.Namespace, folder: Path) -> None:
     """Loads the network and serves until a signal."""
-    # Gradio reads these when it is imported: uploads go into this folder, and nothing is reported to anybody.
-    os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-    tempfile.tempdir = str(folder)
+    storage.use(folder)
     from colorizer.server.application import application
 
     serve(flags, application(flags, folder))
@@ -147,28 +104,25 @@ def serve(flags: argparse.Namespace, app) -> None:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=round(flags.max_seconds) + 1,
     )
-    server = _Server(config)
+    server = _server(config, lambda: server_flags.say_address(flags, "serves", "the server"))
     try:
         server.run()
     except SystemExit as error:  # uvicorn's way of saying that it cannot listen
-        raise UsageError(f"cannot listen on {flags.host}, port {flags.port}. Choose another: --port N") from error
+        raise server_flags.cannot_listen(flags) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _Server(config):
-    """A uvicorn server that says on one line when it can be used."""
+def _server(config, say_ready: Callable[[], None]):
+    """A uvicorn server that calls `say_ready` when it can be used."""
     import uvicorn
 
     class Server(uvicorn.Server):
         async def startup(self, sockets=None) -> None:
             await super().startup(sockets)
             if self.started:
-                host = config.host if ":" not in config.host else f"[{config.host}]"
-                print(f"Colorizer serves on http://{host}:{config.port}  (Ctrl-C ends it)", flush=True)
-                if not security.is_private(config.host):
-                    print(OPEN_TO_ALL, file=sys.stderr, flush=True)
+                say_ready()
 
     return Server(config)
 

@@ -123,7 +123,7 @@ def test_missing_packages_are_named_with_their_extra(monkeypatch, capsys):
 
 
 def test_the_server_imports_no_backend_and_no_plots_by_itself():
-    for name in command.NEEDED:
+    for name in command.PACKAGES:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed: {NEEDED}")
     code = "import sys, colorizer.server.application; heavy = {'keras', 'tensorflow', 'jax', 'torch', 'pandas', "
