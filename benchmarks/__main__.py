@@ -126,9 +126,9 @@ def keep(lines: list[dict]) -> None:
     """Puts new lines in the place of old ones of the same name."""
     from colorizer import atomic_files
 
-    kept = {line["benchmark"]: line for line in known()}
-    kept |= {line["benchmark"]: line for line in lines}
-    atomic_files.write_text(RECORD, json.dumps([kept[name] for name in sorted(kept)], indent=1) + "\n")
+    newest = {line["benchmark"]: line for line in known()}
+    newest |= {line["benchmark"]: line for line in lines}
+    atomic_files.write_text(RECORD, json.dumps([newest[name] for name in sorted(newest)], indent=1) + "\n")
 
 
 def known() -> list[dict]:
@@ -140,15 +140,15 @@ def table() -> str:
     """The page's table: a row for each line that `TABLE` names."""
     rows = ["| What | Ours | Beside | Ratio | Target | |", "| --- | --- | --- | ---: | ---: | --- |"]
     lines = {line["benchmark"]: line for line in known()}
-    for name, (what, mine, other) in TABLE.items():
+    for name, (title, mine, other) in TABLE.items():
         if name not in lines:
-            rows.append(f"| {what} | not run: `python -m benchmarks {name.partition(':')[0]}` | | | | |")
+            rows.append(f"| {title} | not run: `python -m benchmarks {name.partition(':')[0]}` | | | | |")
             continue
         line = lines[name]
         cells = [_short(text.format_map({k: _brief(v) for k, v in line.items()})) for text in (mine, other)]
         verdict = {True: "met", False: "missed", None: ""}[line.get("met")]
         ratio, target = (f"{line[key]:.3g}" if key in line else "" for key in ("ratio", "target"))
-        rows.append(f"| {what} | {cells[0]} | {cells[1]} | {ratio} | {target} | {verdict} |")
+        rows.append(f"| {title} | {cells[0]} | {cells[1]} | {ratio} | {target} | {verdict} |")
     devices = sorted({f"{line['device']}, commit {line['commit']}" for name, line in lines.items() if name in TABLE})
     return "\n".join([*rows, "", "Measured on: " + "; ".join(devices) + "."])
 
@@ -177,11 +177,11 @@ def write_page() -> None:
     """Puts the table between the page's markers."""
     from colorizer import atomic_files
 
-    before, found, rest = PAGE.read_text("utf-8").partition("<!-- benchmarks:start -->\n")
+    before, start, rest = PAGE.read_text("utf-8").partition("<!-- benchmarks:start -->\n")
     _, ended, after = rest.partition("<!-- benchmarks:end -->")
-    if not (found and ended):
+    if not (start and ended):
         raise SystemExit(f"{PAGE} lacks the markers <!-- benchmarks:start --> and <!-- benchmarks:end -->.")
-    atomic_files.write_text(PAGE, f"{before}{found}{table()}\n{ended}{after}")
+    atomic_files.write_text(PAGE, f"{before}{start}{table()}\n{ended}{after}")
 
 
 def main(argv=None) -> int:

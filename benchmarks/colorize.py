@@ -60,9 +60,9 @@ def measure(flags) -> dict:
 
     def predict_ab(rgbs):
         began = time.perf_counter()
-        found = asked(rgbs)
+        answer = asked(rgbs)
         forward.append(time.perf_counter() - began)
-        return found
+        return answer
 
     colorizer.predict_ab = predict_ab
     idle = rss_mib()

@@ -81,12 +81,12 @@ def vit_steps(flags, precision: str) -> tuple[dict[str, Callable], float]:
     border, numbers = np.zeros((flags.batch_size, side, side, 1), np.float32), itertools.count()
     features, rows = Features(encoder, flags.batch_size), np.arange(flags.batch_size)
     below = Features(tuning.below(encoder, TUNED), flags.batch_size)
-    kept = features.of(rows, l_norm)
+    ready = features.of(rows, l_norm)
     steps = {
         "computed": lambda: decoder.train_on_batch([l_norm, features.of(rows, l_norm), given], ab_norm),
-        "kept": lambda: decoder.train_on_batch([l_norm, kept, given], ab_norm),
+        "kept": lambda: decoder.train_on_batch([l_norm, ready, given], ab_norm),
         "tuned": lambda: tuned.train_on_batch([l_norm, below.of(rows, l_norm), given], ab_norm),
-        "critic": lambda: turn.step(next(numbers), [l_norm, kept, given], ab_norm, border),
+        "critic": lambda: turn.step(next(numbers), [l_norm, ready, given], ab_norm, border),
     }
     return steps, convolutions(decoder) / 1e9
 

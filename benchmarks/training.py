@@ -60,14 +60,14 @@ def train(flags, folder: Path, run: Path) -> tuple[int, list[dict], list[float],
         def on_test_begin(self, logs=None):
             processor.append(time.process_time() - self.processor)
 
-    kept, loop.EpochClock = loop.EpochClock, Clock  # an epoch ends only when its record is on disk
+    original, loop.EpochClock = loop.EpochClock, Clock  # an epoch ends only when its record is on disk
     try:
         method = methods.get("efficientnet")
         given = {"dataset": str(folder), "classifier": "none", "run": str(run), "epochs": flags.epochs + 1}
         given |= {name: getattr(flags, name) for name in ("image_size", "batch_size", "precision")}
         summary = loop.run(config.resolve(given, method))
     finally:
-        loop.EpochClock = kept
+        loop.EpochClock = original
     history = pd.read_csv(run / "history.csv").to_dict("records")
     epochs = [end - start for start, end in zip(begun, begun[1:], strict=False)]
     return summary["train_images"], history, epochs, processor

@@ -1,8 +1,8 @@
 """One door to every command: `python -m colorizer COMMAND`, or `colorizer COMMAND` where the package is installed.
 
-    %(prog)s old.jpg -o new.png          colorize a photo; the word `colorize` may be left out
-    %(prog)s train --dataset coco        train a method and keep its record
-    %(prog)s COMMAND --help              what a command does, and its flags
+%(prog)s old.jpg -o new.png          colorize a photo; the word `colorize` may be left out
+%(prog)s train --dataset coco        train a method and keep its record
+%(prog)s COMMAND --help              what a command does, and its flags
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def writer_of(name: str) -> int | None:
     """The process of this machine that writes a temporary file, by its name; None for any other name."""
-    found = re.match(rf"\.(\d+)-\d+-{_MACHINE}-.", name)
-    return int(found[1]) if found else None
+    match = re.match(rf"\.(\d+)-\d+-{_MACHINE}-.", name)
+    return int(match[1]) if match else None
 
 
 def is_alive(process: int) -> bool:

@@ -43,21 +43,21 @@ def measure(colorizer: Colorizer, rgb_u8: np.ndarray) -> dict:
     small = np.stack([images.resize_square(rgb, side) for rgb in rgb_u8])
     l_norm, ab_norm = (np.stack(part) for part in zip(*(color.rgb_to_l_ab(rgb) for rgb in small), strict=True))
     vector = colorizer.classifier.vectors(rgb_u8)
-    found = layers_of(colorizer.network).predict([l_norm, vector], batch_size=8, verbose=0)
-    ab_norm_hat = found.pop("ab")
+    outputs = layers_of(colorizer.network).predict([l_norm, vector], batch_size=8, verbose=0)
+    ab_norm_hat = outputs.pop("ab")
     return {
-        "alive": {name: float((values > 0).any(axis=(0, 1, 2)).mean()) for name, values in found.items()},
-        "spread": {name: spread(values.astype(np.float32)) for name, values in found.items()},
+        "alive": {name: float((values > 0).any(axis=(0, 1, 2)).mean()) for name, values in outputs.items()},
+        "spread": {name: spread(values.astype(np.float32)) for name, values in outputs.items()},
         "within": spread(ab_norm_hat) * color.AB_SCALE,
         "of_truth": spread(ab_norm) * color.AB_SCALE,
     }
 
 
-def rounded(told):
+def rounded(record):
     """Four significant digits, throughout."""
-    if isinstance(told, dict):
-        return {key: rounded(value) for key, value in told.items()}
-    return float(f"{told:.4g}") if isinstance(told, float) else told
+    if isinstance(record, dict):
+        return {key: rounded(value) for key, value in record.items()}
+    return float(f"{record:.4g}") if isinstance(record, float) else record
 
 
 def main(argv=None) -> None:
@@ -79,12 +79,12 @@ def main(argv=None) -> None:
         config = json.loads((folder / "config.json").read_text("utf-8"))
         summary = json.loads((folder / "summary.json").read_text("utf-8"))
         # A run from before there was the setting began with Keras' own.
-        told = {"run": folder.name, "initializer": config.get("initializer") or "glorot_uniform"}
-        told |= {"classifier": config["classifier_name"]}
-        told |= {name: config[name] for name in ("learning_rate", "image_size")}
-        told |= {"epochs": summary["epochs_done"], "pictures": len(rgb_u8)}
-        told |= {"val_mse": summary["val_mse"], "val_mse_mean_colour": summary["val_mse_mean_colour"]}
-        print(json.dumps(rounded(told | measure(colorizer, rgb_u8))), flush=True)
+        record = {"run": folder.name, "initializer": config.get("initializer") or "glorot_uniform"}
+        record |= {"classifier": config["classifier_name"]}
+        record |= {name: config[name] for name in ("learning_rate", "image_size")}
+        record |= {"epochs": summary["epochs_done"], "pictures": len(rgb_u8)}
+        record |= {"val_mse": summary["val_mse"], "val_mse_mean_colour": summary["val_mse_mean_colour"]}
+        print(json.dumps(rounded(record | measure(colorizer, rgb_u8))), flush=True)
 
 
 if __name__ == "__main__":

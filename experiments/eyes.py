@@ -167,11 +167,11 @@ def listed(names: Sequence[str], data_dir: str | None, limit: int | None) -> lis
     Raises:
         DataError: a list is not here or holds no photograph.
     """
-    found = []
+    pictures = []
     for name in names:
         dataset = datasets.find(name, data_dir and Path(data_dir) / name)
-        found += [(dataset.name, file, dataset.root / file) for file in datasets.pictures(dataset.root)[:limit]]
-    return found
+        pictures += [(dataset.name, file, dataset.root / file) for file in datasets.pictures(dataset.root)[:limit]]
+    return pictures
 
 
 def draw(flags: argparse.Namespace) -> None:

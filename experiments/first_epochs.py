@@ -84,9 +84,9 @@ def measure(name: str, flags: argparse.Namespace):
         logs = trainer.fit(train, epochs=1, shuffle=False, verbose=0).history
         seconds = time.perf_counter() - began
         scores = summary.validate(method, network, validation, mean)
-        kept = network.get_weights()  # a forward pass in training moves the averages
+        before = network.get_weights()  # a forward pass in training moves the averages
         own = summary.validate(method, _OwnStatistics(network), validation, mean)
-        network.set_weights(kept)
+        network.set_weights(before)
         yield {
             "method": name,
             "epoch": epoch + 1,

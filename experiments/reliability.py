@@ -86,10 +86,10 @@ def framed(rgb: np.ndarray, tone: int, sides: int, tint: np.ndarray) -> tuple[np
 
 def frame(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
     """Chroma on frames."""
-    for kind, what in FRAMES.items():
+    for kind, border in FRAMES.items():
         chroma = []
         for rgb in rgbs:
-            scan, edge = framed(rgb, *what)
+            scan, edge = framed(rgb, *border)
             chroma.append(np.hypot(*np.moveaxis(ab_of(colorizer.colorize(scan)), -1, 0))[edge])
         worst = max(float(one.mean()) for one in chroma)
         together = np.concatenate(chroma)
@@ -122,12 +122,12 @@ def blotches(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
         smooth = guided_filter.smooth if smoothed else lambda l_norm, ab_norm_hat, *_: ab_norm_hat
         with mock.patch.object(guided_filter, "smooth", smooth):
             done = [deviations(colorizer.colorize(twelve_megapixels(rgb))) for rgb in rgbs]
-        found = np.concatenate([deviation[here] for deviation, here in zip(done, even, strict=True)])
+        values = np.concatenate([deviation[here] for deviation, here in zip(done, even, strict=True)])
         yield {
             "smoothed": smoothed,
-            "squares": len(found),
-            "deviation": found.mean(),
-            "deviation_p95": np.percentile(found, 95),
+            "squares": len(values),
+            "deviation": values.mean(),
+            "deviation_p95": np.percentile(values, 95),
             "deviation_truth": truth.mean(),
         }
 
@@ -200,8 +200,8 @@ def main(argv=None) -> None:
         colorizer = Colorizer.load(flags.weights, look=look, engine="keras")
         for measure in (size, frame, blotches, seams, pan, toned):
             about = {"look": look, "measure": measure.__name__, "photos": len(rgbs)}
-            for found in measure(colorizer, rgbs):
-                print(json.dumps(about | {k: rounded(v) for k, v in found.items()}), flush=True)
+            for line in measure(colorizer, rgbs):
+                print(json.dumps(about | {k: rounded(v) for k, v in line.items()}), flush=True)
 
 
 def rounded(value):

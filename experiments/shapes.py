@@ -68,8 +68,8 @@ def main(argv=None) -> None:
             for size in flags.sizes:
                 for keeps_shape in (False, True):
                     rows = list(scored(colorizer, paths, keeps_shape, size))
-                    what = {"dataset": name, "look": look, "size": size, "keeps_shape": keeps_shape}
-                    print(json.dumps(what | line(rows, base)), flush=True)
+                    setting = {"dataset": name, "look": look, "size": size, "keeps_shape": keeps_shape}
+                    print(json.dumps(setting | line(rows, base)), flush=True)
 
 
 def line(rows: list[dict[str, float]], base: list[dict[str, float]]) -> dict[str, float]:

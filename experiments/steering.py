@@ -55,7 +55,7 @@ def _ab(rgb: np.ndarray) -> np.ndarray:
 def hints(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
     """One line: how well single hints are kept, and how far they reach."""
     rng = np.random.default_rng(0)
-    kept, dark, areas, lights, spills = [], [], [], [], []
+    differences, dark, areas, lights, spills = [], [], [], [], []
     for rgb in pictures.values():
         photo, (height, width) = library.steer(rgb), rgb.shape[:2]
         automatic = photo.colorized()
@@ -66,7 +66,7 @@ def hints(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
             hint = Hint(x, y, likely.named(np.array([np.cos(angle), np.sin(angle)]) * chroma, light))
             colored = photo.colorized([hint])
             lab, own = color.rgb_to_lab(colored), color.rgb_to_lab(rgb)[..., 0]
-            kept.append(float(deltaE_ciede2000([own[y, x], *hint.ab], lab[y, x])))
+            differences.append(float(deltaE_ciede2000([own[y, x], *hint.ab], lab[y, x])))
             dark.append(light < DARK)
             lights.append(float(np.percentile(np.abs(lab[..., 0] - color.rgb_to_lab(automatic)[..., 0]), 99)))
             change = np.linalg.norm(_ab(colored) - _ab(automatic), axis=-1)
@@ -77,11 +77,11 @@ def hints(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
             spills.append(float((change[unlike] > CHANGED).mean()) if unlike.any() else 0.0)
     _line(
         "hints",
-        hints=len(kept),
-        ciede2000_median=float(np.median(kept)),
-        ciede2000_largest=max(kept),
-        over_5=int(np.sum(np.array(kept) > 5)),
-        over_5_where_l_is_over_20=int(np.sum((np.array(kept) > 5) & ~np.array(dark))),
+        hints=len(differences),
+        ciede2000_median=float(np.median(differences)),
+        ciede2000_largest=max(differences),
+        over_5=int(np.sum(np.array(differences) > 5)),
+        over_5_where_l_is_over_20=int(np.sum((np.array(differences) > 5) & ~np.array(dark))),
         luminance_changed_99th_percentile=float(np.median(lights)),
         area_changed_median=float(np.median(areas)),
         area_changed_90th_percentile=float(np.percentile(areas, 90)),

@@ -81,7 +81,7 @@ def plan(
     """What a matrix asks for and what of it is there.
 
     Args:
-        name: of `matrix.MATRICES`.
+        name: of `experiments.MATRICES`.
         runs_dir: a folder per run.
         classifier: of the rows that do not change it.
         mobilenet: the saved MobileNetEdgeTPU, or None.
@@ -188,12 +188,12 @@ def hours_left(planned: Iterable[Planned], runs_dir: Path, device: str) -> tuple
     """
     rates: dict[tuple, list[float]] = {}
     for summary in sorted(Path(runs_dir).glob("*/summary.json")):
-        told = json.loads(summary.read_text("utf-8"))
+        record = json.loads(summary.read_text("utf-8"))
         config = json.loads((summary.parent / "config.json").read_text("utf-8"))
-        done = work(config, told["method"], told["train_images"], told["epochs_done"])
-        if told["device"] == device and done and told["runtime_hours"]:
-            rate = told["runtime_hours"] / done
-            for key in ((told["precision"], told["method"]), (told["precision"],), ()):
+        done = work(config, record["method"], record["train_images"], record["epochs_done"])
+        if record["device"] == device and done and record["runtime_hours"]:
+            rate = record["runtime_hours"] / done
+            for key in ((record["precision"], record["method"]), (record["precision"],), ()):
                 rates.setdefault(key, []).append(rate)
     total, lines = 0.0, []
     for item in planned:

@@ -176,8 +176,8 @@ def main(argv=None, prog: str = PROG, records: bool = False) -> int:
     except ColorizerError as error:
         return _say(prog, error, error.exit_status)
     except OSError as error:
-        kept = f"{error}\nThe epochs that were done are kept. {advice}"
-        return _say(prog, kept if record.has_state() else error, 1)
+        text = f"{error}\nThe epochs that were done are kept. {advice}"
+        return _say(prog, text if record.has_state() else error, 1)
     except KeyboardInterrupt:
         stopped = f"interrupted. {advice}" if record.has_state() else "interrupted before an epoch was done."
         return _say(prog, stopped, 130)

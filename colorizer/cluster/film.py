@@ -52,8 +52,8 @@ def list_films(source: str, output: str, preview: bool = False) -> list[tuple[Pa
     root, out = Path(source), os.path.realpath(output)
     if not root.is_dir():
         return []
-    found = (path for path in sorted(root.rglob("*")) if is_film_name(path) and path.is_file())
-    outside = (path for path in found if not os.path.realpath(path).startswith(out + os.sep))
+    films = (path for path in sorted(root.rglob("*")) if is_film_name(path) and path.is_file())
+    outside = (path for path in films if not os.path.realpath(path).startswith(out + os.sep))
     pairs = [(path.resolve(), Path(output).resolve() / place_of_copy(path.relative_to(root))) for path in outside]
     return [(source, preview_name(target)) for source, target in pairs] if preview else pairs
 

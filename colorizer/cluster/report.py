@@ -60,9 +60,9 @@ class Report:
         earlier = self._earlier
         skipped = table["file"][table["status"] == SKIPPED]
         done = earlier[(earlier["status"] == DONE) & earlier["file"].isin(skipped)]
-        kept = earlier[~earlier["file"].isin(table["file"])]
-        replaced = kept["target"].isin(table["target"][table["status"] == DONE])
-        parts = [table[~table["file"].isin(done["file"])], done, kept[~replaced]]
+        others = earlier[~earlier["file"].isin(table["file"])]
+        replaced = others["target"].isin(table["target"][table["status"] == DONE])
+        parts = [table[~table["file"].isin(done["file"])], done, others[~replaced]]
         table = pd.concat([part for part in parts if len(part)])
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / NAME

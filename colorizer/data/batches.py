@@ -63,7 +63,7 @@ class Batches(keras.utils.PyDataset):
         seed: of the order and the augmentation.
         workers: threads that make batches ahead of time (OpenCV releases the lock while it
             works); 0 makes each when it is asked for.
-        part: (rank, ranks, devices), see `strategy.Group`: of every batch this rank's share. So that each
+        part: (rank, ranks, devices), see `training.distribution.Group`: of every batch this rank's share. So that each
             device has the same share, the last batch leaves out up to devices - 1 images.
 
     Attributes:

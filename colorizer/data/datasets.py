@@ -150,11 +150,11 @@ def find(name: str, data_dir: str | Path | None = None, seed: int = 42) -> Datas
         DataError: nothing is there, no pictures, lists that name absent files, or one picture in two joined sets.
     """
     parts = parts_of(name)
-    found = [_single(part.name, data_dir, seed, len(parts) > 1) for part in parts]
-    dataset = _joined(found) if len(found) > 1 else found[0]
+    sets = [_single(part.name, data_dir, seed, len(parts) > 1) for part in parts]
+    dataset = _joined(sets) if len(sets) > 1 else sets[0]
     if all(part.weight == 1 for part in parts):
         return dataset
-    draws = (part.weight for part, one in zip(parts, found, strict=True) for _ in one.train)
+    draws = (part.weight for part, one in zip(parts, sets, strict=True) for _ in one.train)
     return replace(dataset, draws=tuple(draws))
 
 

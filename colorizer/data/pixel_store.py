@@ -52,12 +52,12 @@ class Store:
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        kept = json.loads((self.path / "store.json").read_text("utf-8"))
-        self.names: list[str] = kept["names"]
-        self.rows = np.array(kept["rows"], np.int64)
-        self.dropped: dict[str, str] = kept["dropped"]
+        record = json.loads((self.path / "store.json").read_text("utf-8"))
+        self.names: list[str] = record["names"]
+        self.rows = np.array(record["rows"], np.int64)
+        self.dropped: dict[str, str] = record["dropped"]
         self.pixels: np.memmap = np.load(self.path / "pixels.npy", mmap_mode="r")
-        self._row_of = dict(zip(self.names, kept["rows"], strict=True))
+        self._row_of = dict(zip(self.names, record["rows"], strict=True))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -243,5 +243,5 @@ def _finish(folder: Path, names: list[str], status: dict[int, str]) -> None:
         summary = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
         logger.warning("%d of %d pictures dropped (%s): %s", len(dropped), len(names), summary, folder / "dropped.csv")
     rows = [row for row in range(len(names)) if status[row] == KEPT]
-    kept = {"names": [names[row] for row in rows], "rows": rows, "dropped": dropped}
-    atomic_files.write_text(folder / "store.json", json.dumps(kept))
+    record = {"names": [names[row] for row in rows], "rows": rows, "dropped": dropped}
+    atomic_files.write_text(folder / "store.json", json.dumps(record))

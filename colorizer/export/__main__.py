@@ -129,9 +129,9 @@ def _light(flags: argparse.Namespace) -> int:
     from colorizer.export import light
 
     shares = light.write(path, pictures)
-    said = ", ".join(f"{look} {share:.3%}" for look, share in shares.items())
+    equal = ", ".join(f"{look} {share:.3%}" for look, share in shares.items())
     print(f"{target}: {target.stat().st_size / 1e3:.0f} kB and the kernels of {path.name}")
-    print(f"pixels within a level of Keras' over {len(pictures)} pictures: {said}")
+    print(f"pixels within a level of Keras' over {len(pictures)} pictures: {equal}")
     return 0
 
 

@@ -182,9 +182,9 @@ def _converted(network: keras.Model, method: Method) -> onnx.ModelProto:
             keras.Model(inputs, outputs).export(file, format="onnx", input_signature=[signature], verbose=False)
         model = onnx.load(file)
     convert.replace_erfc(model)
-    found = {output.name for output in model.graph.output}
-    if found != set(outputs):
-        raise ExportError(f"The graph's outputs are the looks {', '.join(outputs)}. Received: {', '.join(found)}")
+    names = {output.name for output in model.graph.output}
+    if names != set(outputs):
+        raise ExportError(f"The graph's outputs are the looks {', '.join(outputs)}. Received: {', '.join(names)}")
     return model
 
 

@@ -39,8 +39,8 @@ def is_installed(engine: str) -> bool:
     """
     if engine == ONNX:
         return importlib.util.find_spec("onnxruntime") is not None
-    found = importlib.util.find_spec
-    return found("keras") is not None and any(map(found, ("tensorflow", "jax", "torch")))
+    spec_of = importlib.util.find_spec
+    return spec_of("keras") is not None and any(map(spec_of, ("tensorflow", "jax", "torch")))
 
 
 def choose(weights: Path, engine: str | None = None) -> str:

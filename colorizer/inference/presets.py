@@ -124,9 +124,9 @@ def _encoder_of(colorizer: Colorizer) -> str | None:
     """The layers of the encoder as JSON; None for a method without one."""
     if not colorizer.method.uses_encoder:
         return None
-    kept = colorizer.weights and colorizer.weights.parent / weights.ENCODER
-    if kept and kept.is_file():
-        return kept.read_text(encoding="utf-8")
+    encoder = colorizer.weights and colorizer.weights.parent / weights.ENCODER
+    if encoder and encoder.is_file():
+        return encoder.read_text(encoding="utf-8")
     return colorizer.method.encoder_of(colorizer.network).to_json()
 
 

@@ -84,12 +84,12 @@ def _known(name: str) -> str:
 def _loaded(name: str) -> Method:
     module = importlib.import_module(f"{__name__}.{name}")
     # Exactly one: a module that defines none, or two, is an error at once.
-    (found,) = (
+    (method,) = (
         value
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Method) and value.__module__ == module.__name__
     )
-    return found()
+    return method()
 
 
 @cache

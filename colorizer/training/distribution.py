@@ -104,12 +104,12 @@ class Group:
         finally:
             keras.distribution.set_distribution(before)
 
-    def wait(self, what: str) -> None:
-        """Waits until all ranks have come to the same `what`."""
+    def wait(self, name: str) -> None:
+        """Waits until all ranks have come to the same `name`."""
         if self.ranks > 1:
             from jax.experimental import multihost_utils
 
-            multihost_utils.sync_global_devices(what)
+            multihost_utils.sync_global_devices(name)
 
     def agree(self, value: bool) -> bool:
         """What rank 0 thinks: clocks differ, and ranks that end in different epochs wait for each other for ever."""
@@ -136,8 +136,8 @@ class Group:
         mine = np.frombuffer(digest.digest(), np.uint32)
         of_all = multihost_utils.process_allgather(mine)
         if (of_all != mine).any():
-            found = ", ".join(one.tobytes().hex()[:12] for one in of_all)
-            raise LostRank(f"the {self.ranks} ranks hold different weights (sha256 {found}): they no longer train one")
+            hashes = ", ".join(one.tobytes().hex()[:12] for one in of_all)
+            raise LostRank(f"the {self.ranks} ranks hold different weights (sha256 {hashes}): they no longer train one")
         # 48 bits: two different states agree by chance once in 10^14.
         return digest.hexdigest()[:12]
 
@@ -165,11 +165,11 @@ def start(name: str, batch_size: int) -> Group:
         StrategyError: the backend is another's, the batch does not divide, or the variables are not what they must be.
     """
     # Set and not empty: a launcher may export empty ones.
-    told = [variable for variable in VARIABLES if os.environ.get(variable)]
-    if told and name != "jax":
+    variables = [variable for variable in VARIABLES if os.environ.get(variable)]
+    if variables and name != "jax":
         raise StrategyError(
-            f"{', '.join(told)} start a training of several processes, and that is --strategy jax; any other would "
-            f"train as many networks into one folder. Received: --strategy {name}"
+            f"{', '.join(variables)} start a training of several processes, and that is --strategy jax; any other "
+            f"would train as many networks into one folder. Received: --strategy {name}"
         )
     if name == "none":
         return Group()
@@ -199,7 +199,7 @@ def _jax() -> Group:
     """Every device of this machine, or of all ranks."""
     import jax
 
-    address, ranks, rank = _told()
+    address, ranks, rank = _of_variables()
     if ranks > 1:
         # TRICKY: the service for machines that may be taken away catches SIGTERM, and nothing happens then.
         jax.config.update("jax_enable_preemption_service", False)
@@ -231,7 +231,7 @@ def _jax() -> Group:
     return Group(rank, ranks, devices, distribution.scope)
 
 
-def _told() -> tuple[str | None, int, int]:
+def _of_variables() -> tuple[str | None, int, int]:
     """(address, ranks, rank) by the variables; (None, 1, 0) without them."""
     values = [os.environ.get(variable, "") for variable in VARIABLES]
     if not any(values):
@@ -242,10 +242,10 @@ def _told() -> tuple[str | None, int, int]:
     # Ranks count from 0, as in Keras' own variables.
     numbers = ranks.isdecimal() and rank.isdecimal() and 0 <= int(rank) < int(ranks)
     if not numbers or not address.rpartition(":")[0] or not address.rpartition(":")[2].isdecimal():
-        said = ", ".join(f"{name}={value!r}" for name, value in zip(VARIABLES, values, strict=True))
+        received = ", ".join(f"{name}={value!r}" for name, value in zip(VARIABLES, values, strict=True))
         raise StrategyError(
             f"Several processes need all three of {VARIABLES[0]} (host:port of rank 0), {VARIABLES[1]} and "
-            f"{VARIABLES[2]} (from 0 on). Received: {said}"
+            f"{VARIABLES[2]} (from 0 on). Received: {received}"
         )
     return address, int(ranks), int(rank)
 

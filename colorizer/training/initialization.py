@@ -1,6 +1,6 @@
 """The weights before the first step: random ones, a classifier's, or those of --init-weights.
 
-config --> classifier_of --> class vectors (`training.prepare`), a record's name of the classifier
+config --> classifier_of --> class vectors (`training.data.prepare`), a record's name of the classifier
        \\-> network_of   --> the network before its first step
 """
 

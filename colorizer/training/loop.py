@@ -247,10 +247,10 @@ class _Session:
         """Raises TrainingError where the training ended because, or in an epoch in which, it diverged."""
         bad, done = self.check.bad_epochs, len(self.keeper.history)
         if self.keeper.not_a_number:
-            what = f"The loss became infinite or not a number in epoch {done + 1} of {self.config.epochs}."
+            reason = f"The loss became infinite or not a number in epoch {done + 1} of {self.config.epochs}."
         elif bad:
             epochs = f"epoch {done}" if bad == 1 else f"epochs {done - bad + 1} to {done}"
-            what = (
+            reason = (
                 f"The training blew up: in {epochs} of {self.config.epochs} the predicted colors were more than "
                 f"{FACTOR:.0f} times as wrong as no color at all."
             )
@@ -258,11 +258,11 @@ class _Session:
             return
         good = done - bad
         number = "epoch" if good == 1 else f"{good} epochs"
-        kept = f"{self.config.run} keeps the {number} before" if good else "No epoch was good"
+        so_far = f"{self.config.run} keeps the {number} before" if good else "No epoch was good"
         steps = done * len(self.train)
         few = f" or with more pictures or epochs: it took {steps} steps only" if 0 < steps < SETTLED_STEPS else ""
         raise TrainingError(
-            f"{what} {kept}; train again in another --run with a lower --learning-rate{few}. "
+            f"{reason} {so_far}; train again in another --run with a lower --learning-rate{few}. "
             f"Received: --learning-rate {self.config.learning_rate}"
         )
 
