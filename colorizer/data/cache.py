@@ -33,16 +33,24 @@ def locked(path: Path) -> Iterator[None]:
     """Holds the lock file `path`; waits, with a log line, while another process holds it.
 
     The operating system releases the lock when the process ends, however it ends.
+
+    Raises:
+        DataError: nothing can be written there.
     """
     import filelock  # takes 50 ms, and who only colorizes needs no lock
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path, poll_interval=0.2)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
-    except filelock.Timeout:
+    except filelock.Timeout:  # an OSError itself
         logger.warning("Another process is at work here; waiting until it is done (lock: %s)", path)
         lock.acquire()
+    except OSError as error:
+        raise DataError(
+            f"What is prepared once cannot be written: {error.strerror or error}. Received: {path.parent}. "
+            "Set COLORIZER_CACHE to a folder that you can write to."
+        ) from error
     try:
         yield
     finally:
@@ -60,8 +68,10 @@ def once(folder: Path, make: Callable[[Path], None]) -> Path:
         `folder`.
 
     Raises:
-        DataError: the disk is full.
+        DataError: the disk is full, or nothing can be written there.
     """
+    if folder.is_dir():  # also where the cache is shared and only read
+        return folder
     with locked(folder.with_name(f".{folder.name}.lock")):
         if not folder.is_dir():
             unfinished = folder.with_name(f".{folder.name}.unfinished")

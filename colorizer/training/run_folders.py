@@ -9,7 +9,7 @@ import json
 import re
 from pathlib import Path
 
-from colorizer import experiments
+from colorizer import atomic_files, experiments
 from colorizer.config import CUT
 from colorizer.errors import RecordError
 
@@ -117,6 +117,12 @@ def refuse_absent(folder: str | Path) -> None:
     """Raises RecordError where there is no run to resume."""
     if not holds_run(folder):
         raise RecordError(f"There is no run to resume in {folder}. Leave --resume out to start one.")
+
+
+def require_writable(folder: str | Path) -> None:
+    """Raises RecordError where a run's folder cannot be made or written to."""
+    if reason := atomic_files.obstacle(Path(folder).absolute()):
+        raise RecordError(f"The run cannot be kept: {reason}. Received: --run {folder}. Choose another --run.")
 
 
 def refuse_record(folder: str | Path) -> None:

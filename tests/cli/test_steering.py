@@ -54,6 +54,7 @@ def test_sidecars_beside_the_photos_steer_a_folder_and_a_broken_one_costs_its_ph
         (["a.png", "--hint", "10,20"], "--hint: A hint is X,Y,#RRGGBB"),
         (["a.png", "--hints", "absent.json"], "absent.json: the hints cannot be read: No such file"),
         (["a.png", "--hints", "broken.json"], "broken.json: A file of hints is JSON"),
+        (["a.png", "--save-hints", "broken.json/h.json"], "--save-hints: broken.json is not a folder. Received: "),
         (["a.png", "--reference", "absent.png"], "encoder"),
         (["a.png", "--samples", "3"], "distribution"),
         (["a.png", "--samples", "99"], "--samples lies between 2 and 20. Received: 99"),

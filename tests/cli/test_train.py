@@ -64,6 +64,7 @@ def start_run(folder, **recorded):
             ["--dataset", "pictures", "--run", "taken"],
             "taken already holds a run. Continue it with --run taken --resume",
         ),
+        (["--run", "taken/config.json/new"], "The run cannot be kept: "),
         (["--run", "results/runs/mine"], "only `make results` writes there"),
         (["--run", str(REPOSITORY / "results/runs/efficientnet-coco"), "--resume"], "only `make results` writes there"),
         (["--run", "nowhere", "--resume"], "There is no run to resume in nowhere. Leave --resume out"),

@@ -229,6 +229,21 @@ def test_a_lock_is_waited_for_and_that_is_said(tmp_path, caplog):
     assert caplog.text.count("waiting until it is done") == 1
 
 
+def test_a_cache_that_cannot_be_written_is_said_with_what_to_do(picture_folder, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot be written: .*Received: .*file/cache.*Set COLORIZER_CACHE"):
+        pixel_store.build(
+            picture_folder, [path.name for path in picture_folder.iterdir()], cache=tmp_path / "file/cache"
+        )
+
+
+def test_a_finished_folder_is_found_without_a_lock(tmp_path, monkeypatch):
+    """A cache that several people share may be read by those who cannot write to it."""
+    (tmp_path / "finished").mkdir()
+    monkeypatch.setattr(cache, "locked", lambda path: pytest.fail("a lock was asked for"))
+    assert cache.once(tmp_path / "finished", lambda folder: None) == tmp_path / "finished"
+
+
 def test_pictures_in_memory_are_bounded():
     alive, most, gate = [0], [0], threading.Lock()
 

@@ -42,7 +42,7 @@ def test_the_three_variables_come_together(monkeypatch, told):
     for variable, value in zip(distribution.VARIABLES, told, strict=True):
         monkeypatch.setenv(variable, value)
     with pytest.raises(StrategyError, match="all three of KERAS_DISTRIBUTION_JOB_ADDRESSES"):
-        distribution._told()
+        distribution._of_variables()
 
 
 def test_a_failure_between_ranks_is_told_from_an_error_of_ones_own(monkeypatch):
