@@ -54,8 +54,8 @@ def main(argv=None) -> None:
         print(validation.line(rgb_u8, gray, dataset=name, look="all_grey"), flush=True)
         for look, (windows, variance) in settings(trained.method.smoothing):
             ab = validation.smoothed(l_norm, validation.decoded(logits, look), windows, variance)
-            what = {"dataset": name, **look._asdict(), "windows": windows, "variance": variance}
-            print(validation.line(rgb_u8, np.clip(ab, -1, 1), **what), flush=True)
+            setting = {"dataset": name, **look._asdict(), "windows": windows, "variance": variance}
+            print(validation.line(rgb_u8, np.clip(ab, -1, 1), **setting), flush=True)
 
 
 if __name__ == "__main__":

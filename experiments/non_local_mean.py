@@ -36,7 +36,7 @@ def given_of(rgb: np.ndarray, side: int, count: int, seed: int) -> np.ndarray:
     return ops.convert_to_numpy(hints.of(ab_norm[None], mask))
 
 
-def seen(trained: weights.Trained, rgb_u8: np.ndarray, count: int):
+def inputs(trained: weights.Trained, rgb_u8: np.ndarray, count: int):
     """Of each picture `l_norm`, the encoder's tokens, the hints and what the mean is taken of, each (1, ...)."""
     size = trained.config["image_size"]
     decoder = trained.network.get_layer("decoder")
@@ -70,16 +70,16 @@ def main(argv=None) -> None:
     wanted = [("accurate", 0, Look(1.0, 0.0)), ("accurate", HINTS, Look(1.0, 0.0))]
     wanted += [("vivid", 0, Look(0.5, added, cast=0.7)) for added in ADDED]
     for name, rgb_u8 in validation.pictures(LISTS, flags.limit).items():
-        pictures = {count: list(seen(trained, rgb_u8, count)) for count in (0, HINTS)}
+        pictures = {count: list(inputs(trained, rgb_u8, count)) for count in (0, HINTS)}
         for temperature in TEMPERATURES:
             for look_name, count, look in wanted:
-                found = []
+                colored = []
                 for l_norm, tokens, given, x in pictures[count]:
                     mean = x if temperature is None else NonLocalMean(temperature)(x, tokens, given)
                     logits = to_logits(ops.convert_to_tensor(mean))
-                    found.append(colors(logits, l_norm, look, trained.method.smoothing)[0])
-                what = {"dataset": name, "of_cosines": temperature, "look": look_name, "hints": count}
-                print(validation.line(rgb_u8, found, **what, added=look.added), flush=True)
+                    colored.append(colors(logits, l_norm, look, trained.method.smoothing)[0])
+                setting = {"dataset": name, "of_cosines": temperature, "look": look_name, "hints": count}
+                print(validation.line(rgb_u8, colored, **setting, added=look.added), flush=True)
 
 
 if __name__ == "__main__":

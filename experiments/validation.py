@@ -20,13 +20,13 @@ MEASURES = ("mse_ab", "psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")
 
 def pictures(names: Iterable[str], limit: int) -> dict[str, np.ndarray]:
     """Validation pictures of data sets: name -> (n, 256, 256, 3) uint8 sRGB, n at most `limit`, an even choice."""
-    found = {}
+    pictures = {}
     for name in names:
         dataset = datasets.find(name)
         prepared = pixel_store.build(dataset.root, dataset.val, 256)
         rows = prepared.rows[:: -(-len(prepared.rows) // limit)]
-        found[name] = prepared.read(rows)
-    return found
+        pictures[name] = prepared.read(rows)
+    return pictures
 
 
 def logits_of(trained: weights.Trained, rgb_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -63,9 +63,9 @@ def smoothed(l_norm: np.ndarray, ab_norm_hat: np.ndarray, windows: int | None, e
     return ops.convert_to_numpy(enlarged)
 
 
-def line(rgb_u8, ab_norm_hat, **what) -> str:
+def line(rgb_u8, ab_norm_hat, **setting) -> str:
     """One JSON line: the means over the pictures."""
     scores = [metrics.score(rgb, cv2.resize(ab, (256, 256))) for rgb, ab in zip(rgb_u8, ab_norm_hat, strict=True)]
     means = {name: round(float(np.mean([score[name] for score in scores])), 5) for name in MEASURES}
     truth = round(float(np.mean([metrics.colorfulness(rgb) for rgb in rgb_u8])), 2)
-    return json.dumps(what | {"pictures": len(rgb_u8)} | means | {"colourfulness_truth": truth})
+    return json.dumps(setting | {"pictures": len(rgb_u8)} | means | {"colourfulness_truth": truth})

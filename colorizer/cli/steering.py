@@ -140,7 +140,8 @@ def check_files(flags: argparse.Namespace, sources: Sequence[Path]) -> Asked:
         sources: the photos.
 
     Raises:
-        UsageError: flags for one photo and several photos; hints cannot be saved there; the reference cannot be read, or has no colors.
+        UsageError: flags for one photo and several photos; a file for hints that cannot be written; the reference
+            cannot be read, or has no colors.
         HintError: a file of hints cannot be used, or a hint lies outside of the photo.
     """
     from colorizer import photos
