@@ -2,9 +2,11 @@
 
     python -m benchmarks.parts
 
-Processor time of one thread, the least of some rounds, so that other work on the machine matters less. Two lines:
+Processor time of one thread, the least of some rounds, so that other work on the machine matters less. Three lines:
 `parts:batch`, our chain and the ancestors' as in `benchmarks.pipeline`, with our parts on memory that is there
-already, which add up to the floor; `parts:prepare`, what a data set's picture needs but for writing.
+already, which add up to the floor; `parts:prepare`, what a data set's picture needs but for writing; `parts:loop`, what
+a step of `train.py` costs besides the network, in all threads: making its batch, and Keras' `fit` with the callbacks of
+each step. The network there is a convolution of one pixel, and the same step without batches and `fit` is taken off.
 """
 
 from __future__ import annotations
@@ -18,13 +20,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks import pipeline
+from benchmarks import pipeline, store
 from benchmarks.measuring import cores, folder_of, result, say
 from colorizer import color, images, photos
 from colorizer.config import TrainConfig
 from colorizer.data import augment, batches, filters, pixel_store
 
-SIDE, ROUNDS = 256, 9
+SIDE, LOOP_SIDE, ROUNDS = 256, 64, 9  # LOOP_SIDE is that of `benchmarks.training`
 
 
 def milliseconds(work, pictures: int, rounds: int = ROUNDS) -> float:
@@ -60,30 +62,64 @@ def batch_parts(rgb_u8: np.ndarray) -> dict[str, float]:
 
 
 def prepare_parts(paths: list[Path]) -> dict[str, float]:
-    """Reading, resizing and searching for gray and toned pictures."""
+    """Decoding by Pillow alone; then what the store does: reading, resizing, the search for gray and toned pictures."""
     read = [photos.read(path).rgb for path in paths]
     squares = [images.resize_square(rgb, SIDE) for rgb in read]
     n = len(paths)
     return {
+        "decode": milliseconds(lambda: [store.decoded(path) for path in paths], n),
         "read": milliseconds(lambda: [photos.read(path) for path in paths], n),
         "resize": milliseconds(lambda: [images.resize_square(rgb, SIDE) for rgb in read], n),
         "filter": milliseconds(lambda: [filters.defect(*pair) for pair in zip(read, squares, strict=True)], n),
     }
 
 
+def loop_parts(pictures: pixel_store.Store, steps: int = 50) -> dict[str, float]:
+    """Milliseconds of processor time that a step of the loop takes besides the network.
+
+    Args:
+        pictures: any; they are repeated.
+        steps: of an epoch.
+    """
+    import keras
+
+    from colorizer.training.callbacks import EpochClock, Progress
+
+    rows = np.resize(pictures.rows, steps * pipeline.BATCH_SIZE)
+    generator = batches.generator_of(TrainConfig(dataset="benchmark"))
+
+    def batches_of(workers: int) -> batches.Batches:
+        size = pipeline.BATCH_SIZE
+        return batches.Batches(pictures, rows, batch_size=size, generator=generator, shuffle=True, workers=workers)
+
+    made, trained, validation = batches_of(0), batches_of(2), batches_of(0)
+    l_norm, vector = keras.Input((None, None, 1)), keras.Input((None,))
+    network = keras.Model([l_norm, vector], keras.layers.Conv2D(2, 1)(l_norm))
+    network.compile("adam", "mse")
+    inputs, target = made[0]
+    callbacks = [EpochClock(trained), keras.callbacks.TerminateOnNaN(), Progress(1, trained, validation)]
+    works = {
+        "bare": lambda: [network.train_on_batch(inputs, target) for _ in range(steps)],
+        "batches": lambda: [made[index] for index in range(steps)],
+        "fit": lambda: network.fit(trained, shuffle=False, verbose=0, callbacks=callbacks),
+    }
+    took = {name: milliseconds(work, steps, rounds=3) for name, work in works.items()}
+    return {"batch": took["batches"], "fit": took["fit"] - took["batches"] - took["bare"]}
+
+
 def main(argv=None) -> int:
-    """Prints two lines."""
+    """Prints three lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=40)
     parser.add_argument("--side", type=int, default=560, help="of the JPEGs of a data set; COCO's have 640x480 pixels")
     flags = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as temporary, cores(1):
         folder = folder_of(flags.images, Path(temporary, "squares"), SIDE)
-        store = pixel_store.build(folder, sorted(p.name for p in folder.iterdir()), SIDE, cache=Path(temporary))
+        pictures = pixel_store.build(folder, sorted(p.name for p in folder.iterdir()), SIDE, cache=Path(temporary))
         vectors = np.zeros((flags.images, 1000), np.float32)
-        ours = milliseconds(pipeline.ours(store, vectors), flags.images)
-        theirs = milliseconds(pipeline.ancestors(store.read(store.rows), vectors), flags.images, rounds=2)
-        parts = batch_parts(store.read(store.rows))
+        ours = milliseconds(pipeline.ours(pictures, vectors), flags.images)
+        theirs = milliseconds(pipeline.ancestors(pictures.read(pictures.rows), vectors), flags.images, rounds=2)
+        parts = batch_parts(pictures.read(pictures.rows))
         floor = sum(parts.values())
         say(
             result(
@@ -93,8 +129,11 @@ def main(argv=None) -> int:
         )  # fmt: skip
         paths = sorted(folder_of(flags.images, Path(temporary, "pictures"), flags.side).iterdir())
         parts = prepare_parts(paths)
-        alone = parts["read"] + parts["resize"]
-        say(result("parts:prepare", ratio=alone / sum(parts.values()), parts_ms=parts))
+        alone, ours = parts["decode"] + parts["resize"], parts["read"] + parts["resize"] + parts["filter"]
+        say(result("parts:prepare", ratio=alone / ours, parts_ms=parts))
+        small = folder_of(flags.images, Path(temporary, "small"), LOOP_SIDE)
+        pictures = pixel_store.build(small, sorted(p.name for p in small.iterdir()), LOOP_SIDE, cache=Path(temporary))
+        say(result("parts:loop", parts_ms=loop_parts(pictures), side=LOOP_SIDE, batch_size=pipeline.BATCH_SIZE))
     return 0
 
 

@@ -16,21 +16,26 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from benchmarks.measuring import by_turns, folder_of, result, say
 
 IMAGE_SIZE = 256
 
 
+def decoded(path: Path) -> np.ndarray:
+    """A picture's pixels by Pillow alone: (H, W, 3) uint8, not upright, of whatever profile."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
 def decode_and_resize(paths, workers: int) -> None:
     """Every picture decoded and made square, and let go."""
-    import numpy as np
-    from PIL import Image
-
     from colorizer import images
 
     def one(path):
-        with Image.open(path) as image:
-            return images.resize_square(np.asarray(image.convert("RGB")), IMAGE_SIZE).shape
+        return images.resize_square(decoded(path), IMAGE_SIZE).shape
 
     with ThreadPoolExecutor(workers) as pool:
         for _ in pool.map(one, paths):
