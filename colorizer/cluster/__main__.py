@@ -21,6 +21,7 @@ from colorizer.cli import film
 from colorizer.errors import ColorizerError
 
 PROG = "python -m colorizer cluster"
+RESOURCES = "other resources, as the cluster's machines name them, for"
 
 
 def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
@@ -36,21 +37,38 @@ def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
     add("--chunk", type=int, default=32, metavar="N", help="photos in one task, at most (default: %(default)s)")
     add("--cpus", type=float, default=1, metavar="N", help="cores for one task (default: %(default)s)")
     add("--gpus", type=float, default=0, metavar="N", help="GPUs for one task (default: %(default)s)")
+    add("--resources", nargs="+", default=[], metavar="NAME=N", help=f"{RESOURCES} one task")
     train = commands.add_parser("train", help="a training with --strategy jax on several ranks")
     add = train.add_argument
     add("--ranks", type=int, required=True, metavar="N", help="processes; each takes its share of --batch-size")
     add("--cpus", type=float, default=1, metavar="N", help="cores for one rank (default: %(default)s)")
     add("--gpus", type=float, default=0, metavar="N", help="GPUs for one rank (default: %(default)s)")
+    add("--resources", nargs="+", default=[], metavar="NAME=N", help=f"{RESOURCES} one rank")
     add("--restarts", type=int, default=3, metavar="N", help="most restarts after lost ranks (default: %(default)s)")
     add("flags", nargs=argparse.REMAINDER, metavar="-- FLAGS", help="the flags of train.py")
     flags = parser.parse_args(argv)
     for name, lowest in (("chunk", 1), ("ranks", 1), ("restarts", 0), ("cpus", 0), ("gpus", 0)):
         if getattr(flags, name, lowest) < lowest:
             parser.error(f"--{name} is at least {lowest}. Received: {getattr(flags, name)}")
+    flags.resources = dict(_resource(parser, typed) for typed in flags.resources)
     if flags.command == "colorize":
         command.check_options(parser, flags)
         film.check_options(parser, flags)
     return flags
+
+
+def _resource(parser: argparse.ArgumentParser, typed: str) -> tuple[str, float]:
+    """`NAME=N` as a pair; exits with 2 where it is none."""
+    name, _, number = typed.partition("=")
+    try:
+        count = float(number)
+    except ValueError:
+        count = 0.0
+    if not name or not 0 < count < float("inf"):
+        parser.error(f"--resources takes NAME=N with N above 0, as in --resources scanner=1. Received: {typed}")
+    if name in ("CPU", "GPU"):
+        parser.error(f"--resources takes other resources; for these take --cpus and --gpus. Received: {typed}")
+    return name, count
 
 
 def main(argv=None, prog: str = PROG) -> int:

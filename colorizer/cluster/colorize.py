@@ -13,7 +13,7 @@ import argparse
 import os
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -34,6 +34,8 @@ from colorizer.steering import sidecar
 
 ATTEMPTS = 3  # for a photo whose worker is lost, each on another worker; machines are lost too
 WAITING = 4  # submitted chunks per core of the cluster: enough to keep it busy, few enough for the driver's memory
+# Of TensorFlow, ONNX Runtime and OpenCV.
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 CHUNK = 32  # photographs in one task: four forward passes
 
 Pairs = Sequence[tuple[str, str]]
@@ -212,7 +214,13 @@ class _Task(NamedTuple):
 
 
 def run(
-    pairs: Pairs, work: Callable[[Pairs], list[Outcome]], *, size: int = CHUNK, cpus: float = 1, gpus: float = 0
+    pairs: Pairs,
+    work: Callable[[Pairs], list[Outcome]],
+    *,
+    size: int = CHUNK,
+    cpus: float = 1,
+    gpus: float = 0,
+    resources: Mapping[str, float] | None = None,
 ) -> Iterator[Outcome]:
     """Gives chunks to the workers of a Ray cluster, as fast as they take them.
 
@@ -222,16 +230,22 @@ def run(
         size: photographs in a chunk; fewer where some cores would have none.
         cpus: that one task takes.
         gpus: that one task takes.
+        resources: that one task takes besides, of those that the cluster's machines name.
 
     Yields:
         An `Outcome` for each pair, as chunks end. A photograph whose worker is lost `ATTEMPTS` times has failed.
     """
-    threads = str(max(1, int(cpus)))
-    env = {"env_vars": {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}}
+    # Else each of a machine's workers would have a thread on each of its cores.
+    env = {"env_vars": dict.fromkeys(THREADS, str(max(1, int(cpus))))}
     # No retries by Ray: it would start the same chunk again and lose the next worker to the same photograph.
-    task = ray.remote(num_cpus=cpus, num_gpus=gpus, scheduling_strategy="SPREAD", max_retries=0, runtime_env=env)(
-        lambda pairs: work(pairs)  # Ray takes functions, no partial ones
-    )
+    task = ray.remote(
+        num_cpus=cpus,
+        num_gpus=gpus,
+        resources=dict(resources or {}),
+        scheduling_strategy="SPREAD",
+        max_retries=0,
+        runtime_env=env,
+    )(lambda pairs: work(pairs))  # Ray takes functions, no partial ones
     cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
     size = min(size, -(-len(pairs) // max(1, int(cores / max(cpus, 1)))))
     coming = deque(_Task(pairs[start : start + size]) for start in range(0, len(pairs), size))
@@ -331,9 +345,10 @@ def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome
     connect()
     try:
         work_on = partial(chunk, options=options)
+        takes = {"cpus": flags.cpus, "gpus": flags.gpus, "resources": flags.resources}
         photographs = [pair for pair in work.to_do if not is_film_name(pair[0])]
         if photographs:
-            yield from run(photographs, work_on, size=flags.chunk, cpus=flags.cpus, gpus=flags.gpus)
+            yield from run(photographs, work_on, size=flags.chunk, **takes)
         for source, target in (pair for pair in work.to_do if is_film_name(pair[0])):
             yield film.colorize_film(
                 Path(source),
@@ -346,7 +361,7 @@ def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome
                     "size": options.size,
                 },
                 load=lambda: _colorizer(options)[0],
-                run=partial(run, size=1, cpus=flags.cpus, gpus=flags.gpus),
+                run=partial(run, size=1, **takes),
             )
     finally:
         ray.shutdown()

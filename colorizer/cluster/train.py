@@ -76,6 +76,7 @@ def main(flags, prog: str) -> int:
     for name in ("data_dir", "classifier", "labels", "init_weights"):  # ranks begin in another folder
         if settings.get(name) and Path(settings[name]).exists():
             settings[name] = str(Path(settings[name]).resolve())
+    takes = {"CPU": flags.cpus} | ({"GPU": flags.gpus} if flags.gpus else {}) | flags.resources
     colorize.connect()
     try:
         ended = DataParallelTrainer(
@@ -84,7 +85,7 @@ def main(flags, prog: str) -> int:
             scaling_config=ray.train.ScalingConfig(
                 num_workers=flags.ranks,
                 use_gpu=flags.gpus > 0,
-                resources_per_worker={"CPU": flags.cpus} | ({"GPU": flags.gpus} if flags.gpus else {}),
+                resources_per_worker=takes,
             ),
             run_config=ray.train.RunConfig(
                 name="ray",

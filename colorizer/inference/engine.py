@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 from pathlib import Path
 
 import cv2
@@ -99,7 +100,7 @@ class OnnxNetwork:
 
     Args:
         path: the file `network.onnx`, in the folder of its weights file.
-        threads: None leaves their number to ONNX Runtime.
+        threads: None takes OMP_NUM_THREADS, or leaves their number to ONNX Runtime.
 
     Attributes:
         path: the file.
@@ -188,13 +189,19 @@ class OnnxNetwork:
         return ab_norm if self.smoothing is None else _enlarged(l_norm[0], ab_norm[0], *self.smoothing)[None]
 
 
+def _threads() -> int:
+    """The number that OMP_NUM_THREADS asks for, as other libraries of numbers take it; 0 for one on each core."""
+    number = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(number) if number.isdecimal() else 0
+
+
 def _session(path: str | Path, threads: int | None):
     """Opens a graph in ONNX Runtime."""
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()  # on Windows no variable does it; see `environment.report_to_nobody`
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
+    options.intra_op_num_threads = threads or _threads()
     options.log_severity_level = 4  # what is wrong comes as an exception too
     # Threads that decode photos need the processor while the network waits for them.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

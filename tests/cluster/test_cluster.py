@@ -284,6 +284,9 @@ def test_dry_run_starts_no_ray_and_writes_nothing(tmp_path, run, no_ray, capsys)
         (["EMPTY", "-o", "OUT"], "no photos"),
         (["IN", "-o", "IN"], "OUT is another folder than IN"),
         (["nowhere://in", "-o", "OUT"], "nowhere://in or"),
+        (["IN", "-o", "OUT", "--resources", "scanner"], "takes NAME=N with N above 0"),
+        (["IN", "-o", "OUT", "--resources", "scanner=-1"], "Received: scanner=-1"),
+        (["IN", "-o", "OUT", "--resources", "GPU=1"], "take --cpus and --gpus. Received: GPU=1"),
     ],
 )
 def test_wrong_usage_has_status_2_and_starts_no_ray(tmp_path, no_ray, capsys, words, reason):
@@ -309,7 +312,28 @@ def test_the_flags_are_those_of_colorize_py(capsys):
         flags.append(
             {word.strip("[],") for word in capsys.readouterr().out.split() if word.strip("[,").startswith("--")}
         )
-    assert flags[0] - flags[1] == {"--version"} and flags[1] - flags[0] == {"--chunk", "--cpus", "--gpus"}
+    assert flags[0] - flags[1] == {"--version"}
+    assert flags[1] - flags[0] == {"--chunk", "--cpus", "--gpus", "--resources"}
+
+
+def test_a_task_takes_its_resources_and_one_thread_for_each_of_its_cores(monkeypatch):
+    from colorizer.cluster import __main__ as command
+    from colorizer.cluster import colorize
+
+    flags = command.parse(["colorize", "in", "-o", "out", "--cpus", "2", "--resources", "scanner=0.5", "tape=1"])
+    assert flags.resources == {"scanner": 0.5, "tape": 1.0}
+    options = {}
+
+    def remote(**given):
+        options.update(given)
+        raise ConnectionError("enough")
+
+    monkeypatch.setattr("ray.remote", remote)
+    with pytest.raises(ConnectionError):
+        list(colorize.run([("a", "b")], lambda pairs: [], cpus=flags.cpus, resources=flags.resources))
+    assert options["num_cpus"] == 2 and options["resources"] == {"scanner": 0.5, "tape": 1.0}
+    assert set(options["runtime_env"]["env_vars"].values()) == {"2"}
+    assert {"OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"} <= set(options["runtime_env"]["env_vars"])
 
 
 def test_without_a_cluster_the_address_is_named(monkeypatch):

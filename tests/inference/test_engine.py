@@ -166,6 +166,14 @@ def test_the_command_takes_the_engine(tmp_path, monkeypatch):
     assert asked[0][3] == "keras"
 
 
+@pytest.mark.parametrize(("variable", "threads"), [("1", 1), ("3,2", 3), ("", 0), ("many", 0)])
+def test_the_number_of_threads_is_that_of_the_common_variable(monkeypatch, variable, threads):
+    """A cluster's worker has one core: threads for all cores of its machine would only wait for each other."""
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    network = engine.OnnxNetwork(SHIPPED / engine.FILE)
+    assert network._session.get_session_options().intra_op_num_threads == threads
+
+
 def test_kernels_of_one_byte_are_multiplied_as_floats(tmp_path):
     """ONNX Runtime by itself rounds the activations to bytes as well."""
     onnx = pytest.importorskip("onnx", reason='pip install -e ".[export]" -c constraints.txt')
