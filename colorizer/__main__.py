@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ COMMANDS = {
     "reproduce": ("colorizer.cli.reproduce", "run every training of the reproduction"),
     "demo": ("colorizer.cli.demo", "colorize a few photos that come with scikit-image"),
 }
+CLOSE = 0.8  # of 1: how like a command a word is that was meant as one
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -54,6 +56,8 @@ def main(argv: list[str] | None = None, prog: str = "python -m colorizer") -> in
     if first in ("-h", "--help", "--version"):
         parser(prog).parse_args([first])
     if first not in COMMANDS:
+        if not Path(first).exists() and (near := difflib.get_close_matches(first, COMMANDS, 1, CLOSE)):
+            parser(prog).error(f"there is no command {first}. Did you mean {near[0]}? Received: {first}")
         if not _names_a_photo(first, words):
             parser(prog).error(
                 f"the first word is a command ({', '.join(COMMANDS)}) or a photo to colorize. Received: {first}"

@@ -133,6 +133,30 @@ def test_wrong_usage_is_two_lines_without_a_page_of_flags(capsys, prog, name):
     ]
 
 
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_the_scripts_start_as_the_door_does(monkeypatch, capsys, name):
+    """So that the light installation has a line for them and no traceback."""
+    module = importlib.import_module(f"colorizer.cli.{name}")
+
+    def main(argv=None, prog=""):
+        raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
+
+    monkeypatch.setattr(module, "main", main)
+    with pytest.raises(SystemExit) as end:
+        module.run(f"{name}.py")
+    assert end.value.code == 2 and f"{name}.py: this needs the package pandas" in capsys.readouterr().err
+
+
+def test_a_mistyped_command_is_guessed(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        door.main(["clorize", "old.jpg", "-o", "new.jpg"])
+    assert "there is no command clorize. Did you mean colorize?" in capsys.readouterr().err
+    (tmp_path / "trains").mkdir()
+    assert door.main(["trains", "-o", "out"]) == 2
+    assert "no photos" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

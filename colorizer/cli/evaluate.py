@@ -245,4 +245,4 @@ def _grouped(notes) -> list[str]:
 
 def run(prog: str = PROG) -> None:
     """The command as installed: exits with `main`'s status."""
-    sys.exit(main(prog=prog))
+    sys.exit(cli.start(main, None, prog))

@@ -198,4 +198,4 @@ def _say(prog: str, message, status: int) -> int:
 
 def run(prog: str = PROG) -> None:
     """The command as installed: exits with `main`'s status."""
-    sys.exit(main(prog=prog))
+    sys.exit(cli.start(main, None, prog))
