@@ -63,9 +63,9 @@ def test_version_and_help(capsys):
 
 def test_a_word_that_is_no_command_is_named_with_the_commands(capsys):
     with pytest.raises(SystemExit) as end:
-        door.main(["colorise"])
+        door.main(["paint"])
     err = capsys.readouterr().err
-    assert end.value.code == 2 and "Received: colorise" in err and "evaluate" in err
+    assert end.value.code == 2 and "Received: paint" in err and "evaluate" in err
 
 
 def test_a_photo_needs_no_command(tmp_path, monkeypatch):

@@ -16,20 +16,20 @@ INSTALL = 'pip install -e ".[app,browser]" -c constraints.txt'
 SCREENSHOTS = os.environ.get("COLORIZER_SCREENSHOTS")  # a folder: docs/ when the page has changed
 
 
-def start(folder, *words):
-    """The page's process, listening; returns it and its address."""
+def start(folder, *words, command="app", ready="listens on"):
+    """The process of the page, or of another server, listening; returns it and its address."""
     port = free_port()
-    command = [sys.executable, "-m", "colorizer", "app", "--port", str(port), *map(str, words)]
+    line = [sys.executable, "-m", "colorizer", command, "--port", str(port), *map(str, words)]
     with open(folder / "log", "w", encoding="utf-8") as log:
         environment = os.environ | {"TMPDIR": str(folder)}
-        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(line, cwd=REPOSITORY, env=environment, stdout=log, stderr=subprocess.STDOUT)
     for _ in range(1200):
-        said = (folder / "log").read_text()
-        if "listens on" in said:
+        text = (folder / "log").read_text()
+        if ready in text:
             return process, f"http://127.0.0.1:{port}"
-        assert process.poll() is None, said
+        assert process.poll() is None, text
         time.sleep(0.1)
-    raise AssertionError(said)
+    raise AssertionError(text)
 
 
 @pytest.fixture(scope="module")

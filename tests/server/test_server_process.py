@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,28 +13,12 @@ import urllib.request
 import numpy as np
 import pytest
 from conftest import REPOSITORY, draw_picture, free_port
+from page_server import start as start_process
 from PIL import Image
 
 from colorizer.server import __main__ as command
 
 NEEDED = 'pip install -e ".[serve,app]" -c constraints.txt'
-
-
-def start(folder, *words):
-    """The server's process, listening; returns it and its address."""
-    port = free_port()
-    line = [sys.executable, "-m", "colorizer", "serve", "--port", str(port), *map(str, words)]
-    with open(folder / "log", "w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            line, cwd=REPOSITORY, env=os.environ | {"TMPDIR": str(folder)}, stdout=log, stderr=subprocess.STDOUT
-        )
-    for _ in range(1200):
-        text = (folder / "log").read_text()
-        if "serves on" in text:
-            return process, f"http://127.0.0.1:{port}"
-        assert process.poll() is None, text
-        time.sleep(0.1)
-    raise AssertionError(text)
 
 
 def post(address, photo: bytes, name="a.png"):
@@ -62,10 +45,10 @@ def png(path, size=(120, 80)) -> bytes:
 
 
 def test_page_and_api_in_one_process_and_a_graceful_end(tmp_path):
-    for name in (*command.NEEDED, "gradio"):
+    for name in (*command.PACKAGES, "gradio"):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed: {NEEDED}")
-    process, address = start(tmp_path, "--page", "--workers", "1")
+    process, address = start_process(tmp_path, "--page", "--workers", "1", command="serve", ready="serves on")
     photo = png(tmp_path / "picture.png", (1600, 1200))
     assert json.loads(fetch(address, "/config"))["title"] == "Colorizer"
     for path in ("/gradio_api/file=/etc/passwd", "/gradio_api/file=README.md", "/..%2f..%2fetc/passwd", "/README.md"):
