@@ -67,7 +67,8 @@ def _run(flags: argparse.Namespace, folder: Path, stop: threading.Event) -> None
     networks = service.load_networks(flags.weights or [DEFAULT], flags.classifier, flags.engine, flags.size)
     # Results are copies of uploads: they may take as much again.
     max_bytes = int(flags.max_gigabytes * storage.GIGABYTE)
-    bench = service.Workbench(networks, folder, int(flags.max_megapixels * 1e6), 2 * max_bytes)
+    pixels, clip_pixels = int(flags.max_megapixels * 1e6), int(flags.max_clip_gigapixels * 1e9)
+    bench = service.Workbench(networks, folder, pixels, 2 * max_bytes, clip_pixels)
     examples = service.examples(folder / "examples")
     limits = security.Limits(folder, max_bytes, flags.keep_minutes)
     try:

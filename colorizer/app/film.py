@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from colorizer.film.colorize import Settings, colorize
 from colorizer.film.probe import ENDINGS, opened, probe
 
 if TYPE_CHECKING:
+    from colorizer.film.probe import Film
     from colorizer.inference.colorizer import Colorizer
 
 SECONDS = 30.0  # of a clip that the page colorizes: others wait; the command takes whole films
@@ -30,6 +32,7 @@ def colorize_clip(
     target: Path,
     strength: float,
     max_pixels: int,
+    max_clip_pixels: int,
     *,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -41,6 +44,7 @@ def colorize_clip(
         target: the film to write.
         strength: of the colors, 0..1.
         max_pixels: of a frame; larger ones are refused.
+        max_clip_pixels: of all frames together; longer clips are refused.
         progress: is called with the number of finished frames; what it raises ends the work.
 
     Returns:
@@ -55,15 +59,45 @@ def colorize_clip(
         raise FilmError(source, "this page takes no films: PyAV is not installed") from error
     if film.width * film.height > max_pixels:
         raise FilmError(source, f"{film.width}x{film.height} pixels are more than {max_pixels / 1e6:g} megapixels")
+    frames = min(film.frames or math.inf, math.ceil(SECONDS * film.rate))
+    refuse_long(film, frames, max_clip_pixels)
+
+    def step(done: int) -> None:
+        refuse_long(film, done, max_clip_pixels)  # a file may state less than it has
+        if progress:
+            progress(done)
+
     # Browsers do not show H.264 with 10 bits.
-    result = colorize(
-        network, source, target, Settings(strength, preview=SECONDS, bits=8), film=film, progress=progress
-    )
+    result = colorize(network, source, target, Settings(strength, preview=SECONDS, bits=8), film=film, progress=step)
     notes = list(result.notes)
     if film.seconds and film.seconds > SECONDS:
         notes.append(f"the first {SECONDS:g} seconds only; `python colorize.py` takes the whole film")
     middle = result.frames // 2
     return _frame(source, middle, film.quarter_turns), _frame(target, middle, film.quarter_turns), notes
+
+
+def refuse_long(film: Film, frames: int, max_clip_pixels: int) -> None:
+    """Refuses a clip whose frames have more pixels together than the page takes.
+
+    Args:
+        film: of the clip.
+        frames: how many the page would colorize.
+        max_clip_pixels: of all of them.
+
+    Raises:
+        FilmError: there are more.
+    """
+    pixels = film.width * film.height
+    if frames * pixels <= max_clip_pixels:
+        return
+    seconds = max_clip_pixels // pixels / film.rate
+    raise FilmError(
+        film.path,
+        f"the page colorizes at most {max_clip_pixels / 1e9:.3g} gigapixels of a clip: pixels of a frame times frames. "
+        f"Received: {film.width}x{film.height} pixels, {frames} frames, {frames * pixels / 1e9:.3g} gigapixels. "
+        f"At this size {float(seconds):.1f} seconds are allowed: cut the clip, make it smaller, or take "
+        "`python colorize.py`, which has no such limit",
+    )
 
 
 def _frame(path: Path, number: int, quarter_turns: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from colorizer.cli import colorize
 from colorizer.errors import UsageError
 
 TITLE = "Colorizer"
-LIMITS = ("max_megabytes", "max_megapixels", "max_gigabytes", "keep_minutes")
+LIMITS = ("max_megabytes", "max_megapixels", "max_clip_gigapixels", "max_gigabytes", "keep_minutes")
 
 
 def add_address(parser: argparse.ArgumentParser, port: int) -> None:
@@ -34,6 +34,13 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--max-megabytes", type=float, default=50, metavar="N", help="largest file (default: %(default)s)")
     add("--max-megapixels", type=float, default=100, metavar="N", help="largest photo (default: %(default)s)")
+    add(
+        "--max-clip-gigapixels",
+        type=float,
+        default=2,
+        metavar="N",
+        help="largest clip of the page: pixels of a frame times frames (default: %(default)s)",
+    )
     add("--max-gigabytes", type=float, default=1, metavar="N", help="all files together (default: %(default)s)")
     add(
         "--keep-minutes",

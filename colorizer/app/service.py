@@ -25,6 +25,9 @@ from colorizer.inference import colorizer
 
 PREVIEW_SIDE = 1200  # pixels: what a screen shows; the download has all of them
 MAX_FILES = 50  # in one upload
+# Of a frame, times frames. Two cores colorize 17 frames of 640x480 a second (results/experiments/film.md), so others
+# wait about six minutes at most. 30 seconds of 1920x1080 are allowed, and a quarter of that of 3840x2160.
+MAX_CLIP_PIXELS = 2 * 10**9
 EXAMPLES = ("chelsea", "coffee", "rocket", "motorcycle_left")  # photographs that scikit-image installs
 LABELS = {"vivid": "Vivid colors", "accurate": "Cautious colors", None: "Colors"}
 
@@ -68,12 +71,19 @@ class Workbench:
         folder: where previews and results go.
         max_pixels: larger photographs are refused.
         max_bytes: of everything in `folder`; beyond it nothing is colorized.
+        max_clip_pixels: of all frames of a clip together; longer clips are refused.
     """
 
     def __init__(
-        self, networks: dict[str, colorizer.Colorizer], folder: Path, max_pixels: int, max_bytes: int = 2 * 2**30
+        self,
+        networks: dict[str, colorizer.Colorizer],
+        folder: Path,
+        max_pixels: int,
+        max_bytes: int = 2 * 2**30,
+        max_clip_pixels: int = MAX_CLIP_PIXELS,
     ):
         self.networks, self.folder, self.max_pixels, self.max_bytes = networks, folder, max_pixels, max_bytes
+        self.max_clip_pixels = max_clip_pixels
         # One at a time: the network uses all cores, and two photographs need twice the memory.
         self._turn = threading.Lock()
         self._ending = threading.Event()
@@ -188,8 +198,9 @@ class Workbench:
 
         paths = [target.with_name(f"{target.name}.{when}.jpg") for when in ("before", "after")]
         with self.turn():
+            limits = self.max_pixels, self.max_clip_pixels
             before, after, notes = colorize_clip(
-                network, source, target, strength, self.max_pixels, progress=lambda _: self.require_open()
+                network, source, target, strength, *limits, progress=lambda _: self.require_open()
             )
             photos.write(paths[0], color.gray(color.rgb_to_lab(before)[..., 0]))
             photos.write(paths[1], after)

@@ -151,7 +151,7 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
     Raises:
         UsageError: PyAV is not installed, or the codec does not suit the file.
     """
-    from colorizer.film import container, encoder
+    from colorizer.film import container, encoder, parts
     from colorizer.film.colorize import Interrupted
     from colorizer.film.probe import probe, require_av
 
@@ -171,6 +171,7 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
             print(f"{source} -> {target} ({_described(film)})", flush=True)
             if flags.dry_run:
                 continue
+            parts.require_free(target)
             colorizer = colorizer or load()
             failed += not _colorize(prog, colorizer, film, target, settings_of(flags))
         except FilmError as error:

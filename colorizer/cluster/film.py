@@ -81,27 +81,30 @@ def colorize_film(
         container.try_out(film, target, encoding)
         state = source.stat()
         about = {"version": VERSION, "source": [str(source), state.st_size, state.st_mtime_ns], **identity}
-        parts = Parts(target, about | {"settings": asdict(settings), "encoding": asdict(encoding), "cluster": True})
-        reader = Reader(film, settings.deinterlace)
-        lasts = [frame.time for frame in carry.shot_ends(reader.frames(until=settings.preview))]
-        shots = [Shot(str(source), *times) for times in zip([None, *lasts[:-1]], lasts, strict=True)]
-        files = {str(parts.file(number)): shot for number, shot in enumerate(shots)}
-        left = [(str(source), file) for file in files if ending_of(Path(file)) is None]
+        about |= {"settings": asdict(settings), "encoding": asdict(encoding), "cluster": True}
+        with Parts(target, about) as parts:
+            reader = Reader(film, settings.deinterlace)
+            lasts = [frame.time for frame in carry.shot_ends(reader.frames(until=settings.preview))]
+            shots = [Shot(str(source), *times) for times in zip([None, *lasts[:-1]], lasts, strict=True)]
+            files = {str(parts.file(number)): shot for number, shot in enumerate(shots)}
+            left = [(str(source), file) for file in files if ending_of(Path(file)) is None]
 
-        def work(pairs):
-            return [_shot(files[file], file, settings, encoding, load) for _, file in pairs]
+            def work(pairs):
+                return [_shot(files[file], file, settings, encoding, load) for _, file in pairs]
 
-        for outcome in run(left, work) if left else ():
-            if outcome.error:
-                return Outcome(source, target, outcome.error)
-        parts.read()
-        if not parts.endings or reader.missing and not settings.preview:
-            return Outcome(source, target, f"ends {reader.missing:.1f} s before its stated end: truncated or damaged")
-        if not settings.preview:
-            parts.close()
-        notes = container.write(film, parts, target, encoding)
-        parts.remove()
-        return Outcome(source, target, notes=tuple([*film.notes, *filter(None, [encoding.note]), *notes]))
+            for outcome in run(left, work) if left else ():
+                if outcome.error:
+                    return Outcome(source, target, outcome.error)
+            parts.read()
+            if not parts.endings or reader.missing and not settings.preview:
+                return Outcome(
+                    source, target, f"ends {reader.missing:.1f} s before its stated end: truncated or damaged"
+                )
+            if not settings.preview:
+                parts.close()
+            notes = container.write(film, parts, target, encoding)
+            parts.remove()
+            return Outcome(source, target, notes=tuple([*film.notes, *filter(None, [encoding.note]), *notes]))
     except FilmError as error:
         return Outcome(source, target, error.reason)
     except OSError as error:

@@ -119,7 +119,7 @@ def colorize(
         A `Result`. Where the source ends early, its `output` is `partial_name`.
 
     Raises:
-        FilmError: the source cannot be read, or the result cannot be written.
+        FilmError: the source cannot be read, the result cannot be written, or another run is making it now.
         UsageError: container and codec do not go together, or PyAV is not installed.
         Interrupted: Ctrl-C.
     """
@@ -132,35 +132,36 @@ def colorize(
         parts = Parts(output, _record(film, colorizer, settings, encoding))
     except OSError as error:
         raise FilmError(output, f"cannot be written: {error.strerror or error}") from error
-    result = Result(output, resumed=parts.frames, notes=[*film.notes, *filter(None, [encoding.note])])
-    reader = Reader(film, settings.deinterlace, encoding.bits)
-    worker = _Worker(film, parts, encoding, progress)
-    try:
-        if not (parts.endings and parts.endings[-1].whole):
-            worker.run(colorizer, reader, settings, result)
-    except KeyboardInterrupt:
-        raise _interrupted(worker, film, parts, output, encoding) from None
-    except av.error.FFmpegError as error:
-        raise FilmError(film.path, f"cannot be decoded or encoded: {error.strerror}") from error
-    except OSError as error:
-        raise FilmError(output, f"cannot be written: {error.strerror or error}") from error
-    if not parts.endings:
+    with parts:
+        result = Result(output, resumed=parts.frames, notes=[*film.notes, *filter(None, [encoding.note])])
+        reader = Reader(film, settings.deinterlace, encoding.bits)
+        worker = _Worker(film, parts, encoding, progress)
+        try:
+            if not (parts.endings and parts.endings[-1].whole):
+                worker.run(colorizer, reader, settings, result)
+        except KeyboardInterrupt:
+            raise _interrupted(worker, film, parts, output, encoding) from None
+        except av.error.FFmpegError as error:
+            raise FilmError(film.path, f"cannot be decoded or encoded: {error.strerror}") from error
+        except OSError as error:
+            raise FilmError(output, f"cannot be written: {error.strerror or error}") from error
+        if not parts.endings:
+            parts.remove()
+            raise FilmError(film.path, "no frame can be decoded (0 frames)")
+        result.frames = parts.frames
+        if reader.damaged:
+            result.notes.append(f"damaged places that could not be decoded: {reader.damaged}")
+        if not settings.preview:
+            result.cut_short = reader.missing if reader.end else 0.0
+        if result.cut_short:
+            result.output = partial_name(output)
+        elif not settings.preview:
+            parts.close()
+        result.notes += container.write(film, parts, result.output, encoding)
         parts.remove()
-        raise FilmError(film.path, "no frame can be decoded (0 frames)")
-    result.frames = parts.frames
-    if reader.damaged:
-        result.notes.append(f"damaged places that could not be decoded: {reader.damaged}")
-    if not settings.preview:
-        result.cut_short = reader.missing if reader.end else 0.0
-    if result.cut_short:
-        result.output = partial_name(output)
-    elif not settings.preview:
-        parts.close()
-    result.notes += container.write(film, parts, result.output, encoding)
-    parts.remove()
-    if not result.cut_short:
-        partial_name(output).unlink(missing_ok=True)
-    return result
+        if not result.cut_short:
+            partial_name(output).unlink(missing_ok=True)
+        return result
 
 
 def colorize_shot(

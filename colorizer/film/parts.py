@@ -1,23 +1,30 @@
 """Finished parts of a film, beside its result while that is being made: what a later run continues from.
 
-A part is a shot, or a piece of a long one. It is one file, whole or not there.
+A part is a shot, or a piece of a long one. It is one file, whole or not there. One run at a time works on them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from colorizer import atomic_files
+from colorizer.errors import FilmError
 from colorizer.film.carry import Key
 from colorizer.film.encoder import Packet
 
-RECORD = "film.json"
+if TYPE_CHECKING:
+    import filelock
+
+RECORD, LOCK = "film.json", "lock"
 
 
 @dataclass(frozen=True)
@@ -38,27 +45,49 @@ class Ending:
 
 
 class Parts:
-    """The finished parts of one film.
+    """The finished parts of one film: a context manager, which holds their lock until it is left.
 
     Args:
         output: the result's file; the parts lie in a hidden folder beside it.
         record: what the parts depend on: the source's size and date, weights, settings. Parts of another record are
             removed.
+
+    Raises:
+        FilmError: another run holds the lock.
     """
 
     def __init__(self, output: Path, record: dict):
-        self.folder = output.with_name(f".{output.name}.parts")
+        self.folder = folder_of(output)
+        self.endings: list[Ending] = []
+        self._lock = _locked(output)
+        try:
+            self._prepare(record)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Parts:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._lock.release()
+        if os.name == "nt" and not (self.folder / RECORD).exists():  # what is open cannot be removed there
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _prepare(self, record: dict) -> None:
+        """Keeps what an earlier run with the same record has done, and removes what another one has."""
         file = self.folder / RECORD
         try:
             same = json.loads(file.read_text(encoding="utf-8")) == record
         except (OSError, ValueError):
             same = False
         if not same:
-            self.remove()
+            for path in self.folder.iterdir():
+                if path.name != LOCK:
+                    path.unlink()
             atomic_files.write_json(file, record)
         else:
             atomic_files.sweep_folder(self.folder)
-        self.endings: list[Ending] = []
         self.read()
 
     def read(self) -> None:
@@ -114,6 +143,42 @@ class Parts:
     def remove(self) -> None:
         """Removes the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def folder_of(output: Path) -> Path:
+    """The hidden folder of a result's parts."""
+    return output.with_name(f".{output.name}.parts")
+
+
+def require_free(output: Path) -> None:
+    """Refuses a result that another run is making now, before anything is loaded.
+
+    Raises:
+        FilmError: there is such a run.
+    """
+    if folder_of(output).is_dir():
+        with contextlib.suppress(OSError):  # a folder of another user: who writes into it reports that
+            _locked(output).release()
+
+
+def _locked(output: Path) -> filelock.BaseFileLock:
+    """The lock of a result's parts, held. The system releases it when the process ends, also when it is killed.
+
+    Raises:
+        FilmError: another run holds it.
+    """
+    import filelock  # takes 50 ms
+
+    lock = filelock.FileLock(folder_of(output) / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout as error:
+        raise FilmError(
+            output,
+            f"another run is making this film now. Received: a lock that is held, {lock.lock_file}. "
+            "Wait until that run ends, stop it, or choose another output",
+        ) from error
+    return lock
 
 
 def save(path: Path, packets: list[Packet], ending: Ending) -> None:

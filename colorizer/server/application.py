@@ -81,7 +81,8 @@ def add_page(app: FastAPI, colorizers: dict[str | None, Colorizer], flags: argpa
     place, most = folder / "page", int(flags.max_gigabytes * storage.GIGABYTE)
     place.mkdir()
     networks = {service.LABELS.get(look, str(look)): colorizer for look, colorizer in colorizers.items()}
-    bench = service.Workbench(networks, place, int(flags.max_megapixels * 10**6), 2 * most)
+    pixels, clip_pixels = int(flags.max_megapixels * 10**6), int(flags.max_clip_gigapixels * 10**9)
+    bench = service.Workbench(networks, place, pixels, 2 * most, clip_pixels)
     examples = service.examples(place / "examples")
     limits = security.Limits(folder, most, flags.keep_minutes)
     guard = Middleware(security.Guard, hosts=security.own_names(flags.host, flags.allow_host), limits=limits)

@@ -1,5 +1,6 @@
 """Clips that are dropped on the page."""
 
+import dataclasses
 import threading
 import time
 
@@ -41,6 +42,24 @@ def test_bad_clips_are_a_line(bench, tmp_path, size, reason):
     if size == (48, 64):
         source.write_bytes(b"a shopping list")
     with pytest.raises(WorkError, match=reason):
+        bench.colorize([source], "Colors", 1)
+    assert not list(bench.folder.iterdir())
+
+
+def test_a_clip_of_too_many_pixels_is_refused_before_work_with_what_is_allowed(bench, tmp_path):
+    source, bench.max_clip_pixels = write(tmp_path / "reel.mp4", moving(12)), 10 * 48 * 64
+    with pytest.raises(WorkError, match=r"Received: 64x48 pixels, 12 frames, .* 0\.4 seconds are allowed"):
+        bench.colorize([source], "Colors", 1)
+    assert bench.networks["Colors"].pictures == 0 and not list(bench.folder.iterdir())
+    bench.max_clip_pixels = 12 * 48 * 64
+    assert bench.colorize([source], "Colors", 1).report == "1 of 1 colorized"
+
+
+def test_a_clip_with_more_frames_than_it_states_stops_at_the_limit(bench, tmp_path, monkeypatch):
+    source, bench.max_clip_pixels = write(tmp_path / "reel.mp4", moving(30)), 10 * 48 * 64
+    real = film.probe
+    monkeypatch.setattr(film, "probe", lambda path: dataclasses.replace(real(path), seconds=0.2))
+    with pytest.raises(WorkError, match="Received: 64x48 pixels, 11 frames"):
         bench.colorize([source], "Colors", 1)
     assert not list(bench.folder.iterdir())
 

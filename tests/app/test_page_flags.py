@@ -23,6 +23,7 @@ def test_without_gradio_the_command_that_installs_it_is_named(monkeypatch, capsy
     ("words", "reason"),
     [
         (["--max-megapixels", "0"], "--max-megapixels is more than 0. Received: 0"),
+        (["--max-clip-gigapixels", "0"], "--max-clip-gigapixels is more than 0. Received: 0"),
         (["--max-gigabytes", "-1"], "--max-gigabytes is more than 0. Received: -1"),
         (["--max-gigabytes", "inf"], "--max-gigabytes is a finite number. Received: inf"),
         (["--port", "0"], "--port lies between 1 and 65535. Received: 0"),

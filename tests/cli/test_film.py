@@ -14,6 +14,8 @@ from PIL import Image
 
 from colorizer.cli import colorize as command
 from colorizer.cli import film
+from colorizer.errors import FilmError
+from colorizer.film.parts import Parts, require_free
 
 
 @pytest.fixture
@@ -185,6 +187,15 @@ def test_ctrl_c_says_where_the_beginning_is(colorize, tmp_path, monkeypatch):
     assert "20 frames, 12 of them by an earlier run" in colorize("film.mp4", "-o", "color.mp4")[1]
 
 
+def test_a_second_run_on_one_film_is_refused_before_the_network_is_loaded(colorize, tmp_path, monkeypatch):
+    write(tmp_path / "film.mp4", moving(2))
+    monkeypatch.setattr(command, "load", lambda *_: pytest.fail("the network was loaded"))
+    with Parts(tmp_path / "color.mp4", {}):
+        status, _, err = colorize("film.mp4", "-o", "color.mp4")
+    assert status == 1 and "color.mp4: another run is making this film now. Received: " in err
+    assert "Wait until that run ends, stop it, or choose another output" in err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of POSIX")
 def test_a_killed_process_is_continued(tmp_path):
     write(tmp_path / "film.mp4", [frame for seed in range(1, 7) for frame in moving(12, seed=seed)])
@@ -200,6 +211,8 @@ def test_a_killed_process_is_continued(tmp_path):
     limit = time.monotonic() + 60
     while len(list(parts.glob("0*.npz"))) < 2 and time.monotonic() < limit:
         time.sleep(0.02)
+    with pytest.raises(FilmError, match="another run is making this film now"):
+        require_free(tmp_path / "color.mp4")
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert not (tmp_path / "color.mp4").exists()

@@ -62,6 +62,17 @@ def test_finished_shots_are_not_done_again(clip, tmp_path):
     assert times_of(target) == times_of(clip)
 
 
+def test_a_second_run_on_one_film_is_a_line(clip, tmp_path):
+    target, errors = tmp_path / "film.mkv", []
+
+    def twice(pairs, work):
+        errors.append(do(clip, target, run=lambda *_: pytest.fail("shots were given out")).error)
+        yield from spread(pairs, work)
+
+    assert do(clip, target, twice).error is None and times_of(target) == times_of(clip)
+    assert errors[0].startswith("another run is making this film now")
+
+
 def test_a_bad_film_is_a_line(tmp_path):
     (tmp_path / "film.mkv").write_bytes(b"a shopping list")
     assert "no film, or damaged" in do(tmp_path / "film.mkv", tmp_path / "out.mkv").error
