@@ -26,9 +26,11 @@ logger = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from colorizer.inference.forward import Forward
 
-# Lab units of ab. Chosen by eye on the pictures of docs/steer.md: what is asked for stays, the rest of the photo keeps
-# its colors.
-DRIFT, NEWS = 5.0, 15.0
+# Where the network's colors with hints count, in distances of the canvas: within a hint's reach, and none at twice of it.
+REACHED, BEYOND = 1.0, 2.0
+# Lab units by which each hint may move the colors beyond. One hint's 2 are hardly seen. Ten hints that agree say much
+# about the whole photo (results/experiments/steering.md).
+SPILL = 2.0
 # A large change is dropped that is far from all hints, or leads to a color that no hint asks for: distances of the
 # canvas, and Lab units of ab. True hints lose 0.01 dB at most by it (results/experiments/steering.md).
 NEAR, FAR = 2.0, 4.0
@@ -89,8 +91,8 @@ class SteeredPhoto:
         if self._forward.takes_hints:
             with self._turn:
                 hinted = self._forward.hinted(self._inside, inner)
-            hinted = without_drift(hinted, self.prediction.ab_norm_hat)
             ab = without_leaps(self.canvas.enlarged(hinted) * np.float32(color.AB_SCALE), self.canvas, inner)
+            ab = contained(ab, self.canvas, inner)
         return self.canvas.ab_norm(inner, ab, strength)
 
     def likely_colors(self, x: float, y: float, count: int = 5) -> list[str]:
@@ -198,19 +200,22 @@ class FileSteering(NamedTuple):
         return photo.ab_norm(hints, strength) if photo else None
 
 
-def without_drift(hinted: np.ndarray, automatic: np.ndarray) -> np.ndarray:
-    """The colors of a network with hints, where they are other colors; elsewhere the automatic ones.
+def contained(ab: np.ndarray, canvas: Canvas, hints: Sequence[Hint]) -> np.ndarray:
+    """The colors of a network with hints near them; elsewhere the automatic ones, moved a little.
 
-    With a hint the network sees the whole photo in another light, faintly. A person who sets one thing's color does
-    not ask for that: changes below `DRIFT` Lab units are dropped, those of `NEWS` and more are kept.
+    With one hint the network sees the whole photo in another light. A person who sets one thing's color does not ask
+    for that.
 
     Args:
-        hinted: (h, w, 2) float32, ab/128.
-        automatic: the same without hints.
+        ab: (h, w, 2) float32 on the canvas's grid, Lab units.
+        canvas: of the photo.
+        hints: with x and y in its pixels; at least one.
     """
-    change = hinted - automatic
-    size = np.linalg.norm(change, axis=-1, keepdims=True) * color.AB_SCALE
-    return automatic + _step(size, DRIFT, NEWS) * change
+    change = ab - canvas.ab
+    size = np.linalg.norm(change, axis=-1)
+    moved = np.minimum(1, np.float32(SPILL * len(hints)) / np.maximum(size, 1e-6))
+    share = np.maximum(1 - _step(_nearest(canvas, hints), REACHED, BEYOND), moved)
+    return canvas.ab + share[..., None] * change
 
 
 def without_leaps(ab: np.ndarray, canvas: Canvas, hints: Sequence[Hint]) -> np.ndarray:
@@ -224,14 +229,18 @@ def without_leaps(ab: np.ndarray, canvas: Canvas, hints: Sequence[Hint]) -> np.n
         canvas: of the photo.
         hints: with x and y in its pixels; at least one.
     """
-    nearest, foreign = (np.full(canvas.shape, np.inf, np.float32) for _ in range(2))
+    nearest, foreign = _nearest(canvas, hints), np.full(canvas.shape, np.inf, np.float32)
     for hint in hints:
-        np.minimum(nearest, canvas.distances(*canvas.place(hint)) / np.float32(hint.reach), out=nearest)
         np.minimum(foreign, np.linalg.norm(ab - hint.ab, axis=-1), out=foreign)
     change = ab - canvas.ab
     size = np.linalg.norm(change, axis=-1)
     dropped = np.maximum(_step(nearest, NEAR, FAR), _step(foreign, ASKED, FOREIGN)) * _step(size, MODERATE, LARGE)
     return canvas.ab + (1 - dropped)[..., None] * change
+
+
+def _nearest(canvas: Canvas, hints: Sequence[Hint]) -> np.ndarray:
+    """How far every place is from the nearest hint, in its reach: (h, w) float32."""
+    return np.min([canvas.distances(*canvas.place(hint)) / np.float32(hint.reach) for hint in hints], axis=0)
 
 
 def _step(values: np.ndarray, low: float, high: float) -> np.ndarray:

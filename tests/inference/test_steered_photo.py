@@ -129,19 +129,46 @@ def test_likely_colors_are_told_for_every_method(plain):
         plain.likely_colors(rgb, 400, 50)
 
 
-def test_a_hint_changes_what_gets_another_color_and_nothing_else():
-    automatic = np.zeros((1, 4, 2), np.float32)
-    hinted = automatic + np.float32([[[4, 0], [0, 10], [0, 15], [-40, 0]]]) / 128
-    kept = steered_photo.without_drift(hinted, automatic)
-    np.testing.assert_array_equal(kept[0, 0], 0)
-    assert 0 < kept[0, 1, 1] < hinted[0, 1, 1]
-    np.testing.assert_allclose(kept[0, 2:], hinted[0, 2:], rtol=1e-6)
+def two_sides():
+    """A canvas with a dark side and a light one."""
+    l = np.where(np.arange(320) < 100, 20.0, 85.0) + np.zeros((240, 1))
+    l += 8 * (np.arange(320) // 20 % 2)  # edges on the way
+    return Canvas(color.gray(l.astype(np.float32)), Prediction(np.full((48, 48, 2), 0.05, np.float32)))
+
+
+def test_one_hint_moves_no_far_colors_visibly_and_many_hints_do():
+    canvas = two_sides()
+    row, column = canvas.place(Hint(20, 120, "#1f5fa8"))
+    near, far = np.s_[row - 5 : row + 5, column - 5 : column + 5], np.s_[:, -40:]
+
+    def change_with(hints, asked=(30, 0)):
+        change = steered_photo.contained(canvas.ab + np.float32(asked), canvas, hints) - canvas.ab
+        return np.linalg.norm(change, axis=-1)
+
+    one = change_with([Hint(20, 120, "#1f5fa8")])
+    np.testing.assert_allclose(one[near], 30, rtol=1e-4)
+    np.testing.assert_allclose(one[far], steered_photo.SPILL, rtol=1e-4)
+    np.testing.assert_allclose(change_with([Hint(20, 120, "#1f5fa8")], (1, 0))[far], 1, rtol=1e-4)
+    assert change_with([Hint(20, 120, "#1f5fa8", reach=20.0)])[far].min() > 29  # as far as it is asked to reach
+    ten = [Hint(2 + 3 * number, 120, "#1f5fa8") for number in range(10)]
+    np.testing.assert_allclose(change_with(ten)[far], 10 * steered_photo.SPILL, rtol=1e-4)
+    both = change_with([Hint(20, 120, "#1f5fa8"), Hint(300, 120, "#1f5fa8")])
+    np.testing.assert_allclose(both[near], 30, rtol=1e-4)
+    np.testing.assert_allclose(both[115:125, 295:305], 30, rtol=1e-4)
+
+
+def test_a_photo_with_one_hint_keeps_its_colors_on_the_other_side(monkeypatch):
+    library = tiny("vit_decoder")
+    photo = library.steer(color.gray(two_sides().l))
+    blue = np.broadcast_to(np.float32([0.1, -0.4]), photo.prediction.ab_norm_hat.shape)
+    monkeypatch.setattr(type(photo._forward), "hinted", lambda *_: blue)
+    hint = Hint(20, 120, "#1f5fa8")
+    change = np.linalg.norm(photo.ab_norm([hint]) - photo.canvas.ab / 128, axis=-1) * 128
+    assert change[photo.canvas.place(hint)] > 20 and change[:, -40:].max() < 3
 
 
 def test_what_no_hint_can_be_the_reason_of_takes_no_large_change():
-    l = np.where(np.arange(320) < 100, 20.0, 85.0) + np.zeros((240, 1))
-    l += 8 * (np.arange(320) // 20 % 2)  # edges on the way
-    canvas = Canvas(color.gray(l.astype(np.float32)), Prediction(np.full((48, 48, 2), 0.05, np.float32)))
+    canvas = two_sides()
     hint = Hint(20, 120, "#1f5fa8")
     row, column = canvas.place(hint)
     near, far = np.s_[row - 5 : row + 5, column - 5 : column + 5], np.s_[:, -40:]
