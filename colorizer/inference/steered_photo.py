@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from colorizer.inference.forward import Forward
 
-# Where the network's colors with hints count, in distances of the canvas: within a hint's reach, and none at twice of it.
+# The network's colors with hints count within a hint's reach, and fade until twice of it.
 REACHED, BEYOND = 1.0, 2.0
 # Lab units by which each hint may move the colors beyond. One hint's 2 are hardly seen. Ten hints that agree say much
 # about the whole photo (results/experiments/steering.md).
