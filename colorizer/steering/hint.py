@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from colorizer.errors import HintError
 
 SHORT, LONG = re.compile(r"#[0-9a-fA-F]{3}"), re.compile(r"#[0-9a-fA-F]{6}")
 LEAST_REACH, MOST_REACH = 0.05, 20.0
+LARGEST = 1e12  # of a number
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,9 @@ class Hint:
     def __post_init__(self):
         for name in ("x", "y", "reach"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise HintError(f"A hint's {name} is a number. Received: {value!r}")
+            # An integer may be too large for a float, as in a damaged file.
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < LARGEST:
+                raise HintError(f"A hint's {name} is a number below {LARGEST:g}. Received: {repr(value)[:20]}")
         if self.x < 0 or self.y < 0:
             raise HintError(f"A hint's x and y are pixels from the upper left corner. Received: {self.x:g},{self.y:g}")
         if not LEAST_REACH <= self.reach <= MOST_REACH:

@@ -16,7 +16,7 @@ from typing import Any
 
 from colorizer import atomic_files
 from colorizer.errors import HintError
-from colorizer.steering.hint import Hint
+from colorizer.steering.hint import LARGEST, Hint
 
 FORMAT, VERSION = "colorizer-hints", 1
 ENDING = ".hints.json"  # photo.jpg.hints.json lies beside photo.jpg
@@ -130,8 +130,9 @@ def parse(content: bytes | str) -> Sidecar:
 
 def _side(found: dict[str, Any], name: str) -> int:
     value = found.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise HintError(f'"{name}" is the photo\'s size in pixels, a whole number. Received: {value!r}')
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < LARGEST:
+        shown = repr(value)[:20]
+        raise HintError(f'"{name}" is the photo\'s size in pixels, a whole number below {LARGEST:g}. Received: {shown}')
     return value
 
 

@@ -7,8 +7,8 @@ import pytest
 from clips import Painter, av, files_of, moving, packets_of, pictures_of, times_of, two_shots, write
 
 from colorizer.errors import FilmError
-from colorizer.film import carry, container, parts, reader
 from colorizer.film import colorize as films
+from colorizer.film import container, parts, reader
 from colorizer.film.colorize import Settings, colorize, partial_name
 from colorizer.film.probe import Film, probe
 from colorizer.inference import memory
@@ -356,18 +356,6 @@ def test_facts_of_a_film(clip):
     assert (film.width, film.height, film.rate, film.frames) == (64, 48, 25, 20)
 
 
-def test_memory_holds_the_key_of_the_last_part_alone(tmp_path):
-    key = carry.Key(np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.float32), np.ones((4, 4), np.float32))
-    with parts.Parts(tmp_path / "film.mp4", {"version": 1}) as made:
-        for time in range(3):
-            made.add([], parts.Ending(time, 1, key))
-    with parts.Parts(tmp_path / "film.mp4", {"version": 1}) as again:
-        for one in (made, again):
-            assert [ending.key is not None for ending in one.endings] == [False, False, True]
-        made.forget(2)
-        assert [ending.key is not None for ending in made.endings] == [False, True]
-
-
 def test_a_second_run_on_one_film_is_refused_and_harms_nothing(tmp_path, clip):
     first, second = Painter(), Painter()
 
@@ -384,16 +372,3 @@ def test_a_second_run_on_one_film_is_refused_and_harms_nothing(tmp_path, clip):
     assert result.frames == 20 and second.pictures == 0
     assert files_of(tmp_path) == ["color.mp4", "film.mp4", "other.mp4"]
     assert colorize(second, clip, tmp_path / "color.mp4").frames == 20  # nothing is locked any more
-
-
-def test_parts_of_another_record_go_and_the_lock_stays(tmp_path):
-    output = tmp_path / "film.mp4"
-    with parts.Parts(output, {"version": 1}) as made:
-        made.add([], parts.Ending(0, 1, None))
-    with parts.Parts(output, {"version": 2}) as made:
-        assert made.endings == []
-        with pytest.raises(FilmError, match="another run"):
-            parts.require_free(output)
-    parts.require_free(output)
-    parts.require_free(tmp_path / "never.mp4")
-    assert files_of(tmp_path) == [".film.mp4.parts"]

@@ -32,6 +32,12 @@ def test_what_is_no_hint_is_refused_in_one_line(typed, message):
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("number", [10**400, -(10**400), float("inf")])
+def test_a_number_that_no_float_holds_is_refused(number):
+    with pytest.raises(HintError, match="x is a number below"):
+        Hint(number, 1, "#000000")
+
+
 def test_a_hint_lies_on_the_photo():
     inside = Hint(99, 49, "#000000")
     assert hints.require_inside([inside], 50, 100) == [inside]

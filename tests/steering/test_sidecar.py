@@ -40,6 +40,7 @@ def changed(**fields):
         (b'{"hints": []}', "colorizer-hints"),
         (changed(version=2), "version 1. Received: 2"),
         (changed(width=0), '"width" is'),
+        (changed(width=10**400), '"width" is'),
         (changed(height="300"), "Received: '300'"),
         (changed(hints={}), "a list of at most"),
         (changed(hints=[{"x": 1, "y": 2}]), "hint 1: it has"),
