@@ -208,7 +208,7 @@ def pictures(library: Colorizer, folder: Path) -> None:
     cup, pilot = library.steer(coffee), library.steer(astronaut)
     cup_hints = [Hint(300, 335, "#1f5fa8"), Hint(110, 235, "#1f5fa8"), Hint(450, 240, "#1f5fa8")]
     cup_hints.append(Hint(530, 170, "#8a7358"))  # the table, where the saucer's color ran over its edge
-    pilot_hints = [Hint(230, 330, "#2a62b8"), Hint(380, 100, "#9a9a9a")]
+    pilot_hints = [Hint(230, 330, "#2a62b8"), Hint(205, 465, "#2a62b8"), Hint(380, 100, "#9a9a9a")]
     rows = [
         [_marked(photo.colorized(), given), photo.colorized(given)]
         for photo, given in ((cup, cup_hints), (pilot, pilot_hints))
