@@ -20,11 +20,13 @@ from colorizer.methods.layers.color_bins import Look
 from experiments import validation
 
 LISTS = ("coco", "paintings")
+PLAIN = (1.0, 0.85, 0.7, 0.6, 0.5)  # temperatures without more chroma
 TEMPERATURES = (1.0, 0.5)
 ADDED = (0.025, 0.03, 0.035, 0.04)
 CASTS = (None, 0.7, 1.0)
 SMOOTHINGS = ((None, 0.0), (16, 0.01), (8, 0.003), (32, 0.003))
-VIVID = Look(0.5, 0.035, cast=0.7)  # with it the smoothings are compared
+# With both the smoothings are compared.
+ACCURATE, VIVID = Look(1.0, 0.0), Look(0.5, 0.035, cast=0.7)
 
 
 def settings(smoothing: tuple[int, float]) -> list[tuple[Look, tuple[int | None, float]]]:
@@ -33,9 +35,9 @@ def settings(smoothing: tuple[int, float]) -> list[tuple[Look, tuple[int | None,
     Args:
         smoothing: the method's own.
     """
-    plain = [(Look(temperature, 0.0), smoothing) for temperature in TEMPERATURES]
+    plain = [(Look(temperature, 0.0), smoothing) for temperature in PLAIN]
     vivid = [(Look(*values), smoothing) for values in itertools.product(TEMPERATURES, ADDED, CASTS)]
-    others = [(look, other) for look in (Look(1.0, 0.0), VIVID) for other in SMOOTHINGS]
+    others = [(look, other) for look in (ACCURATE, VIVID) for other in SMOOTHINGS]
     return plain + vivid + others
 
 

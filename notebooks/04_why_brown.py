@@ -90,14 +90,15 @@ measures = ["colourfulness", "colourfulness_truth", "ciede2000"]
 table.groupby(kinds)[measures].mean().round(4)
 
 # %% [markdown]
-# Those runs are short and differ in many ways. A single network shows the effect of rebalancing alone. The transfer
-# U-Net also predicts a distribution of colors; here it is divided by each color's frequency in training, to the power
-# `rebalance` (0: not at all). No training is needed. Validation pictures, from `results/experiments/looks.jsonl`:
+# Those runs differ in many ways. A single network shows the price alone. Our ViT decoder predicts a distribution of
+# colors too; its vivid look adds chroma where the distribution leaves colors open, by `added` Lab units for each
+# squared unit of variance (0: none). No training is needed. Validation pictures, from
+# `results/experiments/looks.jsonl`:
 
 # %%
 looks = pd.read_json(RESULTS / "experiments" / "looks.jsonl", lines=True)
-looks = looks[(looks.gain == 1) & (looks.temperature == 1) & looks.windows.isna()]
-looks[["dataset", "rebalance", *measures]].round(4).reset_index(drop=True)
+looks = looks[(looks.temperature == 0.5) & looks.cast.isna() & (looks.windows == 16) & (looks.variance == 0.003)]
+looks[["dataset", "added", *measures]].round(4).reset_index(drop=True)
 
 # %% [markdown]
 # The colors get stronger step by step, and CIEDE2000 gets worse.
@@ -107,4 +108,4 @@ looks[["dataset", "rebalance", *measures]].round(4).reset_index(drop=True)
 #
 # ![24 pairs](../results/figures/contact-efficientnet-coco-128.jpg)
 #
-# ![24 pairs](../results/figures/contact-gan-paintings.jpg)
+# ![24 pairs](../results/figures/contact-gan-paintings-128.jpg)

@@ -34,10 +34,10 @@ from colorizer.methods.layers import backbone, color_bins, hints, optimizers, to
 from colorizer.methods.layers.color_bins import Look
 from colorizer.methods.layers.inputs import Shape, inputs, shape_of
 
-# accurate: the plain mean, which has the least squared error of all single colors. vivid: chroma is added where the
-# distribution leaves colors open, but a cast does not grow: on black-and-white photographs the look without `cast` made
-# rooms sepia (results/experiments/looks.md, eyes.md).
-LOOKS = {"accurate": Look(1.0, 0.0), "vivid": Look(0.5, 0.035, cast=0.7)}
+# accurate: a mean between the plain one and the likeliest color, the best of both lists. vivid: chroma is added where
+# the distribution leaves colors open, but a cast does not grow: on black-and-white photographs the look without `cast`
+# made rooms sepia (results/experiments/looks.md, eyes.md).
+LOOKS = {"accurate": Look(0.7, 0.0), "vivid": Look(0.5, 0.035, cast=0.7)}
 
 
 class ViTDecoder(Method):

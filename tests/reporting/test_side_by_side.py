@@ -11,7 +11,7 @@ from colorizer.evaluation import runs
 from colorizer.reporting.figures import side_by_side
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHIPPED, KEPT = next(iter(weights.SHIPPED)), "colorful-paintings"
+SHIPPED, KEPT = next(iter(weights.SHIPPED)), "gan-paintings-128"
 
 
 @pytest.fixture
