@@ -146,12 +146,12 @@ def measure(data_dir: str | Path | None = None, limit: int | None = None, seed: 
     Raises:
         EvaluationError: no test pictures are here.
     """
-    lists, notes = test_sets.find([], data_dir, limit)
-    if not lists:
+    sets, notes = test_sets.find([], data_dir, limit)
+    if not sets:
         raise EvaluationError("\n".join(["The test pictures are needed.", *notes]))
     lists, pictures = {}, []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for of_list in lists:
+        for of_list in sets:
             rgb_u8 = of_list.store.read(of_list.rows[: of_list.count])
             ab = list(pool.map(_ab, rgb_u8))
             half = _summary(list(pool.map(lambda rgb, ab_norm: score(rgb, ab_norm / 2), rgb_u8, ab)))
