@@ -258,7 +258,7 @@ def test_films_of_ten_bits_in_hevc_and_av1_are_read(tmp_path, encoder, ending):
         frames = list(container.decode(video=0))
     assert frames[0].format.name == "yuv420p10le"
     errors = [np.abs(frame.to_ndarray()[:48].astype(int) - luma) for frame, luma in zip(frames, shown, strict=True)]
-    assert np.mean(errors) < 0.6 and np.percentile(errors, 99) <= 3  # 8 bits are 4 levels apart
+    assert np.mean(errors) < 0.85 and np.percentile(errors, 99) <= 3  # 8 bits would miss by 1 on average
 
 
 def test_fewer_bits_and_odd_sizes_are_said(tmp_path):
