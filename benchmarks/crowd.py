@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import io
 import os
 import re
@@ -26,7 +27,7 @@ SAMPLE_EVERY = 0.5  # seconds between looks at the server's memory
 TIMEOUT = 300  # seconds for one answer
 
 
-class User(threading.Thread):
+class User(threading.Thread, abc.ABC):
     """One user, who sends photos until a time. A subclass says how, in `colorize`.
 
     Args:
@@ -71,9 +72,9 @@ class User(threading.Thread):
                     self.seconds.append(time.monotonic() - began)
             time.sleep(min(wait or LEAST_WAIT, max(0.0, self.until - time.monotonic())))
 
+    @abc.abstractmethod
     def colorize(self) -> float | None:
         """One photo, there and back; seconds to wait where the server is full, else None."""
-        raise NotImplementedError
 
     def check(self, data: bytes) -> None:
         """Raises a `RuntimeError` where a file that came back is not this user's photo in color."""

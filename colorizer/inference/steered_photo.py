@@ -32,7 +32,7 @@ REACHED, BEYOND = 1.0, 2.0
 # about the whole photo (results/experiments/steering.md).
 SPILL = 2.0
 # A large change is dropped that is far from all hints, or leads to a color that no hint asks for: distances of the
-# canvas, and Lab units of ab. True hints lose 0.01 dB at most by it (results/experiments/steering.md).
+# canvas, and Lab units of ab. True hints lose 0.02 dB at most by it (results/experiments/steering.md).
 NEAR, FAR = 2.0, 4.0
 ASKED, FOREIGN = 20.0, 40.0
 MODERATE, LARGE = 15.0, 30.0

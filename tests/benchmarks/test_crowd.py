@@ -53,7 +53,7 @@ def test_refusals_errors_and_photos_are_counted_apart(address, monkeypatch):
 
 
 def test_a_picture_of_another_size_is_an_error():
-    small, large = (crowd.User("", number, 0) for number in (0, 1))
+    small, large = (server.Client("", number, 0) for number in (0, 1))
     with pytest.raises(RuntimeError, match=r"sent \(601, 800\), got back \(600, 800\)"):
         large.check(small.photo)
 

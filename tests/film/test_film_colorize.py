@@ -248,7 +248,9 @@ def test_films_of_ten_bits_in_hevc_and_av1_are_read(tmp_path, encoder, ending):
     if encoder not in av.codecs_available:
         pytest.skip(f"This PyAV has no encoder {encoder} to make the film with.")
     source = tmp_path / f"deep.{ending}"
-    deep_film(source, encoder, {"crf": "10"} | ({"log-level": "none"} if encoder == "libx265" else {}))
+    # Lossless where the encoder can: an encoder's blocks would be hard to write again to the level.
+    options = {"x265-params": "lossless=1:log-level=none"} if encoder == "libx265" else {"crf": "10"}
+    deep_film(source, encoder, options)
     with av.open(str(source)) as container:
         shown = [frame.to_ndarray()[:48].astype(int) for frame in container.decode(video=0)]
     assert probe(source).bits == 10 and len(shown) == 3
@@ -258,7 +260,7 @@ def test_films_of_ten_bits_in_hevc_and_av1_are_read(tmp_path, encoder, ending):
         frames = list(container.decode(video=0))
     assert frames[0].format.name == "yuv420p10le"
     errors = [np.abs(frame.to_ndarray()[:48].astype(int) - luma) for frame, luma in zip(frames, shown, strict=True)]
-    assert np.mean(errors) < 0.85 and np.percentile(errors, 99) <= 3  # 8 bits would miss by 1 on average
+    assert np.mean(errors) < 0.6 and np.percentile(errors, 99) <= 3  # 8 bits are 4 levels apart
 
 
 def test_fewer_bits_and_odd_sizes_are_said(tmp_path):
