@@ -20,7 +20,7 @@ from colorizer.config import CLASSES
 from colorizer.images import resize_square
 from colorizer.methods.vit_decoder import ViTDecoder
 from colorizer.training import run_folders
-from colorizer.training.long import whole
+from colorizer.training.long import run_files, whole
 from colorizer.training.long.mixture import Mixture, PictureSet
 from colorizer.training.long.validation_squares import SIDE
 from colorizer.training.summary import validate
@@ -46,7 +46,7 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path, mixture: Mix
     """
     folder, method = Path(folder), ViTDecoder()
     whole.write(run, encoder, folder)
-    trained, history = weights.load(folder), _epochs(pd.read_csv(folder / "history.csv"), len(mixture))
+    trained, history = weights.load(folder), _epochs(pd.read_csv(folder / run_files.HISTORY), len(mixture))
     config, best = dict(trained.config), history.iloc[-1]
     names = [one.name for one in mixture.sets]
     trained_on = "+".join([*(n for n in NAMED if n in names), *([OTHERS] if set(names) - set(NAMED) else [])])
@@ -79,7 +79,7 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path, mixture: Mix
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     atomic_files.write_json(folder / run_folders.RECORD, config)
-    with atomic_files.replacing(folder / "history.csv") as part:
+    with atomic_files.replacing(folder / run_files.HISTORY) as part:
         history.to_csv(part, index=False)
     atomic_files.write_json(folder / "summary.json", summary)
 

@@ -147,6 +147,8 @@ class LongRun:
         self._start_record(asdict(settings) | {"key": key} | (described or {}))
         if self.blocks and not (self.folder / BEGUN).is_file():
             run_files.write_blocks(self.folder / BEGUN, self.blocks)
+        if begin and not (self.folder / run_files.HISTORY).is_file():
+            run_files.write_before(self.folder, begin)
         keras.utils.set_random_seed(settings.seed)
         self.decoder = self._network(seeing, settings.precision)
         upper = tuning.parts(self.decoder)[1]
@@ -256,7 +258,7 @@ class LongRun:
             if old.name not in names.values():
                 old.unlink()
         self.export(self.folder)
-        with atomic_files.replacing(self.folder / "history.csv") as part:
+        with atomic_files.replacing(self.folder / run_files.HISTORY) as part:
             pd.DataFrame(self.history).to_csv(part, index=False)
 
     def export(self, folder: Path) -> None:
@@ -369,7 +371,7 @@ class LongRun:
         log.info("%s", " ".join(f"{name}={value:.6g}" for name, value in row.items()))
         if fall:
             self.export(self.folder / "fallen")
-            with atomic_files.replacing(self.folder / "fallen" / "history.csv") as part:
+            with atomic_files.replacing(self.folder / "fallen" / run_files.HISTORY) as part:
                 pd.DataFrame(self.history).to_csv(part, index=False)
         else:
             self.save()

@@ -2,6 +2,8 @@
 
     decoder.weights.h5   the decoder, kernels in half precision
     encoder.npz          the encoder's blocks that were trained, here or before; absent where none was
+    history.csv          a row a checkpoint
+    before.csv           the history of the run that this one began with, and of those before; absent in a first run
 
 A trained block is named as in the encoder. All other blocks are those of the saved encoder.
 """
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 
 from colorizer import atomic_files, weights
 from colorizer.classifiers.encoders import vision_transformer
@@ -20,6 +23,8 @@ from colorizer.errors import WeightsError
 
 WEIGHTS = "decoder.weights.h5"
 BLOCKS = "encoder.npz"
+HISTORY, BEFORE = "history.csv", "before.csv"
+COUNTED = ["samples", "seconds"]  # columns of a history that go on in the next run
 TRAINED_BLOCKS = "trained_blocks"  # field of a whole network's record: the blocks' names
 
 Blocks = dict[str, list[np.ndarray]]  # a block's name -> its weights
@@ -148,3 +153,30 @@ def write_blocks(path: Path, blocks: Blocks) -> None:
     }
     with atomic_files.replacing(path) as part:
         np.savez(part, **arrays)
+
+
+def history(run: str | Path) -> pd.DataFrame:
+    """Reads the history of a run and of those that it began with, one after another.
+
+    Args:
+        run: the run's folder, or one in it with its own history.
+
+    Returns:
+        A row a checkpoint; samples and seconds are counted from the start of the first run.
+    """
+    run = Path(run)
+    own = pd.read_csv(run / HISTORY)
+    # The folder of a fall lies in the run's.
+    path = next((place / BEFORE for place in (run, run.parent) if (place / BEFORE).is_file()), None)
+    if path is None:
+        return own
+    before = pd.read_csv(path)
+    own[COUNTED] += before[COUNTED].iloc[-1]
+    return pd.concat([before, own], ignore_index=True)
+
+
+def write_before(folder: Path, begin: str | Path) -> None:
+    """Writes down what a run begins with, as far as that has a history: weights of a package have none."""
+    if (Path(begin) / HISTORY).is_file():
+        with atomic_files.replacing(folder / BEFORE) as part:
+            history(begin).to_csv(part, index=False)

@@ -58,7 +58,8 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
     atomic_files.write_bytes(folder / weights.BEST, weights.halved(weights.packed(whole)))
     # The encoder's layers, so that the weights load where its file is not.
     atomic_files.write_text(folder / weights.ENCODER, ViTDecoder().encoder_of(whole).to_json())
-    atomic_files.write_text(folder / "history.csv", (run / "history.csv").read_text(encoding="utf-8"))
+    with atomic_files.replacing(folder / run_files.HISTORY) as part:
+        run_files.history(run).to_csv(part, index=False)
     # The fields that every run's record has, and that a long training's own lacks.
     config |= {"method": ViTDecoder().name, "classifier": seen.name, "classifier_name": seen.name}
     config |= {"classifier_sha256": seen.fingerprint}

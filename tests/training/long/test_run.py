@@ -168,6 +168,15 @@ def test_a_run_begins_with_anothers_weights_at_another_size(start, picture_folde
     mixture = Mixture([PictureSet("drawn", picture_folder, names, 1)], 48, views=1)
     other = LongRun(tmp_path / "other", settings, mixture, encoder, begin=tmp_path / "run")
     assert other.samples == 0
+    other.train(samples=8)
+    assert run_files.history(tmp_path / "run").samples.tolist() == [16]
+    assert run_files.history(tmp_path / "other").samples.tolist() == [16, 24]
+    third = LongRun(tmp_path / "fourth", SETTINGS, run.mixture, encoder, begin=tmp_path / "other")
+    third.train(fall=4)
+    seconds = run_files.history(tmp_path / "fourth" / "fallen").seconds
+    assert run_files.history(tmp_path / "fourth" / "fallen").samples.tolist() == [16, 24, 28]
+    assert seconds.is_monotonic_increasing
+    other = LongRun(tmp_path / "same", settings, mixture, encoder, begin=tmp_path / "run")
     for mine, theirs in zip(other.average, run.average, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-3)
     encoder.save(tmp_path / "small.keras")
