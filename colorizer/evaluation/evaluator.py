@@ -281,8 +281,8 @@ def _refuse_other_split(run: Run, lists: Sequence[Pictures]) -> None:
     """Keeps training pictures out of the test lists: both must come from the same split."""
     split = run.config["data"]["split_source"]
     for here in lists:
-        same_set = not run.has_own_pictures and here.name in run.trained_on.split("+")
-        if same_set and here.split_source != split:
+        # Of several sets the record joins how each was split, and does not say which was which.
+        if here.name in run.named_sets and here.split_source not in split.split(" + "):
             raise EvaluationError(
                 f"it was trained on another split of {here.name} ({split}) than the test list is from "
                 f"({here.split_source}): pictures of the list may be among its training pictures"

@@ -15,7 +15,7 @@ import pandas as pd
 
 from colorizer import experiments, methods
 from colorizer.config import CUT, ENDED, STOPPED, TrainConfig
-from colorizer.data.datasets import NAMES
+from colorizer.data.datasets import NAMES, parts_of
 from colorizer.evaluation.scores import PREDICTOR
 
 # Where and how fast a run is trained, and its seed.
@@ -88,8 +88,13 @@ class Run:
 
     @property
     def has_own_pictures(self) -> bool:
-        """Whether it was trained on a folder of pictures instead of a named data set."""
-        return not set(self.config["dataset"].split("+")) <= set(NAMES)
+        """Whether it was trained on a folder of pictures, alone or joined with named data sets."""
+        return any(part.name not in NAMES for part in parts_of(self.config["dataset"]))
+
+    @property
+    def named_sets(self) -> set[str]:
+        """The named data sets that it was trained on, alone or joined with others."""
+        return {part.name for part in parts_of(self.config["dataset"])} & set(NAMES)
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,18 @@ def test_a_run_on_another_split_is_not_scored_on_its_training_pictures(drawn_lis
     assert result.origins["trivial-coco_train"] == dict.fromkeys(WHOLE, COMPUTED)
 
 
+@pytest.mark.parametrize("dataset", ["paintings:2+coco", "paintings+path/to/photos"])
+def test_nor_is_a_run_on_that_set_joined_with_others(drawn_lists, tmp_path, dataset):
+    config = {"dataset": dataset, "data": {"split_source": "90/5/5, seed 7"}}
+    brown_run(tmp_path / "runs" / "joined", trained_on="paintings+others", config=config)
+    config["data"] = {"split_source": "lists + 90/5/5, seed 7"}
+    brown_run(tmp_path / "runs" / "listed", trained_on="paintings+others", config=config)
+    result = evaluator.evaluate(tmp_path / "runs", data_dir=drawn_lists)
+    notes = [note for note in result.notes if "another split of paintings" in note]
+    assert [note.split(":")[0] for note in notes] == ["joined"]
+    assert set(result.scores.run) == {"-", "listed"}
+
+
 def test_a_run_on_ones_own_folder_is_scored_on_its_own_test_split(drawn_lists, tmp_path):
     folder = own_folder(tmp_path / "mine")
     own_run(tmp_path / "runs" / "first", folder, ["photo_1.png", "photo_4.png"])
