@@ -9,6 +9,7 @@ import pandas as pd
 
 from colorizer import methods, weights
 from colorizer.config import ENDED, TrainConfig
+from colorizer.evaluation import metrics
 from colorizer.evaluation import runs as records
 from colorizer.evaluation.runs import Run
 from colorizer.evaluation.scores import NONE, of
@@ -62,5 +63,5 @@ def _row(here: pd.DataFrame, method: str, run: str, trained_on: str, epochs: str
     part = of(here, method=method, run=run, trained_on=trained_on)
     if part.empty:
         return []
-    values = [markdown.scaled(m, part[m].mean()) for m in ("psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")]
+    values = [markdown.scaled(m, metrics.finite_mean(part[m])) for m in ("psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")]
     return [markdown.title_of(method), "" if trained_on == NONE else trained_on, epochs, *values]

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from colorizer import atomic_files, methods, weights
+from colorizer.evaluation import metrics
 from colorizer.evaluation.runs import Run
 from colorizer.evaluation.scores import of, test_lists
 from colorizer.inference import presets
@@ -59,7 +60,7 @@ def _scores(name: str, method, scores: pd.DataFrame) -> dict[str, dict[str, dict
         for look, suffix in suffixes.items():
             rows = of(scores, test_set=test_set, method=method.name + suffix)
             if not rows.empty:
-                means = {measure: round(rows[measure].mean(), _DIGITS) for measure in _MEASURES}
+                means = {measure: round(metrics.finite_mean(rows[measure]), _DIGITS) for measure in _MEASURES}
                 result.setdefault(test_set, {})[look] = {"n": len(rows)} | means
     return result
 
