@@ -154,7 +154,7 @@ def _prepare(root: Path, image_size: int, keep_gray: bool, name: str) -> tuple[n
         rgb = photos.read(root / name).rgb
     except PhotoError as error:
         return None, f"corrupt: {_as_text(error.reason)}"
-    rgb_u8 = (rgb >> 8).astype(np.uint8) if rgb.dtype == np.uint16 else rgb
+    rgb_u8 = images.to_uint8(rgb)
     square = images.resize_square(rgb_u8, image_size)
     reason = None if keep_gray else filters.defect(rgb_u8, square)
     return (None, reason) if reason else (square, KEPT)

@@ -89,10 +89,12 @@ def test_resize_square_chooses_by_the_shorter_side(shape, way):
     assert images.resize_square(rgb.astype(np.uint16) << 8, 64).dtype == np.uint16
 
 
-def test_16_bit_pictures_keep_their_upper_bits(tmp_path):
+def test_16_bit_pictures_are_rounded_to_the_nearest_level(tmp_path):
+    """As those that are colorized: 65535 / 255 = 257 values make a level."""
     (tmp_path / "deep").mkdir()
     rgb = draw_picture(2, 64, 64)
-    cv2.imwrite(str(tmp_path / "deep" / "a.png"), (rgb[..., ::-1].astype(np.uint16) << 8) + 77)
+    deep = np.clip(257 * rgb[..., ::-1].astype(int) + 100, 0, 65535)
+    cv2.imwrite(str(tmp_path / "deep" / "a.png"), deep.astype(np.uint16))
     np.testing.assert_array_equal(build(tmp_path / "deep", tmp_path).pixels[0], rgb)
 
 
