@@ -35,17 +35,16 @@ def read(path: str | Path, names: Sequence[str]) -> tuple[np.ndarray, list[str]]
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         categories = sorted((category["id"], category["name"]) for category in content["categories"])
         images = {image["id"]: PurePosixPath(image["file_name"]).name for image in content["images"]}
-        instances = [(one["image_id"], one["area"], one["category_id"]) for one in content["annotations"]]
+        index = {identity: i for i, (identity, _) in enumerate(categories)}
+        instances = [(images[a["image_id"]], a["area"], index[a["category_id"]]) for a in content["annotations"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LabelsError(
             f"--labels is an instances_*.json file of COCO with categories, images and annotations. "
             f"Received: {path} ({type(error).__name__}: {error})"
         ) from error
-    index = {identity: i for i, (identity, _) in enumerate(categories)}
     largest: dict[str, tuple[float, int]] = {}
-    for image, area, category in instances:
-        name = images[image]
-        largest[name] = max(largest.get(name, (-1.0, UNLABELLED)), (area, index[category]))
+    for name, area, label in instances:
+        largest[name] = max(largest.get(name, (-1.0, UNLABELLED)), (area, label))
     labels = [largest.get(PurePosixPath(name).name, (0.0, UNLABELLED))[1] for name in names]
     if names and max(labels) == UNLABELLED:
         raise LabelsError(
