@@ -23,6 +23,8 @@ CLASSES = 1000  # ImageNet's: the length of a class vector
 LARGEST_IMAGE = 1024  # four times the paper's side: 16 times its time; colors need no more pixels
 SEEDS = 2**32  # what NumPy and Keras take
 _ABOVE_0 = ("epochs", "batch_size", "learning_rate", "image_size", "workers", "limit", "max_minutes", "patience")
+_NOT_BELOW_0 = ("plateau_patience", "plateau_min_delta", "plateau_min_lr", "weight_decay", "encoder_rate")
+_NOT_BELOW_0 += ("frozen_epochs", "rotation_range", "shear_range", "tone_range")
 
 # Groups of fields, as `--help` shows them. Those of METHOD are refused unless a method has them among its `options`.
 DATA, TRAINING, AUGMENTATION, RUN = "data", "training", "pictures and augmentation", "the run"
@@ -260,11 +262,13 @@ class TrainConfig:
             raise ValueError(f"--image-size must be {rule}. Received: {self.image_size}")
         if not 0 <= self.seed < SEEDS:
             raise ValueError(f"--seed must be 0 or above and below 2^32. Received: {self.seed}")
-        for name in ("weight_decay", "encoder_rate", "frozen_epochs", "tone_range"):
+        for name in _NOT_BELOW_0:
             if getattr(self, name) < 0:
                 raise ValueError(f"{flag_of(name)} must be 0 or above. Received: {getattr(self, name)}")
         if not 0 < self.plateau_factor < 1:
             raise ValueError(f"--plateau-factor must lie between 0 and 1. Received: {self.plateau_factor}")
+        if not 0 <= self.zoom_range < 1:  # 1 is a picture of one pixel, enlarged
+            raise ValueError(f"--zoom-range must be 0 or above and below 1. Received: {self.zoom_range}")
 
     def __repr__(self) -> str:
         """The call that makes it, with the values that are not the default."""

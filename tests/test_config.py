@@ -57,6 +57,19 @@ def test_a_configuration_prints_what_is_not_the_default():
     assert eval(repr(made)) == made
 
 
+@pytest.mark.parametrize("name", ["plateau_patience", "plateau_min_delta", "plateau_min_lr", "rotation_range"])
+def test_a_setting_that_is_below_zero_is_refused(name):
+    with pytest.raises(ValueError, match=f"{config.flag_of(name)} must be 0 or above. Received: -1"):
+        TrainConfig(**{name: -1})
+    TrainConfig(**{name: 0})
+
+
+@pytest.mark.parametrize("value", [-0.2, 1.0, 3.0])
+def test_a_zoom_that_leaves_no_picture_is_refused(value):
+    with pytest.raises(ValueError, match="--zoom-range must be 0 or above and below 1"):
+        TrainConfig(zoom_range=value)
+
+
 # -- records
 
 
