@@ -119,10 +119,13 @@ def check_inputs(chosen) -> None:
     from colorizer import weights
     from colorizer.classifiers import classifier
     from colorizer.data import datasets
+    from colorizer.training import run_folders
 
     cli.require_keras()  # before a data set is downloaded
     environment.check_strategy(chosen.strategy)
-    datasets.find(chosen.dataset, chosen.data_dir, chosen.seed)
+    dataset = datasets.find(chosen.dataset, chosen.data_dir, chosen.seed)
+    if not run_folders.holds_run(chosen.run):  # a resumed run has a split of its own
+        datasets.require_trainable(dataset)
     if chosen.labels and not Path(chosen.labels).is_file():
         raise LabelsError(f"--labels is a file of COCO annotations. Received: {chosen.labels}, which is not there.")
     if chosen.init_weights:

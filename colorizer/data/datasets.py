@@ -158,6 +158,20 @@ def find(name: str, data_dir: str | Path | None = None, seed: int = 42) -> Datas
     return replace(dataset, draws=tuple(draws))
 
 
+def require_trainable(dataset: Dataset) -> None:
+    """Raises DataError where a data set has no picture to train on, or none to validate with."""
+    if not dataset.train and dataset.test:
+        raise DataError(
+            f"{dataset.name} has no picture to train on: {dataset.split_source}, {len(dataset.test)} of them. "
+            f"To train on these pictures, name their folder. Received: --dataset {dataset.name}"
+        )
+    if not dataset.train or not dataset.val:
+        raise DataError(
+            f"Training needs pictures to train on and others to validate with: three in a folder, or lists with both. "
+            f"Received: {len(dataset.train)} and {len(dataset.val)} in {dataset.root} ({dataset.split_source})."
+        )
+
+
 def _single(name: str, data_dir: str | Path | None, seed: int, joined: bool) -> Dataset:
     """`find` for one set; `joined`: it is part of a larger one."""
     root = _place(name, data_dir, joined) or _downloaded(name)

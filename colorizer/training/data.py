@@ -87,26 +87,35 @@ def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | No
     train_rows, val_rows = pictures.select(dataset.train), pictures.select(dataset.val)
     if not len(train_rows) or not len(val_rows):
         raise DataError(
-            f"Training needs pictures to train on and to validate with. Received: {len(train_rows)} and "
+            f"Training needs pictures to train on and others to validate with. Received: {len(train_rows)} and "
             f"{len(val_rows)} of {dataset.root}, after {len(pictures.dropped)} were dropped "
-            f"({pictures.path / 'dropped.csv'} says why)."
+            f"({pictures.path / 'dropped.csv'} says why). Add pictures in color of 64 pixels or more a side."
         )
-    shown_to = loaded if method.uses_vector else classifier.load("none")
-    # Of pictures at the paper's size, as evaluation shows them, even where the network is trained on smaller ones.
-    # The same list of names gives the same rows.
-    small = shown_to.model is not None and config.image_size < TrainConfig.image_size
-    shown = pixel_store.build(dataset.root, [*dataset.train, *dataset.val]) if small else pictures
+    vectors = _class_vectors(loaded if method.uses_vector else classifier.load("none"), dataset, pictures)
     # In the order of `train_rows`, without the pictures that could not be read.
     draws = [draw for name, draw in zip(dataset.train, dataset.draws, strict=False) if name not in pictures.dropped]
-    # Vectors are computed once, of the pictures without augmentation: one forward pass instead of 100 epochs of them.
-    data = Data(dataset, pictures, loaded, class_vectors.of(shown_to, shown), train_rows, val_rows)
-    data = replace(data, draws=np.array(draws) if draws else None)
-    if not config.labels:
-        return data
-    of_pictures, categories = coco_labels.read(config.labels, pictures.names)
+    data = Data(dataset, pictures, loaded, vectors, train_rows, val_rows, draws=np.array(draws) if draws else None)
+    return _with_labels(data, config.labels) if config.labels else data
+
+
+def _class_vectors(source: classifier.Classifier, dataset, pictures: pixel_store.Store) -> np.ndarray:
+    """The class vectors of the pictures, row for row those of the store; see `class_vectors.of`.
+
+    They are computed once, of the pictures without augmentation: one forward pass instead of one in each epoch.
+    """
+    # Of pictures at the paper's size, as evaluation shows them, even where the network is trained on smaller ones.
+    # The same list of names gives the same rows.
+    if source.model is not None and pictures.pixels.shape[1] < TrainConfig.image_size:
+        pictures = pixel_store.build(dataset.root, [*dataset.train, *dataset.val])
+    return class_vectors.of(source, pictures)
+
+
+def _with_labels(data: Data, file: str) -> Data:
+    """The same pictures with their classes, of COCO's annotations."""
+    of_pictures, categories = coco_labels.read(file, data.store.names)
     # Rows of the store that are in no list keep the mark of a picture without a class.
-    of_rows = np.full(len(pictures.pixels), coco_labels.UNLABELLED, np.int32)
-    of_rows[pictures.rows] = of_pictures
+    of_rows = np.full(len(data.store.pixels), coco_labels.UNLABELLED, np.int32)
+    of_rows[data.store.rows] = of_pictures
     # As many classes as the file has categories, whichever of them these pictures show.
     return replace(data, labels=of_rows, classes=len(categories))
 
@@ -114,12 +123,8 @@ def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | No
 def _dataset(config, split) -> datasets.Dataset:
     """The data set with its lists, those of the run where it has some."""
     whole = datasets.find(config.dataset, config.data_dir, config.seed)
-    if not whole.train and not split:
-        raise DataError(
-            f"{whole.name} has no picture to train on: {whole.split_source}, {len(whole.test)} of them. "
-            f"To train on these pictures, name their folder. Received: --dataset {config.dataset}"
-        )
     if not split:
+        datasets.require_trainable(whole)
         # None leaves all.
         return datasets.limited(whole, config.limit)
     # A resumed run keeps its split: else pictures that it was trained on would validate it.

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, write_pictures
 from PIL import Image
 
 from colorizer import config
@@ -19,16 +19,20 @@ from colorizer.cli import train, training_report
 from colorizer.training import callbacks, loop
 from colorizer.training.run_record import Record
 
-# Runs the command; then says what it loaded.
+# Runs the command with one list of words after another; prints of each its status, what it said and what is loaded.
 PROBE = """
-import sys
+import contextlib, io, json, sys
 from colorizer.cli import train
-try:
-    status = train.main(sys.argv[1:], prog="train.py")
-except SystemExit as stop:  # of argparse
-    status = stop.code
-print("loaded:", [name for name in ("keras", "tensorflow", "jax", "pandas") if name in sys.modules])
-sys.exit(status)
+ends = []
+for typed in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        try:
+            status = train.main(typed, prog="train.py")
+        except SystemExit as stop:  # of argparse
+            status = stop.code
+    loaded = [name for name in ("keras", "tensorflow", "jax", "pandas") if name in sys.modules]
+    ends.append((status, said.getvalue(), loaded))
+print(json.dumps(ends))
 """
 
 
@@ -46,54 +50,66 @@ def start_run(folder, **recorded):
     (folder / "config.json").write_text(json.dumps({"method": "efficientnet", "dataset": "pictures"} | recorded))
 
 
-@pytest.mark.parametrize(
-    ("typed", "message"),
-    [
-        (["--dataset", "nowhere"], "Received: nowhere"),
-        (["--dataset", "empty"], "A data set needs pictures"),
-        (["--dataset", "pictures", "--data-dir", "nowhere"], "--data-dir must name the folder"),
-        (["--method", "unet"], "There is no such method. Received: unet"),
-        (["--method", "gan", "--frozen-epochs", "1"], "--frozen-epochs is not an option of the method gan"),
-        (["--seed", "-1"], "--seed must be 0 or above and below 2^32. Received: -1"),
-        (["--seed", "4294967296"], "--seed must be 0 or above and below 2^32. Received: 4294967296"),
-        (["--learning-rate", "nan"], "--learning-rate must be a finite number. Received: nan"),
-        (["--max-minutes", "inf"], "--max-minutes must be a finite number. Received: inf"),
-        (["--zoom-range", "nan"], "--zoom-range must be a finite number. Received: nan"),
-        (["--image-size", "8192"], "--image-size must be a multiple of 32, at most 1024. Received: 8192"),
-        (
-            ["--dataset", "pictures", "--run", "taken"],
-            "taken already holds a run. Continue it with --run taken --resume",
-        ),
-        (["--run", "taken/config.json/new"], "The run cannot be kept: "),
-        (["--run", "results/runs/mine"], "only `make results` writes there"),
-        (["--run", str(REPOSITORY / "results/runs/efficientnet-coco"), "--resume"], "only `make results` writes there"),
-        (["--run", "nowhere", "--resume"], "There is no run to resume in nowhere. Leave --resume out"),
-        (["--resume"], "There is no run of this method and data set to resume"),
-        (["--run", "damaged", "--resume"], "damaged/config.json is damaged"),
-        (["--dataset", "pictures", "--classifier", "a/b.keras"], "a/b.keras"),
-        (["--dataset", "pictures", "--classifier", "efficientnet_lite9"], "efficientnet_lite9"),
-        (
-            ["--dataset", "pictures", "--init-weights", "runs/nowhere"],
-            "weights of this name. Received: runs/nowhere",
-        ),
-        (["--dataset", "pictures", "--init-weights", "nowhere"], "--init-weights: There are no weights of this name"),
-        (["--dataset", "pictures", "--init-weights", "shipped"], "Choose other weights, or --method vit_decoder"),
-        (
-            ["--dataset", "pictures", "--method", "let_there_be_color", "--labels", "instances.json"],
-            "Received: instances.json, which is not there",
-        ),
-    ],
-)
-def test_what_is_wrong_is_said_before_keras_is_loaded(folder, picture_folder, typed, message):
+WRONG = [
+    (["--dataset", "nowhere"], "Received: nowhere"),
+    (["--dataset", "empty"], "A data set needs pictures"),
+    (["--dataset", "two"], "three in a folder, or lists with both. Received: 2 and 0 in "),
+    (["--dataset", "pictures", "--data-dir", "nowhere"], "--data-dir must name the folder"),
+    (["--method", "unet"], "There is no such method. Received: unet"),
+    (["--method", "gan", "--frozen-epochs", "1"], "--frozen-epochs is not an option of the method gan"),
+    (["--seed", "-1"], "--seed must be 0 or above and below 2^32. Received: -1"),
+    (["--seed", "4294967296"], "--seed must be 0 or above and below 2^32. Received: 4294967296"),
+    (["--learning-rate", "nan"], "--learning-rate must be a finite number. Received: nan"),
+    (["--max-minutes", "inf"], "--max-minutes must be a finite number. Received: inf"),
+    (["--zoom-range", "nan"], "--zoom-range must be a finite number. Received: nan"),
+    (["--image-size", "8192"], "--image-size must be a multiple of 32, at most 1024. Received: 8192"),
+    (
+        ["--dataset", "pictures", "--run", "taken"],
+        "taken already holds a run. Continue it with --run taken --resume",
+    ),
+    (["--run", "taken/config.json/new"], "The run cannot be kept: "),
+    (["--run", "results/runs/mine"], "only `make results` writes there"),
+    (["--run", str(REPOSITORY / "results/runs/efficientnet-coco"), "--resume"], "only `make results` writes there"),
+    (["--run", "nowhere", "--resume"], "There is no run to resume in nowhere. Leave --resume out"),
+    (["--resume"], "There is no run of this method and data set to resume"),
+    (["--run", "damaged", "--resume"], "damaged/config.json is damaged"),
+    (["--dataset", "pictures", "--classifier", "a/b.keras"], "a/b.keras"),
+    (["--dataset", "pictures", "--classifier", "efficientnet_lite9"], "efficientnet_lite9"),
+    (
+        ["--dataset", "pictures", "--init-weights", "runs/nowhere"],
+        "weights of this name. Received: runs/nowhere",
+    ),
+    (["--dataset", "pictures", "--init-weights", "nowhere"], "--init-weights: There are no weights of this name"),
+    (["--dataset", "pictures", "--init-weights", "shipped"], "Choose other weights, or --method vit_decoder"),
+    (
+        ["--dataset", "pictures", "--method", "let_there_be_color", "--labels", "instances.json"],
+        "Received: instances.json, which is not there",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    """(status, standard error, packages that are loaded) of each of `WRONG`, all in one process."""
+    folder = tmp_path_factory.mktemp("wrong")
     (folder / "empty").mkdir()
+    write_pictures(folder / "pictures")
+    write_pictures(folder / "two", count=2)
     start_run(folder / "taken")
     start_run(folder / "damaged")
     (folder / "damaged/config.json").write_text("{")
-    command = [sys.executable, "-c", PROBE, *typed]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", PROBE, json.dumps([typed for typed, _ in WRONG])]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "COLORIZER_CACHE": str(folder / "cache")}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and message in done.stderr, done.stderr
-    assert "Traceback" not in done.stderr and done.stdout == "loaded: []\n"
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("number", range(len(WRONG)), ids=lambda number: " ".join(WRONG[number][0])[:60])
+def test_what_is_wrong_is_said_before_keras_is_loaded(ends, number):
+    status, said, loaded = ends[number]
+    assert status == 2 and WRONG[number][1] in said, said
+    assert loaded == []
 
 
 def test_a_wrong_folder_is_said_before_missing_classifier_weights(monkeypatch, capsys):
