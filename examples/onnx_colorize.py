@@ -13,10 +13,13 @@ if len(sys.argv) != 4:
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else ONNX Runtime reports its use to Microsoft
 
-import numpy as np
-import onnxruntime
-from PIL import Image, ImageOps
-from skimage import color, transform
+try:
+    import numpy as np
+    import onnxruntime
+    from PIL import Image, ImageOps
+    from skimage import color, transform
+except ModuleNotFoundError as error:
+    sys.exit(f"This example needs {error.name}: pip install onnxruntime pillow scikit-image")
 
 network, source, target = sys.argv[1:]
 session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])

@@ -13,16 +13,21 @@ The pictures are crops of photographs that scikit-image installs: enough to see 
 import argparse
 from pathlib import Path
 
-import keras
-import numpy as np
-import skimage
-from keras import layers
-from PIL import Image
-from skimage.color import gray2rgb, lab2rgb, rgb2lab
-from tensorflow.keras.preprocessing.image import ImageDataGenerator
+try:
+    import keras
+    import numpy as np
+    import skimage
+    from keras import layers
+    from PIL import Image
+    from skimage.color import gray2rgb, lab2rgb, rgb2lab
+    from tensorflow.keras.preprocessing.image import ImageDataGenerator
+except ModuleNotFoundError as error:
+    raise SystemExit(f"This example needs {error.name}: pip install tensorflow scikit-image pillow scipy") from error
 
-TRAIN = ("astronaut.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "hubble_deep_field.jpg")
-TEST = ("chelsea.png",)  # the cat
+# All crops of a photograph are in one list, because they overlap.
+TRAIN = ("astronaut.png", "coffee.png", "rocket.jpg", "hubble_deep_field.jpg", "retina.jpg", "ihc.png")
+VALIDATION = ("motorcycle_left.png",)  # chooses the best epoch
+TEST = ("chelsea.png",)  # the cat, which nothing is chosen by
 
 # ## Data: RGB pictures; Lab only after augmentation, so that a flip or a rotation moves all three channels alike.
 
@@ -33,21 +38,20 @@ def crops(names, size):
     for name in names:
         photo = Image.open(Path(skimage.__file__).parent / "data" / name).convert("RGB")
         side = int(0.6 * min(photo.size))
-        for row in range(3):
-            for column in range(3):
-                left, top = (photo.width - side) * column // 2, (photo.height - side) * row // 2
-                squares.append(np.asarray(photo.crop((left, top, left + side, top + side)).resize((size, size))))
+        for row, column in np.ndindex(3, 3):
+            left, top = (photo.width - side) * column // 2, (photo.height - side) * row // 2
+            squares.append(np.asarray(photo.crop((left, top, left + side, top + side)).resize((size, size))))
     return np.float32(squares)
 
 
-def split(rgb):
-    """RGB 0..255 -> l_norm (N, H, W, 1) = L/50 - 1, and ab_norm (N, H, W, 2) = ab/128: the range of tanh."""
+def samples(rgb, vectors):
+    """RGB 0..255 -> ((l_norm, vectors), ab_norm): L/50 - 1 (N, H, W, 1) goes in, ab/128 (N, H, W, 2) is learned."""
     lab = rgb2lab(rgb / 255)
-    return np.float32(lab[..., :1] / 50 - 1), np.float32(lab[..., 1:] / 128)
+    return (np.float32(lab[..., :1] / 50 - 1), vectors), np.float32(lab[..., 1:] / 128)
 
 
 def merge(l_norm, ab_norm):
-    """The inverse of `split`: (N, H, W, 3) float in 0..1."""
+    """Luminance and colors as RGB: (N, H, W, 3) float in 0..1."""
     return lab2rgb(np.concatenate([(l_norm + 1) * 50, ab_norm * 128], axis=-1))
 
 
@@ -55,13 +59,11 @@ def merge(l_norm, ab_norm):
 
 
 def class_vectors(rgb, classifier):
-    """(N, 1000) scores of the gray pictures. Keras' EfficientNet takes 0..255 and scales inside."""
-    if classifier == "none":
+    """(N, 1000) scores of the gray pictures; zeros without a classifier."""
+    if classifier is None:
         return np.zeros((len(rgb), 1000), np.float32)
-    network = keras.applications.EfficientNetB4(weights="imagenet")
-    gray = gray2rgb(rgb2lab(rgb / 255)[..., 0]) * 2.55  # three equal channels
-    resized = keras.ops.image.resize(gray, (380, 380))
-    return network.predict(resized, batch_size=4, verbose=0)
+    gray = gray2rgb(rgb2lab(rgb / 255)[..., 0]) * 2.55  # three equal channels, 0..255: it scales them itself
+    return classifier.predict(keras.ops.image.resize(gray, (380, 380)), batch_size=4, verbose=0)
 
 
 # ## The network: three poolings, the fusion with the class vector, three upsamplings, tanh.
@@ -109,9 +111,7 @@ class Batches(keras.utils.PyDataset):
         return len(self.flow)
 
     def __getitem__(self, index):
-        rgb, vectors = self.flow[index]
-        l_norm, ab_norm = split(rgb)
-        return (l_norm, vectors), ab_norm
+        return samples(*self.flow[index])
 
 
 def main():
@@ -122,28 +122,28 @@ def main():
     parser.add_argument("--output", default="paper.png", help="gray, predicted, truth (default: %(default)s)")
     flags = parser.parse_args()
     keras.utils.set_random_seed(42)
-    train, test = crops(TRAIN, flags.size), crops(TEST, flags.size)
-    test_l, test_ab = split(test)
-    test_vectors = class_vectors(test, flags.classifier)
+    classifier = keras.applications.EfficientNetB4(weights="imagenet") if flags.classifier != "none" else None
+    pictures = [crops(names, flags.size) for names in (TRAIN, VALIDATION, TEST)]
+    train, validation, test = ((rgb, class_vectors(rgb, classifier)) for rgb in pictures)
     model = build(flags.size)
     model.compile(optimizer=keras.optimizers.Adam(3e-4), loss="mse")
     model.fit(
-        Batches(train, class_vectors(train, flags.classifier)),
-        validation_data=((test_l, test_vectors), test_ab),
+        Batches(*train),
+        validation_data=samples(*validation),
         epochs=flags.epochs,
         verbose=2,
         callbacks=[
             keras.callbacks.ModelCheckpoint("paper.weights.h5", save_best_only=True, save_weights_only=True),
-            keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, min_lr=1e-5),
+            keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, min_delta=0, min_lr=1e-5),
         ],
     )
     model.load_weights("paper.weights.h5")
+    (test_l, test_vectors), test_ab = samples(*test)
     predicted = model.predict([test_l, test_vectors], verbose=0)
     error, gray_error = np.mean((predicted - test_ab) ** 2), np.mean(test_ab**2)
-    print(f"MSE on ab/128, {len(test)} crops of the cat: {error:.4f}; all gray: {gray_error:.4f}")
-    columns = [merge(test_l, ab)[:3] for ab in (0 * test_ab, predicted, test_ab)]
-    sheet = np.concatenate([np.concatenate(list(column)) for column in columns], axis=1)
-    Image.fromarray(np.uint8(np.round(sheet * 255))).save(flags.output)
+    print(f"MSE on ab/128, {len(test_l)} crops of the cat: {error:.4f}; all gray: {gray_error:.4f}")
+    columns = [np.concatenate(list(merge(test_l, ab)[:3])) for ab in (0 * test_ab, predicted, test_ab)]
+    Image.fromarray(np.uint8(np.round(255 * np.concatenate(columns, axis=1)))).save(flags.output)
 
 
 if __name__ == "__main__":

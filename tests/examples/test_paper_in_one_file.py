@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 from conftest import REPOSITORY
 from PIL import Image
 
@@ -26,6 +27,14 @@ def test_its_network_is_the_packages():
     ours, theirs = methods.get("efficientnet").build(64), example.build(64)
     assert [v.shape for v in ours.weights] == [v.shape for v in theirs.weights]
     assert ours.count_params() == 4_696_098
+
+
+@pytest.mark.parametrize("words", [["paper_in_one_file.py"], ["onnx_colorize.py", "a.onnx", "b.jpg", "c.png"]])
+def test_what_is_not_installed_is_said_in_one_line(words):
+    bare = [sys.executable, "-I", "-S", EXAMPLE.with_name(words[0]), *words[1:]]  # without site-packages
+    done = subprocess.run(bare, capture_output=True, text=True)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert "This example needs " in done.stderr and ": pip install " in done.stderr
 
 
 def test_two_epochs_beat_no_color(tmp_path):
