@@ -123,6 +123,8 @@ def _moments(truth, predicted):
     """(n, mean of truth², of truth times prediction, of prediction²) over the pictures both have."""
     where = {name: i for i, name in enumerate(predicted[0])}
     both = [(i, where[name]) for i, name in enumerate(truth[0]) if name in where]
+    if not both:
+        return 0, 0.0, 0.0, 0.0
     t, p = (_lab_ab(part[[pair[k] for pair in both]]) for k, part in enumerate((truth[1], predicted[1])))
     return len(both), np.square(t).mean(), (t * p).mean(), np.square(p).mean()
 
@@ -153,13 +155,13 @@ def gains(truth: Predictions, predictors: Mapping[str, Predictions]) -> pd.DataF
     Returns:
         `GAIN_COLUMNS`, a row per predictor and test list. `error`: as `errors` at gain 1. `best_gain`,
         `error_best`: the gain with the least error. `vivid_gain`, `error_vivid`: the gain at which root mean
-        square chroma is the truth's. No row for a predictor without any color.
+        square chroma is the truth's. No row where predictor or truth has no color, or no picture is in both.
     """
     rows = []
     for name, predicted in predictors.items():
         for test_set in (t for t in test_lists(predicted) if t in truth):
             n, tt, tp, pp = _moments(truth[test_set], predicted[test_set])
-            if not n or not pp:
+            if not (n and tt and pp):
                 continue
             best, vivid = tp / pp, np.sqrt(tt / pp)
             one, at_best, at_vivid = errors(truth, predicted, test_set, np.array([1, best, vivid]))

@@ -35,6 +35,12 @@ def test_the_gain_that_costs_least_is_found_and_the_vivid_one_costs_more():
     assert color_statistics.errors(truth, pale, "coco", steps).tolist() == pytest.approx([1, row.error_best])
 
 
+def test_there_is_no_gain_without_color_in_the_truth_or_without_a_common_picture():
+    orange = {"coco": (["x"], small((20, 40)))}
+    for truth in ({"coco": (["x"], small((0, 0)))}, {"coco": (["other"], small((20, 40)))}):
+        assert color_statistics.gains(truth, {"orange": orange}).empty
+
+
 def test_a_histogram_counts_every_pixel_where_it_lies():
     shares = color_statistics.histogram(np.concatenate([small((0, 0)), small((0, 60))]))
     assert shares.sum() == pytest.approx(1) and (shares > 0).sum() == 2
