@@ -146,6 +146,7 @@ class Colorful(Method):
         "initialization": Default("He normal", "Zhang 2016: data-dependent k-means"),
         "batch_norm_momentum": Default(0.9, "for short runs"),
         "prior": Default("training split", "estimated anew, since the pictures are not ImageNet's"),
+        "soft_code": Default("of whole Lab units", "from a table instead of a search; Zhang 2016: of the exact color"),
     }
 
     def build(

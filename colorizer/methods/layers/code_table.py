@@ -1,6 +1,6 @@
 """The soft code of a color, by a look into a table: ten nearest bins of 313 without a search.
 
-A target is a mean over pixels, so it may be rounded to whole Lab units: half a unit is a tenth of the code's width.
+Colors are rounded to whole Lab units: half a unit is a tenth of the code's width.
 """
 
 from __future__ import annotations
