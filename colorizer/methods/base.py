@@ -22,13 +22,12 @@ if TYPE_CHECKING:  # declarations can be read, and --help answered, without load
 
 
 def radius_of(height: int, width: int, windows: int) -> int:
-    """The radius of the guided filter: of a square its side over `windows`, of others that of the square as large."""
+    """The radius of the guided filter: the side of a square of as many pixels, over `windows`."""
     return max(1, math.isqrt(height * width) // windows)
 
 
 # Pixels of a size at use: fewer than an encoder can halve five times, more than memory is for.
 LEAST_SIZE, LARGEST_SIZE = 64, 1024
-FEATURE_STRIDE = 16  # pixels of the input to one vector of `Method.features`
 
 
 class Default(NamedTuple):
@@ -262,19 +261,15 @@ class Method:
             l_norm: (B, S, S, 1) float32, -1..1.
 
         Returns:
-            (B, h, w, C) float32, every vector of length 1, h = S/16 where the encoder has that scale; None without an
-            encoder.
+            (B, S/16, S/16, C) float32, every vector of length 1; None without an encoder.
         """
         import numpy as np
 
         encoder = self.encoder_of(network)
         if encoder is None:
             return None
-        seen = l_norm if encoder.input_shape[-1] == 1 else np.repeat(127.5 * l_norm + 127.5, 3, axis=-1)
-        maps = encoder.predict_on_batch(seen)
-        maps = maps if isinstance(maps, list) else [maps]
-        chosen = min(maps, key=lambda one: abs(one.shape[1] * FEATURE_STRIDE - l_norm.shape[1]))
-        return chosen / np.maximum(np.linalg.norm(chosen, axis=-1, keepdims=True), 1e-6)
+        tokens = encoder.predict_on_batch(l_norm)
+        return tokens / np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-6)
 
     def _decoded(self, network, l_norm, vector, look) -> np.ndarray:
         from keras import ops
@@ -298,5 +293,8 @@ class Method:
         return color.join(l_norm, self.predict_ab(network, l_norm, vector))
 
     def encoder_of(self, network: keras.Model) -> keras.Model | None:
-        """The encoder inside a network, to record it or to build another network on it; None if there is none."""
+        """The encoder inside a network, to record it or to build another network on it; None if there is none.
+
+        It takes `l_norm` and gives one map of tokens, (B, S/16, S/16, C) float32.
+        """
         return None
