@@ -63,5 +63,7 @@ def _row(here: pd.DataFrame, method: str, run: str, trained_on: str, epochs: str
     part = of(here, method=method, run=run, trained_on=trained_on)
     if part.empty:
         return []
-    values = [markdown.scaled(m, metrics.finite_mean(part[m])) for m in ("psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")]
+    values = [
+        markdown.scaled(m, metrics.finite_mean(part[m])) for m in ("psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")
+    ]
     return [markdown.title_of(method), "" if trained_on == NONE else trained_on, epochs, *values]
