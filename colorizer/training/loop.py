@@ -1,7 +1,12 @@
 """Training: a configuration in, a run's record out.
 
-One epoch after another through Keras' `fit`, with ReduceLROnPlateau and TerminateOnNaN. Our own `callbacks`
-and `run_record` make `--resume` end as if nothing had happened; `divergence` ends a run that blew up.
+    config --> prepare: pictures, class vectors --> network --> trainer --> fit --> best weights --> summary
+                                                                            |
+                                           after every epoch: validation, plateau, record, state to resume from
+
+`_Session.fit` is the training itself: one epoch after another through Keras' `fit`, with ReduceLROnPlateau and
+TerminateOnNaN. Our own `callbacks` and `run_record` make `--resume` end as if nothing had happened; `divergence` ends a
+run that blew up. Most runs have one rank, this process; `distribution` says what several do.
 """
 
 from __future__ import annotations
@@ -35,17 +40,6 @@ _FREE_ON_RESUME = {"epochs", "max_minutes", "patience", "workers", "data_dir", "
 Watch = Callable[[int, keras.Model], None]
 
 
-@contextlib.contextmanager
-def precision(name: str) -> Iterator[None]:
-    """Layers built inside compute in this precision; the setting is global in Keras, so it is put back."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def run(config: TrainConfig, resume: bool = False, watch: Watch | None = None) -> dict:
     """Trains a method as configured and keeps its record.
 
@@ -74,6 +68,7 @@ def run(config: TrainConfig, resume: bool = False, watch: Watch | None = None) -
 def _run(config, resume, group, watch) -> dict:
     """`run`, with the devices it was given."""
     method, record = methods.get(config.method), (ReadOnly if group.rank else Record)(config.run)
+    # What the record of a resumed run says; of a new run nothing.
     before = _check_same_run(record, config) if resume else run_folders.refuse_taken(record.folder) or {}
     split = record.split() if resume else None
     data = prepare(config, method, split)
@@ -82,12 +77,7 @@ def _run(config, resume, group, watch) -> dict:
         data = replace(data, dataset=replace(data.dataset, split_source=source))
     # Here, since only now it is known how many pictures can be read.
     group.require(len(data.train_rows), len(data.val_rows))
-    if before.get("classifier_sha256", data.classifier.fingerprint) != data.classifier.fingerprint:
-        raise RecordError(
-            f"{record.folder} was trained with the classifier {before['classifier_name']} "
-            f"({before['classifier_sha256']}). Received: {data.classifier.name} ({data.classifier.fingerprint}). "
-            "Name the right file with --classifier."
-        )
+    _check_same_classifier(record, before, data.classifier)
     # Before training: what decides the result is on the disk when the first epoch begins.
     described = describe(config, method, data, group)
     if not before.get("commit", described["commit"]).endswith(described["commit"]):  # trained by several
@@ -124,6 +114,17 @@ def _run(config, resume, group, watch) -> dict:
         summary = summarize(config, method, data, session.keeper.history, session.keeper.ending)
     record.finish(summary)
     return summary
+
+
+@contextlib.contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Layers built inside compute in this precision; the setting is global in Keras, so it is put back."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @dataclass
@@ -305,3 +306,13 @@ def _check_same_run(record, config) -> dict:
                 f"Received: {value}"
             )
     return recorded
+
+
+def _check_same_classifier(record, before, now: classifier.Classifier) -> None:
+    """Refuses to resume a run with another classifier than it was started with; `before` is its record, or empty."""
+    if before.get("classifier_sha256", now.fingerprint) != now.fingerprint:
+        raise RecordError(
+            f"{record.folder} was trained with the classifier {before['classifier_name']} "
+            f"({before['classifier_sha256']}). Received: {now.name} ({now.fingerprint}). "
+            "Name the right file with --classifier."
+        )
