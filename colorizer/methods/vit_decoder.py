@@ -138,7 +138,8 @@ class HintTrainer(keras.Model):
     """
 
     def __init__(self, network: keras.Model, seed: int):
-        super().__init__(name="hint_trainer")
+        # Under bfloat16 Keras would round what this model is given, and validation would see other luminance.
+        super().__init__(name="hint_trainer", autocast=False)
         self.network, self.distribution = network, token_decoder.Loss()
         # A generator of its own: the hints depend on the run's seed and on nothing else that is drawn.
         self.seeds = keras.random.SeedGenerator(seed)

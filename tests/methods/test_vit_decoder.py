@@ -13,7 +13,7 @@ from colorizer.config import resolve
 from colorizer.methods.layers import token_decoder
 from colorizer.methods.layers.color_bins import BINS
 from colorizer.methods.layers.non_local_mean import NonLocalMean
-from colorizer.methods.vit_decoder import hinted
+from colorizer.methods.vit_decoder import HintTrainer, hinted
 from colorizer.training import initialization, loop
 
 METHOD = methods.get("vit_decoder")
@@ -48,6 +48,16 @@ def l_norm_of(count=1, size=64):
 
 def given_hints(network, l_norm, given):
     return hinted(network, ops.convert_to_tensor(l_norm), ops.convert_to_tensor(given))
+
+
+def test_validation_in_bfloat16_sees_luminance_in_single_precision():
+    def network(inputs, training):
+        return inputs[0]
+
+    with loop.precision("mixed_bfloat16"):
+        trainer = HintTrainer(network, seed=42)
+    l_norm = l_norm_of()
+    np.testing.assert_array_equal(trainer([l_norm, np.zeros((1, 1000), np.float32)], training=False), l_norm)
 
 
 def test_the_decoder_has_four_million_parameters():
