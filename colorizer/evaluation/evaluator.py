@@ -173,15 +173,18 @@ def predictors(run: Run, lists: Sequence[Pictures], classifiers: Classifiers) ->
         seen_by = classifiers.of(run)
         vectors = {p.name: class_vectors.of(seen_by, p.store) for p in lists}
 
-    def predict(ask, rgb_u8, rows, of):
-        return ask(rgb_u8, vectors[of][rows], size=SIDE, batch_size=BATCH)
-
-    asks = {}
+    by_variant = {}
     for suffix in ("", *runs.variants(trained.method)):
         look = None if suffix in ("", OWN_L) else suffix.removeprefix("_")
         forward = Forward(trained.network, trained.method, trained.config["image_size"], look=look)
-        asks[suffix] = forward.lab_norm if suffix == OWN_L else forward.ab_norm
-    return {s: {p.name: partial(predict, ask, of=p.name) for p in lists} for s, ask in asks.items()}
+        predict = forward.lab_norm if suffix == OWN_L else forward.ab_norm
+        by_variant[suffix] = {p.name: partial(_with_vectors, predict, vectors[p.name]) for p in lists}
+    return by_variant
+
+
+def _with_vectors(predict, vectors, rgb_u8, rows) -> np.ndarray:
+    """A prediction of some pictures with their rows of a list's class vectors."""
+    return predict(rgb_u8, vectors[rows], size=SIDE, batch_size=BATCH)
 
 
 class _Scorer:
