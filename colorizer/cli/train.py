@@ -1,5 +1,6 @@
 """Trains a colorization method and keeps its record in runs/METHOD-DATASET.
 
+    %(prog)s --dataset sample --classifier none --image-size 64 --epochs 5     a first try, without a download
     %(prog)s --dataset coco
     %(prog)s --dataset paintings --classifier none
     %(prog)s --dataset path/to/my/photographs --epochs 20
