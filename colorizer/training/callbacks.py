@@ -1,4 +1,4 @@
-"""Keras callbacks of ours: the epoch's clock, the state to resume from, the best weights, progress."""
+"""Keras callbacks: the epoch's clock, the state to resume from, the best weights, progress."""
 
 from __future__ import annotations
 
