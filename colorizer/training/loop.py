@@ -189,18 +189,6 @@ class _Session:
         # Neither shuffled nor augmented: the same pictures, in the same order, after every epoch.
         validation = self.data.labeled_batches(self.data.val_rows, config, part=group.part)
         progress = Progress(config.epochs, self.train, validation)
-        # A schedule sets the rate itself; the plateau's callback then only has to be remembered, as in every run.
-        # The order counts: the clock first, the keeper after those whose state it keeps.
-        callbacks = [EpochClock(self.train), keras.callbacks.TerminateOnNaN()]
-        callbacks += [plateau] if config.schedule == "plateau" else []
-        callbacks += [self.keeper] if group.rank else [self.keeper, progress]
-        if watch:
-            callbacks.append(
-                keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: watch(epoch + 1, self.network))
-            )
-        # One log for all ranks: they hold the same weights.
-        if config.tensorboard and not group.rank:
-            callbacks.append(keras.callbacks.TensorBoard(config.tensorboard, write_graph=False))
         try:
             self.trainer.fit(
                 self.train,
@@ -211,10 +199,25 @@ class _Session:
                 # The batches shuffle themselves, in an order that a resumed run knows too.
                 shuffle=False,
                 verbose=0,
-                callbacks=callbacks,
+                callbacks=self._callbacks(plateau, progress, watch),
             )
         finally:
             progress.close()
+
+    def _callbacks(self, plateau, progress: Progress, watch: Watch | None) -> list[keras.callbacks.Callback]:
+        """The callbacks of `fit`, in their order: the clock first, the keeper after those whose state it keeps."""
+        callbacks = [EpochClock(self.train), keras.callbacks.TerminateOnNaN()]
+        # A schedule sets the rate itself; the plateau's callback then only has to be remembered, as in every run.
+        callbacks += [plateau] if self.config.schedule == "plateau" else []
+        callbacks += [self.keeper] if self.group.rank else [self.keeper, progress]
+        if watch:
+            callbacks.append(
+                keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: watch(epoch + 1, self.network))
+            )
+        # One log for all ranks: they hold the same weights.
+        if self.config.tensorboard and not self.group.rank:
+            callbacks.append(keras.callbacks.TensorBoard(self.config.tensorboard, write_graph=False))
+        return callbacks
 
     def _divergence_check(self) -> DivergenceCheck:
         """On the first batch of validation pictures: as many as a step holds."""
