@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import REPOSITORY
 from test_loop import settings
@@ -89,9 +90,11 @@ def test_two_trainings_that_start_at_once_do_not_share_a_folder(tmp_path):
 def test_packed_weights_are_a_weights_file(tmp_path):
     from colorizer import methods
 
-    network = methods.get("trivial").build(32)
+    network, other = (methods.get("trivial").build(32) for _ in range(2))
+    network.set_weights([np.array([0.25, -0.5], np.float32)])
     (tmp_path / "a.weights.h5").write_bytes(weights.packed(network))
-    network.load_weights(tmp_path / "a.weights.h5")
+    other.load_weights(tmp_path / "a.weights.h5")
+    assert other.get_weights()[0].tolist() == [0.25, -0.5]
 
 
 FULL = 20 * 2**20  # bytes in a file; the state of the paper's network takes 56 MB, its best weights 9 MB
