@@ -1,9 +1,11 @@
 """Batches for `fit`: `((l_norm, vector), ab_norm)`, the same for every method.
 
-Pixels stay uint8 on disk until a batch is made: rows of the store are transformed, converted
-to Lab and split. Whatever the number of threads, a picture's transform depends only on
-(seed, epoch, its row), and the order only on (seed, epoch). A resumed run therefore sees
-the batches that the uninterrupted run would have seen.
+    picture, uint8 RGB --> flip, zoom, rotation --> Lab --> split --> l_norm, ab_norm
+    the picture before that --> classifier, once -------------------> vector
+
+Pixels stay uint8 on disk until a batch is made. Whatever the number of threads, a picture's
+transform depends only on (seed, epoch, its row), and the order only on (seed, epoch). A
+resumed run therefore sees the batches that the uninterrupted run would have seen.
 """
 
 from __future__ import annotations
