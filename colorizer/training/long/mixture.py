@@ -16,7 +16,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from colorizer import color
+from colorizer import color, images
 from colorizer.data import degradation
 from colorizer.errors import DataError
 
@@ -46,6 +46,18 @@ class PictureSet:
     root: Path
     names: tuple[str, ...]
     weight: float
+
+    def read(self, name: str) -> np.ndarray:
+        """Reads one of the pictures: (H, W, 3) uint8 sRGB.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        path = self.root / name
+        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if bgr is None:
+            raise DataError(f"A picture cannot be read. Received: {path}. Remove it or repair it.")
+        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 class Draw(NamedTuple):
@@ -132,13 +144,8 @@ class Mixture:
             DataError: the picture cannot be read.
         """
         one = self.sets[draw.set_index]
-        path = one.root / one.names[draw.row]
-        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if bgr is None:
-            raise DataError(f"A picture cannot be read. Received: {path}. Remove it or repair it.")
         rng = np.random.default_rng((self.seed, draw.set_index, draw.row, self.view(draw)))
-        rgb = cv2.cvtColor(cropped(bgr, self.image_size, rng), cv2.COLOR_BGR2RGB)
-        l_norm, ab_norm = color.rgb_to_l_ab(rgb)
+        l_norm, ab_norm = color.rgb_to_l_ab(cropped(one.read(one.names[draw.row]), self.image_size, rng))
         border = np.zeros(l_norm.shape[:2], bool)
         if rng.random() < OLD_SHARE:
             l_norm, border = degradation.aged(l_norm, rng)
@@ -189,8 +196,6 @@ def cropped(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndar
         rows, columns = (min(max(int(n), 1), most) for n, most in ((crop * stretch, height), (crop / stretch, width)))
         top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
         picture = picture[top : top + rows, left : left + columns]
-    # By areas to shrink, linearly to enlarge: as every other picture of the project.
-    shrinks = min(picture.shape[:2]) > side
-    picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    picture = images.resize_square(picture, side)
     # Mirrored in half of the cases: left and right mean nothing for colors.
     return np.ascontiguousarray(picture[:, ::-1]) if rng.random() < 0.5 else picture

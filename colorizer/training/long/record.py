@@ -95,17 +95,16 @@ class _Squares:
     """Validation pictures as batches of `((l_norm, vector), ab_norm)`, as the network sees squares."""
 
     def __init__(self, pictures: PictureSet, image_size: int):
-        self.paths, self.side = [pictures.root / name for name in pictures.names], image_size
+        self.pictures, self.side = pictures, image_size
 
     def __len__(self) -> int:
-        return -(-len(self.paths) // BATCH)
+        return -(-len(self.pictures.names) // BATCH)
 
     def __getitem__(self, index: int):
-        paths = self.paths[BATCH * index : BATCH * (index + 1)]
-        read = (cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB) for path in paths)
-        both = [color.rgb_to_l_ab(resize_square(rgb, SIDE)) for rgb in read]
+        names = self.pictures.names[BATCH * index : BATCH * (index + 1)]
+        both = [color.rgb_to_l_ab(resize_square(self.pictures.read(name), SIDE)) for name in names]
         l_norm, ab_norm = (
             np.stack([cv2.resize(one, (self.side, self.side), interpolation=cv2.INTER_AREA) for one in part])
             for part in zip(*both, strict=True)
         )
-        return (l_norm[..., None], np.zeros((len(paths), CLASSES), np.float32)), ab_norm
+        return (l_norm[..., None], np.zeros((len(names), CLASSES), np.float32)), ab_norm

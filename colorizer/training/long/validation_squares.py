@@ -27,11 +27,13 @@ class Squares:
         encoder: from `backbone.tokens`, for squares of `image_size`.
         image_size: side of the network's input.
         given: how many random true hints are given.
+
+    Raises:
+        DataError: a picture cannot be read.
     """
 
     def __init__(self, pictures: PictureSet, encoder: keras.Model, image_size: int, given: int = 0):
-        read = (cv2.imread(str(pictures.root / name), cv2.IMREAD_COLOR) for name in pictures.names)
-        self.rgb = [resize_square(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), SIDE) for bgr in read]
+        self.rgb = [resize_square(pictures.read(name), SIDE) for name in pictures.names]
         l_norm = [color.rgb_to_l_ab(rgb)[0] for rgb in self.rgb]
         resized = [cv2.resize(l, (image_size, image_size), interpolation=cv2.INTER_AREA) for l in l_norm]
         self.l_norm = np.stack(resized)[..., None]
