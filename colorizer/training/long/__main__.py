@@ -9,22 +9,33 @@ There are three stages, each a run of its own that begins with the weights of th
 decoder alone. `--tune N` also trains the encoder's last N blocks, more slowly. `--critic 0.5` adds a critic that tells
 colored photographs from true ones; its gradient is half as long as that of the distribution's loss.
 
-The run's folder holds config.json, history.csv (a row a checkpoint), decoder.weights.h5 (the weights' moving average,
-kernels in half precision), encoder.npz (the encoder's trained blocks, if there are any) and last/, from which the same
-command goes on. A training that has no end yet has no cycle
-for its rate: it rises, then stays. `--fall N` trains a copy for N samples more while the rate falls to nothing, and
-keeps that in DIR/fallen; the run itself stays where it was. `--begin` lets another run begin with a run's weights, at
-another size or with other sets. `--whole` only joins encoder and decoder; with the run's sets and `--validate` it
-also writes the record that evaluation reads. `--hints` only scores a run with hints.
+The run's folder holds
+
+    config.json          the settings and the sets
+    history.csv          a row for each checkpoint
+    decoder.weights.h5   the moving average of the weights, kernels in half precision
+    encoder.npz          the encoder's trained blocks, if there are any
+    last/                what the same command continues from
+
+A run has no planned end, so its rate rises and then stays. `--fall N` trains a copy for N samples more while the rate
+falls to zero, and keeps that in DIR/fallen; the run itself stays where it was. `--begin` starts another run with a
+run's weights, at another size or with other sets. `--whole` trains nothing and joins encoder and decoder; with the
+run's sets and `--validate` it also writes the record that evaluation reads. `--hints` trains nothing and scores a run
+with hints.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import logging
 import signal
+import sys
 from dataclasses import asdict
 from pathlib import Path
+
+if importlib.util.find_spec("keras") is None:
+    sys.exit("A long training needs Keras. Received: it is not installed. Run: pip install -r requirements.txt")
 
 from colorizer.classifiers.encoders import saved
 from colorizer.data import datasets

@@ -19,9 +19,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from colorizer import atomic_files, environment, weights
+from colorizer import atomic_files, color, environment, weights
 from colorizer.errors import TrainingError, UsageError
 from colorizer.methods.layers import backbone, code_table, hints, optimizers, token_decoder
+from colorizer.training import loop
 from colorizer.training.long import run_files, tuning
 from colorizer.training.long.kept_features import Features, KeptFeatures, fingerprint
 from colorizer.training.long.mixture import Mixture
@@ -121,37 +122,58 @@ class LongRun:
         described: dict | None = None,
     ):
         self.folder, self.settings, self.mixture = Path(folder), settings, mixture
-        size, batch = settings.image_size, settings.batch_size
-        seeing = backbone.tokens(encoder, size, settings.precision)
+        seeing = backbone.tokens(encoder, settings.image_size, settings.precision)
         self.blocks = run_files.load_blocks(self._source(begin))
         run_files.set_blocks(seeing, self.blocks)
         frozen = tuning.below(seeing, settings.tune) if settings.tune else seeing
-        key = {
-            "format": FORMAT,
-            "encoder": fingerprint(*(np.asarray(w) for w in frozen.get_weights())),
-            "pictures": fingerprint([[one.name, *one.names] for one in mixture.sets]),
-            "seed": settings.seed,
-            "views": settings.views,
-            "image_size": size,
-            "precision": settings.precision,
-        }
-        # Only where there is one: features of a whole encoder keep their key.
-        key |= {"tune": settings.tune} if settings.tune else {}
-        if keep and settings.views is None:
-            raise TrainingError("Kept features need a number of views. Received: none. Give one, or keep nothing.")
-        if keep:
-            place = Path(keep) / fingerprint(key)
-            self.features = KeptFeatures(place, key, settings.views * len(mixture), frozen, batch)
-        else:
-            self.features = Features(frozen, batch)
+        key = self._key(frozen)
+        self.features = self._features(frozen, key, keep)
         self._start_record(asdict(settings) | {"key": key} | (described or {}))
         if self.blocks and not (self.folder / BEGUN).is_file():
             run_files.write_blocks(self.folder / BEGUN, self.blocks)
         if begin and not (self.folder / run_files.HISTORY).is_file():
             run_files.write_before(self.folder, begin)
         keras.utils.set_random_seed(settings.seed)
-        self.decoder = self._network(seeing, settings.precision)
-        upper = tuning.parts(self.decoder)[1]
+        self.decoder = self._compiled(self._network(seeing, settings.precision))
+        # The same network in single precision shows what the moving average is worth.
+        self.averaged = self._network(seeing, "float32")
+        self.turns = None
+        if settings.critic:
+            self.turns = Turns(
+                self.decoder, share=settings.critic, rate=settings.critic_rate, alone=settings.critic_alone
+            )
+        self.samples, self.seconds, self.history = 0, 0.0, []
+        if not self._resume():
+            self._begin(begin)
+
+    def _key(self, frozen) -> dict:
+        """What decides the features of the encoder's frozen part: kept ones of another key are of no use."""
+        settings = self.settings
+        key = {
+            "format": FORMAT,
+            "encoder": fingerprint(*(np.asarray(w) for w in frozen.get_weights())),
+            "pictures": fingerprint([[one.name, *one.names] for one in self.mixture.sets]),
+            "seed": settings.seed,
+            "views": settings.views,
+            "image_size": settings.image_size,
+            "precision": settings.precision,
+        }
+        # Only where there is one: features of a whole encoder keep their key.
+        return key | ({"tune": settings.tune} if settings.tune else {})
+
+    def _features(self, frozen, key, keep) -> Features:
+        """What computes the features, or keeps them in a folder in `keep`."""
+        settings = self.settings
+        if not keep:
+            return Features(frozen, settings.batch_size)
+        if settings.views is None:
+            raise TrainingError("Kept features need a number of views. Received: none. Give one, or keep nothing.")
+        place = Path(keep) / fingerprint(key)
+        return KeptFeatures(place, key, settings.views * len(self.mixture), frozen, settings.batch_size)
+
+    def _compiled(self, network) -> keras.Model:
+        """The network with its optimizer: the encoder's blocks, if any are trained, learn more slowly."""
+        settings, upper = self.settings, tuning.parts(network)[1]
         optimizer = optimizers.TwoRates(
             settings.learning_rate,
             slow=upper.trainable_variables if upper else (),
@@ -162,26 +184,21 @@ class LongRun:
         # A bias does not overfit, nor do single numbers; that of the logits is the prior: decay would make rare colors
         # frequent.
         optimizer.exclude_from_weight_decay(var_names=["bias", "sharpness", "nothing", "distance"])
-        # XLA compiles for minutes on a CPU and gains nothing there; JAX always uses it.
-        self.decoder.compile(optimizer, token_decoder.Loss(), metrics=[token_decoder.mse], jit_compile=False)
-        optimizer.build(self.decoder.trainable_variables)
-        # The same network in single precision shows what the moving average is worth.
-        self.averaged = self._network(seeing, "float32")
-        self.turns = None
-        if settings.critic:
-            self.turns = Turns(
-                self.decoder, share=settings.critic, rate=settings.critic_rate, alone=settings.critic_alone
-            )
-        self.samples, self.seconds, self.history = 0, 0.0, []
-        if not self._resume():
-            decoder = tuning.parts(self.decoder)[0]
-            if begin:
-                run_files.load_decoder(tuning.parts(self.averaged)[0], begin)
-                self.decoder.set_weights(self.averaged.get_weights())
-            else:
-                token_decoder.start_from(decoder, self._prior())
-            # The average begins where the weights do; a mean from zero would be too small for long.
-            self.average = [np.array(w) for w in self.decoder.get_weights()]
+        network.compile(
+            optimizer, token_decoder.Loss(), metrics=[token_decoder.mse], jit_compile=optimizers.JIT_COMPILE
+        )
+        optimizer.build(network.trainable_variables)
+        return network
+
+    def _begin(self, begin) -> None:
+        """Gives a new run its first weights: those of another run, or a decoder that knows the prior."""
+        if begin:
+            run_files.load_decoder(tuning.parts(self.averaged)[0], begin)
+            self.decoder.set_weights(self.averaged.get_weights())
+        else:
+            token_decoder.start_from(tuning.parts(self.decoder)[0], self._prior())
+        # The average begins where the weights do; a mean from zero would be too small for long.
+        self.average = [np.array(w) for w in self.decoder.get_weights()]
 
     def _source(self, begin):
         """Where the encoder's blocks come from that were trained before: a run that has begun has them itself."""
@@ -191,12 +208,8 @@ class LongRun:
     def _network(self, encoder, precision):
         """What is trained, see `tuning.joined`."""
         size, trained = self.settings.image_size, self.settings.tune
-        with_precision = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(precision)
-        try:
+        with loop.precision(precision):
             decoder = token_decoder.build((size, size), encoder.output_shape[-1])
-        finally:
-            keras.config.set_dtype_policy(with_precision)
         return tuning.joined(decoder, tuning.above(encoder, trained, precision) if trained else None)
 
     def _start_record(self, config):
@@ -221,8 +234,7 @@ class LongRun:
         total = np.zeros(codes.shape[1])
         for number in range(PRIOR_SAMPLES):
             ab = self.mixture.sample(self.mixture.draw(number)).ab_norm
-            # ab/128 becomes Lab units, in which the table counts.
-            rows = np.asarray(code_table.rows(ab * 128))
+            rows = np.asarray(code_table.rows(ab * color.AB_SCALE))
             total += codes[rows.ravel()].mean(axis=0)
         return total / total.sum()
 
