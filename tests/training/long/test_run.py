@@ -1,11 +1,14 @@
 """The long training: it learns, goes on as if nothing had happened, and keeps its record."""
 
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import REPOSITORY
 
 from colorizer import weights
 from colorizer.classifiers.encoders import vision_transformer
@@ -188,7 +191,27 @@ def test_a_run_begins_with_anothers_weights_at_another_size(start, picture_folde
         LongRun(tmp_path / "third", settings, mixture, encoder, begin=tmp_path / "nowhere")
 
 
-def test_the_command_trains_goes_on_and_scores_hints(picture_folder, encoder, tmp_path, capsys):
+def test_without_keras_the_command_says_what_to_install():
+    bare = [sys.executable, "-S", "-m", "colorizer.training.long", "--help"]  # without site-packages
+    done = subprocess.run(bare, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.splitlines() == [
+        "A long training needs Keras. Received: it is not installed. Run: pip install -r requirements.txt"
+    ]
+
+
+@pytest.fixture
+def not_compiled(monkeypatch):
+    """Every run's decoder computes eagerly: two steps are faster so."""
+    begin = LongRun.__init__
+
+    def begin_eagerly(self, *args, **kwargs):
+        begin(self, *args, **kwargs)
+        self.decoder.run_eagerly = self.averaged.run_eagerly = True
+
+    monkeypatch.setattr(LongRun, "__init__", begin_eagerly)
+
+
+def test_the_command_trains_goes_on_and_scores_hints(picture_folder, encoder, tmp_path, capsys, not_compiled):
     encoder.save(tmp_path / "small.keras")
     (tmp_path / "list.txt").write_text("picture_00.png\npicture_01.png\n")
     flags = ["--run", str(tmp_path / "run"), "--encoder", str(tmp_path / "small.keras"), "--image-size", "32"]
@@ -205,6 +228,10 @@ def test_the_command_trains_goes_on_and_scores_hints(picture_folder, encoder, tm
     with pytest.raises(SystemExit):
         command.main([*flags, "--hints", "1"])
     assert "--hints without --validate" in capsys.readouterr().err
+    (tmp_path / "list.txt").write_text("gone.png\n")
+    with pytest.raises(SystemExit):
+        command.main([*flags, *validated, "--hints", "1"])
+    assert "A picture cannot be read" in capsys.readouterr().err
 
 
 def test_the_record_is_read_like_that_of_any_run(start, picture_folder, encoder, tmp_path, monkeypatch):
