@@ -84,6 +84,8 @@ def open_header(file, name: str) -> Image.Image:
     try:
         image = opener(file, name)
     except SyntaxError as error:  # Pillow's answer to something else after all
+        if str(error) == "unknown pixel mode":
+            raise Refused("pixels of an unknown kind; save it with 8 or 16 bits of gray or RGB") from None
         raise Refused(f"not a readable picture: {error}") from None
     except Image.DecompressionBombError:  # of WebP; there is no other door
         raise Refused("over 179 megapixels, the most that Pillow reads of this kind: save it as PNG or TIFF") from None
@@ -139,8 +141,8 @@ def need(image: Image.Image) -> int:
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether the file holds 16 bits of RGB(A) or of gray with alpha, which Pillow would cut to 8."""
-    if image.mode not in ("RGB", "RGBA", "LA"):
+    """Whether the file holds 16 bits of RGB, or of several channels, which Pillow would cut to 8."""
+    if image.mode not in ("RGB", "RGBA", "RGBX", "LA"):
         return False
     if image.format == "TIFF":
         return image.tag_v2.get(tiff.BITS, (8,))[0] == 16
@@ -199,8 +201,12 @@ def _load(image: Image.Image, path) -> Image.Image:
     """Decodes all of a picture: what is truncated or damaged shows here."""
     if image.format == "TIFF" and getattr(image, "fp", None):
         tiff.check_whole(image)
+        # TRICKY: of a file whose name it knows, Pillow maps raw gray pixels, with height and width exchanged if the
+        # picture lies on its side.
+        name, image.filename = image.filename, ""
         with tiff.cleared_memory():
             image.load()
+        image.filename = name
         return image
     try:
         image.load()
@@ -249,13 +255,14 @@ def _deep_png(path):
 
 
 def _deep_tiff(image, orientation: int):
-    """16-bit color, or gray with alpha. Returns `rgb`, `alpha`, upright."""
-    pixels = tiff.deep_pixels(image)
+    """16-bit color, or gray with one more channel. Returns `rgb`, `alpha`, upright."""
+    pixels, extra = tiff.deep_pixels(image), image.tag_v2.get(tiff.EXTRA)
+    has_alpha = image.mode in ("RGBA", "LA") and extra not in (0, (0,))  # scanners add infrared as a channel
     if image.mode == "LA":
-        rgb, alpha = cv2.merge([pixels[..., 0]] * 3), np.ascontiguousarray(pixels[..., 1])
+        rgb, alpha = cv2.merge([pixels[..., 0]] * 3), np.ascontiguousarray(pixels[..., 1]) if has_alpha else None
     else:
-        rgb, alpha = _split(pixels[..., : len(image.mode)], 0)
-    if alpha is not None and image.tag_v2.get(tiff.EXTRA) in (1, (1,)):
+        rgb, alpha = _split(pixels[..., : 4 if has_alpha else 3], 0)
+    if alpha is not None and extra in (1, (1,)):
         _divide(rgb, alpha)
     return upright(rgb, orientation), None if alpha is None else upright(alpha, orientation)
 

@@ -68,6 +68,19 @@ def test_orientation_of_16_bit_color_is_applied(tmp_path, suffix, alpha, orienta
         np.testing.assert_array_equal(photo.alpha, upright[..., 3])
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["L", "I;16", "CMYK"])
+def test_orientation_of_a_tiff_of_one_raw_strip_is_applied(tmp_path, mode, orientation):
+    path = tmp_path / "a.tif"
+    upright = {"L": GRAY, "I;16": DEEP[..., 1], "CMYK": np.dstack([255 - RGB, np.zeros_like(GRAY)])}[mode]
+    stored = oriented(upright, orientation)
+    Image.frombytes(mode, stored.shape[1::-1], stored.tobytes()).save(path, tiffinfo={274: orientation})
+    expected = RGB if mode == "CMYK" else np.repeat(upright[..., None], 3, axis=-1)
+    np.testing.assert_array_equal(photos.read(path).rgb, expected)
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(photos.from_image(image).rgb, expected)
+
+
 @pytest.mark.parametrize(
     "mode, suffix", [("L", ".png"), ("L", ".tif"), ("L", ".bmp"), ("1", ".png"), ("1", ".tif"), ("1", ".bmp")]
 )
