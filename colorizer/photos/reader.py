@@ -255,14 +255,13 @@ def _deep_png(path):
 
 
 def _deep_tiff(image, orientation: int):
-    """16-bit color, or gray with one more channel. Returns `rgb`, `alpha`, upright."""
-    pixels, extra = tiff.deep_pixels(image), image.tag_v2.get(tiff.EXTRA)
-    has_alpha = image.mode in ("RGBA", "LA") and extra not in (0, (0,))  # scanners add infrared as a channel
+    """16-bit color, or gray with alpha. Returns `rgb`, `alpha`, upright."""
+    pixels = tiff.deep_pixels(image)
     if image.mode == "LA":
-        rgb, alpha = cv2.merge([pixels[..., 0]] * 3), np.ascontiguousarray(pixels[..., 1]) if has_alpha else None
+        rgb, alpha = cv2.merge([pixels[..., 0]] * 3), np.ascontiguousarray(pixels[..., 1])
     else:
-        rgb, alpha = _split(pixels[..., : 4 if has_alpha else 3], 0)
-    if alpha is not None and extra in (1, (1,)):
+        rgb, alpha = _split(pixels[..., : 4 if image.mode == "RGBA" else 3], 0)  # of RGBX, X is a scanner's infrared
+    if alpha is not None and image.tag_v2.get(tiff.EXTRA) in (1, (1,)):
         _divide(rgb, alpha)
     return upright(rgb, orientation), None if alpha is None else upright(alpha, orientation)
 

@@ -97,6 +97,24 @@ def test_heic_with_its_package_is_read(tmp_path):
     assert kept[0x010F] == "a phone" and kept.get(0x0112, 1) == 1
 
 
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_scanners_infrared_channel_is_no_alpha_and_costs_no_depth(tmp_path, depth):
+    tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
+    pixels = RGB.astype(depth) * depth(257 if depth is np.uint16 else 1)
+    scan = np.dstack([pixels, np.zeros_like(pixels[..., 0])])
+    tifffile.imwrite(tmp_path / "a.tif", scan, photometric="rgb", extrasamples=["unspecified"])
+    photo = photos.read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(photo.rgb, pixels, strict=True)
+    assert photo.alpha is None
+
+
+def test_pixels_that_pillow_does_not_know_are_refused_with_a_way_out(tmp_path):
+    tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
+    tifffile.imwrite(tmp_path / "a.tif", RGB / np.float32(255), photometric="rgb")
+    with pytest.raises(PhotoError, match="pixels of an unknown kind; save it with 8 or 16 bits"):
+        photos.read(tmp_path / "a.tif")
+
+
 def test_12_bits_of_gray_reach_white(tmp_path):
     steps = np.tile(np.linspace(0, 4095, 60).astype(np.uint16), (40, 1))
     tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
