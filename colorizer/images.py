@@ -15,11 +15,11 @@ def require_photo(rgb: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: it is something else.
     """
-    dtype, shape = getattr(rgb, "dtype", type(rgb)), getattr(rgb, "shape", None)
+    dtype, shape = getattr(rgb, "dtype", type(rgb)), getattr(rgb, "shape", ())
     if dtype not in (np.uint8, np.uint16) or len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise ValueError(
             f"A photo is an (H, W, 3) array of uint8 or uint16. Received: {dtype}, shape {shape}. "
-            "Turn floats of 0..1 into uint8 first: (255 * rgb).round().astype('uint8')"
+            "Make floats of 0..1 uint8 first: (255 * rgb).round().astype('uint8'). Of RGBA give rgba[..., :3]."
         )
     return rgb
 

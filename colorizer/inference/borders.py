@@ -1,7 +1,7 @@
 """Finds the frame of a scan: the edge of the paper or the film around the photo.
 
-A white or black margin is no part of the picture. With it the network sees less of the picture, and color on it is the
-first thing a person notices.
+A margin of paper, film or cardboard is no part of the picture. With it the network sees less of the picture, and color
+on it is the first thing a person notices.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ Box = tuple[slice, slice]
 _SIDE = 512  # frames are looked for in a copy of this size
 _TOLERANCE, _SHARE = 4.0, 0.97  # a flat row: so many of its pixels within so many units of L*; the rest is dust
 _LEAST, _MOST = 2, 0.25  # rows in the copy; of a side's length. Scans have margins from half a per cent on
-_PAPER, _FILM = 80.0, 20.0  # L*: a frame is lighter than the one or darker than the other
+_PAPER, _FILM = 80.0, 20.0  # L*: a lighter or darker margin is a frame; one between them may be a wall in the photo
+_CUT = 0.3  # share of pixels that differ from such a margin right behind it: cardboard ends at once, a wall does not
 _ALIKE = 8.0  # the four sides' L* differ by less
 
 
 def find(rgb: np.ndarray) -> Box:
     """Finds the photo inside its frame.
 
-    A frame is flat, of one light or dark tone, and on all four sides: a pale sky is none.
+    A frame is flat, of one tone, and on all four sides: a pale sky is none. One that is neither light nor dark, such as
+    cardboard, must also end at a sharp edge.
 
     Args:
         rgb: (H, W, 3) uint8 or uint16 sRGB.
@@ -46,7 +48,10 @@ def find(rgb: np.ndarray) -> Box:
     lengths = [len(side) for side in sides]
     if not all(_LEAST <= count <= _MOST * n for count, n in zip(flat, lengths, strict=True)):
         return whole
-    if max(tones) - min(tones) > _ALIKE or not (min(tones) > _PAPER or max(tones) < _FILM):
+    if max(tones) - min(tones) > _ALIKE:
+        return whole
+    is_plain = min(tones) > _PAPER or max(tones) < _FILM
+    if not is_plain and not all(_ends_sharply(*given) for given in zip(sides, flat, tones, strict=True)):
         return whole
     views = [rgb, rgb[::-1], rgb.swapaxes(0, 1), rgb.swapaxes(0, 1)[::-1]]
     edges = [_edge(*given, scale) for given in zip(views, flat, tones, strict=True)]
@@ -57,6 +62,12 @@ def _flat_rows(l: np.ndarray, tone: float) -> int:
     """How many rows from the top are of one tone."""
     flat = (np.abs(l - tone) < _TOLERANCE).mean(axis=1) >= _SHARE
     return len(flat) if flat.all() else int(np.argmin(flat))
+
+
+def _ends_sharply(l: np.ndarray, rows: int, tone: float) -> bool:
+    """Whether something else begins right behind a margin of so many rows, over its whole length."""
+    behind = l[rows + 1, l.shape[1] // 4 : -(l.shape[1] // 4)]  # a row may be half margin; the ends are other margins
+    return bool((np.abs(behind - tone) > _TOLERANCE).mean() >= _CUT)
 
 
 def _edge(rgb, rows: int, tone: float, scale: float) -> int:

@@ -19,7 +19,7 @@ def open_any(picture: Picture) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]
     """Returns the pixels of a photograph, and a function that puts new pixels into the same kind of thing.
 
     Args:
-        picture: (H, W, 3) or (H, W) uint8 or uint16 sRGB, a picture of Pillow, a `photos.Photo` or a file.
+        picture: (H, W, 3), (H, W, 1) or (H, W) uint8 or uint16 sRGB, a picture of Pillow, a `photos.Photo` or a file.
 
     Returns:
         `rgb` (H, W, 3) uint8 or uint16, and a function from such an array to an array, a picture of
@@ -30,7 +30,8 @@ def open_any(picture: Picture) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]
         PhotoError: the file cannot be read.
     """
     if isinstance(picture, np.ndarray):
-        rgb = np.repeat(picture[..., None], 3, axis=-1) if picture.ndim == 2 else picture
+        gray = picture[..., None] if picture.ndim == 2 else picture
+        rgb = np.repeat(gray, 3, axis=-1) if gray.shape[2:] == (1,) else picture
         return images.require_photo(rgb), lambda pixels: pixels
     if isinstance(picture, Image.Image):
         photo = photos.from_image(picture)

@@ -70,7 +70,8 @@ def test_array_picture_file_and_photo_give_their_own_kind(library, tmp_path):
     photo.save(tmp_path / "b.png")
     assert photos.read(tmp_path / "b.png").metadata["dpi"] == pytest.approx((300, 300), abs=0.1)
     gray = rgb[..., 1]
-    np.testing.assert_array_equal(library.colorize(gray), library.colorize(np.dstack([gray] * 3)))
+    for given in (gray, gray[..., None]):
+        np.testing.assert_array_equal(library.colorize(given), library.colorize(np.dstack([gray] * 3)))
 
 
 def test_pictures_of_every_mode_of_pillow(library):
@@ -152,7 +153,7 @@ def framed(l_frame, top, bottom, left, right, size=(300, 400)):
     return rgb
 
 
-@pytest.mark.parametrize("level", [250, 4])
+@pytest.mark.parametrize("level", [250, 128, 4])
 @pytest.mark.parametrize("size", [(300, 400), (600, 800)])
 def test_a_frame_is_found_to_the_pixel_and_stays_without_color(library, level, size):
     rgb = framed(level, 40, 50, 31, 60, size)
@@ -168,10 +169,10 @@ def test_a_frame_is_found_to_the_pixel_and_stays_without_color(library, level, s
 
 def test_skies_and_plain_pictures_are_no_frames():
     sky = framed(250, 60, 0, 0, 0)
-    grey_wall = framed(128, 40, 40, 40, 40)
+    ball_before_a_wall = cv2.circle(np.full((300, 300, 3), 128, np.uint8), (150, 150), 100, (60, 90, 200), -1)
     for rgb in (
         sky,
-        grey_wall,
+        ball_before_a_wall,
         np.full((200, 200, 3), 255, np.uint8),
         draw_picture(0),
         np.zeros((64, 90_000, 3), "u1"),
