@@ -51,7 +51,7 @@ def plan(inputs: list[str], output: str, form: str | None = None) -> Plan:
             cannot be written to, two photos would become one file, or a copy would replace a photo.
     """
     out, unlisted = Path(output), []
-    sources = list(_sources(inputs, out, unlisted))
+    sources = list(dict.fromkeys(_sources(inputs, out, unlisted)))  # a photo that is named twice is done once
     if not sources and not unlisted:
         endings = ", ".join((*photos.EXTENSIONS, *photos.ONLY_READ))
         raise UsageError(f"no photos ({endings}) and no films in {', '.join(inputs)}")
@@ -83,6 +83,8 @@ def _sources(inputs: list[str], output: Path, unlisted: list[str]) -> Iterator[t
             raise UsageError(f"no such file or folder: {typed}")
         for path in map(Path, matches):
             if path.is_dir() and len(matches) == 1:
+                if os.path.realpath(path) == os.path.realpath(output):  # the next run would find its own results
+                    raise UsageError(f"-o {output} is the folder of the photos: choose another -o")
                 yield from walk(path, str(output), photos.is_photo_name, unlisted)
             elif len(matches) == 1 or (photos.is_photo_name(path) and path.is_file()):
                 yield path, Path(path.name)

@@ -108,6 +108,12 @@ def test_patterns_are_expanded_where_the_shell_did_not(colorize, tmp_path):
     assert files_below(tmp_path / "out") == ["0.png", "1.png", "2.png", "odd[1].png"]
 
 
+def test_a_photo_that_is_named_twice_is_done_once(colorize, tmp_path):
+    picture(tmp_path / "album/a.png")
+    status, out, _ = colorize("album", "album/a.png", "album/*.png", "-o", "out")
+    assert status == 0 and "1 done, 0 skipped, 0 failed" in out
+
+
 def test_an_existing_result_is_skipped_and_counted_so(colorize, tmp_path):
     picture(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"the old one")
@@ -160,9 +166,9 @@ def test_strength(colorize, tmp_path):
         (["b", "-o", "x.png"], "-o x.png names a file"),
         (["a.png", "-o", "x.gif"], "-o ends in one of .jpg"),
         (["a.png", "b/a.png", "-o", "out"], "a.png and b/a.png would both become out/a.png"),
-        (["a.png", "a.png", "-o", "out"], "a.png and a.png would both become out/a.png"),
         (["a.png", "-o", "a.png"], "a.png is one of the photos to colorize"),
-        (["b", "-o", "b"], "b/a.png is one of the photos to colorize"),
+        (["b", "-o", "b"], "-o b is the folder of the photos"),
+        (["b", "-o", "./b/", "--format", "jpeg"], "is the folder of the photos"),
         (["a.png", "-o", "notes"], "-o notes is a file, and a folder is needed"),
         (["a.png", "-o", os.devnull], f"-o {os.devnull} is a file, and a folder is needed"),
         (["a.png", "-o", "notes/x.png"], "-o: notes is not a folder. Received: notes as the folder"),
