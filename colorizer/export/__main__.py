@@ -107,13 +107,18 @@ def _require_writable(folder: Path) -> None:
 
 def _light(flags: argparse.Namespace) -> int:
     """Makes `network.onnx` beside the weights."""
-    from colorizer import weights
+    from colorizer import methods, weights
     from colorizer.export import convert, runtimes
     from colorizer.inference import engine
 
     runtimes.require("onnx", "light")
     path = weights.place(flags.weights or weights.DEFAULT)
-    weights.record_of(path)
+    method = methods.declared(weights.record_of(path)["method"])
+    if method.uses_vector:
+        raise ExportError(
+            f"--format light has no classifier, and {method.title} needs its class vector. Take --format onnx. "
+            f"Received: {path}"
+        )
     if flags.pack:
         _require_writable(Path(flags.pack))
         from colorizer.export import pack

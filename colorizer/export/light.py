@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import keras
 import numpy as np
 
-from colorizer import color, environment, methods, weights
+from colorizer import color, environment, weights
 from colorizer.config import CLASSES
 from colorizer.errors import ExportError
-from colorizer.export import convert, graph, runtimes
+from colorizer.export import convert, graph
 from colorizer.inference import engine, forward
 from colorizer.steering.network_hints import STRIDE
 
@@ -73,23 +73,16 @@ def write(named: str | Path, pictures: Sequence[np.ndarray]) -> dict[str, float]
     """Makes and checks `network.onnx` beside a weights file; an existing one is replaced if the new one is good.
 
     Args:
-        named: what `weights.load` takes.
+        named: what `weights.load` takes, of a method without a class vector.
         pictures: of each (H, W, 3) uint8 sRGB, to compare on.
 
     Returns:
         `agreement` with Keras.
 
     Raises:
-        ExportError: a package is missing, the method needs a class vector, or the pictures differ from Keras'.
+        ExportError: the pictures differ from Keras'.
         WeightsError: see `weights.load`.
     """
-    runtimes.require("onnx", "light")
-    method = methods.declared(weights.record_of(weights.place(named))["method"])
-    if method.uses_vector:
-        raise ExportError(
-            f"--format light has no classifier, and {method.title} needs its class vector. Take --format onnx. "
-            f"Received: {named}"
-        )
     trained = weights.load(named)
     target = trained.path.parent / engine.FILE
     part = target.with_name(f"unchecked-{os.getpid()}.onnx")  # beside the weights, which it reads

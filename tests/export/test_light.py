@@ -139,12 +139,16 @@ def test_a_file_that_differs_is_not_kept(light, tmp_path, monkeypatch, capsys):
     assert not list(folder.glob("*.onnx"))
 
 
-def test_wrong_usage_of_light_touches_nothing(light, tmp_path, capsys):
-    folder = saved(tmp_path / "run", "efficientnet", lambda data: data)
-    words = ["--format", "light", "--weights", str(folder)]
-    assert export.main(words) == 2 and "needs its class vector" in capsys.readouterr().err
-    (folder / engine.FILE).write_bytes(b"")
-    assert export.main(words) == 2 and "exists already; replace it with --overwrite" in capsys.readouterr().err
+def test_wrong_usage_of_light_touches_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runtimes, "require", lambda *_: None)
+    (tmp_path / weights.BEST).write_bytes(b"never opened")
+    words = ["--format", "light", "--weights", str(tmp_path)]
+    for method, message in (("efficientnet", "needs its class vector"), ("trivial", "exists already; replace it with")):
+        record = {"method": method, "image_size": SIDE, "classifier": "none"}
+        (tmp_path / weights.RECORD).write_text(json.dumps(record))
+        (tmp_path / engine.FILE).write_bytes(b"an older one")
+        assert export.main(words) == 2 and message in capsys.readouterr().err
+    assert (tmp_path / engine.FILE).read_bytes() == b"an older one"
     with pytest.raises(SystemExit) as end:
         export.main([*words, "-o", "x.onnx"])
     assert end.value.code == 2 and "leave out -o" in capsys.readouterr().err

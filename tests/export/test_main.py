@@ -1,10 +1,10 @@
 """`python -m colorizer export`: wrong usage comes first and touches nothing; what differs is not kept."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 
-import pytest
 from conftest import REPOSITORY
 
 from colorizer.export import __main__ as export
@@ -41,22 +41,22 @@ def test_a_network_that_differs_is_not_kept(tmp_path, capsys, monkeypatch):
     assert "is deleted" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
-WRONG = [
-    (["--photos", "absent"], "--photos is a folder"),
-    (["--weights", "absent"], "Weights are a run's folder"),
-    (["-o", "x.png"], "a folder's name"),
-    (["-o", "README.md/new"], "README.md is not a folder"),
-    (["--classifier", "absent.keras"], "absent.keras"),
-]
-
-
-@pytest.mark.parametrize("words, message", WRONG)
-def test_wrong_usage_is_refused_before_keras(words, message, tmp_path):
+def test_wrong_usage_is_refused_before_keras(tmp_path):
+    wrong = {
+        "--photos absent": "--photos is a folder",
+        "--weights absent": "Weights are a run's folder",
+        "-o x.png": "a folder's name",
+        f"-o {REPOSITORY}/README.md/new": "README.md is not a folder",
+        "--classifier absent.keras": "absent.keras",
+    }
     code = "import sys\nfrom colorizer.export.__main__ import main\n"
-    code += "status = main(sys.argv[1:])\nassert not {'keras', 'tensorflow'} & set(sys.modules)\nsys.exit(status)"
-    command = [sys.executable, "-c", code, "--format", "saved_model", "-o", str(tmp_path / "new"), *words]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
-    assert done.returncode == 2 and message in done.stderr and done.stderr.startswith("python -m colorizer export: ")
+    code += "for line in sys.argv[1:]:\n    status = main(['--format', 'saved_model', '-o', 'new', *line.split()])\n"
+    code += "    print(status, sorted({'keras', 'tensorflow'} & set(sys.modules)))"
+    command, environment = [sys.executable, "-c", code, *wrong], os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["2 []"] * len(wrong)
+    for message, line in zip(wrong.values(), done.stderr.splitlines(), strict=True):
+        assert line.startswith("python -m colorizer export: ") and message in line
     assert not list(tmp_path.iterdir())
 
 
