@@ -165,17 +165,17 @@ def test_a_node_that_is_taken_away_costs_no_photo(tmp_path, cluster, light_run):
     from colorizer.cluster import colorize
     from colorizer.inference import colorizer
 
-    source, output = album(tmp_path / "in", 150), tmp_path / "out"
+    source, output = album(tmp_path / "in", 48), tmp_path / "out"
     pairs = colorize.list_album(str(source), str(output)).pairs
     outcomes, work = [], partial(colorize.chunk, options=colorize.Options(light_run))
-    for outcome in colorize.run(pairs, work, size=10):
+    for outcome in colorize.run(pairs, work, size=4):
         outcomes.append(outcome)
-        if len(outcomes) == 70:
+        if len(outcomes) == 16:
             cluster.remove_node(cluster.second, allow_graceful=False)
     assert sorted(outcome.target for outcome in outcomes) == sorted(target for _, target in pairs)
     assert not [outcome for outcome in outcomes if outcome.error or outcome.skipped]
     made = [path for path in output.rglob("*") if path.is_file()]
-    assert len(made) == 150 and not [path for path in made if path.name.startswith(".")]
+    assert len(made) == 48 and not [path for path in made if path.name.startswith(".")]
     alone = [(source, str(target).replace(str(output), str(tmp_path / "alone"))) for source, target in pairs]
     assert not [outcome for outcome in colorizer.Colorizer.load(light_run).colorize_files(alone) if outcome.error]
     for (_, target), (_, expected) in zip(pairs, alone, strict=True):
