@@ -44,6 +44,7 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     """Flags -> networks -> a page in a temporary folder, until Ctrl-C; returns the exit status."""
     flags = parse(argv, prog)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("colorizer.photos").setLevel(logging.ERROR)  # its notes stand on the page; visitors' names do not
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -86,12 +86,20 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
                     [str(path) for path in examples],
                     label="Or one of these",
                     columns=2,
-                    height=260,
+                    height="auto",
                     allow_preview=False,
+                    buttons=[],
                     elem_id="examples",
                 )
             with gr.Column(scale=2):
-                slider = gr.ImageSlider(label="Before and after", type="filepath", interactive=False, elem_id="slider")
+                # No button for a download here: it would be of the preview.
+                slider = gr.ImageSlider(
+                    label="Before and after",
+                    type="filepath",
+                    interactive=False,
+                    buttons=["fullscreen"],
+                    elem_id="slider",
+                )
                 results = gr.Gallery(
                     label="All photographs: click to compare",
                     columns=6,
@@ -99,13 +107,21 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
                     object_fit="cover",
                     allow_preview=False,
                     interactive=False,
+                    buttons=[],
                     visible=False,
                     elem_id="results",
                 )
                 download = gr.DownloadButton(
                     "Download at full size", variant="primary", interactive=False, elem_id="download"
                 )
-                report = gr.Textbox(label="Report", show_label=False, lines=1, max_lines=12, elem_id="report")
+                report = gr.Textbox(
+                    label="Report",
+                    show_label=False,
+                    placeholder="Drop photographs, or click on an example.",
+                    lines=1,
+                    max_lines=12,
+                    elem_id="report",
+                )
                 page_painting.build(Painting(bench), current, method, strength)
         work = {
             "fn": colorize,

@@ -84,6 +84,23 @@ def test_one_users_bad_upload_does_not_disturb_anothers(page, tmp_path):
     assert len(said) == 6
 
 
+def test_a_note_about_a_photo_is_its_owners_and_stands_in_no_log(page, tmp_path):
+    address, folder = page
+    pages = [Image.fromarray(draw_picture(number, 60, 80)) for number in range(2)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    report = colorize(address, [upload(address, "my-house.tif", (tmp_path / "a.tif").read_bytes())])[2]
+    assert report == "1 of 1 colorized\nmy-house.tif: it has several pages; the first is read"
+    assert "my-house" not in (folder / "log").read_text()
+
+
+def test_the_picture_on_the_page_is_no_download(page):
+    parts = {
+        part["props"].get("elem_id"): part["props"]
+        for part in json.loads(answer_of(page[0], "/config")[1])["components"]
+    }
+    assert parts["slider"]["buttons"] == ["fullscreen"] and parts["results"]["buttons"] == []
+
+
 def test_no_path_outside_its_own_folder_can_be_read(page, tmp_path):
     address, folder = page
     secret = tmp_path / "secret.png"
