@@ -29,7 +29,7 @@ def build(painting: Painting, current: gr.State, method: gr.Radio, strength: gr.
     """
     with gr.Accordion("Set colors by clicking", open=False, elem_id="painting"):
         gr.Markdown(HELP)
-        state = gr.State(NOTHING)
+        memory = gr.State(NOTHING)
         start = gr.Button("Begin with the photograph shown above", elem_id="begin")
         picture = gr.Image(
             label="Click where a color is wrong", type="filepath", interactive=False, buttons=[], elem_id="painted"
@@ -53,97 +53,97 @@ def build(painting: Painting, current: gr.State, method: gr.Radio, strength: gr.
             download = gr.DownloadButton("Download it", elem_id="painted-download", interactive=False)
         line = gr.Textbox(label="Colors set", show_label=False, lines=1, elem_id="painting-line")
 
-    def shown(kept, label, strength, text=""):
+    def view(state, label, strength, text=""):
         """The picture of a state, the files that are made anew, and a line."""
-        source = kept["source"]
+        source = state["source"]
         nothing = (gr.DownloadButton(interactive=False),) * 2
         if not source:
-            return kept, None, *nothing, "First choose a photograph above."
+            return state, None, *nothing, "First choose a photograph above."
         try:
-            path = painting.picture(source, label, hints_of(kept["hints"]), strength)
-            hints = painting.sidecar(source, label, hints_of(kept["hints"])) if kept["hints"] else None
+            path = painting.picture(source, label, hints_of(state["hints"]), strength)
+            hints = painting.sidecar(source, label, hints_of(state["hints"])) if state["hints"] else None
         except ColorizerError as error:
-            return kept, gr.skip(), *nothing, str(error)
-        count = len(kept["hints"])
+            return state, gr.skip(), *nothing, str(error)
+        count = len(state["hints"])
         text = text or f"{count} {'color' if count == 1 else 'colors'} set"
         saved = gr.DownloadButton(value=hints and str(hints), interactive=bool(hints))
-        return kept, str(path), saved, nothing[1], text
+        return state, str(path), saved, nothing[1], text
 
     def begin(source, label, strength):
         """Opens the photograph that is looked at."""
-        return *shown(NOTHING | {"source": source}, label, strength), None
+        return *view(NOTHING | {"source": source}, label, strength), None
 
-    def click(kept, label, picked: gr.SelectData):
+    def click(state, label, picked: gr.SelectData):
         """The likely colors of the place that was clicked."""
-        if not kept["source"]:
-            return kept, None, "First choose a photograph above."
+        if not state["source"]:
+            return state, None, "First choose a photograph above."
         x, y = picked.index
         try:
-            colors = painting.likely_colors(kept["source"], label, x, y)
+            colors = painting.likely_colors(state["source"], label, x, y)
             squares = painting.swatches(colors)
         except ColorizerError as error:
-            return kept, None, str(error)
+            return state, None, str(error)
         text = f"Place {x}, {y}: choose its color"
-        return kept | {"place": [x, y], "colors": colors}, str(squares), text
+        return state | {"place": [x, y], "colors": colors}, str(squares), text
 
-    def add(kept, asked, label, strength):
+    def add(state, color, label, strength):
         """One more hint at the place that was clicked last."""
-        if not kept["place"]:
-            return shown(kept, label, strength, "First click on the photograph.")
-        if len(kept["hints"]) >= MOST_HINTS:
-            return shown(kept, label, strength, f"At most {MOST_HINTS} colors.")
-        entry = [*kept["place"], _hexadecimal(asked)]
-        others = [one for one in kept["hints"] if one[:2] != entry[:2]]
-        return shown(kept | {"hints": [*others, entry], "undone": []}, label, strength)
+        if not state["place"]:
+            return view(state, label, strength, "First click on the photograph.")
+        if len(state["hints"]) >= MOST_HINTS:
+            return view(state, label, strength, f"At most {MOST_HINTS} colors.")
+        entry = [*state["place"], _hexadecimal(color)]
+        others = [one for one in state["hints"] if one[:2] != entry[:2]]
+        return view(state | {"hints": [*others, entry], "undone": []}, label, strength)
 
-    def choose(kept, label, strength, picked: gr.SelectData):
+    def choose(state, label, strength, picked: gr.SelectData):
         """The likely color that was clicked."""
         index = int(picked.index[0] // SWATCH)
-        if not 0 <= index < len(kept["colors"]):
-            return shown(kept, label, strength)
-        return add(kept, kept["colors"][index], label, strength)
+        if not 0 <= index < len(state["colors"]):
+            return view(state, label, strength)
+        return add(state, state["colors"][index], label, strength)
 
-    def back(kept, label, strength):
+    def undo_last(state, label, strength):
         """Takes the last hint away."""
-        if kept["hints"]:
-            *hints, last = kept["hints"]
-            kept = kept | {"hints": hints, "undone": [*kept["undone"], last]}
-        return shown(kept, label, strength)
+        if state["hints"]:
+            *hints, last = state["hints"]
+            state = state | {"hints": hints, "undone": [*state["undone"], last]}
+        return view(state, label, strength)
 
-    def again(kept, label, strength):
+    def redo_last(state, label, strength):
         """Sets the hint again that was taken away last."""
-        if kept["undone"]:
-            *undone, last = kept["undone"]
-            kept = kept | {"hints": [*kept["hints"], last], "undone": undone}
-        return shown(kept, label, strength)
+        if state["undone"]:
+            *undone, last = state["undone"]
+            state = state | {"hints": [*state["hints"], last], "undone": undone}
+        return view(state, label, strength)
 
-    def make(kept, label, strength):
+    def make(state, label, strength):
         """The photograph at its own size."""
-        if not kept["source"]:
+        if not state["source"]:
             return gr.DownloadButton(interactive=False), "First choose a photograph above."
         try:
-            path = painting.full_size(kept["source"], label, hints_of(kept["hints"]), strength)
+            path = painting.full_size(state["source"], label, hints_of(state["hints"]), strength)
         except ColorizerError as error:
             return gr.DownloadButton(interactive=False), str(error)
         return gr.DownloadButton(value=str(path), interactive=True), f"{Path(path).name} is ready"
 
     look = [method, strength]
-    outputs = [state, picture, save, download, line]
+    outputs = [memory, picture, save, download, line]
     private = {"api_visibility": "private"}
     start.click(begin, [current, *look], [*outputs, offered], api_name="begin_painting", **private)
-    picture.select(click, [state, method], [state, offered, line], api_name="click_painting", **private)
-    offered.select(choose, [state, *look], outputs, api_name="choose_color", **private)
-    set_color.click(add, [state, any_color, *look], outputs, api_name="set_color", **private)
-    undo.click(back, [state, *look], outputs, api_name="undo_color", **private)
-    redo.click(again, [state, *look], outputs, api_name="redo_color", **private)
-    full.click(make, [state, *look], [download, line], api_name="full_painting", **private)
+    picture.select(click, [memory, method], [memory, offered, line], api_name="click_painting", **private)
+    offered.select(choose, [memory, *look], outputs, api_name="choose_color", **private)
+    set_color.click(add, [memory, any_color, *look], outputs, api_name="set_color", **private)
+    undo.click(undo_last, [memory, *look], outputs, api_name="undo_color", **private)
+    redo.click(redo_last, [memory, *look], outputs, api_name="redo_color", **private)
+    full.click(make, [memory, *look], [download, line], api_name="full_painting", **private)
     for part, happens in ((method, method.input), (strength, strength.release)):
-        happens(shown, [state, *look], outputs, api_name=f"repaint_{part.elem_id}", **private)
+        happens(view, [memory, *look], outputs, api_name=f"repaint_{part.elem_id}", **private)
 
 
-def _hexadecimal(asked: str) -> str:
+def _hexadecimal(color: str) -> str:
     """What a color picker gives, "#rrggbb" or "rgba(r, g, b, a)", as "#rrggbb"."""
-    if not asked.startswith("rgb"):
-        return asked
-    numbers = asked.partition("(")[2].rstrip(")").split(",")[:3]
+    if not color.startswith("rgb"):
+        return color
+    numbers = color.partition("(")[2].rstrip(")").split(",")[:3]
     return "#" + bytes(min(255, max(0, round(float(number)))) for number in numbers).hex()
