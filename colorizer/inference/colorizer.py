@@ -42,7 +42,7 @@ SIZE = "size_at_use"  # of a record: the default where it is not the size of the
 LOOK = "vivid"  # the default where a method has it: most people want colors more than small errors
 
 
-class Asked(TypedDict, total=False):
+class Options(TypedDict, total=False):
     """What `Colorizer.colorize` takes besides photo and strength."""
 
     hints: Sequence[Hint]
@@ -92,16 +92,9 @@ class Colorizer:
         if method is None:
             self.weights = weights.place(network)
             config = weights.record_of(self.weights)
-            declared = methods.declared(config["method"])
-            look, size = _look_of(declared, look), declared.size_at_use(config["image_size"], size or config.get(SIZE))
-            method, image_size = declared, config["image_size"]
-            asked, network = network, _onnx_network(self.weights, engine)
-            if network is None:
-                method = methods.get(config["method"])
-                classifier = _classifier_of(method, config, classifier)
-                network = weights.load(asked, any_shape=True).network
-            else:
-                classifier = _no_classifier()
+            method, image_size = methods.declared(config["method"]), config["image_size"]
+            look, size = _look_of(method, look), method.size_at_use(image_size, size or config.get(SIZE))
+            network, method, classifier = _opened(self.weights, config, classifier, engine)
         is_onnx = isinstance(network, engines.OnnxNetwork)
         self.engine = engines.ONNX if is_onnx else engines.KERAS
         # A graph of one side takes squares only.
@@ -213,19 +206,19 @@ class Colorizer:
             return self.forward.ab_norm_of(views)
 
     @overload
-    def colorize(self, photo: np.ndarray, strength: float = 1.0, **asked: Unpack[Asked]) -> np.ndarray: ...
+    def colorize(self, photo: np.ndarray, strength: float = 1.0, **options: Unpack[Options]) -> np.ndarray: ...
 
     @overload
-    def colorize(self, photo: Image.Image, strength: float = 1.0, **asked: Unpack[Asked]) -> Image.Image: ...
+    def colorize(self, photo: Image.Image, strength: float = 1.0, **options: Unpack[Options]) -> Image.Image: ...
 
     @overload
     def colorize(
-        self, photo: str | Path | photos.Photo, strength: float = 1.0, **asked: Unpack[Asked]
+        self, photo: str | Path | photos.Photo, strength: float = 1.0, **options: Unpack[Options]
     ) -> photos.Photo: ...
 
     @overload
     def colorize(
-        self, photo: Sequence[Picture], strength: float = 1.0, **asked: Unpack[Asked]
+        self, photo: Sequence[Picture], strength: float = 1.0, **options: Unpack[Options]
     ) -> list[ColorPicture]: ...
 
     def colorize(
@@ -344,6 +337,20 @@ class Colorizer:
         )
 
 
+def _opened(
+    path: Path, config: dict, classifier: str | None, engine: str | None
+) -> tuple[keras.Model | engines.OnnxNetwork, Method, Classifier]:
+    """The network of a weights file, with its method and classifier, in the engine that can compute it."""
+    network = _onnx_network(path, engine)
+    if network is not None:
+        return network, methods.declared(config["method"]), _no_classifier()
+    from colorizer.classifiers import classifier as classifiers
+
+    method = methods.get(config["method"])
+    source = classifiers.load_recorded(config, classifier) if method.uses_vector else _no_classifier()
+    return weights.load(path, any_shape=True).network, method, source
+
+
 def _onnx_network(path: Path, engine: str | None) -> engines.OnnxNetwork | None:
     """Opens the network in ONNX Runtime; None where Keras is to compute it."""
     if engines.choose(path, engine) == engines.KERAS:
@@ -355,13 +362,6 @@ def _onnx_network(path: Path, engine: str | None) -> engines.OnnxNetwork | None:
             raise
         logger.warning("Keras computes, since %s", error)
         return None
-
-
-def _classifier_of(method: Method, config: dict, spec: str | None) -> Classifier:
-    """Loads the classifier that is asked for, else the one the weights were trained with."""
-    from colorizer.classifiers import classifier as classifiers
-
-    return classifiers.load_recorded(config, spec) if method.uses_vector else _no_classifier()
 
 
 def _no_classifier() -> Classifier:

@@ -75,7 +75,7 @@ def test_colorizer_and_evaluation_predict_the_same(data, tmp_path, image_size):
 def test_colorizer_gives_the_recorded_scores(real_data):
     recorded = scores.read(REPOSITORY / "results" / "metrics.csv")
     colorizer = Colorizer("shipped", look="vivid")
-    colorizer = Colorizer("shipped", look="vivid", size=colorizer.image_size)  # what evaluation shows the network
+    colorizer = colorizer.with_look("vivid", size=colorizer.image_size)  # what evaluation shows the network
     here = recorded.run == next(iter(weights.SHIPPED))
     rows = recorded[here & (recorded.test_set == "coco") & (recorded.method == "vit_decoder_vivid")].iloc[:8]
     assert len(rows) == 8
@@ -154,7 +154,8 @@ def test_a_flat_picture_stays_as_it_is(shipped, level, look):
 
 @pytest.fixture(scope="module")
 def shipped():
-    return {look: Colorizer(look=look) for look in ("vivid", "accurate")}
+    colorizer = Colorizer()
+    return {look: colorizer.with_look(look) for look in ("vivid", "accurate")}
 
 
 def test_photographs_keep_all_their_colors(real_data):

@@ -13,6 +13,7 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 
 from colorizer import Colorizer, methods, weights
+from colorizer.classifiers.encoders import vision_transformer
 from colorizer.errors import WeightsError
 from colorizer.evaluation import runs, scores
 from colorizer.inference import hub, presets
@@ -28,7 +29,8 @@ def small():
     """A colorizer with a small network that has an encoder and two looks, random weights."""
     keras.utils.set_random_seed(0)
     method = methods.get("vit_decoder")
-    network = method.build(SIZE)
+    shape = vision_transformer.Shape(width=24, heads=2, blocks=2, grid=5)
+    network = method.build(SIZE, encoder=vision_transformer.build((28, 28), (0, 1), shape))
     layer = network.get_layer("decoder").get_layer("logits")
     layer.set_weights([np.random.default_rng(0).normal(size=w.shape).astype(np.float32) for w in layer.get_weights()])
     return Colorizer(network, method, image_size=SIZE)
