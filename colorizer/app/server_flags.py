@@ -26,28 +26,28 @@ def add_address(parser: argparse.ArgumentParser, port: int) -> None:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s, this computer alone)")
     add("--port", type=int, default=port, help="the port to listen on (default: %(default)s)")
-    add("--allow-host", nargs="+", default=[], metavar="NAME", help="further names that a browser may use for it")
+    add("--allow-host", nargs="+", default=[], metavar="NAME", help="further names under which others reach it")
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that bound files and how long they stay."""
     add = parser.add_argument
-    add("--max-megabytes", type=float, default=50, metavar="N", help="largest file (default: %(default)s)")
-    add("--max-megapixels", type=float, default=100, metavar="N", help="largest photo (default: %(default)s)")
+    add("--max-megabytes", type=float, default=50, metavar="N", help="size of a file (default: %(default)s)")
+    add("--max-megapixels", type=float, default=100, metavar="N", help="size of a photo (default: %(default)s)")
     add(
         "--max-clip-gigapixels",
         type=float,
         default=2,
         metavar="N",
-        help="largest clip of the page: pixels of a frame times frames (default: %(default)s)",
+        help="size of a clip on the page: pixels of a frame times frames (default: %(default)s)",
     )
-    add("--max-gigabytes", type=float, default=1, metavar="N", help="all files together (default: %(default)s)")
+    add("--max-gigabytes", type=float, default=1, metavar="N", help="size of all files together (default: %(default)s)")
     add(
         "--keep-minutes",
         type=float,
         default=60,
         metavar="N",
-        help="a file of the page is removed after N (default: %(default)s)",
+        help="age at which the page removes a file (default: %(default)s)",
     )
 
 

@@ -5,12 +5,13 @@
     %(prog)s album/ -o colored/             the whole tree, mirrored
     %(prog)s album/ -o colored/ --dry-run   only show what would be done
     %(prog)s 'scans/*.png' -o colored/ --strength 0.8 --format jpeg
-    %(prog)s film.mp4 -o film-color.mp4     a film, with its sound; try --preview 10 first; folders may hold films too
+    %(prog)s film.mp4 -o film-color.mp4     a film, with its sound; try --preview 10 first
 
 In a folder a photo keeps its name and format, with EXIF, XMP, IPTC, depth and alpha. Where the format
 changes, the new ending follows the old one: a.gif becomes a.gif.png. Existing results are skipped, so that
 the same command continues after an interruption. For several photos, report.csv in the output folder has
 one row each: file, size (bytes), seconds, status, reason, target.
+A folder may hold films too.
 Exit status: 0 all done or skipped; 1 some failed, each named with its reason; 2 wrong usage, or missing
 weights or classifier; 130 interrupted by Ctrl-C.
 """

@@ -40,12 +40,12 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
         type=int,
         default=512,
         metavar="N",
-        help="largest size of a request (default: %(default)s)",
+        help="largest --size that a request may ask for (default: %(default)s)",
     )
     add("--page", action="store_true", help="show the web page at / as well (extra [app])")
     add("--workers", type=int, default=2, metavar="N", help="photos read and written at once (default: %(default)s)")
     add("--queue", type=int, default=32, metavar="N", help="requests that may wait (default: %(default)s)")
-    add("--max-seconds", type=float, default=60, metavar="N", help="longest request (default: %(default)s)")
+    add("--max-seconds", type=float, default=60, metavar="N", help="time for a request (default: %(default)s)")
     server_flags.add_limits(parser)
     flags = parser.parse_args(argv)
     server_flags.check_numbers(parser, flags, "workers", "max_seconds")
