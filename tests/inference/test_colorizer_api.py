@@ -48,12 +48,12 @@ def test_importing_the_package_loads_neither_keras_nor_pillow():
 def test_weights_are_given_named_in_the_environment_or_asked_for(run, monkeypatch, tmp_path):
     assert inference.Colorizer(run).image_size == SIZE and inference.Colorizer(str(run), classifier="none")
     monkeypatch.delenv("COLORIZER_WEIGHTS", raising=False)
-    shipped = weights.load(weights.DEFAULT)
-    assert shipped.path == weights.load(next(iter(weights.SHIPPED))).path
-    assert shipped.path.stat().st_size < 32 * 2**20
+    shipped = weights.place(weights.DEFAULT)
+    assert shipped == weights.place(next(iter(weights.SHIPPED)))
+    assert shipped.stat().st_size < 32 * 2**20
     assert inference.Colorizer().look == "vivid"
     monkeypatch.setenv("COLORIZER_WEIGHTS", str(run))
-    assert weights.load(weights.DEFAULT).path == run / weights.BEST
+    assert weights.load(weights.DEFAULT).path == run / weights.BEST  # one color, by Keras
 
 
 def test_array_picture_file_and_photo_give_their_own_kind(library, tmp_path):
