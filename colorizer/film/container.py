@@ -90,9 +90,11 @@ def try_out(film: Film, output: Path, encoding: Encoding) -> None:
 
 def _options(output: Path, covers: dict[int, bytes]) -> dict[str, str]:
     """Options of the container."""
-    # A cover stands among iTunes' tags. Without one all tags are written, also those that iTunes does not have.
-    flags = "+faststart" if covers else "+faststart+use_metadata_tags"
-    return {"movflags": flags} if output.suffix.lower() in (".mp4", ".m4v", ".mov") else {}
+    options = {"fflags": "+bitexact"}  # else Matroska's and Ogg's numbers of streams are drawn by lot
+    if output.suffix.lower() in (".mp4", ".m4v", ".mov"):
+        # A cover stands among iTunes' tags. Without one all tags are written, also those that iTunes does not have.
+        options["movflags"] = "+faststart" if covers else "+faststart+use_metadata_tags"
+    return options
 
 
 def _covers(film: Film) -> dict[int, bytes]:

@@ -162,7 +162,11 @@ def set_up(context: av.VideoCodecContext, film: Film, encoding: Encoding) -> Non
         context.max_b_frames = 0
     if encoding.crf is not None:
         context.options = {"crf": str(encoding.crf)}
-        if encoding.codec == "libvpx-vp9":
+        if encoding.codec == "libx264":
+            # Else x264's look ahead (mbtree) gives other bits in each run. Threads by slices make larger files.
+            context.options |= {"x264-params": "cpu-independent=1"}
+            context.thread_type = "FRAME"
+        elif encoding.codec == "libvpx-vp9":
             context.bit_rate = 0  # else the CRF is only a bound
             context.options |= {"row-mt": "1", "cpu-used": "4"}
         elif encoding.codec == "libx265":

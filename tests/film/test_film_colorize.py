@@ -83,8 +83,8 @@ class Killed(Exception):
 
 
 def test_a_killed_film_is_continued_shot_by_shot(tmp_path, clip, monkeypatch):
-    colorize(Painter(), clip, tmp_path / "whole.mp4")
     monkeypatch.setattr(films, "PART_FRAMES", 6)
+    colorize(Painter(), clip, tmp_path / "whole.mp4")
     with pytest.raises(Killed):
         colorize(Painter(stop_after=4, error=Killed), clip, tmp_path / "color.mp4")
     assert not (tmp_path / "color.mp4").exists()
@@ -94,8 +94,7 @@ def test_a_killed_film_is_continued_shot_by_shot(tmp_path, clip, monkeypatch):
     assert times_of(tmp_path / "color.mp4") == times_of(clip)
     assert packets_of(tmp_path / "color.mp4", "audio") == packets_of(clip, "audio")
     assert files_of(tmp_path) == ["color.mp4", "film.mp4", "whole.mp4"]
-    for one, other in zip(pictures_of(tmp_path / "color.mp4"), pictures_of(tmp_path / "whole.mp4"), strict=True):
-        assert np.abs(one.astype(int) - other).mean() < 3  # a part border is a new picture for the encoder, no more
+    assert (tmp_path / "color.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
 def test_parts_of_other_settings_are_not_used(tmp_path, clip):
