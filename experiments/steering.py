@@ -2,6 +2,7 @@
 
     python -m experiments.steering measure FOLDER > results/experiments/steering.jsonl
     python -m experiments.steering true FOLDER --given 1 10 100
+    python -m experiments.steering objects FOLDER --limit 40 >> results/experiments/steering.jsonl
     python -m experiments.steering series FOLDER >> results/experiments/steering.jsonl
     python -m experiments.steering pictures docs
 
@@ -11,6 +12,10 @@ other is colored. A foreign reference: every pair of different photographs.
 
 `true` takes the color photographs of a folder and hints of their true colors at places drawn by lot: the gain in PSNR
 over no hint, as the program does and with large changes of what is far from all hints.
+
+`objects` takes the color photographs of a folder at 256 pixels, and regions of one true color (those of the blotch
+measure). In each photograph up to three of them, drawn by lot, get a hint of their true color at the place that is
+farthest from their edges, each alone: does the color reach the whole region, and stop at its edges?
 
 `series` takes the films in color of a folder: a real series with known colors. In each shot of more than 2 seconds the
 first frame is colored with the frame 2 seconds later, and with the last one up to 10 seconds later, as its reference;
@@ -32,6 +37,7 @@ from skimage.color import deltaE_ciede2000
 
 from colorizer import Colorizer, Hint, color, photos
 from colorizer.evaluation import metrics
+from colorizer.evaluation.perceptual import blotches
 from colorizer.inference import steered_photo
 from colorizer.inference.steered_photo import SteeredPhoto
 from colorizer.steering import likely
@@ -40,6 +46,10 @@ HINTS = 8  # on each photograph
 CHROMA = (15, 45)  # Lab units, of the colors that are asked for
 DARK = 20.0  # L*: below, the levels of 8 bits are several units of CIEDE2000 apart
 CHANGED = 3.0  # Lab units of ab: a place has changed
+OBJECTS = 3  # regions of a photograph that get a hint
+SEEN = 256  # pixels of the longer side, for regions
+BESIDE = 10  # pixels around a region, of which those of another true color must keep their own
+ANOTHER = 15.0  # Lab units of ab from a region's color: another color
 SIDE = 280  # pixels of a picture's height in docs/
 
 
@@ -104,6 +114,49 @@ def true_hints(library: Colorizer, pictures: dict[str, np.ndarray], numbers: lis
                 gains[measure].append(metrics.psnr_rgb(rgb, photo[name].colorized(given)) - automatic[name])
         steered_photo.without_leaps = near
         _line("true hints", photos=len(pictures), hints=number, **{k: float(np.mean(v)) for k, v in gains.items()})
+
+
+def objects(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
+    """One line: how much of a true hint's effect falls inside the region it lies on, and what becomes of the rest."""
+    rng, rows = np.random.default_rng(0), []
+    for rgb in pictures.values():
+        scale = SEEN / max(rgb.shape[:2])
+        rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        labels, photo = blotches.regions(rgb), library.steer(rgb)
+        for number in rng.permutation(labels.max() + 1)[:OBJECTS]:
+            rows.append(_on_object(rgb, photo, labels == number))
+    mean = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
+    _line("true hints on regions of one color", photos=len(pictures), hints=len(rows), **mean)
+
+
+def _on_object(rgb: np.ndarray, photo: SteeredPhoto, inside: np.ndarray) -> dict[str, float]:
+    """What a hint of a region's true color changes.
+
+    Args:
+        rgb: (H, W, 3) uint8, the truth.
+        photo: the same.
+        inside: (H, W) bool, the region.
+    """
+    truth = color.rgb_to_lab(rgb)
+    depth = cv2.distanceTransform(np.pad(inside, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    ab = truth[inside][:, 1:].mean(axis=0)
+    hint = Hint(int(x), int(y), likely.named(ab, float(truth[y, x, 0])))
+    before, after = (color.rgb_to_lab(photo.colorized(given)) for given in ((), [hint]))
+    change, *errors = (deltaE_ciede2000(*pair) for pair in ((before, after), (truth, before), (truth, after)))
+    around = cv2.dilate(inside.astype(np.uint8), np.ones((2 * BESIDE + 1,) * 2, np.uint8)) > 0
+    other = np.linalg.norm(truth[..., 1:] - ab, axis=-1) > ANOTHER
+    numbers = {
+        "area": inside.mean(),
+        "share_of_change_inside": change[inside].sum() / max(change.sum(), 1e-6),
+        "mean_change_inside": change[inside].mean(),
+        "mean_change_outside": change[~inside].mean(),
+    }
+    for name, where in (("inside", inside), ("outside", ~inside), ("beside", around & ~inside & other)):
+        for when, error in zip(("automatic", "hinted"), errors, strict=True):
+            numbers[f"ciede2000_{name}_{when}"] = error[where].mean() if where.any() else np.nan
+    outside_before, outside_after = (error[~inside].mean() for error in errors)
+    return numbers | {"outside_worse_by_half": float(outside_after > outside_before + 0.5)}
 
 
 def _cuts(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -246,7 +299,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.steering", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("measure", "true", "series", "pictures"))
+    parser.add_argument("what", choices=("measure", "true", "objects", "series", "pictures"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", help="default: the shipped ones")
     parser.add_argument("--given", type=int, nargs="+", default=[1, 10], metavar="N", help="hints in `true`")
@@ -261,6 +314,9 @@ def main(argv=None) -> int:
         return 0
     paths = [path for path in sorted(flags.folder.iterdir()) if photos.is_photo_name(path)][: flags.limit]
     read = {path.name: photos.read(path).rgb for path in paths}
+    if flags.what == "objects":
+        objects(library, read)
+        return 0
     if flags.what == "true":
         true_hints(library, read, flags.given)
         return 0

@@ -11,7 +11,7 @@ import numpy as np
 
 from colorizer.errors import FilmError, UsageError
 from colorizer.film import join
-from colorizer.film.probe import Film, require_av
+from colorizer.film.probe import STEADY, Film, require_av
 
 if TYPE_CHECKING:
     import av
@@ -29,7 +29,6 @@ MORE = {
         + ("dts", "truehd", "opus", "s302m", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle")
     )
 }
-STEADY = ("avi",)  # containers without time stamps: they have a frame in each tick of the rate
 ORDERED = (*STEADY, "asf")  # containers that store when a frame is decoded, not when it is shown
 WITH_CRF = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom-av1")
 BITS_PER_PIXEL = 0.2  # for encoders without a CRF: about the size of CRF 18

@@ -22,6 +22,7 @@ ENDINGS = (
 )
 # What FFmpeg may take a film for. Its playlists, whatever their ending, would open other files and addresses.
 DEMUXERS = "mov,mp4,matroska,webm,avi,mpeg,mpegvideo,mpegts,asf,flv,ogg,mxf,dv,nut,h264,hevc,m4v,vc1,ivf,av1,obu,gxf"
+STEADY = ("avi",)  # containers without time stamps: they have a frame in each tick of the rate
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves of ITU-T H.273 whose luma is no gamma-encoded gray
 HELD, HELD_DEEP = 24, 56  # frames in memory at once, in bytes a pixel: those that wait for a key, decoder and encoder
 

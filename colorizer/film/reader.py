@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from colorizer.film.probe import HDR, Film, opened, require_av
+from colorizer.film.probe import HDR, STEADY, Film, opened, require_av
 
 if TYPE_CHECKING:
     import av
 
+GUESSED = ("mpeg",)  # containers whose time stamps are guessed, and other ones, after a seek
 SHORTER = 1.0, 0.02  # seconds, and share of its length, that a film may be shorter than stated before it counts as cut
 
 LARGEST = 1023  # level of 10 bits
@@ -110,26 +112,26 @@ class Reader:
         return duration or self._step
 
     def _decoded(self, after: int | None) -> Iterator[av.VideoFrame]:
+        """Frames, from some place before `after` on."""
         av = require_av()
         with opened(self.film.path) as container:
             stream = container.streams[self.film.stream]
             stream.thread_type = "AUTO"
-            if after is not None:
-                _seek(av, container, stream, after)
-            graph = _deinterlacer(av, stream) if self.deinterlace else None
-            for frame in self._frames_of(av, container, stream):
-                if graph is None:
-                    yield frame
-                    continue
-                graph.push(frame)
-                yield from _pulled(av, graph)
-            if graph is not None:
-                graph.push(None)
-                yield from _pulled(av, graph)
+            packets = container.demux(stream) if after is None else _packets_before(av, container, stream, after)
+            if packets is not None:
+                frames = self._frames_of(av, packets, container.format.name in STEADY)
+                yield from _deinterlaced(av, stream, frames) if self.deinterlace else frames
+                return
+        yield from self._decoded(None)
 
-    def _frames_of(self, av, container, stream) -> Iterator[av.VideoFrame]:
-        """All frames that can be decoded; what cannot is counted."""
-        packets = container.demux(stream)
+    def _frames_of(self, av, packets: Iterator[av.Packet], steady: bool) -> Iterator[av.VideoFrame]:
+        """All frames that can be decoded; what cannot is counted.
+
+        Args:
+            av: PyAV.
+            packets: of the picture.
+            steady: whether the container has no time stamps of frames. FFmpeg's guesses for them fall back.
+        """
         while True:
             try:
                 packet = next(packets, None)
@@ -145,29 +147,46 @@ class Reader:
             except av.error.FFmpegError:
                 self.damaged += 1
                 continue
-            yield from frames
+            for frame in frames:
+                if steady:
+                    frame.pts = frame.dts
+                yield frame
 
 
-def _seek(av, container, stream, after: int) -> None:
-    """Goes back to where decoding can begin for what comes after a time stamp; else stays at the film's begin."""
-    try:
-        container.seek(after, stream=stream, backward=True)
-        for packet in container.demux(stream):
-            if packet.pts is not None or packet.dts is not None:
-                found = packet.pts if packet.pts is not None else packet.dts
-                container.seek(after if found <= after else 0, stream=stream, backward=True)
-                return
-    except av.error.FFmpegError:
-        container.seek(0, backward=True)
+def _packets_before(av, container, stream, after: int) -> Iterator[av.Packet] | None:
+    """Packets from a key frame on that is shown no later than a time stamp; None where there is no way to it.
+
+    In MPEG's streams a seek may end between two key frames, or behind the time stamp: then it goes further back.
+    """
+    name, back = container.format.name, 0  # seconds
+    while name not in GUESSED and after * stream.time_base >= back:
+        try:
+            container.seek(after - round(back / stream.time_base), stream=stream, backward=True)
+            packets = container.demux(stream)
+            key = next((packet for packet in packets if packet.is_keyframe), None)
+        except av.error.FFmpegError:
+            return None
+        stamp = None if key is None else _stamp(key, name in STEADY)
+        if stamp is not None and stamp <= after:
+            return itertools.chain([key], packets)
+        back = 2 * back + 1
+    return None
 
 
-def _deinterlacer(av, stream):
+def _stamp(packet: av.Packet, steady: bool) -> int | None:
+    """When a packet is shown, or decoded where that is not known."""
+    return packet.dts if steady or packet.pts is None else packet.pts
+
+
+def _deinterlaced(av, stream, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     """FFmpeg's yadif: one frame for two fields."""
     graph = av.filter.Graph()
     graph.link_nodes(
         graph.add_buffer(template=stream), graph.add("yadif", "mode=send_frame:deint=all"), graph.add("buffersink")
     ).configure()
-    return graph
+    for frame in itertools.chain(frames, [None]):
+        graph.push(frame)
+        yield from _pulled(av, graph)
 
 
 def _pulled(av, graph) -> Iterator[av.VideoFrame]:
