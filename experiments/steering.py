@@ -1,10 +1,9 @@
-"""What hints and a reference do, measured on photographs, and the pictures of docs/steer.md.
+"""What hints and a reference do, measured on photographs.
 
     python -m experiments.steering measure FOLDER > results/experiments/steering.jsonl
     python -m experiments.steering true FOLDER --given 1 10 100
     python -m experiments.steering objects FOLDER --limit 40 >> results/experiments/steering.jsonl
     python -m experiments.steering series FOLDER >> results/experiments/steering.jsonl
-    python -m experiments.steering pictures docs
 
 `measure` takes the color photographs of a folder. Hints: places and colors drawn by lot, each alone on its photograph.
 A reference of the same series: two cuts of a photograph that overlap, one of them darkened by a gamma of 1.25; the
@@ -32,7 +31,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from skimage import data
 from skimage.color import deltaE_ciede2000
 
 from colorizer import Colorizer, Hint, color, photos
@@ -50,7 +48,6 @@ OBJECTS = 3  # regions of a photograph that get a hint
 SEEN = 256  # pixels of the longer side, for regions
 BESIDE = 10  # pixels around a region, of which those of another true color must keep their own
 ANOTHER = 15.0  # Lab units of ab from a region's color: another color
-SIDE = 280  # pixels of a picture's height in docs/
 
 
 def _line(measure: str, **numbers) -> None:
@@ -255,60 +252,18 @@ def _rgb(seconds: float, frame) -> tuple[float, np.ndarray]:
     return seconds, frame.to_ndarray(format="rgb24")
 
 
-def pictures(library: Colorizer, folder: Path) -> None:
-    """Writes steer-hints.jpg, steer-reference.jpg and steer-samples.jpg from photographs that scikit-image installs."""
-    coffee, astronaut = data.coffee(), data.astronaut()
-    cup, pilot = library.steer(coffee), library.steer(astronaut)
-    cup_hints = [Hint(300, 335, "#1f5fa8"), Hint(110, 235, "#1f5fa8"), Hint(450, 240, "#1f5fa8")]
-    cup_hints.append(Hint(530, 170, "#8a7358"))  # the table, where the saucer's color ran over its edge
-    pilot_hints = [Hint(230, 330, "#2a62b8"), Hint(205, 465, "#2a62b8"), Hint(380, 100, "#9a9a9a")]
-    rows = [
-        [_marked(photo.colorized(), given), photo.colorized(given)]
-        for photo, given in ((cup, cup_hints), (pilot, pilot_hints))
-    ]
-    _write(folder / "steer-hints.jpg", [picture for row in rows for picture in row])
-    first, second = _cuts(coffee)
-    cut = library.steer(first)
-    referred = cut.colorized(cut.hints_from(library.steer(second)))
-    _write(
-        folder / "steer-reference.jpg", [color.gray(color.rgb_to_lab(first)[..., 0]), second, cut.colorized(), referred]
-    )
-    _write(folder / "steer-samples.jpg", [cup.colorized(version) for version in cup.samples(4)])
-
-
-def _marked(rgb: np.ndarray, given) -> np.ndarray:
-    """A picture with a ring at each hint, filled with its color."""
-    for hint in given:
-        place, radius = (round(hint.x), round(hint.y)), max(6, rgb.shape[0] // 50)
-        cv2.circle(rgb, place, radius, tuple(bytes.fromhex(hint.color[1:])), -1, cv2.LINE_AA)
-        cv2.circle(rgb, place, radius, (255, 255, 255), 2, cv2.LINE_AA)
-    return rgb
-
-
-def _write(path: Path, row: list[np.ndarray]) -> None:
-    """Pictures side by side."""
-    cells = [
-        cv2.resize(one, (round(one.shape[1] * SIDE / one.shape[0]), SIDE), interpolation=cv2.INTER_AREA) for one in row
-    ]
-    gap = np.full((SIDE, 6, 3), 255, np.uint8)
-    photos.write(path, np.hstack([part for cell in cells for part in (cell, gap)][:-1]), quality=88)
-
-
 def main(argv=None) -> int:
-    """Measures or draws; returns the exit status."""
+    """Measures; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m experiments.steering", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("measure", "true", "objects", "series", "pictures"))
+    parser.add_argument("what", choices=("measure", "true", "objects", "series"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", help="default: the shipped ones")
     parser.add_argument("--given", type=int, nargs="+", default=[1, 10], metavar="N", help="hints in `true`")
     parser.add_argument("--limit", type=int, default=24, help="photographs (default: %(default)s)")
     flags = parser.parse_args(argv)
     library = Colorizer.load(flags.weights) if flags.weights else Colorizer()
-    if flags.what == "pictures":
-        pictures(library, flags.folder)
-        return 0
     if flags.what == "series":
         series(library, flags.folder)
         return 0

@@ -25,9 +25,9 @@ HINTS = {
         Hint(110, 235, "#1f5fa8"),
         Hint(300, 335, "#1f5fa8"),
         Hint(450, 240, "#1f5fa8"),
-        Hint(530, 170, "#8c7a68"),
+        Hint(530, 170, "#8a7358"),
     ),
-    "astronaut": (Hint(229, 329, "#3060c0"), Hint(379, 100, "#808080")),
+    "astronaut": (Hint(230, 330, "#2a62b8"), Hint(205, 465, "#2a62b8"), Hint(380, 100, "#9a9a9a")),
 }
 VERSIONS = 4
 SHIFT = 60  # pixels: the reference is another part of the same photo
