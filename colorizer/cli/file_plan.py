@@ -21,7 +21,7 @@ class Plan(NamedTuple):
 
     Attributes:
         pairs: (source, target) of each photograph.
-        unlisted: one line for each folder that cannot be listed.
+        unlisted: one line for each folder that cannot be listed, or is a link that is not followed.
         into_folder: whether the output is a folder.
     """
 
@@ -99,7 +99,8 @@ def walk(
         root: a folder.
         output: a folder that is not searched.
         takes: whether a file's name is looked for.
-        unlisted: gets one line for each folder that cannot be listed.
+        unlisted: gets one line for each folder that cannot be listed, or is a link to a folder elsewhere: links are
+            not followed, since they may lead in a circle.
 
     Yields:
         Each file, and its place below `root`.
@@ -109,13 +110,21 @@ def walk(
         if unlisted is not None:
             unlisted.append(f"{error.filename}: cannot be listed: {error.strerror}")
 
-    output = os.path.realpath(output)
+    real_root, output = Path(os.path.realpath(root)), os.path.realpath(output)
     for folder, subfolders, names in os.walk(root, onerror=note):
         # Not Path.resolve: it raises for a link to itself.
         subfolders[:] = sorted(s for s in subfolders if os.path.realpath(os.path.join(folder, s)) != output)
+        for path in (Path(folder) / name for name in subfolders):
+            if unlisted is not None and path.is_symlink() and not _overlap(real_root, Path(os.path.realpath(path))):
+                unlisted.append(f"{path}: a link to a folder, which is not followed: name that folder as well")
         for name in sorted(names):
             if takes(name):
                 yield Path(folder) / name, (Path(folder) / name).relative_to(root)
+
+
+def _overlap(folder: Path, other: Path) -> bool:
+    """Whether one of two real folders lies in the other."""
+    return folder.is_relative_to(other) or other.is_relative_to(folder)
 
 
 def _named_file(out: Path, form: str | None) -> Path:
@@ -156,11 +165,20 @@ def require_writable(folder: Path, pairs: list[tuple[Path, Path]]) -> None:
 
 def _check(pairs: list[tuple[Path, Path]]) -> None:
     """Refuses to replace a photo, or a copy by another copy."""
-    sources = {os.path.realpath(source) for source, _ in pairs}
+    sources = {_identity(source) for source, _ in pairs}
     taken: dict[Path, Path] = {}
     for source, target in pairs:
         if target in taken:
             raise UsageError(f"{taken[target]} and {source} would both become {target}")
-        if os.path.realpath(target) in sources:
+        if _identity(target) in sources:
             raise UsageError(f"{target} is one of the photos to colorize: choose another -o")
         taken[target] = source
+
+
+def _identity(path: Path) -> tuple[int, int] | str:
+    """What two names of one file have in common, also where a file system takes a.jpg and A.JPG for one name."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino

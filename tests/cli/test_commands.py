@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def test_the_report_has_a_row_for_each_photo_and_survives_a_second_run(call, tmp
         "in/pages.tif": ("done", "it has several pages; the first is read"),
         "in/empty.png": ("failed", "empty file (0 bytes)"),
     }
-    assert int(first[0]["size"]) == (tmp_path / "in/a.png").stat().st_size and float(first[0]["seconds"]) > 0
+    assert int(first[0]["size"]) == (tmp_path / "in/a.png").stat().st_size
+    assert all(re.fullmatch(r"\d+\.\d\d", row["seconds"]) for row in first)
     save(tmp_path / "in/empty.png", 2)
     os.unlink(tmp_path / "out/deep/b, c.jpg")
     assert call("in", "-o", "out")[0] == 0
@@ -213,6 +215,27 @@ def test_a_link_to_itself_fails_alone(call, tmp_path, more):
     assert err.splitlines() == [
         f"colorizer: in/{name}: cannot be read: Too many levels of symbolic links" for name in ("loop.png", "z.jpg")
     ]
+
+
+def test_a_link_to_a_folder_elsewhere_is_said_and_one_in_a_circle_passed_over(call, tmp_path):
+    save(tmp_path / "in/a.png")
+    save(tmp_path / "elsewhere/b.png")
+    os.symlink("..", tmp_path / "in/up")
+    status, _, err = call("in", "-o", "out", "--dry-run")
+    assert (status, err) == (0, "")
+    os.symlink("../elsewhere", tmp_path / "in/linked")
+    status, _, err = call("in", "-o", "out", "--dry-run")
+    assert status == 1
+    assert err == "colorizer: in/linked: a link to a folder, which is not followed: name that folder as well\n"
+
+
+def test_a_second_name_of_a_photo_is_no_place_for_its_copy(call, tmp_path):
+    save(tmp_path / "a.png")
+    os.link(tmp_path / "a.png", tmp_path / "A.PNG")  # as a file system without upper case has it
+    content = (tmp_path / "a.png").read_bytes()
+    status, _, err = call("a.png", "-o", "A.PNG", "--overwrite")
+    assert status == 2 and "A.PNG is one of the photos to colorize" in err
+    assert (tmp_path / "a.png").read_bytes() == content
 
 
 def test_an_output_that_is_a_link_to_itself_exits_with_2(call, tmp_path):
