@@ -321,27 +321,10 @@ def _dry_run(prog: str, work: command.Work) -> int:
 
 def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome]:
     """Every photograph's outcome. Ray starts only where there is something to colorize."""
-    from colorizer import weights
-
     yield from work.ended
     if not work.to_do:
         return
-    trained = flags.weights or weights.DEFAULT
-    options = Options(
-        str(weights.place(trained).resolve()),
-        str(Path(flags.classifier).resolve())
-        if flags.classifier and Path(flags.classifier).exists()
-        else flags.classifier,
-        flags.look,
-        flags.strength,
-        flags.quality,
-        flags.batch_size,
-        flags.overwrite,
-        flags.engine,
-        bool(flags.hints),
-        str(Path(flags.reference).resolve()) if flags.reference else None,
-        flags.size,
-    )
+    options = _options(flags)
     connect()
     try:
         work_on = partial(chunk, options=options)
@@ -365,6 +348,28 @@ def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome
             )
     finally:
         ray.shutdown()
+
+
+def _options(flags: argparse.Namespace) -> Options:
+    """What workers are told; names of files are absolute, since workers start in another folder."""
+    from colorizer import weights
+
+    def absolute(name: str | None) -> str | None:
+        return str(Path(name).resolve()) if name and Path(name).exists() else name
+
+    return Options(
+        str(weights.place(flags.weights or weights.DEFAULT).resolve()),
+        absolute(flags.classifier),
+        flags.look,
+        flags.strength,
+        flags.quality,
+        flags.batch_size,
+        flags.overwrite,
+        flags.engine,
+        bool(flags.hints),
+        absolute(flags.reference),
+        flags.size,
+    )
 
 
 def connect() -> None:

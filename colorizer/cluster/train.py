@@ -19,7 +19,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from colorizer.cluster import colorize
 from colorizer.data import datasets
-from colorizer.errors import DataError, RecordError
+from colorizer.errors import UsageError
 
 
 def rank(settings: dict) -> None:
@@ -54,28 +54,42 @@ def _free_port() -> int:
         return free.getsockname()[1]
 
 
-def main(flags, prog: str) -> int:
-    """The command `train`: returns the exit status."""
+def _settings(flags, prog: str) -> dict:
+    """The fields of a `TrainConfig` for every rank; places are absolute, since ranks begin in another folder.
+
+    Raises:
+        ColorizerError: a flag is wrong, or the data set or the run's folder cannot be used.
+    """
     from colorizer.cli import train
-    from colorizer.training import run_record
 
     given, resume = train.parse([flag for flag in flags.flags if flag != "--"], prog=f"{prog} train --ranks N --")
     given["strategy"] = "jax"
     try:
         chosen = train.configuration(given, resume)
-        dataset = datasets.absolute(chosen.dataset)  # ranks begin in another folder
-        if chosen.batch_size % flags.ranks:
-            raise ValueError(
-                f"--batch-size is that of all ranks together: a multiple of --ranks {flags.ranks}. "
-                f"Received: {chosen.batch_size}"
-            )
-    except (ValueError, RecordError, DataError) as error:
-        print(f"{prog}: {error}", file=sys.stderr)
-        return 2
+        dataset = datasets.absolute(chosen.dataset)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if chosen.batch_size % flags.ranks:
+        raise UsageError(
+            f"--batch-size is that of all ranks together: a multiple of --ranks {flags.ranks}. "
+            f"Received: {chosen.batch_size}"
+        )
     settings = asdict(chosen) | {"run": str(Path(chosen.run).resolve()), "dataset": dataset}
-    for name in ("data_dir", "classifier", "labels", "init_weights"):  # ranks begin in another folder
+    for name in ("data_dir", "classifier", "labels", "init_weights"):
         if settings.get(name) and Path(settings[name]).exists():
             settings[name] = str(Path(settings[name]).resolve())
+    return settings
+
+
+def main(flags, prog: str) -> int:
+    """The command `train`: returns the exit status.
+
+    Raises:
+        ColorizerError: see `_settings`.
+    """
+    from colorizer.training import run_record
+
+    settings = _settings(flags, prog)
     takes = {"CPU": flags.cpus} | ({"GPU": flags.gpus} if flags.gpus else {}) | flags.resources
     colorize.connect()
     try:

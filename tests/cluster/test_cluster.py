@@ -301,6 +301,21 @@ def test_wrong_usage_has_status_2_and_starts_no_ray(tmp_path, no_ray, capsys, wo
     assert status == 2 and reason in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [(["--batch-size", "21"], "a multiple of --ranks 2. Received: 21"), (["--image-size", "100"], "Received: 100")],
+)
+def test_a_training_that_ranks_cannot_share_starts_no_ray(tmp_path, no_ray, capsys, words, reason):
+    from colorizer.cluster import __main__ as command
+
+    words = ["train", "--ranks", "2", "--", "--dataset", "sample", "--run", str(tmp_path / "run"), *words]
+    try:
+        status = command.main(words)
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2 and reason in capsys.readouterr().err
+
+
 def test_the_flags_are_those_of_colorize_py(capsys):
     from colorizer.cli import colorize
     from colorizer.cluster import __main__ as command
