@@ -16,12 +16,12 @@ from colorizer.inference import forward
 from colorizer.inference.colorizer import Colorizer
 
 RUN = "efficientnet-coco"
-TEST = [f"test_{i}.png" for i in range(5)]
+TEST = [f"test_{i}.png" for i in range(3)]
 
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """coco/ and splits/ with five test pictures of 300x400 pixels, with details that 64 pixels do not show."""
+    """coco/ and splits/ with three test pictures of 300x400 pixels, with details that 64 pixels do not show."""
     root = tmp_path / "data"
     (root / "splits").mkdir(parents=True)
     (root / "coco").mkdir()
