@@ -3,10 +3,11 @@
     python -m benchmarks.memory
     python -m benchmarks.memory --epochs 20 --photos 1000 --frames 20000
     python -m benchmarks.memory --only film
+    python -m benchmarks.memory --only film --frames 90000 --film-size 64x48   # an hour of film in a few minutes
 
 Three lines: what the process held after epoch 2 and after the last one; after a tenth of the photos and
 after the last one; after a tenth of the frames of a film and after the last one. The target is a growth of less than a
-twentieth. The film has 160x120 pixels, 25 frames a second and a cut every 20 seconds; an hour of it is 90,000 frames.
+twentieth. The film has 25 frames a second and a cut every 20 seconds; an hour of it is 90,000 frames.
 """
 
 from __future__ import annotations
@@ -29,9 +30,18 @@ def parse(argv=None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--photos", type=int, default=1000)
     parser.add_argument("--frames", type=int, default=20000)
+    parser.add_argument("--film-size", type=_size, default=(160, 120), metavar="WxH", help="pixels (default: 160x120)")
     parser.add_argument("--only", choices=PARTS, help="one of the three")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """ "160x120" -> (160, 120); sides are even."""
+    width, _, height = text.partition("x")
+    if not (width + height).isdecimal() or int(width) < 16 or int(height) < 16 or int(width) % 2 or int(height) % 2:
+        raise argparse.ArgumentTypeError(f"two even numbers from 16 on, such as 160x120. Received: {text}")
+    return int(width), int(height)
 
 
 def training(flags, folder: Path) -> dict:
@@ -77,20 +87,26 @@ def film(flags, folder: Path) -> dict:
     from colorizer import Colorizer
     from colorizer.film.colorize import colorize
 
-    source, held = folder.parent / "film.mp4", []
-    _write_film(source, flags.frames)
+    source, held, early = folder.parent / "film.mp4", {}, flags.frames // 10
+
+    def watch(done: int) -> None:
+        if done in (early, flags.frames):  # a list of all frames would grow by itself
+            held[done] = rss_mib()
+
+    _write_film(source, flags.frames, *flags.film_size)
     began = time.perf_counter()
-    colorize(Colorizer(), source, folder.parent / "color.mp4", progress=lambda done: held.append(rss_mib()))
+    colorize(Colorizer(), source, folder.parent / "color.mp4", progress=watch)
     return {
         "frames": flags.frames,
-        "early_mib": held[len(held) // 10],
-        "late_mib": held[-1],
+        "size": "x".join(map(str, flags.film_size)),
+        "early_mib": held[early],
+        "late_mib": held[flags.frames],
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "frames_per_second": round(flags.frames / (time.perf_counter() - began), 1),
     }
 
 
-def _write_film(path: Path, frames: int) -> None:
+def _write_film(path: Path, frames: int, width: int, height: int) -> None:
     """Pans over a picture of patches, another one in each shot."""
     import av
     import cv2
@@ -99,12 +115,12 @@ def _write_film(path: Path, frames: int) -> None:
     rng = np.random.default_rng(0)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "crf": "23"})
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(frames):
             place = number % SHOT
             if place == 0:
-                wide = cv2.resize(rng.integers(0, 256, (12, 66), np.uint8), (160 + SHOT, 120))
-            gray = np.ascontiguousarray(wide[:, place : place + 160])
+                wide = cv2.resize(rng.integers(0, 256, (12, 66), np.uint8), (width + SHOT, height))
+            gray = np.ascontiguousarray(wide[:, place : place + width])
             frame = av.VideoFrame.from_ndarray(gray, format="gray").reformat(format="yuv420p")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

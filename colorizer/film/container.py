@@ -27,6 +27,7 @@ NOT_COPIED = ("encoder", "major_brand", "minor_version", "compatible_brands", "d
 STATISTICS = ("_statistics", "bps", "number_of_")
 WITH_ATTACHMENTS = ("matroska",)  # containers that hold files: fonts of subtitles, a cover
 WITH_COVERS = ("mp4", "ipod")  # containers that hold a cover among their tags
+WITH_ROTATION = ("mp4", "mov", "ipod", "3gp", "matroska", "webm")
 REORDERED = 16  # frames that H.264 and its like may decode before they are shown, at most
 
 
@@ -40,7 +41,7 @@ def write(film: Film, parts: Parts, output: Path, encoding: Encoding) -> list[st
         encoding: that the parts were encoded with.
 
     Returns:
-        A line for each stream that the container cannot hold.
+        A line for each stream that the container cannot hold, and for each picture that gets no colors.
 
     Raises:
         FilmError: the file cannot be written.
@@ -118,6 +119,8 @@ def _begin(film: Film, source, target, encoding: Encoding, covers: dict[int, byt
         picture.set_display_matrix(film.display)
     _copy_metadata(source.streams[film.stream], picture, STATISTICS)
     copies, notes = _copied_streams(film, source, target, covers)
+    if film.quarter_turns and target.format.name not in WITH_ROTATION:
+        notes.append(f"{target.format.name} has no rotation, so the film lies on its side: choose .mp4 or .mkv")
     target.metadata.update(_clean(source.metadata))
     if source.chapters():
         target.set_chapters(source.chapters())
@@ -142,7 +145,7 @@ def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding, cov
 
 
 def _copied_streams(film: Film, source, target, covers: dict[int, bytes]) -> tuple[dict, list[str]]:
-    """Streams of the target for those of the source, and a line for each that cannot be copied."""
+    """Streams of the target for those of the source, and a line for each that is not what one expects."""
     copies, notes, name = {}, [], target.format.name
     for stream in source.streams:
         if stream.index == film.stream:
@@ -169,6 +172,8 @@ def _copied_streams(film: Film, source, target, covers: dict[int, bytes]) -> tup
         copy.disposition = stream.disposition
         _copy_metadata(stream, copy)
         copies[stream.index] = copy
+        if stream.type == "video" and stream.index not in covers:
+            notes.append(f"another picture ({codec}) is copied without color: only the first gets colors")
     return copies, notes
 
 

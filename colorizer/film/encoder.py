@@ -31,6 +31,7 @@ MORE = {
 }
 ORDERED = (*STEADY, "asf")  # containers that store when a frame is decoded, not when it is shown
 WITH_CRF = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom-av1")
+THREADS = 4  # of libx264: their number changes its result and its memory
 BITS_PER_PIXEL = 0.2  # for encoders without a CRF: about the size of CRF 18
 GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER
 HD = 720  # rows: the matrix of BT.709 from here on, where a film does not say
@@ -164,7 +165,7 @@ def set_up(context: av.VideoCodecContext, film: Film, encoding: Encoding) -> Non
         if encoding.codec == "libx264":
             # Else x264's look ahead (mbtree) gives other bits in each run. Threads by slices make larger files.
             context.options |= {"x264-params": "cpu-independent=1"}
-            context.thread_type = "FRAME"
+            context.thread_type, context.thread_count = "FRAME", THREADS
         elif encoding.codec == "libvpx-vp9":
             context.bit_rate = 0  # else the CRF is only a bound
             context.options |= {"row-mt": "1", "cpu-used": "4"}

@@ -132,6 +132,7 @@ class Reader:
             packets: of the picture.
             steady: whether the container has no time stamps of frames. FFmpeg's guesses for them fall back.
         """
+        first = delay = None  # the first packet's time stamp, and how much later decoders give its frame
         while True:
             try:
                 packet = next(packets, None)
@@ -140,6 +141,7 @@ class Reader:
                 return
             if packet is None:
                 return
+            first = packet.dts if first is None else first
             try:
                 frames = packet.decode()
             except av.error.EOFError:
@@ -148,8 +150,11 @@ class Reader:
                 self.damaged += 1
                 continue
             for frame in frames:
-                if steady:
-                    frame.pts = frame.dts
+                if steady and frame.dts is not None:
+                    delay = frame.dts - first if delay is None else delay
+                    frame.pts = frame.dts - delay
+                elif steady:  # one of the last, which wait in the decoder
+                    frame.pts = None
                 yield frame
 
 

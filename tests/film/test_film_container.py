@@ -87,6 +87,19 @@ def test_a_cover_is_copied_or_said(tmp_path, clip):
     ]
 
 
+def test_a_second_picture_is_copied_and_said(tmp_path, clip):
+    with av.open(str(clip)) as old, av.open(str(tmp_path / "two.mkv"), "w") as new:
+        copies = [new.add_stream_from_template(old.streams.video[0]) for _ in range(2)]
+        for packet in old.demux(old.streams.video[0]):
+            for copy in copies if packet.dts is not None else ():
+                packet.stream = copy
+                new.mux(packet)
+    result = colorize(Painter(), tmp_path / "two.mkv", tmp_path / "color.mkv")
+    assert result.notes == ["another picture (h264) is copied without color: only the first gets colors"]
+    with av.open(str(result.output)) as film:
+        assert [stream.type for stream in film.streams] == ["video", "video"]
+
+
 def test_attached_fonts_are_copied_or_said(tmp_path, clip):
     source = with_more(clip, tmp_path / "font.mkv", attachment=True)
     result = colorize(Painter(), source, tmp_path / "color.mp4")
@@ -132,6 +145,14 @@ def test_a_film_that_begins_late_begins_at_0_with_its_sound(tmp_path):
     picture, sound = times_of(tmp_path / "color.mkv"), packets_of(tmp_path / "color.mkv", "audio")
     assert picture[0] - sound[0][0] == pytest.approx(times_of(source)[0] - packets_of(source, "audio")[0][0], abs=2e-3)
     assert min(picture[0], sound[0][0]) < 0.1 and len(picture) == 12
+
+
+def test_a_container_without_rotation_is_said(tmp_path):
+    source = write(tmp_path / "film.mp4", moving(4), rotation=90)
+    for ending, notes in ((".mkv", []), (".mov", []), (".ts", ["mpegts has no rotation"]), (".flv", ["flv has no"])):
+        result = colorize(Painter(), source, tmp_path / f"color{ending}")
+        assert len(result.notes) == len(notes) and all(map(str.startswith, result.notes, notes))
+        assert (probe(result.output).quarter_turns == 1) == (not notes)
 
 
 def test_aspect_and_color_tags(tmp_path):

@@ -21,3 +21,11 @@ def test_reading_begins_again_after_any_frame(tmp_path, ending):
         again = list(Reader(film).frames(whole[number].time))
         assert [frame.time for frame in again] == [frame.time for frame in whole[number + 1 :]]
         assert all((one.gray == other.gray).all() for one, other in zip(again, whole[number + 1 :], strict=True))
+
+
+def test_frames_of_avi_begin_with_the_film_and_are_steady(tmp_path):
+    film = probe(
+        write(tmp_path / "film.avi", moving(50), unit=Fraction(1, 25))
+    )  # with B-frames, which AVI has no word for
+    times = [float(frame.time * film.time_base) for frame in Reader(film).frames()]
+    assert times == pytest.approx([times[0] + number / 25 for number in range(50)]) and times[0] <= 1 / 25
