@@ -13,7 +13,7 @@ from colorizer.film.probe import HDR, STEADY, Film, opened, require_av
 if TYPE_CHECKING:
     import av
 
-GUESSED = ("mpeg",)  # containers whose time stamps are guessed, and other ones, after a seek
+GUESSED = ("mpeg", *STEADY)  # containers whose time stamps are guessed, and others after a seek
 SHORTER = 1.0, 0.02  # seconds, and share of its length, that a film may be shorter than stated before it counts as cut
 
 LARGEST = 1023  # level of 10 bits
@@ -163,24 +163,19 @@ def _packets_before(av, container, stream, after: int) -> Iterator[av.Packet] | 
 
     In MPEG's streams a seek may end between two key frames, or behind the time stamp: then it goes further back.
     """
-    name, back = container.format.name, 0  # seconds
-    while name not in GUESSED and after * stream.time_base >= back:
+    back = 0  # seconds
+    while container.format.name not in GUESSED and after * stream.time_base >= back:
         try:
             container.seek(after - round(back / stream.time_base), stream=stream, backward=True)
             packets = container.demux(stream)
             key = next((packet for packet in packets if packet.is_keyframe), None)
         except av.error.FFmpegError:
             return None
-        stamp = None if key is None else _stamp(key, name in STEADY)
+        stamp = key and (key.dts if key.pts is None else key.pts)
         if stamp is not None and stamp <= after:
             return itertools.chain([key], packets)
         back = 2 * back + 1
     return None
-
-
-def _stamp(packet: av.Packet, steady: bool) -> int | None:
-    """When a packet is shown, or decoded where that is not known."""
-    return packet.dts if steady or packet.pts is None else packet.pts
 
 
 def _deinterlaced(av, stream, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:

@@ -11,9 +11,9 @@ from colorizer.film.reader import Reader
 MPEG2 = {"codec": "mpeg2video", "options": {"g": "12", "bf": "2"}, "unit": Fraction(1, 25)}
 
 
-@pytest.mark.parametrize("ending", ["ts", "mpg", "vob", "h264", "avi", "mkv"])
+@pytest.mark.parametrize("ending", ["ts", "mpg", "vob", "h264", "avi", "mpeg4.avi", "mkv"])
 def test_reading_begins_again_after_any_frame(tmp_path, ending):
-    about = MPEG2 if ending in ("ts", "mpg", "vob") else {}
+    about = MPEG2 if ending in ("ts", "mpg", "vob") else MPEG2 | {"codec": "mpeg4"} if "mpeg4" in ending else {}
     film = probe(write(tmp_path / f"film.{ending}", moving(50), **about))
     whole = list(Reader(film).frames())
     assert len(whole) == 50
