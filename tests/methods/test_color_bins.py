@@ -115,6 +115,15 @@ def test_a_gain_is_of_its_picture_alone():
     assert both[0] > both[1] >= 1, "the surer picture has lost less of its chroma"
 
 
+def test_with_a_limit_pale_colors_get_the_gain_and_none_is_raised_above_it():
+    picture = np.array([[[[1e-3, 0], [0, 20], [-60, 0], [0, 99], [0, -130]]]], np.float32)
+    look = color_bins.Look(0.5, 0.1, limit=100.0)
+    ab = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(picture), picture, look))
+    raised = np.linalg.norm(ab, axis=-1)[0, 0] / np.linalg.norm(picture, axis=-1)[0, 0]
+    assert raised[0] == pytest.approx(color_bins.LARGEST_GAIN, rel=1e-3)
+    assert (np.diff(raised) < 0).all() and raised[3] * 99 < 100 and raised[4] == 1
+
+
 CAST = color_bins.Look(0.5, 0.1, cast=0.7)
 
 

@@ -101,11 +101,13 @@ class Look(NamedTuple):
         temperature: of the annealed mean.
         added: see `gain`.
         cast: see `strengthened`.
+        limit: see `strengthened`.
     """
 
     temperature: float
     added: float
     cast: float | None = None
+    limit: float | None = None
 
 
 def gain(logits: Any, ab: Any, added: float) -> Any:
@@ -133,8 +135,13 @@ def gain(logits: Any, ab: Any, added: float) -> Any:
 
 
 def strengthened(logits: Any, ab: Any, look: Look) -> Any:
-    """Raises a picture's chroma; see `gain`. With `look.cast` its color cast does not grow with it.
+    """Raises a picture's chroma; see `gain`.
 
+    With `look.limit` pale colors get the whole gain and strong ones less, as by a photo editor's vibrance: chroma c
+    becomes c gain / (1 + (gain - 1) c / limit), so none is raised above the limit. The strongest color of a picture is
+    often a guess at a small place; raised like all others, it becomes a red spot on a gray coat.
+
+    With `look.cast` the color cast does not grow.
     The cast is the mean color of the picture, `LARGEST_CAST` at most. A network that does not know a room's colors
     takes the brown that most rooms have; raised as a whole, the room becomes sepia. So what a color has in the cast's
     direction, up to the cast, is multiplied by `look.cast`, and all else by the gain: skin, sky and a red coat stand
@@ -143,21 +150,30 @@ def strengthened(logits: Any, ab: Any, look: Look) -> Any:
     Args:
         logits: (B, h, w, 313) float32.
         ab: (B, h, w, 2) float32, Lab units.
-        look: its `added` and `cast`; None as the cast multiplies that like everything else.
+        look: its `added`, `cast` and `limit` (Lab units). None as the cast multiplies that like everything else, None
+            as the limit every color by the same gain.
 
     Returns:
         (B, h, w, 2) float32, Lab units.
     """
     if look.cast is None:
-        return gain(logits, ab, look.added) * ab
+        return _limited(gain(logits, ab, look.added), ab, look.limit) * ab
     mean = ops.mean(ab, axis=(1, 2), keepdims=True)
     chroma = ops.sqrt(ops.sum(ops.square(mean), axis=-1, keepdims=True))
     direction = mean / ops.maximum(chroma, 1e-6)  # a gray picture has none
     cast = ops.minimum(chroma, LARGEST_CAST)
-    factor = gain(logits, ab - cast * direction, look.added)
+    factor = _limited(gain(logits, ab - cast * direction, look.added), ab, look.limit)
     along = ops.sum(ab * direction, axis=-1, keepdims=True)
     inside = ops.minimum(ops.maximum(along, 0.0), cast)
     return factor * ab - (factor - look.cast) * inside * direction
+
+
+def _limited(factor: Any, ab: Any, limit: float | None) -> Any:
+    """A picture's gain at each of its colors, never below 1."""
+    if limit is None:
+        return factor
+    chroma = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True))
+    return ops.maximum(factor / (1 + (factor - 1) * chroma / limit), 1.0)
 
 
 def subsample(ab_norm: Any) -> Any:
