@@ -1,5 +1,6 @@
 """Shared by all tests: small pictures made on the spot, and the real data where it is."""
 
+import logging
 import os
 import signal
 import socket
@@ -70,6 +71,15 @@ def classifier_file() -> Path | None:
     root = data_root()
     path = root.parent / "classifiers" / "mobilenet_edgetpu.keras" if root else None
     return path if path and path.is_file() else None
+
+
+@pytest.fixture(autouse=True)
+def notes_about_photos():
+    """Notes are said again after a test of the page's command, which keeps them out of its log."""
+    logger = logging.getLogger("colorizer.photos")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,13 @@
 """colorize.py with hints, sidecars, a reference and versions: files, refusals, and the same result again."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from test_colorize import colorize, files_below, loaded_modules, picture, run  # noqa: F401  (fixtures among them)
+from conftest import REPOSITORY
+from test_colorize import colorize, files_below, picture, run  # noqa: F401  (fixtures among them)
 
 from colorizer import Hint, color, methods, photos, weights
 from colorizer.steering import sidecar
@@ -77,7 +80,16 @@ def test_what_cannot_be_asked_for_is_one_line_and_loads_no_backend(colorize, tmp
 
 def test_a_hint_outside_loads_no_backend(tmp_path, run):  # noqa: F811
     words = [picture(tmp_path / "a.png"), "-o", tmp_path / "b.png", "--hint", "80,1,#000000", "--weights", run]
-    assert loaded_modules(*words) == (2, "loaded: []")
+    code = (
+        "import sys, colorize\n"
+        "try: status = colorize.main(sys.argv[1:])\n"
+        "except SystemExit as stop: status = stop.code\n"
+        "print('ended:', status, sorted({'keras', 'tensorflow', 'jax', 'h5py'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "ended: 2 []", done
 
 
 @pytest.fixture(scope="module")
