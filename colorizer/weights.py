@@ -37,7 +37,7 @@ PLACE = "COLORIZER_WEIGHTS"  # environment variable: other weights for whoever n
 DEFAULT = "shipped"  # what is used if nothing is named: the first of SHIPPED
 # Weights that come with the package: a folder like a run's, and the sha256 of its weights file.
 SHIPPED = {
-    "vit_decoder-coco+paintings+photographs": "0b86783990616f4735b26e922412298758cf21ee7a2b46ce808b5e47e43cf723",
+    "vit_decoder-coco+paintings+photographs": "570735b135429a8e5061e87f2934480fdfd392f54f54bf804e10ee6cc54d13b4",
 }
 KINDS = f"Weights are a run's folder, a weights file with its {RECORD} beside it, or {DEFAULT}."
 OTHERS = f"Name other weights, or leave --weights out for those that come with the package ({DEFAULT})."

@@ -2,10 +2,10 @@
 
     python -m experiments.looks --run shipped > results/experiments/looks.jsonl
 
-A line for each temperature of the annealed mean, each Lab units of chroma by the distribution's variance, and each
-factor of the cast; see `color_bins.strengthened`. Then lines for other radii of the guided filter, as a part of the
-side, and other variances of luminance that it takes for flat. The looks of `methods.vit_decoder` are chosen from
-these lines and from what the pictures look like, never from a test list.
+A line for each temperature of the annealed mean, each Lab units of chroma by the distribution's variance, each factor
+of the cast, and some limits of the chroma; see `color_bins.strengthened`. Then lines for other radii of the guided
+filter, as a part of the side, and other variances of luminance that it takes for flat. The looks of
+`methods.vit_decoder` are chosen from these lines and from what the pictures look like, never from a test list.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from experiments import validation
 
 LISTS = ("coco", "paintings")
 PLAIN = (1.0, 0.85, 0.7, 0.6, 0.5)  # temperatures without more chroma
-TEMPERATURES = (1.0, 0.5)
-ADDED = (0.025, 0.03, 0.035, 0.04)
+TEMPERATURES = (1.0, 0.7, 0.5)
+ADDED = (0.03, 0.035)
 CASTS = (None, 0.7, 1.0)
-SMOOTHINGS = ((None, 0.0), (16, 0.01), (8, 0.003), (32, 0.003))
+LIMITED = tuple(itertools.product((0.7, 0.5), (0.055, 0.07), (0.7,), (80.0, 110.0)))
+SMOOTHINGS = ((None, 0.0), (8, 0.003), (24, 0.003), (32, 0.003), (16, 0.01))
 # With both the smoothings are compared.
-ACCURATE, VIVID = Look(1.0, 0.0), Look(0.5, 0.035, cast=0.7)
+ACCURATE, VIVID = Look(0.7, 0.0), Look(0.7, 0.055, cast=0.7, limit=110.0)
 
 
 def settings(smoothing: tuple[int, float]) -> list[tuple[Look, tuple[int | None, float]]]:
@@ -37,6 +38,7 @@ def settings(smoothing: tuple[int, float]) -> list[tuple[Look, tuple[int | None,
     """
     plain = [(Look(temperature, 0.0), smoothing) for temperature in PLAIN]
     vivid = [(Look(*values), smoothing) for values in itertools.product(TEMPERATURES, ADDED, CASTS)]
+    vivid += [(Look(*values), smoothing) for values in LIMITED]
     others = [(look, other) for look in (ACCURATE, VIVID) for other in SMOOTHINGS]
     return plain + vivid + others
 

@@ -149,11 +149,12 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
             "Temperature": ("temperature", _number(2)),
             "Variance added": ("added", _number(3)),
             "Cast times": lambda row: "" if "look" in row else f"{row['cast'] or 'the gain'}",
+            "Limit": lambda row: f"{row['limit']:.0f}" if row.get("limit") else "",
             "Filter": lambda row: "" if "look" in row else _filter(row),
             **SCORES,
             "Colorfulness (truth)": _colorfulness,
         },
-        lambda rows: [row for row in rows if row.get("temperature") in (None, 0.5) or not row["added"]],
+        lambda rows: [row for row in rows if row.get("temperature") != 1.0 or not row["added"]],
     ),
     "non_local_mean": (
         {

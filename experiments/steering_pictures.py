@@ -103,7 +103,7 @@ def main(argv=None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--output", type=Path, default=Path("docs"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--versions-of", default="coffee", metavar="NAME", help="photo (default: %(default)s)")
+    parser.add_argument("--versions-of", default="astronaut", metavar="NAME", help="photo (default: %(default)s)")
     flags = parser.parse_args(argv)
     colorizer = Colorizer()
     write(flags.output / "steer-hints.jpg", hints_of(colorizer))

@@ -1,8 +1,8 @@
-"""ViT decoder: a frozen Vision Transformer sees the picture, a decoder with color hints colors it.
+"""ViT decoder: a pretrained Vision Transformer sees the picture, a decoder with color hints colors it.
 
-The encoder, DINOv2-small or any classifier, knows what the picture shows. It stays frozen: its tokens of three depths
-go into a decoder that also sees the luminance, and out comes, for every fourth pixel, a distribution over 313 colors.
-The decoder can be given hints: true colors of some places. In half of the training there are none.
+The encoder, DINOv2-small or any classifier, knows what the picture shows. Here it stays frozen: its tokens of three
+depths go into a decoder that also sees the luminance, and out comes, for every fourth pixel, a distribution over 313
+colors. The decoder can be given hints: true colors of some places. In half of the training there are none.
 
     l_norm SxSx1 --> encoder (frozen) --> tokens S/16 --> decoder --> logits S/4 x S/4 x 313
            |                                               ^  ^              |
@@ -15,7 +15,8 @@ The decoder can be given hints: true colors of some places. In half of the train
 With DINOv2-small the encoder has 21.7 M parameters and the decoder 4.4 M. A 256x256 picture costs 9.6 G multiply-adds,
 3.5 G of them in the decoder. What 100 epochs cost was not measured. At 192x192 the encoder sees the 168x168 pixels that
 a grid of 12x12 tokens needs: its kernel for 14 pixels is spread over 16, as averaging by area would do. The long
-training keeps the encoder's features on disk (`colorizer.training.long`); `train.py` computes them each time.
+training keeps the encoder's features on disk (`colorizer.training.long`); `train.py` computes them each time. The long
+training can also train the encoder's last blocks; those of the shipped weights it has.
 
 Encoder: Oquab et al., DINOv2, TMLR 2024. Distribution: Zhang, Isola, Efros, ECCV 2016. Hints: Zhang et al., SIGGRAPH
 2017. Written from the papers; no code of theirs is used.
@@ -36,8 +37,9 @@ from colorizer.methods.layers.inputs import Shape, inputs, shape_of
 
 # accurate: a mean between the plain one and the likeliest color, the best of both lists. vivid: chroma is added where
 # the distribution leaves colors open, but a cast does not grow: on black-and-white photographs the look without `cast`
-# made rooms sepia (results/experiments/looks.md, eyes.md).
-LOOKS = {"accurate": Look(0.7, 0.0), "vivid": Look(0.5, 0.035, cast=0.7)}
+# made rooms sepia. The limit is for faces and coats: without it a strong color became a spot
+# (results/experiments/looks.md, eyes.md).
+LOOKS = {"accurate": Look(0.7, 0.0), "vivid": Look(0.7, 0.055, cast=0.7, limit=110.0)}
 
 
 class ViTDecoder(Method):
