@@ -62,7 +62,7 @@ class ViTDecoder(Method):
     losses = ("distribution",)
     uses_encoder = True
     any_shape = True
-    # The size at which eyes judged the shipped weights; 192 has the better scores (results/experiments/shapes.md).
+    # The size at which eyes judged the shipped weights; scores are level (results/experiments/shapes.md).
     sizes_at_use = {192: 224}
     looks = ("accurate", "vivid")
     smoothing = (16, 0.003)  # results/experiments/looks.md; the variance of `l_norm` below which a window is flat
