@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     from colorizer.methods import Method
 
 LEAST = 1024  # numbers; smaller arrays are written into the graph itself
-MOST_FOLDED = 10_000_000  # numbers in all kernels; more stay bytes in memory, and become floats where they are needed
 SHARE = 0.999  # of pixels whose levels differ by at most one from Keras'
-FEATURE_STRIDE = 16  # pixels of the input to one vector of the features
 OTHER_SIZE = (32, 64)  # added to a network's height and width to try whether its graph takes any size
 
 
@@ -182,19 +180,9 @@ def _converted(network: keras.Model, method: Method) -> onnx.ModelProto:
 
 
 def _features(network: keras.Model, method: Method, l_norm) -> dict:
-    """What the encoder sees at about a sixteenth of the picture's size."""
+    """What the encoder sees: its map of tokens, as an output of the graph; none without an encoder."""
     encoder = method.encoder_of(network)
-    if encoder is None:
-        return {}
-    seen = l_norm
-    if encoder.input_shape[-1] == 3:
-        gray = keras.layers.Rescaling(127.5, 127.5)(l_norm)
-        seen = keras.layers.Concatenate()([gray, gray, gray])
-    maps = encoder(seen)
-    maps = maps if isinstance(maps, list) else [maps]
-    # Maps of any size are those of a Vision Transformer, which has one grid alone.
-    chosen = min(maps, key=lambda one: abs((one.shape[1] or 0) * FEATURE_STRIDE - (l_norm.shape[1] or 0)))
-    return {engine.FEATURES: keras.layers.Identity(name=engine.FEATURES)(chosen)}
+    return {} if encoder is None else {engine.FEATURES: keras.layers.Identity(name=engine.FEATURES)(encoder(l_norm))}
 
 
 def _set_size(model: onnx.ModelProto, size: tuple[int | None, int | None]) -> None:
@@ -295,7 +283,6 @@ def _point_to_weights(model: onnx.ModelProto, path: Path) -> None:
     from onnx import numpy_helper
 
     places, nodes = dict(_places(path)), []
-    folded = sum(np.prod(tensor.dims) for tensor in model.graph.initializer) <= MOST_FOLDED
     for tensor in list(model.graph.initializer):
         values = numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size < LEAST:
@@ -304,7 +291,7 @@ def _point_to_weights(model: onnx.ModelProto, path: Path) -> None:
         place = places.get(_key(values))
         if place:
             stored = _stored_in(model.graph, tensor.name, place, path.name)
-            _chain(nodes, stored, _steps(model.graph, tensor.name, place, folded), tensor.name)
+            _chain(nodes, stored, _steps(model.graph, tensor.name, place), tensor.name)
         else:
             _halve(model.graph, nodes, tensor.name, values)
     for node in reversed(nodes):
@@ -326,10 +313,10 @@ def _stored_in(graph_proto, name: str, place: Place, file: str) -> str:
     return stored.name
 
 
-def _steps(graph_proto, name: str, place: Place, folded: bool) -> list:
+def _steps(graph_proto, name: str, place: Place) -> list:
     """The nodes that make an array of the network of what is stored.
 
-    ONNX Runtime computes them once, when it loads the graph, all but `DequantizeLinear`.
+    ONNX Runtime computes them once, when it loads the graph.
     """
     from onnx import TensorProto, numpy_helper
 
@@ -337,8 +324,6 @@ def _steps(graph_proto, name: str, place: Place, folded: bool) -> list:
     if place.scale is None:
         return [("Cast", [], {"to": TensorProto.FLOAT}), *steps]
     graph_proto.initializer.append(numpy_helper.from_array(np.float32(place.scale), f"{name}/scale"))
-    if folded:
-        return [("Cast", [], {"to": TensorProto.FLOAT}), ("Mul", [f"{name}/scale"], {}), *steps]
     moved = place.axes != tuple(range(len(place.axes)))
     return [("DequantizeLinear", [f"{name}/scale"], {"axis": len(place.axes) - 1}), *(steps if moved else [])]
 

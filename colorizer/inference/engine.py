@@ -205,8 +205,8 @@ def _session(path: str | Path, threads: int | None):
     options.log_severity_level = 4  # what is wrong comes as an exception too
     # Threads that decode photos need the processor while the network waits for them.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Kernels of one byte are multiplied as floats, as Keras does; by itself the activations would be bytes too.
-    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
+    # Kernels of one byte become floats once, when the graph is loaded, and not anew for each photograph.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     # More than the basic optimizations takes longer than one photograph gains.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -84,10 +84,9 @@ def test_a_vision_transformer_of_one_byte_takes_any_size(light, pictures, tmp_pa
         assert network.predict(np.zeros((1, *size, 1), np.float32)).shape == (1, *size, 2)
 
 
-def test_a_transformer_takes_any_size_and_hints_and_keeps_its_kernels_as_bytes(light, tmp_path, monkeypatch, capsys):
+def test_a_transformer_takes_any_size_and_hints(light, tmp_path, monkeypatch, capsys):
     import onnx
 
-    monkeypatch.setattr(light, "MOST_FOLDED", 0)
     keras.utils.set_random_seed(0)
     shape = vision_transformer.Shape(width=24, heads=2, blocks=2, grid=5)
     encoder = vision_transformer.build((28, 28), (0, 1), shape)

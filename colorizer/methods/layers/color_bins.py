@@ -91,7 +91,17 @@ def annealed_mean(logits: Any, temperature: float = 1.0) -> Any:
     Returns:
         (..., 2) float32, Lab units.
     """
-    return ops.matmul(ops.softmax(logits / temperature, axis=-1), BINS)
+    return _mean_of(BINS, logits, temperature)
+
+
+def _mean_of(values: np.ndarray, logits: Any, temperature: float = 1.0) -> Any:
+    """The mean of (313, n) values over a distribution: (..., 313) -> (..., n).
+
+    A softmax and a product, but the division comes last, for n numbers of a pixel and not for 313.
+    """
+    shares = ops.exp((logits - ops.max(logits, axis=-1, keepdims=True)) / temperature)
+    sums = ops.matmul(shares, np.column_stack([values, np.ones(len(values))]).astype(np.float32))
+    return sums[..., :-1] / sums[..., -1:]
 
 
 class Look(NamedTuple):
@@ -126,7 +136,7 @@ def gain(logits: Any, ab: Any, added: float) -> Any:
     Returns:
         (B, 1, 1, 1) float32, between 1 and `LARGEST_GAIN`.
     """
-    moments = ops.matmul(ops.softmax(logits, axis=-1), MOMENTS)
+    moments = _mean_of(MOMENTS, logits)
     mean, squares = moments[..., :2], moments[..., 2]
     variance = ops.mean(squares - ops.sum(ops.square(mean), axis=-1), axis=(1, 2))
     chroma = ops.sqrt(ops.mean(ops.sum(ops.square(ab), axis=-1), axis=(1, 2)))
