@@ -3,6 +3,7 @@
     python -m benchmarks                       all that fit in a quarter of an hour on two CPU cores
     python -m benchmarks pipeline training     some of them
     python -m benchmarks methods precision     those that take longer
+    python -m benchmarks engines --torch PYTHON  with Zhang's network beside, in a Python that has PyTorch
     python -m benchmarks --readme              only writes docs/performance.md's table from results/benchmarks.json
 
 Each benchmark prints JSON lines. A line replaces the one of the same name in results/benchmarks.json; lines of
@@ -74,8 +75,8 @@ TABLE = {
     ),
     "engines:warm": (
         "20 photos, network loaded",
-        "{photos_per_second[onnx]} photos/s",
-        "Keras {photos_per_second[keras]}, Zhang 2016 in PyTorch {photos_per_second[zhang]}",
+        "{photos_per_second[onnx]} photos/s, {peak_rss_mib[onnx]} MiB",
+        "Keras {photos_per_second[keras]}, {peak_rss_mib[keras]} MiB, Zhang 2016 in PyTorch {photos_per_second[zhang]}",
     ),
     "steps": (
         "a step of the ViT decoder, features kept",
@@ -86,16 +87,17 @@ TABLE = {
 }
 
 
-def run(name: str) -> list[dict]:
+def run(name: str, *words: str) -> list[dict]:
     """One benchmark's lines; empty, and its error on the screen, where it failed.
 
     Args:
         name: a module of this folder.
+        words: flags of its own.
 
     Returns:
         What it printed.
     """
-    command = [sys.executable, "-m", f"benchmarks.{name}"]
+    command = [sys.executable, "-m", f"benchmarks.{name}", *words]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ
     done = subprocess.run(command, capture_output=True, text=True, env=quiet)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
@@ -190,11 +192,14 @@ def main(argv=None) -> int:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", choices=[*SHORT, *LONG, []], help=f"default: {' '.join(SHORT)}")
+    parser.add_argument(
+        "--torch", default=sys.executable, metavar="PYTHON", help="with PyTorch, for engines (default: this Python)"
+    )
     parser.add_argument("--readme", action="store_true", help="run nothing")
     flags = parser.parse_args(argv)
     failed = False
     for name in () if flags.readme else flags.names or SHORT:
-        lines = run(name)
+        lines = run(name, *(("--torch", flags.torch) if name == "engines" else ()))
         failed |= not lines
         keep(lines)
     write_page()
