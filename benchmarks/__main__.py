@@ -23,7 +23,7 @@ from pathlib import Path
 RECORD = Path("results/benchmarks.json")
 PAGE = Path("docs/performance.md")
 SHORT = ("startup", "pipeline", "store", "vectors", "training", "ancestor", "colorize", "memory", "engines")
-LONG = ("methods", "precision", "steps")
+LONG = ("methods", "precision", "steps", "cluster")
 # What the page shows of each line: the two sides and what they are.
 TABLE = {
     "pipeline": (
@@ -77,6 +77,11 @@ TABLE = {
         "20 photos, network loaded",
         "{photos_per_second[onnx]} photos/s, {peak_rss_mib[onnx]} MiB",
         "Keras {photos_per_second[keras]}, {peak_rss_mib[keras]} MiB, Zhang 2016 in PyTorch {photos_per_second[zhang]}",
+    ),
+    "cluster": (
+        "a folder on a Ray cluster of this machine",
+        "{photos_per_second[cluster]} photos/s, {start_up_seconds[cluster]} s to start",
+        "{photos_per_second[one_process]}, {start_up_seconds[one_process]} s in one process",
     ),
     "steps": (
         "a step of the ViT decoder, features kept",
