@@ -208,8 +208,7 @@ class Forward:
             if seen[0] is not None:
                 vectors = self.classifier.vectors(np.stack(seen), batch_size=batch_size)
             padded = _pad(l_norm, batch_size), _pad(vectors, batch_size)
-            colors = predict(self.network, self.method, *padded, self.look)[: len(places)] * evidence(l_norm)
-            for place, ab_norm_hat in zip(places, colors, strict=True):
+            for place, ab_norm_hat in zip(places, self._predict(*padded)[: len(places)], strict=True):
                 predictions[place] = ab_norm_hat
         return predictions
 
@@ -234,11 +233,7 @@ class Forward:
         Raises:
             WeightsError: the network gives something that is no number.
         """
-
-        def colors(l_norm, vector):
-            return predict(self.network, self.method, l_norm, vector, self.look)
-
-        return self._run(colors, pictures, vectors, size, batch_size)
+        return self._run(self._predict, pictures, vectors, size, batch_size)
 
     def lab_norm(
         self,
@@ -264,7 +259,8 @@ class Forward:
 
         def colors(l_norm, vector):
             lab = _require_numbers(self.method.predict_lab(self.network, l_norm, vector))
-            return np.concatenate(color.split(lab), axis=-1)
+            l_norm_hat, ab_norm_hat = color.split(lab)
+            return np.concatenate([l_norm_hat, _supported(ab_norm_hat, l_norm)], axis=-1)
 
         return self._run(colors, pictures, vectors, size, batch_size)
 
@@ -280,7 +276,7 @@ class Forward:
         Raises:
             WeightsError: the network gives something that is no number.
         """
-        l_norm, vector = self._seen(picture)
+        l_norm, vector = self._inputs(picture)
         network, method, probabilities = self.network, self.method, None
         if isinstance(network, OnnxNetwork):
             ab_norm_hat, features = predict(network, method, l_norm, vector, self.look), network.features(l_norm)
@@ -293,7 +289,7 @@ class Forward:
             else:
                 ab_norm_hat = predict(network, method, l_norm, vector, self.look)
         return Prediction(
-            (_require_numbers(ab_norm_hat) * evidence(l_norm))[0],
+            _supported(ab_norm_hat, l_norm)[0],
             None if probabilities is None else probabilities[0],
             None if probabilities is None else BINS,
             None if features is None else features[0],
@@ -317,15 +313,19 @@ class Forward:
         Raises:
             WeightsError: the network gives something that is no number.
         """
-        l_norm, vector = self._seen(picture)
+        l_norm, vector = self._inputs(picture)
         given = network_hints.grid(hints, picture.shape[:2], l_norm.shape[1:3])[np.newaxis]
         if isinstance(self.network, OnnxNetwork):
             colors = self.network.predict(l_norm, self.look, given)
         else:
             colors = self.method.predict_hinted(self.network, l_norm, vector, given, self.look)
-        return (_require_numbers(colors) * evidence(l_norm))[0]
+        return _supported(colors, l_norm)[0]
 
-    def _seen(self, picture):
+    def _predict(self, l_norm, vector):
+        """Colors of a batch, as far as its luminance supports them."""
+        return _supported(predict(self.network, self.method, l_norm, vector, self.look), l_norm)
+
+    def _inputs(self, picture):
         """The network's inputs for one picture."""
         view = self.view(picture)
         vector = np.zeros((1, CLASSES), np.float32)
@@ -339,16 +339,11 @@ class Forward:
         batch_size = batch_size or _batch_size(self.network, count)
         rgb_u8 = squares(pictures, self.image_size)
         if vectors is None:
-            vectors = self._class_vectors(rgb_u8, batch_size)
+            nothing = np.zeros((count, CLASSES), np.float32)
+            vectors = nothing if self.classifier is None else self.classifier.vectors(rgb_u8, batch_size=batch_size)
         l_norm = luminance(rgb_u8, self.image_size)
         predictions = colors(_pad(l_norm, batch_size), _pad(vectors, batch_size))[:count]
-        predictions = np.concatenate([predictions[..., :-2], predictions[..., -2:] * evidence(l_norm)], axis=-1)
         return _resize(predictions, size or self.image_size, cv2.INTER_LINEAR)
-
-    def _class_vectors(self, rgb_u8, batch_size):
-        if self.classifier is None:
-            return np.zeros((len(rgb_u8), CLASSES), np.float32)
-        return self.classifier.vectors(rgb_u8, batch_size=batch_size)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
@@ -373,6 +368,11 @@ def _require_numbers(predictions) -> np.ndarray:
             "damaged. Take other weights, or train again with a lower --learning-rate."
         )
     return predictions
+
+
+def _supported(ab_norm_hat, l_norm: np.ndarray) -> np.ndarray:
+    """Predicted colors, if all are finite, times the `evidence` for them."""
+    return _require_numbers(ab_norm_hat) * evidence(l_norm)
 
 
 def _pad(batch: np.ndarray, size: int) -> np.ndarray:
