@@ -24,7 +24,7 @@ PLAIN = (1.0, 0.85, 0.7, 0.6, 0.5)  # temperatures without more chroma
 TEMPERATURES = (1.0, 0.7, 0.5)
 ADDED = (0.03, 0.035)
 CASTS = (None, 0.7, 1.0)
-LIMITED = tuple(itertools.product((0.7, 0.5), (0.055, 0.07), (0.7,), (80.0, 110.0)))
+LIMITED = tuple(itertools.product((0.7, 0.5), (0.055, 0.07), (0.7, 0.3), (80.0, 110.0)))
 SMOOTHINGS = ((None, 0.0), (8, 0.003), (24, 0.003), (32, 0.003), (16, 0.01))
 # With both the smoothings are compared.
 ACCURATE, VIVID = Look(0.7, 0.0), Look(0.7, 0.055, cast=0.7, limit=110.0)
