@@ -21,6 +21,13 @@ from colorizer.server import __main__ as command
 NEEDED = 'pip install -e ".[serve,app]" -c constraints.txt'
 
 
+def require(*names):
+    """Skips where packages of the server are not installed, without importing them."""
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed: {NEEDED}")
+
+
 def post(address, photo: bytes, name="a.png"):
     head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -45,9 +52,7 @@ def png(path, size=(120, 80)) -> bytes:
 
 
 def test_page_and_api_in_one_process_and_a_graceful_end(tmp_path):
-    for name in (*command.PACKAGES, "gradio"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed: {NEEDED}")
+    require(*command.PACKAGES, "gradio")
     process, address = start_process(tmp_path, "--page", "--workers", "1", command="serve", ready="serves on")
     photo = png(tmp_path / "picture.png", (1600, 1200))
     assert json.loads(fetch(address, "/config"))["title"] == "Colorizer"
@@ -90,6 +95,7 @@ def test_wrong_flags_end_with_2(words, said, capsys):
 def test_missing_weights_and_a_taken_port_are_said_before_keras_is_loaded(tmp_path, capsys):
     import socket
 
+    require(*command.PACKAGES)
     assert command.main(["--weights", str(tmp_path / "none"), "--port", str(free_port())]) == 2
     assert "Weights are a run's folder" in capsys.readouterr().err
     with socket.socket() as taken:
