@@ -4,6 +4,8 @@ import logging
 import os
 import signal
 import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -105,6 +107,14 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 120):
+    """Asks until `happened` gives true; fails after some seconds, where a plain loop would hold up the whole suite."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"this did not happen within {seconds:.0f} s"
+        time.sleep(0.005)
 
 
 def draw_picture(index: int, height: int = 96, width: int = 128) -> np.ndarray:

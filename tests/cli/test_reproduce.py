@@ -3,10 +3,10 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 from canned import canned_run
+from conftest import wait_until
 
 from colorizer import config, experiments, methods
 from colorizer.cli import reproduce
@@ -76,8 +76,7 @@ sys.exit(reproduce.main(["--matrix", "one", "--runs", str(runs)]))
 def test_a_kill_stops_the_row_that_is_going_too(tmp_path):
     typed = [sys.executable, "-c", SLOW, str(tmp_path)]
     command = subprocess.Popen(typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "going").is_file() and command.poll() is None:
-        time.sleep(0.05)
+    wait_until(lambda: (tmp_path / "going").is_file() or command.poll() is not None)
     command.terminate()
     _, err = command.communicate(timeout=30)  # the pipes close with the last process that has them: the row
     assert "The same command goes on" in err

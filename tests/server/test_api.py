@@ -8,7 +8,7 @@ import threading
 import keras  # noqa: F401  (before the threads)
 import numpy as np
 import pytest
-from conftest import draw_picture
+from conftest import draw_picture, wait_until
 from PIL import Image
 from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one color everywhere)
 
@@ -229,8 +229,7 @@ def test_a_full_queue_answers_503_and_when_to_come_again(server):
     for thread in crowd:
         thread.start()
     assert entered.acquire(timeout=30)
-    while client.get("/healthz").json()["requests"] < 2:
-        pass
+    wait_until(lambda: client.get("/healthz").json()["requests"] == 2)
     refused = send(client, encoded())
     assert refused.status_code == 503 and int(refused.headers["retry-after"]) >= 1
     assert "full" in refused.json()["error"]
@@ -250,8 +249,7 @@ def test_a_request_that_takes_too_long_is_given_up(server):
     assert answer.status_code == 503 and "retry-after" in answer.headers and "time" in answer.json()["error"]
     assert client.get("/healthz").json()["requests"] == 1  # its thread is still taken
     leave.set()
-    while client.get("/healthz").json()["requests"]:
-        pass
+    wait_until(lambda: client.get("/healthz").json()["requests"] == 0)
 
 
 def test_no_memory_and_no_disk_are_503_not_errors(server, monkeypatch):

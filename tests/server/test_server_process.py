@@ -6,13 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, draw_picture, free_port
+from conftest import REPOSITORY, draw_picture, free_port, wait_until
 from page_server import start as start_process
 from PIL import Image
 
@@ -51,10 +50,11 @@ def png(path, size=(120, 80)) -> bytes:
     return path.read_bytes()
 
 
-def test_page_and_api_in_one_process_and_a_graceful_end(tmp_path):
+def test_page_and_api_in_one_process_and_a_graceful_end(request, tmp_path):
     require(*command.PACKAGES, "gradio")
     process, address = start_process(tmp_path, "--page", "--workers", "1", command="serve", ready="serves on")
-    photo = png(tmp_path / "picture.png", (1600, 1200))
+    request.addfinalizer(process.kill)
+    photo = png(tmp_path / "picture.png", (4000, 3000))
     assert json.loads(fetch(address, "/config"))["title"] == "Colorizer"
     for path in ("/gradio_api/file=/etc/passwd", "/gradio_api/file=README.md", "/..%2f..%2fetc/passwd", "/README.md"):
         assert fetch(address, path) in (400, 403, 404), path
@@ -62,8 +62,8 @@ def test_page_and_api_in_one_process_and_a_graceful_end(tmp_path):
     clients = [threading.Thread(target=lambda: answers.append(post(address, photo))) for _ in range(3)]
     for client in clients:
         client.start()
-    while json.loads(fetch(address, "/healthz"))["requests"] < 3:
-        time.sleep(0.005)
+    wait_until(lambda: json.loads(fetch(address, "/healthz"))["requests"] + len(answers) == 3)
+    assert len(answers) < 3
     process.send_signal(signal.SIGTERM)
     for client in clients:
         client.join(60)
@@ -73,7 +73,7 @@ def test_page_and_api_in_one_process_and_a_graceful_end(tmp_path):
     text = (tmp_path / "log").read_text()
     assert "Traceback" not in text, text
     (tmp_path / "out.png").write_bytes(answers[0])
-    assert np.asarray(Image.open(tmp_path / "out.png")).shape == (1200, 1600, 3)
+    assert np.asarray(Image.open(tmp_path / "out.png")).shape == (3000, 4000, 3)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY, draw_picture
+from conftest import REPOSITORY, draw_picture, wait_until
 from PIL import Image
 from test_loop import arrays
 
@@ -220,11 +220,13 @@ def test_ray_train_starts_its_ranks_again_after_one_is_killed(ray_train, folder,
     before = _ranks_of_ray(folder)
     assert len(before) == 2
     os.kill(before[0], signal.SIGKILL)
-    after = before
-    while set(before) & set(after) or len(after) < 2:  # the killed one's partner is ended too
+
+    def started_again():
         assert process.poll() is None, (folder / "log0").read_text()
         after = _ranks_of_ray(folder)
-        time.sleep(0.05)
+        return not set(before) & set(after) and len(after) == 2  # the killed one's partner is ended too
+
+    wait_until(started_again, 300)
     assert Record(run).state()["epochs_done"] < int(EPOCHS)
     assert process.wait(300) == 0, (folder / "log0").read_text()
     uninterrupted, restarted = weights_of(whole), weights_of(run)
