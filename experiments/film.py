@@ -8,6 +8,9 @@ Clips that are made here from scikit-image's photographs: a window that pans ove
 another, a still, all with grain. There the true movement and the true colors are known. For films of a folder the flow
 by plain Dense Inverse Search at their full size stands for the movement, where it leads there and back again.
 
+A line for each distance of keys sums the clips up: the mean of each measure against frame by frame, with its interval
+over clips.
+
 warp: mean change of ab (Lab units) along the movement from one frame to the next, where nothing is covered or
 uncovered. ghost: mean error of ab where something has just been uncovered. Colorfulness: Hasler and Susstrunk's.
 drift: CIEDE2000 between the colors of a still's frame 10 and its last. bleed: by how much a shot changes the one after
@@ -17,6 +20,7 @@ the cut.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import tempfile
 import time
@@ -28,14 +32,14 @@ import cv2
 import numpy as np
 
 from colorizer import color
-from colorizer.evaluation import metrics
+from colorizer.evaluation import metrics, statistics
 from colorizer.film import carry, flow, join, prediction
 
 HEIGHT, WIDTH, FRAMES = 240, 320, 48
 GRAIN = 3.0  # gray levels, standard deviation: every frame has its own
 PANS = {"astronaut": (2.3, 1.1), "chelsea": (1.7, 0.4), "coffee": (3.1, 1.3), "rocket": (2.7, 0.9)}  # pixels a frame
 HOME, ALIKE = 0.5, 6.0  # pixels and gray levels between where a movement leads there and back again
-CUTOUTS = {"chelsea on coffee": ("chelsea", "coffee"), "astronaut on rocket": ("astronaut", "rocket")}
+CUTOUTS = {f"{front} on {behind}": (front, behind) for front, behind in itertools.permutations(PANS, 2)}
 
 
 @dataclass
@@ -203,6 +207,26 @@ def compared(name: str, pictures: list[Picture], predict: Callable, every: list[
         yield {"clip": name, "every": distance, "keys": keys, **line, **shares}
 
 
+def summed_up(lines: list[dict]) -> Iterator[dict]:
+    """A line for each distance of keys: means over clips against frame by frame, each with its 95 % interval.
+
+    Args:
+        lines: from `compared`, of all clips.
+    """
+    single = {line["clip"]: line for line in lines if line["every"] is None}
+    for every in dict.fromkeys(line["every"] for line in lines if line["every"] is not None):
+        here = [line for line in lines if line["every"] == every]
+        ghosts = [line["ghost"] - single[line["clip"]]["ghost"] for line in here if line["ghost"] is not None]
+        each = {measure: [line[measure] for line in here] for measure in ("warp_share", "colorfulness_share")}
+        each["ghost_above_frame_by_frame"] = ghosts
+        means = {
+            name: [round(value, 3) for value in (float(np.mean(values)), *statistics.bootstrap_interval(values))]
+            for name, values in each.items()
+            if values
+        }
+        yield {"clip": "all clips", "every": every, "clips": len(here), "means_with_intervals": means}
+
+
 def drift(predict: Callable, frames: int) -> dict:
     """A still with grain: CIEDE2000 between early and late colors, on the luminance of one frame."""
     pictures = list(pan("coffee", (0, 0), frames))
@@ -333,9 +357,13 @@ def main(argv=None) -> None:
     say(drift(predict, flags.still))
     for every in flags.every:
         say(speed(colorizer, every))
+    lines = []
     for name, pictures in clips(flags.clips, flags.frames):
         for line in compared(name, pictures, predict, flags.every):
             say(line)
+            lines.append(line)
+    for line in summed_up(lines):
+        say(line)
 
 
 if __name__ == "__main__":
