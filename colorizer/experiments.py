@@ -20,6 +20,7 @@ from colorizer.config import TrainConfig
 CLASSIFIER = "{classifier}"  # in a row: the classifier that the matrix is run with
 MOBILENET = "{mobilenet}"  # in a row: the file of MobileNetEdgeTPU, which has to be named
 PRECISION = "{precision}"  # in a row: bfloat16 where the machine is fast in it
+SEED_ALONE = "nothing but the seed"  # what a row changes that is another one, trained again
 
 # Training pictures where no record says how many: 90 % of the lists.
 PICTURES = {"coco": 4500, "paintings": 2200}
@@ -66,6 +67,17 @@ def _ablation(base, flags):
     return tuple(Row(f"{base}-{name}", common | own, base, change) for name, (change, own) in rows.items())
 
 
+def _seeds(base, flags, seeds=(43, 44)):
+    """The unchanged row of `_ablation` and the one without a vector, trained again with other seeds."""
+    rows = []
+    for seed in seeds:
+        common = {"dataset": "coco", "classifier": CLASSIFIER} | flags | {"seed": seed}
+        again = f"{base}-seed{seed}"
+        rows.append(Row(again, common, base, SEED_ALONE))
+        rows.append(Row(f"{again}-none", common | {"classifier": "none"}, again, "class vector: none (zeros)"))
+    return tuple(rows)
+
+
 _OTHERS = ("let_there_be_color", "colorful", "gan")
 # With Keras' own initial weights and rate, as its records were made; in 300 steps no encoder learns much.
 _KERAS = {"initializer": "glorot_uniform", "learning_rate": 1e-3}
@@ -90,7 +102,7 @@ def _vectors(seed: int):
     common = _LEARNED | {"dataset": "coco", "image_size": 128, "classifier": CLASSIFIER, "seed": seed}
     # Where no run of 256 pixels is there, the first one stands for the paper's network in the main tables.
     return (
-        Row(base, common) if is_first else Row(base, common, base, "nothing but the seed"),
+        Row(base, common) if is_first else Row(base, common, base, SEED_ALONE),
         *(Row(f"{base}-{n}", common | {"classifier": spec}, base, text) for n, (text, spec) in _VECTORS.items()),
     )
 
@@ -146,6 +158,7 @@ MATRICES: dict[str, tuple[Row, ...]] = {
             change="nothing",
         ),
         *_ablation("efficientnet-coco-cpu", _SMALL),
+        *_seeds("efficientnet-coco-cpu", _SMALL),
     ),
 }
 

@@ -20,6 +20,7 @@ from colorizer.evaluation.scores import PREDICTOR
 
 # Where and how fast a run is trained, and its seed.
 _NOT_IN_RECIPE = {"seed", "run", "data_dir", "workers", "max_minutes", "strategy", "tensorboard"}
+KERAS_INITIALIZER = "glorot_uniform"
 OWN_L = "_own_l"  # after a method's name: its predictions with its own luminance, not the true one
 
 
@@ -72,6 +73,7 @@ class Run:
         """What the run computes but for its seed: runs of one recipe differ by chance alone."""
         same = [f for f in dataclasses.fields(TrainConfig) if f.name not in _NOT_IN_RECIPE]
         values = {f.name: self.config.get(f.name, f.default) for f in same}
+        values["initializer"] = values["initializer"] or KERAS_INITIALIZER  # of records from before there was a choice
         about = {"classifier": self.config.get("classifier_sha256"), "images": self.summary["train_images"]}
         length = self.summary["epochs_done"] if self.ending == CUT else None
         return json.dumps([values | about, length], sort_keys=True)

@@ -41,9 +41,9 @@ def _labels(table):
     return labels
 
 
-def _seeds(comparison):
-    """The note on seeds, where a run was trained with several."""
-    return [markdown.SEEDS] if len(comparison.seeds) else []
+def _seeds(table, comparison):
+    """The note on seeds, where a run of the table was trained with several."""
+    return [markdown.SEEDS] if comparison.seeds.run.isin(table.run).any() else []
 
 
 def table1(table: pd.DataFrame, note: str = "") -> str:
@@ -84,7 +84,7 @@ def table2(table: pd.DataFrame, comparison: statistics.Comparison, note: str = "
         "rate: more epochs would not have changed the row. Curves: figures/curves-RUN.png.",
         "Ours, all-gray and mean-color: on the validation list, at the epoch with the lowest validation loss.",
         "Whole test lists: the paper's column is its validation value. " + _INTERVALS,
-        *_seeds(comparison),
+        *_seeds(table, comparison),
         MARKED,
         _OURS,
         _TRIVIAL,
@@ -98,7 +98,7 @@ def table3(table: pd.DataFrame, comparison: statistics.Comparison, note: str = "
     eight = _eight(table, ("Training set",), lambda r: [r.training_set], psnr=True)
     lists = test_set_section.render(_each_once(_ours(table)), comparison, ("psnr_rgb", "ssim_rgb"))
     title = "Table 3. PSNR and SSIM by training set, proposed network" + _sizes(table)
-    return _page(title, [eight, lists], _pixel_notes(table) + _seeds(comparison), note)
+    return _page(title, [eight, lists], _pixel_notes(table) + _seeds(table, comparison), note)
 
 
 def table4(table: pd.DataFrame, comparison: statistics.Comparison, note: str = "") -> str:
@@ -106,7 +106,7 @@ def table4(table: pd.DataFrame, comparison: statistics.Comparison, note: str = "
     eight = _eight(table, ("Method",), lambda r: [title_of(r.method)], psnr=False)
     lists = test_set_section.render(_each_once(_ours(table)), comparison, ("ssim_rgb",), with_proposed=True)
     title = "Table 4. SSIM by method, all trained on the paintings" + _sizes(table)
-    return _page(title, [eight, lists], _pixel_notes(table) + _seeds(comparison), note)
+    return _page(title, [eight, lists], _pixel_notes(table) + _seeds(table, comparison), note)
 
 
 def _sizes(table):

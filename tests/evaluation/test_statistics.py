@@ -190,6 +190,28 @@ def test_runs_that_differ_in_their_seed_alone_show_how_far_they_lie_apart(tmp_pa
     assert not (tmp_path / "out/tables/seeds.csv").exists()
 
 
+def test_only_pages_with_a_run_of_several_seeds_have_the_note_on_them(tmp_path):
+    names = {"efficientnet-coco-128": 1, BASE: 1, f"{BASE}-seed43": 2}  # the first has more epochs
+    found = [
+        canned_run(tmp_path / name, trained_on="coco", config={"seed": seed, "epochs": 5 - 2 * name.startswith(BASE)})
+        for name, seed in names.items()
+    ]
+    build.write_tables(found, frame([row for run in found for row in _two(run, 23)]), tmp_path / "out")
+    pages = {name: (tmp_path / f"out/tables/{name}.md").read_text() for name in ("table2", "table3", "ablation")}
+    assert {name: markdown.SEEDS in text for name, text in pages.items()} == dict(
+        table2=False, table3=False, ablation=True
+    )
+
+
+def test_records_from_before_there_was_a_choice_had_keras_own_initial_weights(tmp_path):
+    old, new = (
+        canned_run(tmp_path / name, config={"initializer": value})
+        for name, value in (("a", None), ("b", "glorot_uniform"))
+    )
+    other = canned_run(tmp_path / "c", config={"initializer": "he_normal"})
+    assert old.recipe == new.recipe != other.recipe
+
+
 def test_the_spread_of_seeds_stands_beside_the_interval_over_pictures(tmp_path):
     """In Tables 2-4, of runs that are no ablation."""
     found = [canned_run(tmp_path / name, config={"seed": seed}) for name, seed in (("one", 42), ("two", 43))]
