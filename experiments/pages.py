@@ -62,7 +62,11 @@ def _share(name: str) -> Callable[[dict], str]:
 def _film_details(row: dict) -> str:
     """What a line of `film.jsonl` has besides the columns of clips."""
     skipped = {"clip", "every", "keys", "warp", "ghost", "error", "colorfulness", "warp_share", "colorfulness_share"}
-    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items() if name not in skipped)
+    skipped.add("means_with_intervals")
+    parts = [f"{name} {value}" for name, value in row.items() if name not in skipped]
+    for name, (mean, low, high) in row.get("means_with_intervals", {}).items():
+        parts.append(f"{name} {mean:.2f} [{low:.2f}, {high:.2f}]")
+    return "; ".join(parts).replace("_", " ")
 
 
 PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
