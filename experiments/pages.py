@@ -62,10 +62,10 @@ def _share(name: str) -> Callable[[dict], str]:
 def _film_details(row: dict) -> str:
     """What a line of `film.jsonl` has besides the columns of clips."""
     skipped = {"clip", "every", "keys", "warp", "ghost", "error", "colorfulness", "warp_share", "colorfulness_share"}
-    skipped.add("means_with_intervals")
-    parts = [f"{name} {value}" for name, value in row.items() if name not in skipped]
-    for name, (mean, low, high) in row.get("means_with_intervals", {}).items():
-        parts.append(f"{name} {mean:.2f} [{low:.2f}, {high:.2f}]")
+    rest = {name: value for name, value in row.items() if name not in skipped}
+    means = rest.pop("means_with_intervals", {})
+    parts = [f"{name} {value}" for name, value in rest.items()]
+    parts += [f"{name} {mean:.2f} [{low:.2f}, {high:.2f}]" for name, (mean, low, high) in means.items()]
     return "; ".join(parts).replace("_", " ")
 
 
