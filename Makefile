@@ -12,6 +12,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Files go to the workers in the order of tests/conftest.py: the longest first.
+# A lost worker ends the suite: a new one would begin with the test that the old one hung in.
 TEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 MATRIX ?= gpu

@@ -212,6 +212,10 @@ def summed_up(lines: list[dict]) -> Iterator[dict]:
 
     Args:
         lines: from `compared`, of all clips.
+
+    Yields:
+        `every`, `clips` (how many) and `means_with_intervals`: measure -> mean, low, high. The shares are factors of
+        frame by frame's; `ghost_above_frame_by_frame` is a difference in Lab units, over the clips that have a ghost.
     """
     single = {line["clip"]: line for line in lines if line["every"] is None}
     for every in dict.fromkeys(line["every"] for line in lines if line["every"] is not None):

@@ -20,7 +20,7 @@ from colorizer.evaluation.scores import PREDICTOR
 
 # Where and how fast a run is trained, and its seed.
 _NOT_IN_RECIPE = {"seed", "run", "data_dir", "workers", "max_minutes", "strategy", "tensorboard"}
-KERAS_INITIALIZER = "glorot_uniform"
+KERAS_INITIALIZER = "glorot_uniform"  # Keras' own, where a record names none
 OWN_L = "_own_l"  # after a method's name: its predictions with its own luminance, not the true one
 
 
