@@ -36,6 +36,7 @@ DESCRIPTION = """Makes every run of the reproduction that is missing, and contin
     %(prog)s --matrix cpu --classifier FILE    the small one, for two cores and about an hour
     %(prog)s --matrix whole --classifier FILE  what the class vector is worth, with more care: three hours
     %(prog)s --matrix paper --minutes 480      for a night; the same command goes on the next
+    %(prog)s --matrix vectors                  what each class vector is worth; two cores with bfloat16, three hours
     %(prog)s --matrix gpu --list               what is done, what is left and how long it will take
     %(prog)s --matrix gpu --only NAME          one row
 
@@ -379,9 +380,10 @@ def main(argv=None, prog: str = PROG) -> int:
 
 def _tell(planned, runs_dir):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    width = max(len(item.row.name) for item in planned) + 2
     for item in planned:
         done = f", {item.epochs_done} epochs" if item.epochs_done else ""
-        print(f"{item.row.name:42}{item.state}{done}")
+        print(f"{item.row.name:{width}}{item.state}{done}")
     hours, lines = hours_left(planned, runs_dir, environment.device())
     print("\n".join(["", *lines]))
     if hours is not None and lines:
