@@ -154,9 +154,11 @@ class Block(keras.layers.Layer):
 
     def call(self, x):
         tokens, width = ops.shape(x)[1], x.shape[2]
-        qkv = self._dense(self._normalized(x, "norm1"), "qkv")
-        qkv = ops.transpose(ops.reshape(qkv, (-1, tokens, 3, self.heads, width // self.heads)), (2, 0, 3, 1, 4))
-        query, key, value = qkv[0], qkv[1], qkv[2]
+        # Split, not indexed: TensorFlow's gradient of an index is as large as what was indexed, and slow.
+        query, key, value = (
+            ops.transpose(ops.reshape(part, (-1, tokens, self.heads, width // self.heads)), (0, 2, 1, 3))
+            for part in ops.split(self._dense(self._normalized(x, "norm1"), "qkv"), 3, axis=-1)
+        )
         scores = ops.matmul(query * (width // self.heads) ** -0.5, ops.transpose(key, (0, 1, 3, 2)))
         attended = ops.matmul(ops.softmax(scores, axis=-1), value)
         attended = ops.reshape(ops.transpose(attended, (0, 2, 1, 3)), (-1, tokens, width))
