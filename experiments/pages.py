@@ -84,6 +84,15 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         },
         list,
     ),
+    "decoding": (
+        {
+            "Decoded": ("way", str),
+            "MSE (ab/128)": ("mse_ab", _number(4)),
+            **SCORES,
+            "Colorfulness (truth)": _colorfulness,
+        },
+        list,
+    ),
     "eyes": (
         {
             "Weights": ("weights", str),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from pathlib import Path
 
 import keras
@@ -32,7 +33,7 @@ def fingerprint(*parts) -> str:
 
 
 class Features:
-    """An encoder's features of pictures, computed each time.
+    """An encoder's features of pictures, computed each time. Several threads may ask.
 
     Args:
         encoder: from `backbone.tokens`.
@@ -41,6 +42,7 @@ class Features:
 
     def __init__(self, encoder: keras.Model, batch_size: int):
         self.encoder, self.batch_size = encoder, batch_size
+        self._alone = threading.Lock()  # the first call compiles
 
     def of(self, rows: np.ndarray, l_norm: np.ndarray) -> np.ndarray:
         """The features of some pictures.
@@ -54,7 +56,8 @@ class Features:
         """
         # Zeros to the full batch: another shape would be compiled anew.
         filled = np.concatenate([l_norm, np.zeros((self.batch_size - len(l_norm), *l_norm.shape[1:]), np.float32)])
-        return self.encoder.predict_on_batch(filled)[: len(rows)].astype(np.float16)
+        with self._alone:
+            return self.encoder.predict_on_batch(filled)[: len(rows)].astype(np.float16)
 
 
 class KeptFeatures(Features):

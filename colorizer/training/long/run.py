@@ -279,7 +279,7 @@ class LongRun:
         run_files.write(folder, tuning.parts(self.averaged)[0], self.blocks | tuning.blocks_of(self.averaged))
 
     def _batch(self, first: int):
-        """The samples of one step: rows of the features, l_norm, ab_norm, border, hints."""
+        """The samples of one step: what the network gets, ab_norm, border."""
         draws = [self.mixture.draw(first + i) for i in range(self.settings.batch_size)]
         samples = [self.mixture.sample(draw) for draw in draws]
         l_norm, ab_norm, border = (np.stack(parts) for parts in zip(*samples, strict=True))
@@ -289,7 +289,8 @@ class LongRun:
         # 2: a stream of its own. 0 is the order of sets, 1 that of pictures, both in `mixture`.
         rng = np.random.default_rng((self.settings.seed, 2, first))
         mask = hints.masks(rng.random((len(draws), hints.DRAWS), np.float32), ab_norm.shape[1:3])
-        return rows, l_norm, ab_norm, border, keras.ops.convert_to_numpy(hints.of(ab_norm, mask))
+        given = keras.ops.convert_to_numpy(hints.of(ab_norm, mask))
+        return [l_norm, self.features.of(rows, l_norm), given], ab_norm, border
 
     def train(
         self, *, samples: int | None = None, minutes: float | None = None, every: float = 5, fall: int = 0, check=None
@@ -311,15 +312,15 @@ class LongRun:
             samples = self.samples + fall
         mark = (self.samples, start)
         self.decoder.reset_metrics()
-        # Two threads read ahead, four batches at most: pictures are decoded while the network computes.
+        # Two threads read ahead, four batches at most: pictures are decoded and seen by the frozen encoder while the
+        # network computes.
         with ThreadPoolExecutor(2) as pool:
             ahead: dict[int, Future] = {}
             while samples is None or self.samples < samples:
                 for number in range(self.samples, self.samples + 4 * batch, batch):
                     if number not in ahead:
                         ahead[number] = pool.submit(self._batch, number)
-                rows, l_norm, ab_norm, border, given = ahead.pop(self.samples).result()
-                inputs = [l_norm, self.features.of(rows, l_norm), given]
+                inputs, ab_norm, border = ahead.pop(self.samples).result()
                 logs = self._step(inputs, ab_norm, border, fall and (self.samples - first) / fall)
                 self.samples += batch
                 self._update_average()
