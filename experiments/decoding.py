@@ -5,11 +5,13 @@
 "as trained": the method's own annealed mean. "mean": the plain mean, which has the least expected squared error by the
 network's own odds. "mean, weights divided out": the same after the odds are divided by what each color weighed in the
 loss, since a weighted cross entropy has its least where odds are true odds times weights (Zhang 2016, section 2.2).
+Nearly: a pixel weighs what its nearest color does, and its soft code is spread over ten.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 
@@ -20,21 +22,24 @@ from colorizer.methods.layers.color_bins import prior_of
 from experiments import validation
 
 
-def of_training(dataset: str, image_size: int) -> np.ndarray:
+def class_weights_of(dataset: str, image_size: int) -> np.ndarray:
     """(313,) float32: what each color weighed in a training on a data set, from its pictures' mean soft code."""
     found = datasets.find(dataset)
     store = pixel_store.build(found.root, found.train, image_size)
     return colorful.rebalance(prior_of(batches.Batches(store, store.rows)))
 
 
-def unweighted(logits: np.ndarray, of_colors: np.ndarray) -> np.ndarray:
-    """Logits of which the weights of the loss are divided out: odds / weight.
+def unweighted(logits: np.ndarray, class_weights: np.ndarray) -> np.ndarray:
+    """Divides the weights of the loss out of a distribution: odds / weight.
 
     Args:
         logits: (..., 313).
-        of_colors: (313,), the weights, above 0.
+        class_weights: (313,), above 0.
+
+    Returns:
+        Logits (..., 313).
     """
-    return logits - np.log(of_colors)
+    return logits - np.log(class_weights)
 
 
 def main(argv=None) -> None:
@@ -49,7 +54,7 @@ def main(argv=None) -> None:
     dataset, size = trained.config["dataset"], trained.config["image_size"]
     rgb_u8 = validation.pictures([dataset], flags.limit)[dataset]
     logits, _ = validation.logits_of(trained, rgb_u8)
-    true_odds = unweighted(logits, of_training(dataset, size))
+    true_odds = unweighted(logits, class_weights_of(dataset, size))
     ways = {
         "as trained": validation.mean_of(logits, colorful.TEMPERATURE),
         "mean": validation.mean_of(logits, 1.0),
@@ -57,7 +62,7 @@ def main(argv=None) -> None:
         "all-gray": np.zeros((len(rgb_u8), 1, 1, 2), np.float32),
     }
     for way, ab_norm_hat in ways.items():
-        print(validation.line(rgb_u8, ab_norm_hat, run=flags.run.rstrip("/").split("/")[-1], way=way), flush=True)
+        print(validation.line(rgb_u8, ab_norm_hat, run=Path(flags.run).name, way=way), flush=True)
 
 
 if __name__ == "__main__":

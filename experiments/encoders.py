@@ -74,7 +74,9 @@ def set_flags(sets: tuple[str, ...], photographs: Path, output: Path, data_dir: 
 
 def train(case: Case, sets: list[str], flags: argparse.Namespace) -> Path:
     """Trains a case to its end, or goes on with it; returns the folder of its whole network."""
-    run, whole = flags.output / case.name, flags.output / "whole" / case.name
+    # Another number of samples, or another seed, is another training.
+    name = f"{case.name}-{flags.samples}-seed{flags.seed}"
+    run, whole = flags.output / name, flags.output / "whole" / name
     fall = flags.samples // FALL
     training = [*sets, "--seed", str(flags.seed), "--keep", str(flags.output / "features" / case.name)]
     level, falling = [*training, "--samples", str(flags.samples - fall)], [*training, "--fall", str(fall)]

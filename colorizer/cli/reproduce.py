@@ -36,7 +36,7 @@ DESCRIPTION = """Makes every run of the reproduction that is missing, and contin
     %(prog)s --matrix cpu --classifier FILE    the small one, for two cores and about an hour
     %(prog)s --matrix whole --classifier FILE  what the class vector is worth, with more care: three hours
     %(prog)s --matrix paper --minutes 480      for a night; the same command goes on the next
-    %(prog)s --matrix vectors                  what each class vector is worth; two cores with bfloat16, three hours
+    %(prog)s --matrix vectors                  what each class vector is worth, with two seeds; two cores with bfloat16
     %(prog)s --matrix gpu --list               what is done, what is left and how long it will take
     %(prog)s --matrix gpu --only NAME          one row
 
