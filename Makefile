@@ -6,7 +6,7 @@
 # make export  makes and checks the light engine's file of the shipped weights; needs the extra [export]
 # make docs    builds the documentation site into build/site
 # make bench   measures speed and memory on this machine's CPU, a quarter of an hour; results/benchmarks.json
-# make results every run of the reproduction, then its tables: MATRIX=paper, gpu (100 epochs each), whole, cpu or unet
+# make results every run of the reproduction, then its tables: MATRIX=paper, vectors, gpu (100 epochs each), whole or cpu
 # make tables  Tables 1-4, REPRODUCTION.md and figures in results/, and the tables of README.md, from results/runs
 PYTHON ?= python3
 VENV := .venv

@@ -4,7 +4,8 @@
     python -m benchmarks.precision --dataset coco --limit 2000 --epochs 5 --image-size 128
 
 Mixed precision is no worse as long as the mean of its errors lies above float32's by less than float32's
-own seeds lie apart. A processor without bfloat16 units computes the same numbers, many times slower.
+own seeds lie apart; all trainings validate on the same pictures. A processor without bfloat16 units computes the same
+numbers, many times slower.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from benchmarks.measuring import folder_of, result, say
 
 SIDES = ("float32", "mixed_bfloat16")
+VALIDATION = 48  # crops
 
 
 def parse(argv=None) -> argparse.Namespace:
@@ -30,6 +32,17 @@ def parse(argv=None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     return parser.parse_args(argv)
+
+
+def pictures(limit: int, where: Path) -> Path:
+    """A folder of crops with lists beside it: without lists each seed would also validate on other pictures."""
+    # A picture is cropped at random: train and validation lists share photographs, but no picture.
+    folder = folder_of(limit + VALIDATION, where / "pictures", 64)
+    names, splits = sorted(path.name for path in folder.iterdir()), where / "splits"
+    splits.mkdir()
+    for part, chosen in {"train": names[:limit], "val": names[limit:], "test": []}.items():
+        (splits / f"{folder.name}_{part}.txt").write_text("\n".join(chosen), encoding="utf-8")
+    return folder
 
 
 def train(flags, dataset: str, precision: str, seed: int) -> dict:
@@ -52,8 +65,7 @@ def main(argv=None) -> int:
     """Prints one line."""
     flags = parse(argv)
     with tempfile.TemporaryDirectory() as temporary:
-        # A picture is cropped at random: train and validation lists share photographs, but no picture.
-        dataset = flags.dataset or str(folder_of(round(flags.limit / 0.9), Path(temporary, "pictures"), 64))
+        dataset = flags.dataset or str(pictures(flags.limit, Path(temporary)))
         runs = {side: [train(flags, dataset, side, seed) for seed in flags.seeds] for side in SIDES}
     errors = {side: [run["val_mse"] for run in runs[side]] for side in SIDES}
     worse = sum(errors["mixed_bfloat16"]) / len(flags.seeds) - sum(errors["float32"]) / len(flags.seeds)

@@ -46,8 +46,8 @@ print(datasets.missing(["paintings"]) or "The paintings are on this machine.")
 # %%
 folder = tempfile.TemporaryDirectory()
 named = {"dataset": DATASET, "limit": PICTURES, "epochs": EPOCHS, "image_size": SIDE, "batch_size": 8}
-settings = config.resolve(named | {"classifier": "none", "run": f"{folder.name}/runs/tiny"})
-method = methods.get(settings.method)
+method = methods.get("efficientnet")
+settings = config.resolve(named | {"classifier": "none", "run": f"{folder.name}/runs/tiny"}, method)
 pd.Series({"method": method.title, "loss": settings.loss, "learning rate": settings.learning_rate} | named).to_frame("")
 
 # %% [markdown]

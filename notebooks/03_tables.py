@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from colorizer import experiments
 from colorizer.reporting.figures import display, plots
 
 RESULTS = Path("../results")
@@ -42,10 +43,12 @@ display.page(RESULTS / "tables/table4.md")
 # %% [markdown]
 # ## Intervals
 #
-# A dot is the mean over a test list, the line its 95 % bootstrap interval. The dashed line is the all-gray baseline.
+# The runs of the tables, without ablations. A dot is the mean over a test list, the line its 95 % bootstrap interval.
+# The dashed line is the all-gray baseline.
 
 # %%
 lists = pd.read_csv(RESULTS / "tables/lists.csv", keep_default_na=False)
+lists = lists[~lists.run.map(experiments.is_ablation)]
 plots.intervals(lists, "psnr_rgb")
 
 # %%

@@ -67,7 +67,8 @@ color_statistics.table(colors).round(2)
 #
 # Multiply the predicted a and b by a gain. `best_gain` gives the least squared error. It is near 1 for a network
 # trained by squared error: its colors are as pale as its loss asks for. `vivid_gain` makes the colors as strong as the
-# true ones (the dots below). Then the error is about that of no color, or larger.
+# true ones (the dots below). Then the error of such a network is about that of no color, or
+# larger; that of the ViT decoder, trained on distributions, stays below.
 
 # %%
 color_statistics.gains(truth, predictors).round(2)
@@ -85,7 +86,7 @@ plots.gains(truth, predictors, "coco")
 # %%
 table = scores.read(RESULTS / "metrics.csv")
 table = table[table.test_set.isin(scores.TEST_LISTS) & ~table.run.map(experiments.is_ablation)]
-kinds = ["test_set", "run", "method"]
+kinds = ["test_set", "run", "method", "trained_on"]
 measures = ["colourfulness", "colourfulness_truth", "ciede2000"]
 table.groupby(kinds)[measures].mean().round(4)
 

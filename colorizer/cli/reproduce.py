@@ -27,13 +27,15 @@ PROG = "python -m colorizer reproduce"
 TRAIN = [sys.executable, "-c", "import sys; from colorizer.cli import train; sys.exit(train.main(records=True))"]
 FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as its base", "needs --mobilenet FILE"
 RETIRED = "cannot be run again: its flags were removed"
+STATELESS = "cut, and the state that it would go on from is not here"
+ELSEWHERE = "runs/whole"  # where a row is trained anew whose record is committed
 
 DESCRIPTION = """Makes every run of the reproduction that is missing, and continues where it was stopped.
 
     %(prog)s --matrix paper                    the paper's runs at its size, to the end of their learning
     %(prog)s --matrix paper --dry-run          how long each row will take, from a short training of its kind here
     %(prog)s --matrix gpu                      100 epochs each, as the paper; on one GPU
-    %(prog)s --matrix cpu --classifier FILE    the small one, for two cores and about an hour
+    %(prog)s --matrix cpu --classifier FILE    the small one, two cores, an hour and a quarter
     %(prog)s --matrix whole --classifier FILE  what the class vector is worth, with more care: three hours
     %(prog)s --matrix paper --minutes 480      for a night; the same command goes on the next
     %(prog)s --matrix vectors                  what each class vector is worth, with two seeds; two cores with bfloat16
@@ -122,13 +124,13 @@ def plan(
 def _state(folder: Path, row: experiments.Row) -> tuple[str, int]:
     """How far a row is, and its whole epochs. Raises RecordError for a damaged file.
 
-    A row that was cut by time goes on, unless the limit is its own or the state to resume from is gone.
+    A row that was cut by time goes on, unless the limit is its own. Without a state it cannot, and its record stays.
     """
     advice = "Restore it, or move the folder away: the row is then trained again."
     if summary := run_folders.read_json(folder / "summary.json", advice):
-        whole = "max_minutes" in row.flags or not (folder / "last" / "state.json").is_file()
-        whole |= summary.get("ending") != CUT
-        return FINISHED if whole else BEGUN, summary["epochs_done"]
+        if summary.get("ending") != CUT or "max_minutes" in row.flags:
+            return FINISHED, summary["epochs_done"]
+        return BEGUN if (folder / "last" / "state.json").is_file() else STATELESS, summary["epochs_done"]
     if run_folders.holds_run(folder):
         state = run_folders.read_json(folder / "last" / "state.json", advice)
         return BEGUN, state["epochs_done"] if state else 0
@@ -384,6 +386,8 @@ def _tell(planned, runs_dir):
     for item in planned:
         done = f", {item.epochs_done} epochs" if item.epochs_done else ""
         print(f"{item.row.name:{width}}{item.state}{done}")
+    if cut := [item.row.name for item in planned if item.state == STATELESS]:
+        print(f"\nTo train anew what was cut, beside its record: --only {' '.join(cut)} --runs {ELSEWHERE}")
     hours, lines = hours_left(planned, runs_dir, environment.device())
     print("\n".join(["", *lines]))
     if hours is not None and lines:

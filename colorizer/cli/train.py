@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from colorizer import cli, config, environment, methods
-from colorizer.errors import ColorizerError, LabelsError, TrainingError
+from colorizer.errors import ClassifierError, ColorizerError, LabelsError, TrainingError
 
 PROG = "python -m colorizer train"
 
@@ -80,6 +80,7 @@ def configuration(given: dict[str, Any], resume: bool, records: bool = False) ->
         ValueError: a flag is wrong, by itself or for the method; or the run used a setting that was removed.
         RecordError: the folder holds another run, no run, or a committed record, or cannot be written to.
     """
+    from colorizer.classifiers import classifier
     from colorizer.training import run_folders
 
     if not (resume and "run" in given):
@@ -99,6 +100,8 @@ def configuration(given: dict[str, Any], resume: bool, records: bool = False) ->
     # As recorded, None included: a method's default of today is not that of the run. What a record lacks came later,
     # and the run was trained with its general default.
     before = asdict(config.TrainConfig()) | config.of_record(recorded)
+    # A record keeps a file's name: the file itself may be in the cache.
+    before["classifier"] = classifier.spec_of({**before, "classifier_sha256": recorded.get("classifier_sha256")})
     if run_folders.was_cut(folder):  # to go on is to leave its limit behind
         before["max_minutes"] = None
     chosen = config.TrainConfig(**(before | given | {"run": str(folder)}))
@@ -129,11 +132,16 @@ def check_inputs(chosen) -> None:
         datasets.require_trainable(dataset)
     if chosen.labels and not Path(chosen.labels).is_file():
         raise LabelsError(f"--labels is a file of COCO annotations. Received: {chosen.labels}, which is not there.")
-    if chosen.init_weights:
+    if chosen.init_weights and not run_folders.has_state(chosen.run):  # a resumed run has weights of its own
         weights.record_for(chosen.init_weights, chosen.method)
     method = methods.declared(chosen.method)
     if method.uses_vector or (method.uses_encoder and not chosen.init_weights):
-        classifier.check(chosen.classifier)
+        try:
+            classifier.check(chosen.classifier)
+        except ClassifierError as error:
+            if not run_folders.holds_run(chosen.run):
+                raise
+            raise ClassifierError(f"{error}\nThe run was begun with it: name its file with --classifier.") from error
     if chosen.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise TrainingError(
             f"--tensorboard needs the package tensorboard: pip install tensorboard. Received: {chosen.tensorboard}"
@@ -176,6 +184,8 @@ def main(argv=None, prog: str = PROG, records: bool = False) -> int:
 
     record = run_record.Record(chosen.run)
     advice = f"Continue with: {cli.typed(prog)} --run {shlex.quote(chosen.run)} --resume"
+    if Path(chosen.classifier).is_file():  # the record has its name alone
+        advice += f" --classifier {shlex.quote(chosen.classifier)}"
     try:
         summary = loop.run(chosen, resume)
     except ColorizerError as error:

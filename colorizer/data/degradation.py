@@ -77,7 +77,7 @@ def fading(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Silver and paper after years: black turns gray, white turns darker, unevenly over the print."""
     black, white = rng.uniform(0, 0.35), rng.uniform(0.75, 1)
     corners = cv2.resize(rng.uniform(-0.08, 0.08, (3, 3)).astype(np.float32), light.shape[::-1])
-    return black + (white - black) * light + cv2.resize(corners, light.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return black + (white - black) * light + corners
 
 
 def blur(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -60,7 +60,7 @@ def psnr_ab(ab_norm: np.ndarray, ab_norm_hat: np.ndarray) -> float:
     Returns:
         dB; infinite for identical colors.
 
-    Source: docs/reproduction_notes.md; under this reading the paper's Tables 2 and 3 come closest to each other.
+    Source: docs/reproduction_notes.md, section 3.2: a reading of the paper's PSNR.
     """
     return _psnr(mse_ab(ab_norm, ab_norm_hat), 1)
 

@@ -12,7 +12,7 @@ colors. The decoder can be given hints: true colors of some places. In half of t
                                            |
                                       ab_norm_hat SxSx2
 
-With DINOv2-small the encoder has 21.7 M parameters and the decoder 4.4 M. A 256x256 picture costs 9.6 G multiply-adds,
+With DINOv2-small the encoder has 21.9 M parameters and the decoder 4.4 M. A 256x256 picture costs 9.6 G multiply-adds,
 3.5 G of them in the decoder. What 100 epochs cost was not measured. At 192x192 the encoder sees the 168x168 pixels that
 a grid of 12x12 tokens needs: its kernel for 14 pixels is spread over 16, as averaging by area would do. The long
 training keeps the encoder's features on disk (`colorizer.training.long`); `train.py` computes them each time. The long
@@ -90,7 +90,8 @@ class ViTDecoder(Method):
 
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
         """Compiles AdamW on the distribution's loss, with hints in half of the pictures."""
-        token_decoder.start_from(network.get_layer("decoder"), color_bins.prior_of(train))
+        if not config.init_weights:  # trained weights know it
+            token_decoder.start_from(network.get_layer("decoder"), color_bins.prior_of(train))
         model = HintTrainer(network, config.seed)
         optimizer = optimizers.fine_tuning(config, self.encoder_of(network), len(train))
         model.compile(optimizer=optimizer, jit_compile=optimizers.JIT_COMPILE)

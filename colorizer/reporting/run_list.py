@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from colorizer import experiments
 from colorizer.config import TrainConfig
@@ -28,10 +28,11 @@ def render(runs: Sequence[Run]) -> str:
         row += [s["train_images"], f"{size}x{size}", s["precision"], f"{s['runtime_hours']:.2f}", s["device"]]
         rows.append([*row, run.config["commit"], s["finished"][:10]])
     parts = [table([*_HEADER, "Commit", "Date"], rows)] if rows else ["No run is finished."]
-    if missing := [f"- {name}: {state}: `{reproduce(name)}`" for name, state in pending(runs)]:
+    begun = {run.name for run in runs}
+    if missing := [f"- {name}: {state}: `{reproduce(name, begun=begun)}`" for name, state in pending(runs)]:
         parts.append(
-            "Not run, each to the end of its learning; `python -m colorizer reproduce --matrix "
-            f"{experiments.PAPER}` makes all of them:\n\n" + "\n".join(missing)
+            "Not run, each to the end of its learning. The state of a row that was cut is not in the repository, so it "
+            "is trained anew, beside its record:\n\n" + "\n".join(missing)
         )
     if ablations := pending_ablations(runs):
         all_of_them = "`python -m colorizer reproduce --matrix gpu --classifier FILE.keras`"
@@ -54,9 +55,15 @@ def command(method: str, dataset: str) -> str:
     return f"python train.py {flag}--dataset {dataset}"
 
 
-def reproduce(*names: str) -> str:
-    """The command that makes these rows of the matrix of the paper's runs."""
-    return f"python -m colorizer reproduce --matrix {experiments.PAPER} --only {' '.join(names)}"
+def reproduce(*names: str, begun: Collection[str]) -> str:
+    """The command that makes these rows of the matrix of the paper's runs.
+
+    Args:
+        names: of the rows.
+        begun: the rows that have a record here. It stays: they are trained in another folder.
+    """
+    elsewhere = " --runs runs/whole" if set(names) & set(begun) else ""
+    return f"python -m colorizer reproduce --matrix {experiments.PAPER} --only {' '.join(names)}{elsewhere}"
 
 
 def pending(runs: Iterable[Run]) -> list[tuple[str, str]]:

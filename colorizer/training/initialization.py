@@ -31,8 +31,10 @@ def classifier_of(config: TrainConfig, method: Method) -> classifier.Classifier:
     """
     # The record only: weights are loaded once, by `network_of`.
     source = weights.record_for(config.init_weights, config.method) if config.init_weights else None
-    if method.uses_vector or (method.uses_encoder and not source):
-        return saved.load(config.classifier) if method.uses_encoder else classifier.load(config.classifier)
+    if method.uses_vector:  # another one than that of the weights is warned about
+        return classifier.load_recorded(source, config.classifier) if source else classifier.load(config.classifier)
+    if method.uses_encoder and not source:
+        return saved.load(config.classifier)
     # The encoder comes with the weights: the record needs its name, nobody its file.
     if source and method.uses_encoder:
         return classifier.Classifier(source["classifier_name"], source["classifier_sha256"])

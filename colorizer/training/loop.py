@@ -71,10 +71,13 @@ def _run(config, resume, group, watch) -> dict:
     # What the record of a resumed run says; of a new run nothing.
     before = _check_same_run(record, config) if resume else run_folders.refuse_taken(record.folder) or {}
     split = record.split() if resume else None
-    data = prepare(config, method, split)
+    # A run that goes on has its own weights. Those that it began with may be gone.
+    own = config.init_weights and resume and record.has_state()
+    source = replace(config, init_weights=config.run) if own else config
+    data = prepare(source, method, split)
     if split:  # whatever lists lie beside the pictures now
-        source = before["data"]["split_source"]
-        data = replace(data, dataset=replace(data.dataset, split_source=source))
+        lists = before["data"]["split_source"]
+        data = replace(data, dataset=replace(data.dataset, split_source=lists))
     # Here, since only now it is known how many pictures can be read.
     group.require(len(data.train_rows), len(data.val_rows))
     _check_same_classifier(record, before, data.classifier)
@@ -94,7 +97,7 @@ def _run(config, resume, group, watch) -> dict:
     with group.scope():
         # Layers keep the policy under which they are built.
         with precision(config.precision):
-            network = initialization.network_of(config, method, data.classifier.model)
+            network = initialization.network_of(source, method, data.classifier.model)
             if method.uses_encoder:
                 with group.aside():
                     record.keep_encoder(method.encoder_of(network))

@@ -73,6 +73,11 @@ def read_config(folder: str | Path) -> dict | None:
     )
 
 
+def has_state(folder: str | Path) -> bool:
+    """Whether an epoch was finished, so that the run can be resumed."""
+    return (Path(folder) / "last" / "state.json").is_file()
+
+
 def was_cut(folder: str | Path) -> bool:
     """Whether a run ended by its `max_minutes`, before its epochs were done and before its `patience` was over.
 

@@ -51,7 +51,7 @@ class Record:
 
     def has_state(self) -> bool:
         """Whether an epoch was finished, so that the run can be resumed."""
-        return (self.last / STATE).is_file()
+        return run_folders.has_state(self.folder)
 
     def state(self) -> dict | None:
         """The state after the last whole epoch, or None where no epoch was finished.
@@ -123,6 +123,8 @@ class Record:
             atomic_files.sweep_folder(folder)
         state = self.state() if resume else None
         atomic_files.write_json(self.folder / run_folders.RECORD, config)
+        # Of the session before: a run that is open has none.
+        (self.folder / "summary.json").unlink(missing_ok=True)
         return state
 
     def save_state(self, trainer: keras.Model, epochs_done: int, history: Sequence[dict], callbacks: dict) -> None:

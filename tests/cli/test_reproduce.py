@@ -161,13 +161,23 @@ def test_a_row_that_was_cut_goes_on_unless_its_own_limit_cut_it(three, tmp_path,
     begin(tmp_path / "a", CUT)
     assert states(tmp_path, only=["a"]) == {"a": "begun"}
     (tmp_path / "a/last/state.json").unlink()
-    assert states(tmp_path, only=["a"]) == {"a": "finished"}, "there is nothing to go on from"
+    assert states(tmp_path, only=["a"]) == {"a": reproduce.STATELESS}, "there is nothing to go on from"
     begin(tmp_path / "b", CUT | {"ending": "stopped"})
     assert states(tmp_path, only=["b"]) == {"b": "finished"}
     limited = (experiments.Row("c", SMALL | {"max_minutes": 20.0}),)
     monkeypatch.setitem(experiments.MATRICES, "three", limited)
     begin(tmp_path / "c", CUT)
     assert states(tmp_path) == {"c": "finished"}
+
+
+def test_a_cut_row_without_its_state_keeps_its_record_and_says_where_to_train_it_anew(three, tmp_path, capsys):
+    record = CUT | {"method": "efficientnet", "train_images": 10, "runtime_hours": 1.0, "device": "another"}
+    begin(tmp_path / "a", record, image_size=64)
+    (tmp_path / "a/last/state.json").unlink()
+    assert reproduce.main(["--matrix", "three", "--runs", str(tmp_path), "--only", "a"]) == 1
+    assert "--only a --runs runs/whole" in capsys.readouterr().out
+    assert json.loads((tmp_path / "a/summary.json").read_text()) == record
+    assert not (tmp_path / "log.txt").exists(), "nothing is trained"
 
 
 def test_minutes_end_the_row_that_is_going_and_begin_no_other(three, tmp_path, monkeypatch):

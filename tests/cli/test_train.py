@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,9 @@ from conftest import REPOSITORY, write_pictures
 from PIL import Image
 
 from colorizer import config
+from colorizer.classifiers import catalog
 from colorizer.cli import train, training_report
+from colorizer.errors import ClassifierError
 from colorizer.training import callbacks, loop
 from colorizer.training.run_record import Record
 
@@ -146,6 +149,15 @@ def test_a_resumed_run_takes_what_was_recorded_none_included(folder, picture_fol
     assert (resumed.initializer, resumed.learning_rate, resumed.epochs) == (None, 1e-3, 5)
     assert method_default is None or resumed.initializer != method_default
     assert resumed.plateau_patience == config.TrainConfig.plateau_patience
+
+
+def test_a_resumed_run_finds_its_classifier_by_its_checksum_or_asks_for_its_file(folder, picture_folder, monkeypatch):
+    start_run(folder / "old", classifier="mine", classifier_sha256="abc")
+    chosen = train.configuration({"run": "old"}, resume=True)
+    with pytest.raises(ClassifierError, match="Received: mine(.|\n)*The run was begun with it: name its file with"):
+        train.check_inputs(chosen)
+    monkeypatch.setattr(catalog, "find", lambda name, sha256: {("mine", "abc"): Path("cache/mine.keras")}[name, sha256])
+    assert train.configuration({"run": "old"}, resume=True).classifier == "cache/mine.keras"
 
 
 def test_only_make_results_may_write_records(folder, picture_folder):
@@ -330,6 +342,8 @@ def test_a_run_that_was_cut_says_so_and_goes_on_without_its_limit(folder, pictur
     again = ["--dataset", "pictures", "--method", "trivial", "--resume"]
     assert train.configuration(*train.parse(again)).max_minutes is None
     assert train.configuration(*train.parse([*again, "--max-minutes", "9"])).max_minutes == 9
+    Record(run).start(json.loads((run / "config.json").read_text()), resume=True)  # a session that is killed
+    assert not (run / "summary.json").exists(), "an open run has none, and evaluation does not take it"
     assert train.main(again, prog="train.py") == 0
     assert "Trained 3 epochs in " in capsys.readouterr().out
     assert json.loads((run / "summary.json").read_text())["ending"] == "ended"

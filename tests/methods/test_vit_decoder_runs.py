@@ -98,6 +98,19 @@ def test_a_run_begins_with_given_weights_at_another_size(run):
         )
 
 
+def test_given_weights_keep_what_they_know_of_colors(run, picture_folder):
+    config = _config(init_weights=str(run), weight_decay=0.5)
+    network = initialization.network_of(config, METHOD, None)
+    before = network.get_layer("decoder").get_weights()
+    trainer = METHOD.trainer(network, config, [None])  # no batch is read for a prior
+    for now, then in zip(network.get_layer("decoder").get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+    optimizer = trainer.optimizer
+    optimizer.build(trainer.trainable_variables)
+    decayed = {one.path for one in trainer.trainable_variables if optimizer._use_weight_decay(one)}
+    assert decayed and not any(path.endswith(("bias", "sharpness", "nothing", "distance")) for path in decayed)
+
+
 def test_shipped_weights_are_checked(run, monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "__file__", str(tmp_path / "weights.py"))
     monkeypatch.setitem(weights.SHIPPED, "mine", "0" * 64)

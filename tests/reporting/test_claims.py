@@ -211,13 +211,22 @@ MEASURED = {"lists": {t: {"truth": TRUTH} for t in TEST_LISTS}}
 
 
 @pytest.mark.parametrize(
-    ("color", "paintings_like_originals", "others_brown"), [((8, 20), NO, YES), ((0, -20), YES, NO)]
+    ("color", "paintings_like_originals", "others_brown"), [((8, 20), NO, EMPTY), ((0, -20), YES, NO)]
 )
 def test_brown_is_told_from_blue(world, color, paintings_like_originals, others_brown):
     found = claims.judge(world(measured=MEASURED, predictions=painted(color)))
     assert claim(found, "Trained on paintings, paintings get better colors").verdict == paintings_like_originals
     assert claim(found, "Trained on paintings, other pictures are mostly brown").verdict == others_brown
     assert claim(found, "Trained on coco, pictures are brownish").verdict == others_brown
+
+
+def test_brown_that_one_color_everywhere_has_too_proves_nothing(world):
+    known = world(measured=MEASURED, predictions=painted((8, 20)))
+    known.mean_colors = {"paintings": (0.06, 0.15), "coco": (0.0, -0.15)}
+    found = claims.judge(known)
+    assert claim(found, "Trained on paintings, other pictures are mostly brown").verdict == EMPTY
+    assert claim(found, "Trained on coco, pictures are brownish").verdict == YES
+    assert claim(found, "Trained on paintings, paintings get better colors").verdict == NO
 
 
 def test_pale_colors_are_not_like_the_originals(world):

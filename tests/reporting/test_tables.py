@@ -229,6 +229,7 @@ def test_what_is_not_trained_as_long_as_the_papers_is_pending(tmp_path):
     assert f"- efficientnet-coco-256: not run, so far 3 of 100, cut, in efficientnet-coco: {one}" in text
     begun = canned_run(tmp_path / "efficientnet-coco-256", trained_on="coco", epochs_done=7, ending="cut", **paper)
     assert dict(run_list.pending([short, begun]))["efficientnet-coco-256"] == "7 of 100, cut"
+    assert f"7 of 100, cut: {one[:-1]} --runs runs/whole`" in run_list.render([short, begun]), "its record stays"
     assert "[100 planned, stopped at 61, best 2](figures/curves-efficientnet-paintings.png)" in text
     small = canned_run(tmp_path / "small", trained_on="coco", epochs_done=100, epochs=100)
     assert "efficientnet-coco-256" in dict(run_list.pending([small])), "64 pixels are not the paper's"

@@ -3,8 +3,10 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,6 +52,15 @@ def test_damaged_weights_end_with_a_way_to_train_on(tmp_path, picture_folder, da
     # the advice works
     again = settings(picture_folder, tmp_path / "again", method="trivial", epochs=1, init_weights=str(run))
     assert loop.run(again)["epochs_done"] == 1
+
+
+def test_a_run_goes_on_without_the_weights_that_it_began_with(tmp_path, picture_folder):
+    trained(picture_folder, tmp_path / "first")
+    begun = settings(picture_folder, tmp_path / "on", method="trivial", epochs=1, init_weights=str(tmp_path / "first"))
+    loop.run(begun)
+    shutil.rmtree(tmp_path / "first")
+    assert loop.run(replace(begun, epochs=2), resume=True)["epochs_done"] == 2
+    assert Record(begun.run).config()["init_weights"] == str(tmp_path / "first")
 
 
 def test_a_damaged_state_ends_with_a_way_to_train_on(tmp_path, picture_folder):

@@ -15,6 +15,9 @@ from colorizer.config import TrainConfig
 WARM_UP = 0.05
 # Of the gradient's norm over all weights, so that a single batch cannot move a pretrained encoder far.
 CLIP_NORM = 1.0
+# Without weight decay. A bias does not overfit, nor do single numbers; that of the logits is the prior: decay would
+# make rare colors frequent.
+UNDECAYED = ("bias", "sharpness", "nothing", "distance")
 # TensorFlow's XLA compiles for minutes and makes depthwise convolutions on a CPU several times slower. On JAX, False
 # would mean not compiled at all.
 JIT_COMPILE = "auto" if keras.backend.backend() == "jax" else False
@@ -114,7 +117,7 @@ def fine_tuning(config: TrainConfig, encoder: keras.Model, steps_per_epoch: int)
     if not (config.init_weights or _is_trained(config.classifier)):
         share, frozen = 1.0, 0
     encoder.trainable = share > 0
-    return TwoRates(
+    optimizer = TwoRates(
         learning_rate(config, steps_per_epoch),
         slow=encoder.trainable_variables,
         share=share,
@@ -123,6 +126,8 @@ def fine_tuning(config: TrainConfig, encoder: keras.Model, steps_per_epoch: int)
         weight_decay=config.weight_decay,
         global_clipnorm=CLIP_NORM,
     )
+    optimizer.exclude_from_weight_decay(var_names=UNDECAYED)
+    return optimizer
 
 
 def _is_trained(classifier):

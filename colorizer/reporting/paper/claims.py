@@ -219,7 +219,10 @@ def is_brown(hues: dict[str, float], truth: dict[str, float]) -> bool:
 
 
 def _colors(known: Evidence, trained_on: str, test_sets: Sequence[str], brown: bool) -> Claim:
-    run, ours, floors, holds = known.proposed(trained_on), [], [], []
+    run, ours, floors, holds, trivial = known.proposed(trained_on), [], [], [], []
+    constant = None
+    if trained_on in known.mean_colors:
+        constant = color_statistics.hues(np.array([known.mean_colors[trained_on]]))
     for test_set in test_sets:
         if not (both := known.hues(run, test_set)):
             continue
@@ -228,10 +231,12 @@ def _colors(known: Evidence, trained_on: str, test_sets: Sequence[str], brown: b
         ours.append(f"{test_set}: brown {hues['brown']:.0%}, colorfulness {own:.1f}")
         floors.append(f"{test_set}, the truth: brown {truth['brown']:.0%}, colorfulness {true:.1f}")
         holds.append(is_brown(hues, truth) if brown else not is_brown(hues, truth) and own >= ALIKE * true)
-    if trained_on in known.mean_colors:
-        constant = color_statistics.hues(np.array([known.mean_colors[trained_on]]))
+        # One color everywhere is never as colorful as the originals.
+        trivial.append(brown and constant is not None and is_brown(constant, truth))
+    if constant is not None:
         floors.append(f"mean-color: brown {constant['brown']:.0%}")
-    verdict = UNKNOWN if len(holds) < len(test_sets) else YES if all(holds) else NO
+    agrees = EMPTY if all(trivial) else YES
+    verdict = UNKNOWN if len(holds) < len(test_sets) else agrees if all(holds) else NO
     ours = "; ".join(ours) or "not run, or the true colors are not measured"
     return Claim("by eye", ours, "; ".join(floors), so_far(verdict, run))
 
@@ -257,10 +262,10 @@ def _class_vector(known: Evidence) -> Claim:
     claim = Claim("not measured: no run without it", why="not against the paper; ours is in tables/ablation.md")
     for row in (row for matrix in experiments.MATRICES.values() for row in matrix if row.name.endswith("-none")):
         pair = [known.by_name.get(name) for name in (row.name, row.base)]
-        if gaps := known.gaps(*pair, "psnr_rgb", ["coco"]) if None not in pair else {}:
-            runs = (f"`{r.name}` {r.summary['epochs_done']} of {TrainConfig.epochs} epochs" for r in pair)
-            difference = f"{markdown.difference('psnr_rgb', *gaps['coco'])} ({', '.join(runs)})"
-            return replace(claim, ours=f"PSNR (dB) on coco without a vector minus with one: {difference}")
+        if gaps := known.gaps(*pair, "psnr_rgb") if None not in pair else {}:
+            runs = ", ".join(f"`{r.name}` {r.summary['epochs_done']} of {TrainConfig.epochs} epochs" for r in pair)
+            differences = _differences(gaps, "psnr_rgb", "{} {}")
+            return replace(claim, ours=f"PSNR (dB) without a vector minus with one: {differences} ({runs})")
     return claim
 
 
@@ -327,7 +332,9 @@ def judge(known: Evidence) -> list[Claim]:
         title = markdown.title_of(arguments[0]) if "{title}" in statement else ""
         claim = replace(function(known, *arguments), statement=statement.format(title=title))
         if claim.verdict.startswith(OPEN):
-            claim = replace(claim, closing=run_list.reproduce(*_missing(known, function, arguments)))
+            claim = replace(
+                claim, closing=run_list.reproduce(*_missing(known, function, arguments), begun=known.by_name)
+            )
         claims.append(claim)
     return claims
 

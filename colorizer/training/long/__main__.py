@@ -38,7 +38,7 @@ if importlib.util.find_spec("keras") is None:
     sys.exit("A long training needs Keras. Received: it is not installed. Run: pip install -r requirements.txt")
 
 from colorizer.classifiers.encoders import saved
-from colorizer.data import datasets
+from colorizer.data import datasets, filters
 from colorizer.errors import ClassifierError, ColorizerError, DataError
 from colorizer.methods.layers import backbone, token_decoder
 from colorizer.training.long import record, run_files, whole
@@ -48,16 +48,18 @@ from colorizer.training.long.validation_squares import Squares
 
 log = logging.getLogger(__name__)
 
+LOOKED_AT = 32  # pictures of each set, at the start
+
 # What `--help` says of each of `Settings`.
 HELP = {
-    "image_size": "side of the samples, a multiple of 16",
+    "image_size": "side of the samples, a multiple of 32",
     "batch_size": "samples in a step",
     "learning_rate": "the decoder's highest rate",
     "warm_up": "steps in which it rises",
     "weight_decay": "AdamW's, of the decoder's kernels",
     "precision": "of the layers",
     "seed": "of everything that is drawn",
-    "views": "different samples of one picture",
+    "views": "different samples of one picture; 0: a new one each time",
     "tune": "how many of the encoder's last blocks are trained too",
     "tune_rate": "their rate, as a share of the decoder's",
     "critic": "the critic's gradient at the logits, as a share of the distribution's; 0: no critic",
@@ -150,10 +152,24 @@ def _record(flags):
     record.write(flags.run, flags.encoder, flags.whole, mixture, validation)
 
 
+def _warn_of_gray(sets):
+    """Looks at some pictures of each set: gray ones would teach gray, and nobody leaves them out as `train.py` does."""
+    for one in sets:
+        some = one.names[:: -(-len(one.names) // LOOKED_AT)]
+        if gray := [name for name in some if filters.defect(one.read(name))]:
+            log.warning(
+                "%s: of %d pictures looked at %d are gray, toned or tiny, such as %s. They teach gray: name the others "
+                "in a list, %s=FOLDER@LIST.",
+                *(one.name, len(some), len(gray), gray[0], one.name),
+            )
+
+
 def _run(flags):
-    settings = Settings(**{name: getattr(flags, name) for name in asdict(Settings())})
+    given = {name: getattr(flags, name) for name in asdict(Settings())}
+    settings = Settings(**given | {"views": given["views"] or None})
     sets = [picture_set(text) for text in flags.set]
     mixture = Mixture(sets, settings.image_size, settings.seed, settings.views)
+    _warn_of_gray(sets)
     encoder = saved.load(flags.encoder).model
     if encoder is None:
         raise ClassifierError(f"A long training needs an encoder. Received: {flags.encoder}. Give a saved one.")

@@ -92,7 +92,7 @@ class Mixture:
         views: how many different samples a picture gives; None for another one in every cycle.
 
     Raises:
-        DataError: a set has no pictures or no weight.
+        DataError: a set has no pictures, or too little weight to be drawn.
     """
 
     def __init__(self, sets: Sequence[PictureSet], image_size: int, seed: int = 42, views: int | None = None):
@@ -110,6 +110,11 @@ class Mixture:
         self._counts = np.floor(shares).astype(int)
         for index in np.argsort(self._counts - shares)[: BLOCK - self._counts.sum()]:  # the largest rests
             self._counts[index] += 1
+        if never := [one.name for one, count in zip(sets, self._counts, strict=True) if not count]:
+            raise DataError(
+                f"Of {BLOCK:,} samples each set needs one at least. Received: weights that give none to "
+                f"{', '.join(never)}. Give more weight, or leave the set out."
+            )
 
     def __len__(self) -> int:
         """How many different pictures there are."""

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from colorizer import atomic_files, color, environment, weights
+from colorizer.config import PRECISIONS
 from colorizer.errors import TrainingError, UsageError
 from colorizer.methods.layers import backbone, code_table, hints, optimizers, token_decoder
 from colorizer.training import loop
@@ -47,7 +48,7 @@ class Settings:
     """What decides the result of a long training; it is recorded.
 
     Attributes:
-        image_size: side of the samples, a multiple of 16.
+        image_size: side of the samples, a multiple of 32, as weights are used.
         batch_size: samples in a step.
         learning_rate: the highest.
         warm_up: steps in which it rises.
@@ -62,7 +63,7 @@ class Settings:
         critic_alone: steps in which only the critic is trained, at the start.
 
     Raises:
-        UsageError: one of the last five is below zero.
+        UsageError: one of them is out of range.
     """
 
     # 192 / 16 = 12: a grid of 12x12 tokens, which stands for 168x168 pixels of DINOv2's patches of 14.
@@ -84,12 +85,18 @@ class Settings:
     critic_alone: int = 300
 
     def __post_init__(self):
-        for name in ("tune", "tune_rate", "critic", "critic_rate", "critic_alone"):
-            if getattr(self, name) < 0:
+        for name, value in asdict(self).items():
+            if name == "precision":
+                wrong = f"one of {', '.join(PRECISIONS)}" if value not in PRECISIONS else ""
+            elif name == "image_size":
+                wrong = "a multiple of 32" if value < 32 or value % 32 else ""
+            elif name in ("batch_size", "warm_up", "views"):
+                wrong = "1 or more" if value is not None and value < 1 else ""
+            else:
+                wrong = "not below 0" if value < 0 else ""
+            if wrong:
                 flag = "--" + name.replace("_", "-")
-                raise UsageError(
-                    f"{flag} is not below 0. Received: {getattr(self, name)}. Leave it out for its default."
-                )
+                raise UsageError(f"{flag} is {wrong}. Received: {value}. Leave it out for its default.")
 
 
 class LongRun:
@@ -181,9 +188,7 @@ class LongRun:
             weight_decay=settings.weight_decay,
             global_clipnorm=1.0,
         )
-        # A bias does not overfit, nor do single numbers; that of the logits is the prior: decay would make rare colors
-        # frequent.
-        optimizer.exclude_from_weight_decay(var_names=["bias", "sharpness", "nothing", "distance"])
+        optimizer.exclude_from_weight_decay(var_names=optimizers.UNDECAYED)
         network.compile(
             optimizer, token_decoder.Loss(), metrics=[token_decoder.mse], jit_compile=optimizers.JIT_COMPILE
         )
@@ -310,8 +315,7 @@ class LongRun:
         batch, start, first, self._stopped = self.settings.batch_size, time.perf_counter(), self.samples, False
         if fall:
             samples = self.samples + fall
-        mark = (self.samples, start)
-        self.decoder.reset_metrics()
+        mark, steps = (self.samples, start), []
         # Two threads read ahead, four batches at most: pictures are decoded and seen by the frozen encoder while the
         # network computes.
         with ThreadPoolExecutor(2) as pool:
@@ -321,7 +325,7 @@ class LongRun:
                     if number not in ahead:
                         ahead[number] = pool.submit(self._batch, number)
                 inputs, ab_norm, border = ahead.pop(self.samples).result()
-                logs = self._step(inputs, ab_norm, border, fall and (self.samples - first) / fall)
+                steps.append(self._step(inputs, ab_norm, border, fall and (self.samples - first) / fall))
                 self.samples += batch
                 self._update_average()
                 now = time.perf_counter()
@@ -329,12 +333,12 @@ class LongRun:
                 out_of_time = self._stopped or (minutes is not None and now - start > 60 * minutes)
                 ends = out_of_time or (samples is not None and self.samples >= samples)
                 if ends or now - mark[1] > 60 * every:
+                    logs, steps = _means(steps), []
                     if not np.isfinite(list(logs.values())).all():
                         raise TrainingError(f"The loss is no longer a number. {self.folder} keeps the last state.")
                     due = ends or len(self.history) % CHECKED_EVERY == 0
                     self._checkpoint(logs, mark, now, fall, check if due else None)
                     mark = (self.samples, time.perf_counter())
-                    self.decoder.reset_metrics()
                     if out_of_time:
                         break
             for future in ahead.values():
@@ -388,3 +392,9 @@ class LongRun:
                 pd.DataFrame(self.history).to_csv(part, index=False)
         else:
             self.save()
+
+
+def _means(steps: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each number over the steps that have it: Keras starts its own means anew with each batch."""
+    names = dict.fromkeys(name for logs in steps for name in logs)
+    return {name: float(np.mean([logs[name] for logs in steps if name in logs])) for name in names}

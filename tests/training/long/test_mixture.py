@@ -90,6 +90,8 @@ def test_a_crop_is_a_square_of_any_picture(shape):
 def test_what_is_no_set_is_refused(sets, tmp_path):
     with pytest.raises(DataError, match="Received: few, 4 pictures, weight 0"):
         Mixture([sets[1].__class__("few", sets[1].root, sets[1].names, 0)], 32)
+    with pytest.raises(DataError, match="Received: weights that give none to few"):
+        Mixture([sets[0], PictureSet("few", sets[1].root, sets[1].names, 3e-4)], 32)
     with pytest.raises(DataError, match="Received: none. Name one"):
         Mixture([], 32)
     (tmp_path / "a.jpg").write_bytes(b"no picture")

@@ -12,7 +12,7 @@ from conftest import REPOSITORY
 
 from colorizer import weights
 from colorizer.classifiers.encoders import vision_transformer
-from colorizer.errors import DataError, TrainingError, WeightsError
+from colorizer.errors import DataError, TrainingError, UsageError, WeightsError
 from colorizer.evaluation import runs
 from colorizer.methods.layers import token_decoder
 from colorizer.training.long import __main__ as command
@@ -76,6 +76,29 @@ def test_it_learns_and_goes_on_bit_for_bit(start, tmp_path):
         "000000128.weights.h5",
         "state.json",
     ]
+
+
+def test_the_history_has_the_mean_loss_since_the_checkpoint_before(start, tmp_path):
+    run, losses = start("run"), []
+    step = run._step
+
+    def watched(*arguments):
+        losses.append(step(*arguments)["loss"])
+        return {"loss": losses[-1]}
+
+    run._step = watched
+    run.train(samples=12)
+    assert len(set(losses)) == 3
+    assert pd.read_csv(tmp_path / "run" / "history.csv").loss.tolist() == pytest.approx([np.mean(losses)])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("warm_up", 0), ("views", 0), ("batch_size", 0), ("image_size", 80), ("precision", "bf16"), ("seed", -1)],
+)
+def test_a_setting_out_of_range_is_refused(name, value):
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} is .*. Received: {value}. "):
+        Settings(**{name: value})
 
 
 def test_a_signal_ends_it_with_a_whole_state(start, tmp_path):
@@ -167,8 +190,8 @@ def test_a_run_begins_with_anothers_weights_at_another_size(start, picture_folde
     run = start("run")
     run.train(samples=16)
     names = tuple(sorted(path.name for path in picture_folder.iterdir()))
-    settings = Settings(**(SETTINGS.__dict__ | {"image_size": 48}))
-    mixture = Mixture([PictureSet("drawn", picture_folder, names, 1)], 48, views=1)
+    settings = Settings(**(SETTINGS.__dict__ | {"image_size": 64}))
+    mixture = Mixture([PictureSet("drawn", picture_folder, names, 1)], 64, views=1)
     other = LongRun(tmp_path / "other", settings, mixture, encoder, begin=tmp_path / "run")
     assert other.samples == 0
     other.train(samples=8)
