@@ -198,7 +198,7 @@ def _run_photos(flags: argparse.Namespace, prog: str, inputs: list[str]) -> int:
 
     plan = file_plan.plan(inputs, flags.output, flags.format)
     check_files(flags)
-    asked = steering.check_files(flags, [source for source, _ in plan.pairs])
+    asked = steering.check_files(flags, plan.pairs)
     if flags.samples:
         return steering.write_samples(flags, *plan.pairs[0], asked, prog)
     for line in plan.unlisted:

@@ -165,17 +165,17 @@ def require_writable(folder: Path, pairs: list[tuple[Path, Path]]) -> None:
 
 def _check(pairs: list[tuple[Path, Path]]) -> None:
     """Refuses to replace a photo, or a copy by another copy."""
-    sources = {_identity(source) for source, _ in pairs}
+    sources = {identity(source) for source, _ in pairs}
     taken: dict[Path, Path] = {}
     for source, target in pairs:
         if target in taken:
             raise UsageError(f"{taken[target]} and {source} would both become {target}")
-        if _identity(target) in sources:
+        if identity(target) in sources:
             raise UsageError(f"{target} is one of the photos to colorize: choose another -o")
         taken[target] = source
 
 
-def _identity(path: Path) -> tuple[int, int] | str:
+def identity(path: Path) -> tuple[int, int] | str:
     """What two names of one file have in common, also where a file system takes a.jpg and A.JPG for one name."""
     try:
         status = os.stat(path)

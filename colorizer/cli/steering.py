@@ -132,16 +132,16 @@ def check_method(flags: argparse.Namespace, method: Method) -> None:
         raise UsageError(f"--samples needs weights that predict a distribution. Received: those of {method.title}")
 
 
-def check_files(flags: argparse.Namespace, sources: Sequence[Path]) -> Asked:
+def check_files(flags: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -> Asked:
     """Reads what the flags name, without loading a backend.
 
     Args:
         flags: with the fields of `add_options`.
-        sources: the photos.
+        pairs: source and target of each photo.
 
     Raises:
-        UsageError: flags for one photo and several photos; a file for hints that cannot be written; the reference
-            cannot be read, or has no colors.
+        UsageError: flags for one photo and several photos; a file for hints that cannot be written, or would replace
+            another file; the reference cannot be read, or has no colors.
         HintError: a file of hints cannot be used, or a hint lies outside of the photo.
     """
     from colorizer import photos
@@ -149,10 +149,10 @@ def check_files(flags: argparse.Namespace, sources: Sequence[Path]) -> Asked:
 
     file = flags.hints if flags.hints != BESIDE else None
     for name, value in _for_one(flags, file).items():
-        if value and len(sources) != 1:
-            raise UsageError(f"{name} is for one photo. Received: {len(sources)}. For several take --hints {BESIDE}.")
-    if flags.save_hints and (reason := atomic_files.obstacle(Path(flags.save_hints).parent)):
-        raise UsageError(f"--save-hints: {reason}. Received: {flags.save_hints}. Choose another file.")
+        if value and len(pairs) != 1:
+            raise UsageError(f"{name} is for one photo. Received: {len(pairs)}. For several take --hints {BESIDE}.")
+    if flags.save_hints:
+        _check_saved(Path(flags.save_hints), pairs[0][1])
     if flags.reference:
         _check_reference(flags.reference)
     typed = [hint.parse(one) for one in flags.hint]
@@ -165,11 +165,11 @@ def check_files(flags: argparse.Namespace, sources: Sequence[Path]) -> Asked:
     )
     if typed or asked.sidecar:
         try:
-            size = photos.shown_size(sources[0])
+            size = photos.shown_size(pairs[0][0])
         except PhotoError:  # a photo that cannot be read fails later, as all do
             size = None
         if size:
-            hint.require_inside(asked.hints_of(sources[0], *size), *size)
+            hint.require_inside(asked.hints_of(pairs[0][0], *size), *size)
     return asked
 
 
@@ -201,6 +201,27 @@ def _for_one(flags: argparse.Namespace, file: str | None) -> dict[str, object]:
     return {"--hint": flags.hint, "--hints FILE": file, "--save-hints": flags.save_hints, "--samples": flags.samples}
 
 
+def _check_saved(path: Path, target: Path) -> None:
+    """Refuses a file for hints that cannot be written, or whose place another file has or will have."""
+    from colorizer.cli import file_plan
+
+    if reason := atomic_files.obstacle(path.parent):
+        raise UsageError(f"--save-hints: {reason}. Received: {path}. Choose another file.")
+    if file_plan.identity(path) == file_plan.identity(target):
+        raise UsageError(f"--save-hints and -o name one file. Received: {path}. Choose another file.")
+    if path.exists() and not _is_sidecar(path):
+        raise UsageError(f"--save-hints replaces nothing but a file of hints. Received: {path}. Choose another file.")
+
+
+def _is_sidecar(path: Path) -> bool:
+    from colorizer.steering import sidecar
+
+    try:
+        return path.is_file() and bool(sidecar.read(path))
+    except HintError:
+        return False
+
+
 def _check_reference(path: str) -> None:
     from colorizer import photos
     from colorizer.steering import reference
@@ -217,16 +238,20 @@ def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: 
     """Writes several versions of one photo, their hints, and all of them side by side; returns the exit status.
 
     Raises:
+        UsageError: a file of that name exists, or it is the photo or its file of hints.
         HintError: the photo has one version only, or a hint lies outside of it.
         PhotoError: it cannot be read, or a version cannot be written.
     """
     from colorizer import photos
-    from colorizer.cli import colorize
+    from colorizer.cli import colorize, file_plan
     from colorizer.steering import sidecar
 
     names = [target.with_stem(f"{target.stem}-{number}") for number in range(1, flags.samples + 1)]
     strip = target.with_name(f"{target.stem}-strip.jpg")
-    existing = [path for path in (*names, strip) if path.exists()]
+    existing = [path for path in (*names, *map(sidecar.beside, names), strip) if path.exists()]
+    inputs = {file_plan.identity(Path(path)) for path in (source, flags.hints or source)}
+    if replaced := [path for path in existing if file_plan.identity(path) in inputs]:
+        raise UsageError(f"--samples would replace one of its inputs. Received: {replaced[0]}. Choose another -o.")
     if existing and not flags.overwrite:
         raise UsageError(f"{existing[0]} exists already. Choose another -o, or replace it with --overwrite.")
     photos.probe(source)

@@ -58,6 +58,10 @@ def test_sidecars_beside_the_photos_steer_a_folder_and_a_broken_one_costs_its_ph
         (["a.png", "--hints", "absent.json"], "absent.json: the hints cannot be read: No such file"),
         (["a.png", "--hints", "broken.json"], "broken.json: A file of hints is JSON"),
         (["a.png", "--save-hints", "broken.json/h.json"], "--save-hints: broken.json is not a folder. Received: "),
+        (["a.png", "--save-hints", "a.png"], "--save-hints replaces nothing but a file of hints. Received: a.png"),
+        (["a.png", "--save-hints", "broken.json"], "--save-hints replaces nothing but a file of hints"),
+        (["a.png", "--save-hints", "."], "--save-hints replaces nothing but a file of hints. Received: ."),
+        (["a.png", "--save-hints", "out/../out/a.png"], "--save-hints and -o name one file. Received: out/"),
         (["a.png", "--reference", "absent.png"], "encoder"),
         (["a.png", "--samples", "3"], "distribution"),
         (["a.png", "--samples", "99"], "--samples lies between 2 and 20. Received: 99"),
@@ -73,9 +77,11 @@ def test_what_cannot_be_asked_for_is_one_line_and_loads_no_backend(colorize, tmp
     picture(tmp_path / "b.png")
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.*")}
     status, out, err = colorize(*words, "-o", "out/")
     assert status == 2 and reason in err and len(err.splitlines()) <= 2 and out == ""
     assert not (tmp_path / "out").exists()
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.*")} == before
 
 
 def test_a_hint_outside_loads_no_backend(tmp_path, run):  # noqa: F811
@@ -126,6 +132,22 @@ def test_versions_are_files_with_their_hints_and_a_strip(colorize, tmp_path, bin
     np.testing.assert_array_equal(photos.read(tmp_path / "c.png").rgb, two)
     status, _, err = colorize("a.png", "-o", "out/b.png", *words, weights_given=False)
     assert status == 2 and "exists already" in err
+
+
+@pytest.mark.parametrize("given", ["b-1.png", "b-strip.jpg", "b-2.png.hints.json"])
+def test_versions_replace_no_input(colorize, tmp_path, bins_run, given):  # noqa: F811
+    if given.endswith(".json"):
+        picture(tmp_path / "a.png")
+        sidecar.write(tmp_path / given, [Hint(8, 6, BLUE)], 60, 80)
+        inputs = ["a.png", "--hints", given]
+    else:
+        picture(tmp_path / given)
+        inputs = [given]
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    words = ("--weights", bins_run, "--samples", "3", "--overwrite")
+    status, out, err = colorize(*inputs, "-o", "b.png", *words, weights_given=False)
+    assert status == 2 and out == "" and f"one of its inputs. Received: {given}" in err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_reference_of_the_same_photo_gives_its_colors(colorize, tmp_path, bins_run, monkeypatch):  # noqa: F811
