@@ -46,7 +46,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     parser.add_argument(
         "--pack", metavar="DIR", help="light: copy the weights to DIR, one byte a number, and use those"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing file or folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file or SavedModel")
     flags = parser.parse_args(argv)
     if flags.format == "light" and (flags.output or flags.look or flags.classifier):
         parser.error("--format light has one place, all looks and no classifier: leave out -o, --look and --classifier")
@@ -78,6 +78,7 @@ def _export(flags: argparse.Namespace, prog: str) -> int:
     runtimes.require_ending(flags.format, output)
     if output.exists() and not flags.overwrite:
         raise ExportError(f"The output exists already: choose another -o, or --overwrite. Received: {output}")
+    convert.require_replaceable(output)
     _require_writable(output.parent)
     asked = {name: getattr(flags, name) for name in ("weights", "classifier", "look")}
     colorize.check_files(argparse.Namespace(**asked, engine="keras", size=None, format=None))

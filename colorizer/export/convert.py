@@ -73,7 +73,7 @@ def disagreement(colorizer: Colorizer, run: Callable[[np.ndarray], np.ndarray], 
 
 
 def write(colorizer: Colorizer, format: str, path: str | Path) -> None:
-    """Exports a colorizer, whole or not at all; an existing file or folder is replaced.
+    """Exports a colorizer, whole or not at all; an existing file or SavedModel is replaced.
 
     Args:
         colorizer: a loaded `Colorizer`, on the TensorFlow backend.
@@ -81,7 +81,8 @@ def write(colorizer: Colorizer, format: str, path: str | Path) -> None:
         path: the file, or the SavedModel's folder; its parent is made.
 
     Raises:
-        ExportError: a package is missing, the backend is another, or the name does not suit the format.
+        ExportError: a package is missing, the backend is another, the name does not suit the format, or another
+            folder has it.
 
     Source of the conversions: Keras' `Model.export`.
     """
@@ -92,6 +93,7 @@ def write(colorizer: Colorizer, format: str, path: str | Path) -> None:
     runtimes.require(format)
     path, ending = Path(path), runtimes.ENDINGS[format]
     runtimes.require_ending(format, path)
+    require_replaceable(path)
     if keras.backend.backend() != "tensorflow":
         raise ExportError(
             f"Exporting needs the TensorFlow backend: set KERAS_BACKEND=tensorflow. Received: {keras.backend.backend()}"
@@ -140,6 +142,19 @@ def replace_erfc(model: onnx.ModelProto) -> int:
         model.graph.ClearField("node")
         model.graph.node.extend(nodes)
     return count
+
+
+def require_replaceable(path: Path) -> None:
+    """Checks that no folder but a SavedModel would be replaced.
+
+    Args:
+        path: the place of an export.
+
+    Raises:
+        ExportError: a folder without `saved_model.pb` stands there.
+    """
+    if path.is_dir() and not (path / "saved_model.pb").is_file():
+        raise ExportError(f"The output is a folder, and no SavedModel. Received: {path}. Choose another -o.")
 
 
 def remove(path: Path) -> None:

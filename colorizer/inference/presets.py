@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from colorizer import atomic_files, weights
 from colorizer.errors import WeightsError
-from colorizer.inference import hub
+from colorizer.inference import engine, hub
 
 if TYPE_CHECKING:
     from colorizer.inference.colorizer import Colorizer
@@ -104,8 +104,7 @@ def save(colorizer: Colorizer, folder: str | Path) -> None:
     if not hasattr(network, "save_weights"):  # nothing can have changed it
         _copy(colorizer.weights.parent, folder)
         return
-    for graph in folder.glob("*.onnx"):  # of the weights that are replaced: it fits these no longer
-        graph.unlink()
+    (folder / engine.FILE).unlink(missing_ok=True)  # of the weights that are replaced: it fits these no longer
     encoder = _encoder_of(colorizer)
     if encoder:
         atomic_files.write_text(folder / weights.ENCODER, encoder)

@@ -5,10 +5,14 @@ import os
 import subprocess
 import sys
 
+import pytest
 from conftest import REPOSITORY
 
+from colorizer.errors import ExportError
 from colorizer.export import __main__ as export
 from colorizer.export import convert, runtimes
+
+WRITE = convert.write
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, capsys):
@@ -30,6 +34,29 @@ def test_wrong_usage_has_status_2_and_touches_nothing(tmp_path, capsys):
     assert export.main([*words, str(tmp_path / "new"), "--photos", str(there)]) == 2
     assert "--photos is a folder" in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["there"] and not list(there.iterdir())
+
+
+def test_no_folder_is_replaced_but_a_saved_model(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(convert, "disagreement", lambda *_: 0.0)
+    monkeypatch.setattr(convert, "write", lambda colorizer, format, path: path.mkdir())
+    monkeypatch.setattr(runtimes, "open_network", lambda path: None)
+    for format, name in (("saved_model", "models"), ("onnx", "models.onnx")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "mine.keras").write_bytes(b"weeks of training")
+        words = ["--format", format, "--classifier", "none", "--overwrite", "-o", str(folder)]
+        assert export.main(words) == 2
+        said = capsys.readouterr().err
+        assert f"no SavedModel. Received: {folder}" in said and len(said.splitlines()) == 1
+        with pytest.raises(ExportError, match="no SavedModel"):
+            WRITE(None, format, folder)
+        assert [path.name for path in folder.iterdir()] == ["mine.keras"]
+    (tmp_path / "models/saved_model.pb").touch()
+    assert (
+        export.main(["--format", "saved_model", "--classifier", "none", "--overwrite", "-o", str(tmp_path / "models")])
+        == 0
+    )
+    assert not list((tmp_path / "models").iterdir())
 
 
 def test_a_network_that_differs_is_not_kept(tmp_path, capsys, monkeypatch):

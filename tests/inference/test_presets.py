@@ -73,8 +73,10 @@ def test_what_another_engine_computes_is_copied(tmp_path):
 
 def test_no_graph_of_other_weights_stays_in_the_folder(small, tmp_path):
     (tmp_path / "network.onnx").write_bytes(b"of the weights that were here")
+    (tmp_path / "face_detector.onnx").write_bytes(b"another program's")
     small.save_to_preset(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.weights.h5", "config.json", "encoder.json"]
+    names = ["best.weights.h5", "config.json", "encoder.json", "face_detector.onnx"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 def test_wrong_presets_are_refused_before_keras_is_loaded(small, tmp_path, monkeypatch):
