@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ class Hint:
         color: "#rrggbb" or "#rgb", sRGB. Only its hue and its saturation count: the photo keeps its luminance.
         reach: how far the color spreads; 1 usually covers the thing that the place belongs to.
 
+    Numbers of NumPy are kept as Python's.
+
     Raises:
         HintError: one of them is no such value.
     """
@@ -37,9 +40,13 @@ class Hint:
     def __post_init__(self):
         for name in ("x", "y", "reach"):
             value = getattr(self, name)
+            value = float(value) if isinstance(value, np.floating) else value  # half floats do not reach LARGEST
             # An integer may be too large for a float, as in a damaged file.
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < LARGEST:
+            is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            if not (is_number and -LARGEST < value < LARGEST):
                 raise HintError(f"A hint's {name} is a number below {LARGEST:g}. Received: {repr(value)[:20]}")
+            # JSON takes Python's numbers alone.
+            object.__setattr__(self, name, int(value) if isinstance(value, numbers.Integral) else float(value))
         if self.x < 0 or self.y < 0:
             raise HintError(f"A hint's x and y are pixels from the upper left corner. Received: {self.x:g},{self.y:g}")
         if not LEAST_REACH <= self.reach <= MOST_REACH:

@@ -1,11 +1,14 @@
 """Hints as they are written and typed: what is one, and what the refusals say."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from colorizer import Hint, color
 from colorizer.errors import HintError
 from colorizer.steering import hint as hints
+from colorizer.steering import sidecar
 
 
 def test_a_typed_hint_is_a_place_a_color_and_perhaps_a_reach():
@@ -36,6 +39,16 @@ def test_what_is_no_hint_is_refused_in_one_line(typed, message):
 def test_a_number_that_no_float_holds_is_refused(number):
     with pytest.raises(HintError, match="x is a number below"):
         Hint(number, 1, "#000000")
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.float16, np.float32, np.float64, np.longdouble, Fraction])
+def test_numbers_of_numpy_are_numbers(kind):
+    given = Hint(kind(3), kind(4), "#a83020", kind(2))
+    assert given == Hint(3, 4, "#a83020", 2) and {type(n) for n in (given.x, given.y, given.reach)} <= {int, float}
+    assert sidecar.parse(sidecar.text_of([given], 10, 10)).hints == (given,)
+    for wrong in (True, np.bool_(True), "3", None, 3j):
+        with pytest.raises(HintError, match="x is a number"):
+            Hint(wrong, 4, "#a83020")
 
 
 def test_a_hint_lies_on_the_photo():
