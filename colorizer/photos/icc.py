@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 Converter = Callable[[Image.Image], Image.Image]
+SAME_CURVE = 0.01  # of linear light; gamma 2.2, which some profiles of sRGB have, is 0.0085 from its curve
 _LEVELS = np.linspace(0, 1, 65536)
 _NOT_A_PROFILE = (ImageCms.PyCMSError, OSError, TypeError, ValueError, struct.error, IndexError, KeyError)
 
@@ -29,11 +30,21 @@ def srgb() -> bytes:
 
 
 def is_srgb(icc: bytes | None) -> bool:
-    """Whether pixels are sRGB already: no profile, one that calls itself sRGB, or one too damaged to convert by."""
+    """Whether pixels are sRGB already: no profile, one that is sRGB by its name and curves, or one too damaged."""
+    if not icc or icc == srgb():
+        return True
     try:
-        return not icc or "srgb" in ImageCms.getProfileDescription(_open(icc)).lower()
+        if "srgb" not in ImageCms.getProfileDescription(_open(icc)).lower():
+            return False
+        shape = _shape(icc)  # "GIMP built-in Linear sRGB" has sRGB's colors without its curve
+        return shape is None or all(np.abs(curve - _srgb_curve()).max() < SAME_CURVE for curve in shape[0])
     except _NOT_A_PROFILE:
         return True
+
+
+@functools.cache
+def _srgb_curve() -> np.ndarray:
+    return _curve(_tags(srgb())[b"rTRC"])
 
 
 def _open(icc: bytes) -> ImageCms.ImageCmsProfile:
@@ -56,25 +67,25 @@ def converter(icc: bytes | None, mode: str) -> Converter | None:
     if is_srgb(icc):
         return None
     try:
-        shape = _shape(icc) if mode == "L" else None
-        if shape:  # LittleCMS is off by ten levels in the shadows of linear gray
-            levels = np.tile(np.arange(256, dtype=np.uint16)[:, None, None] * 257, 3)
-            table = ((_by_shape(levels, *shape)[:, 0, 1].astype(int) + 128) // 257).tolist()
-            return lambda picture: Image.merge("RGB", [picture.point(table)] * 3)
         profile = _open(icc)
         space = profile.profile.xcolor_space.strip()
-        # A profile of RGB also lies in gray and palette files.
-        source = "RGB" if space == "RGB" else mode
-        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), source, "RGB")
+        # A profile of RGB also lies in gray and palette files, one of gray in files with a palette or transparency.
+        source = {"RGB": "RGB", "GRAY": "L"}.get(space, mode)
+        is_gray = "L" in (mode, source)
+        shape = _shape(icc) if is_gray else None  # LittleCMS is off by ten levels in the shadows of linear gray
+        if not shape:
+            transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), source, "RGB")
     except _NOT_A_PROFILE as error:
         raise ValueError(str(error)) from error
-
-    def convert(picture: Image.Image) -> Image.Image:
-        converted = transform.apply(picture if picture.mode == source else picture.convert(source))
-        # Gray stays gray: rounding sets the three channels apart by a level.
-        return Image.merge("RGB", [converted.getchannel("G")] * 3) if mode == "L" else converted
-
-    return convert
+    if not is_gray:
+        return lambda picture: transform.apply(picture if picture.mode == source else picture.convert(source))
+    levels = np.arange(256, dtype=np.uint8)[:, None]
+    if shape:
+        table = (_by_shape(np.dstack([levels] * 3) * np.uint16(257), *shape)[:, 0, 1].astype(int) + 128) // 257
+    else:
+        table = np.asarray(transform.apply(Image.fromarray(levels).convert(source)))[:, 0, 1]
+    # One table for three channels: gray stays gray, which LittleCMS' rounding sets apart by a level.
+    return lambda picture: picture.convert("RGB").point(table.tolist() * 3)
 
 
 def convert_deep(rgb: np.ndarray, icc: bytes | None, rows: int) -> None:

@@ -293,7 +293,7 @@ def _eight_bit(image, icc):
         raise Refused(f"{kind}; save it with 8 or 16 bits of gray or RGB")
     transparent, notes, convert = image.has_transparency_data, [], None
     try:
-        mode = "RGB" if transparent and image.mode not in ("LA", "La") else "L" if transparent else image.mode
+        mode = "L" if is_gray(image) else "RGB" if transparent else image.mode
         convert = profiles.converter(icc, mode)
     except ValueError as error:
         notes.append(_PROFILE.format(error))

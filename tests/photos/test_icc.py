@@ -100,6 +100,30 @@ def test_profiles_of_gray(tmp_path, deep):
     np.testing.assert_array_equal(photos.read(tmp_path / "b.png").rgb, photo.rgb)  # not converted twice
 
 
+@pytest.mark.parametrize("kind", ["palette", "transparent", "RGB"])
+def test_profiles_of_gray_in_files_of_other_kinds(tmp_path, kind):
+    icc = of_parts(b"GRAY", {b"kTRC": gamma(1.0)})
+    Image.fromarray(GRAY).save(tmp_path / "gray.png", icc_profile=icc)
+    picture, options = Image.fromarray(255 - GRAY if kind == "palette" else GRAY), {}
+    if kind == "palette":
+        picture.putpalette([255 - index for index in range(256) for _ in "RGB"])
+    elif kind == "transparent":
+        options = {"transparency": int(GRAY[0, 0])}
+    else:
+        picture = picture.convert("RGB")
+    picture.save(tmp_path / "a.png", icc_profile=icc, **options)
+    photo = photos.read(tmp_path / "a.png")
+    shown = np.full(GRAY.shape, True) if photo.alpha is None else photo.alpha > 0
+    assert not photo.notes and shown.any() and (kind == "transparent") == (not shown.all())
+    np.testing.assert_array_equal(photo.rgb[shown], photos.read(tmp_path / "gray.png").rgb[shown])
+
+
+def test_a_profile_of_rgb_keeps_transparent_gray_gray(tmp_path):
+    Image.fromarray(GRAY).save(tmp_path / "a.png", icc_profile=wide_profile(), transparency=int(GRAY[0, 0]))
+    photo = photos.read(tmp_path / "a.png")
+    assert photo.gray and np.ptp(photo.rgb.astype(int), axis=-1).max() == 0
+
+
 def test_16_bits_of_gray_in_a_profile_of_rgb_stay_gray(tmp_path):
     Image.fromarray(DEEP[..., 0]).save(tmp_path / "a.png", icc_profile=linear_profile())
     photo = photos.read(tmp_path / "a.png")
@@ -122,6 +146,25 @@ def test_profiles_made_of_tables_are_applied_to_16_bits(tmp_path, monkeypatch):
 def test_damaged_profiles_of_16_bits_are_left_out(tmp_path, icc):
     (tmp_path / "a.png").write_bytes(png16(DEEP, 2, icc_chunk(icc)))
     np.testing.assert_array_equal(photos.read(tmp_path / "a.png").rgb, DEEP)
+
+
+def test_a_linear_profile_is_not_srgb_by_its_name(tmp_path):
+    icc = linear_profile().replace("LINE".encode("utf-16-be"), "sRGB".encode("utf-16-be"))
+    assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc)))
+    Image.fromarray(RGB).save(tmp_path / "a.png", icc_profile=icc)
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.png").rgb, by_littlecms(RGB, icc))
+    (tmp_path / "b.png").write_bytes(png16(DEEP, 2, icc_chunk(icc)))
+    assert photos.read(tmp_path / "b.png").rgb.mean() > DEEP.mean() + 2000
+
+
+@pytest.mark.parametrize("curve", ["para3", "para4"])
+def test_profiles_with_the_name_and_the_curve_of_srgb_change_nothing(tmp_path, curve):
+    text = b"sRGB IEC61966-2.1"
+    named = {b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(78)}
+    curves = {name: CURVES[curve] for name in (b"rTRC", b"gTRC", b"bTRC")}
+    columns = {n: b"XYZ \0\0\0\0" + struct.pack(">3i", 1, 1, 1) for n in (b"rXYZ", b"gXYZ", b"bXYZ")}
+    Image.fromarray(RGB).save(tmp_path / "a.png", icc_profile=of_parts(b"RGB ", named | curves | columns))
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.png").rgb, RGB)
 
 
 def test_the_profile_that_files_are_marked_with_is_always_the_same():
