@@ -106,7 +106,8 @@ def read(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
         max_pixels: larger pictures are refused before they are decoded.
 
     Returns:
-        A `Photo`; uint16 for 16-bit gray and RGB, uint8 for everything else. Its notes are logged.
+        A `Photo`; uint16 for 16-bit gray and RGB, uint8 for everything else, as AVIF, HEIC, CMYK and JPEG 2000 in
+        color; a note says where the file has more bits. Its notes are logged.
 
     Raises:
         PhotoError: it is not there, not a picture, empty, truncated, damaged, animated or too large.

@@ -1,7 +1,8 @@
 """Reads picture files as arrays of pixels; the first bytes decide what kind a file is, not its name.
 
 Pillow decodes. PNG of 16 bits in color goes through OpenCV, because Pillow reduces it to 8 bits; TIFF of 16 bits
-through `tiff`. The arrays are filled band by band: a second copy of a large picture is what memory runs out on.
+through `tiff`. AVIF, HEIC, CMYK and JPEG 2000 in color come in 8 bits, and a note says so where the file has more.
+The arrays are filled band by band: a second copy of a large picture is what memory runs out on.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 BAND_PIXELS = 2**20  # decoded and converted at once: 4 MB, not 800 for 200 megapixels
 KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, AVIF or HEIC"
+_HEAD = 2**20  # bytes in which the depth of a file is looked for
 _SUBFILE, _DNG = 254, 50706  # tags of TIFF
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, module=r"PIL\.")
@@ -149,6 +151,25 @@ def is_deep(image: Image.Image) -> bool:
     return image.format == "PNG" and ";16B" in str(image.tile)
 
 
+def _stored_bits(image: Image.Image, path) -> int:
+    """How many bits a channel of a file has whose pixels come in 8; 8 where that is unknown."""
+    if image.format == "TIFF":
+        return (image.tag_v2.get(tiff.BITS) or (8,))[0]
+    if image.format == "HEIF":
+        return image.info.get("bit_depth", 8)
+    if path is None or image.format not in ("JPEG2000", "AVIF"):
+        return 8
+    with open(path, "rb") as file:
+        head = file.read(_HEAD)
+    if image.format == "JPEG2000":  # of the first channel; Source: ISO/IEC 15444-1, A.5.1
+        begin = head.find(b"\xff\x4f\xff\x51")
+        depth = head[begin + 42 : begin + 43] if begin >= 0 else b""
+        return (depth[0] & 127) + 1 if depth else 8
+    begin = head.find(b"av1C\x81")  # Source: AV1 Codec ISO Media File Format Binding, 2.3.3
+    flags = head[begin + 6 : begin + 7] if begin >= 0 else b""
+    return {0b10: 10, 0b11: 12}.get(flags[0] >> 5 & 0b11, 8) if flags else 8
+
+
 def is_gray(image: Image.Image) -> bool:
     """Whether an opened picture has one channel of light."""
     stored = str(getattr(image, "tile", ""))  # 16-bit gray with alpha is opened as RGBA
@@ -187,7 +208,8 @@ def pixels(image: Image.Image, path=None) -> tuple[np.ndarray, np.ndarray | None
         rgb, alpha = _deep_png(path)
     else:
         rgb, alpha, more = _eight_bit(image, icc)
-        return rgb, alpha, notes + more
+        stored = _stored_bits(image, path)
+        return rgb, alpha, notes + [f"it has {stored} bits; 8 of them are read"] * (stored > 8) + more
     try:
         profiles.convert_deep(rgb, icc, _rows(image.width))
     except ValueError as error:
@@ -291,6 +313,8 @@ def _eight_bit(image, icc):
     if image.mode in ("F", "LAB", "HSV"):
         kind = {"F": "floating-point pixels have no stated range", "LAB": "pixels in Lab"}.get(image.mode, "HSV pixels")
         raise Refused(f"{kind}; save it with 8 or 16 bits of gray or RGB")
+    if image.mode == "La":  # multiplied by alpha; Pillow converts it to nothing else
+        image = image.convert("LA")
     transparent, notes, convert = image.has_transparency_data, [], None
     try:
         mode = "L" if is_gray(image) else "RGB" if transparent else image.mode

@@ -163,6 +163,14 @@ def test_a_picture_of_pillow_becomes_a_photo_and_back(tmp_path):
         photos.from_image(Image.new("F", (4, 4)))
 
 
+def test_gray_that_is_multiplied_by_its_alpha_is_divided_again():
+    stored = Image.fromarray(np.dstack([np.full((4, 6), 100, np.uint8), np.full((4, 6), 200, np.uint8)]), "LA")
+    image = stored.convert("La")
+    photo = photos.from_image(image)
+    assert image.mode == "La" and photo.gray and np.ptp(photo.rgb, axis=-1).max() == 0
+    assert abs(int(photo.rgb[0, 0, 0]) - 100) < 2 and (photo.alpha == 200).all()
+
+
 def hexadecimal(name: str, content: bytes) -> str:
     """A block as ImageMagick puts it into a PNG's text."""
     return f"\n{name}\n{len(content):8}\n" + "\n".join(

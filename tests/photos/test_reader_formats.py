@@ -5,6 +5,7 @@ import struct
 import sys
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, TiffImagePlugin, features
@@ -73,7 +74,33 @@ def test_archives_formats_are_read(tmp_path, suffix, check):
         pytest.skip(f"this Pillow has no {check}")
     Image.fromarray(RGB).save(tmp_path / f"a{suffix}", **({"quality": 95} if suffix == ".avif" else {}))
     assert np.abs(photos.read(tmp_path / f"a{suffix}").rgb.astype(int) - RGB).mean() < 4
+    assert not photos.read(tmp_path / f"a{suffix}").notes
     assert photos.is_photo_name(f"a{suffix}") and photos.written_suffix(f"a{suffix}") in photos.FORMATS
+
+
+@pytest.mark.parametrize("suffix", [".jp2", ".j2k", ".avif", ".heic", ".tif"])
+def test_bits_that_are_not_read_are_said(tmp_path, suffix):
+    deep = np.repeat(np.repeat(RGB, 4, 0), 4, 1).astype(np.uint16) * 257
+    path, bits = tmp_path / f"a{suffix}", 16
+    if suffix == ".avif":
+        av, bits = pytest.importorskip("av", reason="PyAV, which writes AVIF of 10 bits"), 10
+        with av.open(path, "w") as file:
+            stream = file.add_stream("libaom-av1" if "libaom-av1" in av.codecs_available else "libsvtav1", rate=1)
+            stream.width, stream.height, stream.pix_fmt = deep.shape[1], deep.shape[0], "yuv420p10le"
+            frame = av.VideoFrame.from_ndarray(deep, format="rgb48le")
+            file.mux([*stream.encode(frame), *stream.encode(None)])
+    elif suffix == ".heic":
+        pillow_heif = pytest.importorskip("pillow_heif", reason="pillow-heif, which HEIC needs, is not installed")
+        pillow_heif.from_bytes("RGB;16", deep.shape[1::-1], deep.tobytes()).save(path)
+        bits = 10
+    elif suffix == ".tif":
+        tifffile = pytest.importorskip("tifffile", reason="tifffile, which comes with scikit-image")
+        tifffile.imwrite(path, np.dstack([65535 - deep, np.zeros_like(deep[..., 0])]), photometric="separated")
+    else:
+        content = cv2.imencode(".jp2", deep)[1].tobytes()
+        path.write_bytes(content if suffix == ".jp2" else content[content.find(b"\xff\x4f\xff\x51") :])
+    photo = photos.read(path)
+    assert photo.rgb.dtype == np.uint8 and photo.notes == [f"it has {bits} bits; 8 of them are read"]
 
 
 def test_heic_without_its_package_says_what_to_install(tmp_path, monkeypatch):
