@@ -101,8 +101,7 @@ def serve(flags: argparse.Namespace, blocks, limits: security.Limits, stop: thre
             server_port=flags.port,
             max_file_size=int(flags.max_megabytes * storage.MEGABYTE),
             app_kwargs={"middleware": [guard]},
-            # Gradio remembers every visitor, about 80 kB each; one who is forgotten only loses the list of results.
-            state_session_capacity=200,
+            state_session_capacity=page.SESSIONS,
             share=False,
             prevent_thread_lock=True,
             quiet=True,

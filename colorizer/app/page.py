@@ -14,6 +14,7 @@ from colorizer.errors import WorkError
 TITLE = "Colorizer"
 ABOUT = """Black-and-white photographs in likely colors: guesses, not the real ones.
 A photograph keeps its sharpness and size. Its own colors, if it has any, are not used."""
+SESSIONS = 200  # visitors that Gradio remembers, about 80 kB each; one who is forgotten loses the list of results
 FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # Gradio's are downloaded
 
 

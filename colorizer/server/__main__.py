@@ -85,7 +85,7 @@ def serve(flags: argparse.Namespace, app) -> None:
 
     Args:
         flags: of `parse`.
-        app: the ASGI application.
+        app: the ASGI application, a `limits.Gate`.
 
     Raises:
         UsageError: the server cannot listen there.
@@ -104,7 +104,7 @@ def serve(flags: argparse.Namespace, app) -> None:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=round(flags.max_seconds) + 1,
     )
-    server = _server(config, lambda: server_flags.say_address(flags, "serves", "the server"))
+    server = _server(config, lambda: server_flags.say_address(flags, "serves", "the server"), app.end)
     try:
         server.run()
     except SystemExit as error:  # uvicorn's way of saying that it cannot listen
@@ -114,8 +114,8 @@ def serve(flags: argparse.Namespace, app) -> None:
             signal.signal(number, handler)
 
 
-def _server(config, say_ready: Callable[[], None]):
-    """A uvicorn server that calls `say_ready` when it can be used."""
+def _server(config, say_ready: Callable[[], None], end: Callable[[], None]):
+    """A uvicorn server that calls `say_ready` when it can be used, and `end` when it begins to end."""
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -123,6 +123,10 @@ def _server(config, say_ready: Callable[[], None]):
             await super().startup(sockets)
             if self.started:
                 say_ready()
+
+        async def shutdown(self, sockets=None) -> None:
+            end()
+            await super().shutdown(sockets)
 
     return Server(config)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +37,12 @@ def application(flags: argparse.Namespace, folder: Path) -> Gate:
     warm_up(colorizers)
     settings = settings_of(flags)
     app = api.build(Worker(colorizers, folder, settings.max_pixels), settings)
+    gate = Gate(app, security.own_names(flags.host, flags.allow_host), api.OWN_PATHS)
     if flags.page:
-        add_page(app, colorizers, flags, folder)
+        gate.end = add_page(app, colorizers, flags, folder)
     else:
         api.add_front(app)
-    return Gate(app, security.own_names(flags.host, flags.allow_host), api.OWN_PATHS)
+    return gate
 
 
 def settings_of(flags: argparse.Namespace) -> api.Settings:
@@ -64,7 +65,9 @@ def warm_up(colorizers: dict[str | None, Colorizer]) -> None:
         colorizer.colorize(picture)
 
 
-def add_page(app: FastAPI, colorizers: dict[str | None, Colorizer], flags: argparse.Namespace, folder: Path) -> None:
+def add_page(
+    app: FastAPI, colorizers: dict[str | None, Colorizer], flags: argparse.Namespace, folder: Path
+) -> Callable[[], None]:
     """Mounts the web page at /, behind its own guard, with the same networks.
 
     Args:
@@ -72,23 +75,28 @@ def add_page(app: FastAPI, colorizers: dict[str | None, Colorizer], flags: argpa
         colorizers: look -> `Colorizer`.
         flags: of `colorizer.server.__main__.parse`.
         folder: where uploads and results go; it is swept.
+
+    Returns:
+        A function for the server's loop that ends the streams to open pages, which have no end of their own, and lets
+        no more work begin.
     """
     import gradio as gr
     from starlette.middleware import Middleware
 
     from colorizer.app import page
 
-    place, most = folder / "page", int(flags.max_gigabytes * storage.GIGABYTE)
-    place.mkdir()
+    most = int(flags.max_gigabytes * storage.GIGABYTE)
     networks = {service.LABELS.get(look, str(look)): colorizer for look, colorizer in colorizers.items()}
     pixels, clip_pixels = int(flags.max_megapixels * 10**6), int(flags.max_clip_gigapixels * 10**9)
-    bench = service.Workbench(networks, place, pixels, 2 * most, clip_pixels)
-    examples = service.examples(place / "examples")
+    bench = service.Workbench(networks, folder, pixels, 2 * most, clip_pixels)
+    examples = service.examples(folder / "examples")
     limits = security.Limits(folder, most, flags.keep_minutes)
     guard = Middleware(security.Guard, hosts=security.own_names(flags.host, flags.allow_host), limits=limits)
+    blocks = page.build(bench, examples)
+    blocks.state_session_capacity = page.SESSIONS
     gr.mount_gradio_app(
         app,
-        page.build(bench, examples),
+        blocks,
         path="/",
         server_name=flags.host,
         server_port=flags.port,
@@ -96,19 +104,25 @@ def add_page(app: FastAPI, colorizers: dict[str | None, Colorizer], flags: argpa
         app_kwargs={"middleware": [guard]},
         **page.settings(),
     )
+    gradio_app = app.routes[-1].app
     inner = app.router.lifespan_context
 
     @contextlib.asynccontextmanager
     async def lifespan(outer: FastAPI) -> AsyncIterator:
         async with inner(outer) as state:
-            sweeper = asyncio.create_task(_sweep(folder, place / "examples", flags.keep_minutes))
+            sweeper = asyncio.create_task(_sweep(folder, folder / "examples", flags.keep_minutes))
             try:
                 yield state
             finally:
                 sweeper.cancel()
                 await asyncio.to_thread(bench.close)  # before the folder is removed
 
+    def end() -> None:
+        gradio_app.stop_event.set()
+        asyncio.get_running_loop().run_in_executor(None, bench.close)
+
     app.router.lifespan_context = lifespan
+    return end
 
 
 async def _sweep(folder: Path, examples: Path, minutes: float) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -38,10 +38,14 @@ class Gate:
         app: the ASGI application behind it.
         hosts: names under which the server may be reached; addresses in numbers always may.
         own: paths that begin so are the API's; others bring their own headers.
+
+    Attributes:
+        end: a function to call when the server begins to end, before it waits for its connections.
     """
 
     def __init__(self, app, hosts: Iterable[str], own: tuple[str, ...]):
         self.app, self.names, self.own = app, Names(hosts), own
+        self.end: Callable[[], None] = lambda: None
 
     async def __call__(self, scope, receive, send) -> None:
         """Answers a request, or passes it on."""

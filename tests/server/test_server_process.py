@@ -1,5 +1,6 @@
 """The server as a process: flags, the page beside the API, a signal in the middle of the work."""
 
+import asyncio
 import importlib.util
 import json
 import signal
@@ -14,6 +15,7 @@ import pytest
 from conftest import REPOSITORY, draw_picture, free_port, wait_until
 from page_server import start as start_process
 from PIL import Image
+from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one color everywhere)
 
 from colorizer.server import __main__ as command
 
@@ -50,10 +52,38 @@ def png(path, size=(120, 80)) -> bytes:
     return path.read_bytes()
 
 
+def test_the_mounted_page_works_after_everything_old_is_swept_and_forgets_visitors(tmp_path, run, monkeypatch):  # noqa: F811
+    require(*command.PACKAGES, "gradio")
+    from fastapi import FastAPI
+
+    from colorizer.app import page, service, storage
+    from colorizer.inference.colorizer import Colorizer
+    from colorizer.server import application
+
+    benches, make, folder = [], service.Workbench, tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.setattr(service, "Workbench", lambda *words: benches.append(make(*words)) or benches[0])
+    monkeypatch.setattr(service, "examples", lambda folder: [])  # as without scikit-image
+    app = FastAPI()
+
+    async def mount():  # without a loop Gradio begins one and leaves it open
+        application.add_page(app, {None: Colorizer.load(run, "none")}, command.parse(["--page"]), folder)
+
+    asyncio.run(mount())
+    storage.sweep(folder, folder / "examples", -1)
+    png(tmp_path / "picture.png")
+    assert benches[0].colorize([tmp_path / "picture.png"], "Colors", 1).report == "1 of 1 colorized"
+    assert app.routes[-1].app.state_holder.capacity == page.SESSIONS <= 1000  # of 80 kB each
+
+
 def test_page_and_api_in_one_process_and_a_graceful_end(request, tmp_path):
     require(*command.PACKAGES, "gradio")
-    process, address = start_process(tmp_path, "--page", "--workers", "1", command="serve", ready="serves on")
+    words = ["--page", "--workers", "1", "--max-seconds", "600"]
+    process, address = start_process(tmp_path, *words, command="serve", ready="serves on")
     request.addfinalizer(process.kill)
+    visitor = urllib.request.urlopen(f"{address}/gradio_api/heartbeat/visitor", timeout=120)  # as an open page does
+    request.addfinalizer(visitor.close)
+    assert visitor.readline() == b"data: ALIVE\n"
     photo = png(tmp_path / "picture.png", (4000, 3000))
     assert json.loads(fetch(address, "/config"))["title"] == "Colorizer"
     for path in ("/gradio_api/file=/etc/passwd", "/gradio_api/file=README.md", "/..%2f..%2fetc/passwd", "/README.md"):
