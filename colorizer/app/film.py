@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from colorizer.inference.colorizer import Colorizer
 
 SECONDS = 30.0  # of a clip that the page colorizes: others wait; the command takes whole films
+# A smaller frame counts as one of this size: the network's part of the time does not shrink with the frame.
+LEAST_WIDTH, LEAST_HEIGHT = 640, 480
 
 
 def endings() -> tuple[str, ...]:
@@ -44,7 +46,7 @@ def colorize_clip(
         target: the film to write.
         strength: of the colors, 0..1.
         max_pixels: of a frame; larger ones are refused.
-        max_clip_pixels: of all frames together; longer clips are refused.
+        max_clip_pixels: of all frames together, see `refuse_long`; longer clips are refused.
         progress: is called with the number of finished frames; what it raises ends the work.
 
     Returns:
@@ -77,7 +79,7 @@ def colorize_clip(
 
 
 def refuse_long(film: Film, frames: int, max_clip_pixels: int) -> None:
-    """Refuses a clip whose frames have more pixels together than the page takes.
+    """Refuses a clip whose frames have more pixels together than the page takes; small frames count as 640x480.
 
     Args:
         film: of the clip.
@@ -87,13 +89,14 @@ def refuse_long(film: Film, frames: int, max_clip_pixels: int) -> None:
     Raises:
         FilmError: there are more.
     """
-    pixels = film.width * film.height
+    pixels = max(film.width * film.height, LEAST_WIDTH * LEAST_HEIGHT)
     if frames * pixels <= max_clip_pixels:
         return
     seconds = max_clip_pixels // pixels / film.rate
     raise FilmError(
         film.path,
-        f"the page colorizes at most {max_clip_pixels / 1e9:.3g} gigapixels of a clip: pixels of a frame times frames. "
+        f"the page colorizes at most {max_clip_pixels / 1e9:.3g} gigapixels of a clip: pixels of a frame, "
+        f"at least {LEAST_WIDTH}x{LEAST_HEIGHT}, times frames. "
         f"Received: {film.width}x{film.height} pixels, {frames} frames, {frames * pixels / 1e9:.3g} gigapixels. "
         f"At this size {float(seconds):.1f} seconds are allowed: cut the clip, make it smaller, or take "
         "`python colorize.py`, which has no such limit",

@@ -39,7 +39,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=2,
         metavar="N",
-        help="size of a clip on the page: pixels of a frame times frames (default: %(default)s)",
+        help="size of a clip on the page: pixels of a frame, at least 640x480, times frames (default: %(default)s)",
     )
     add("--max-gigabytes", type=float, default=1, metavar="N", help="size of all files together (default: %(default)s)")
     add(

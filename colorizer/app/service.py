@@ -25,8 +25,9 @@ from colorizer.inference import colorizer
 
 PREVIEW_SIDE = 1200  # pixels: what a screen shows; the download has all of them
 MAX_FILES = 50  # in one upload
-# Of a frame, times frames. Two cores colorize 17 frames of 640x480 a second (results/experiments/film.md), so others
-# wait about six minutes at most. 30 seconds of 1920x1080 are allowed, and a quarter of that of 3840x2160.
+# Of a frame, at least 640x480, times frames. Two cores colorize 31 frames of 640x480 a second, 10 where each is a key
+# frame (results/experiments/film.md): others wait four minutes, or eleven at most. 30 seconds of 1920x1080 are allowed,
+# and a quarter of that of 3840x2160.
 MAX_CLIP_PIXELS = 2 * 10**9
 EXAMPLES = ("chelsea", "coffee", "rocket", "motorcycle_left")  # photographs that scikit-image installs
 LABELS = {"vivid": "Vivid colors", "accurate": "Cautious colors", None: "Colors"}
@@ -71,7 +72,7 @@ class Workbench:
         folder: where previews and results go.
         max_pixels: larger photographs are refused.
         max_bytes: of everything in `folder`; beyond it nothing is colorized.
-        max_clip_pixels: of all frames of a clip together; longer clips are refused.
+        max_clip_pixels: of all frames of a clip together, see `film.refuse_long`; longer clips are refused.
     """
 
     def __init__(

@@ -9,7 +9,9 @@ from clips import Painter, moving, times_of, write
 
 from colorizer import photos
 from colorizer.app import film, service
-from colorizer.errors import WorkError
+from colorizer.errors import FilmError, WorkError
+
+SMALL = film.LEAST_WIDTH * film.LEAST_HEIGHT  # pixels that a small frame counts as
 
 
 @pytest.fixture
@@ -47,16 +49,31 @@ def test_bad_clips_are_a_line(bench, tmp_path, size, reason):
 
 
 def test_a_clip_of_too_many_pixels_is_refused_before_work_with_what_is_allowed(bench, tmp_path):
-    source, bench.max_clip_pixels = write(tmp_path / "reel.mp4", moving(12)), 10 * 48 * 64
-    with pytest.raises(WorkError, match=r"Received: 64x48 pixels, 12 frames, .* 0\.4 seconds are allowed"):
+    source, bench.max_clip_pixels = write(tmp_path / "reel.mp4", moving(12)), 10 * SMALL
+    with pytest.raises(
+        WorkError,
+        match=r"at least 640x480, .*Received: 64x48 pixels, 12 frames, .* 0\.4 seconds are allowed",
+    ):
         bench.colorize([source], "Colors", 1)
     assert bench.networks["Colors"].pictures == 0 and not list(bench.folder.iterdir())
-    bench.max_clip_pixels = 12 * 48 * 64
+    bench.max_clip_pixels = 12 * SMALL
     assert bench.colorize([source], "Colors", 1).report == "1 of 1 colorized"
 
 
+def test_small_frames_cost_as_much_as_those_of_640x480(tmp_path):
+    clip = film.probe(write(tmp_path / "reel.mp4", moving(2)))
+    frames = service.MAX_CLIP_PIXELS // SMALL
+    film.refuse_long(clip, frames, service.MAX_CLIP_PIXELS)
+    with pytest.raises(FilmError, match="64x48 pixels, 120000 frames, 36.9 gigapixels"):
+        film.refuse_long(clip, 120_000, service.MAX_CLIP_PIXELS)
+    large = dataclasses.replace(clip, width=1920, height=1080)
+    film.refuse_long(large, 900, service.MAX_CLIP_PIXELS)
+    with pytest.raises(FilmError, match="1920x1080"):
+        film.refuse_long(large, 1000, service.MAX_CLIP_PIXELS)
+
+
 def test_a_clip_with_more_frames_than_it_states_stops_at_the_limit(bench, tmp_path, monkeypatch):
-    source, bench.max_clip_pixels = write(tmp_path / "reel.mp4", moving(30)), 10 * 48 * 64
+    source, bench.max_clip_pixels = write(tmp_path / "reel.mp4", moving(30)), 10 * SMALL
     real = film.probe
     monkeypatch.setattr(film, "probe", lambda path: dataclasses.replace(real(path), seconds=0.2))
     with pytest.raises(WorkError, match="Received: 64x48 pixels, 11 frames"):
