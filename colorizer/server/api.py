@@ -222,13 +222,15 @@ class Desk:
         return (as_json if kind == JSON else as_file)(picture), picture.width * picture.height
 
     async def _picture(self, request: Request, kind: str, until: float) -> Picture:
-        async with self.bodies.read(request, until) as body:
-            if kind == JSON:
-                # Decoding megabytes takes a while: in a thread, the others do not wait for it.
-                read: Callable = options.read_json
-                data, chosen = await run_in_threadpool(read, body, self.model)
-            else:
-                data, chosen = await options.read_form(request, body, self.model)
+        async with self.bodies.read(request, until) as held:
+            async with self.bodies.parsing:
+                if kind == JSON:
+                    # Decoding megabytes takes a while: in a thread, the others do not wait for it.
+                    read: Callable = options.read_json
+                    data, chosen = await run_in_threadpool(read, held.take(), self.model)
+                else:
+                    data, chosen = await options.read_form(request, held.take(), self.model)
+            held.count(len(data))
             if len(data) > self.max_bytes:
                 raise Refused(413, f"The photo is too large: at most {self.max_bytes:,} bytes. Received: {len(data):,}")
             return await self.queue.run(lambda: self.worker.colorize(data, chosen), until, request.receive)

@@ -71,21 +71,46 @@ class Gate:
         await self.app(scope, receive, send_with_headers)
 
 
+class Held:
+    """What is held of one request: its body as it comes, later the photo in it.
+
+    Args:
+        bodies: whose number of held bytes counts this request.
+    """
+
+    def __init__(self, bodies: Bodies):
+        self.bodies, self.body, self.size = bodies, bytearray(), 0
+
+    def take(self) -> bytes:
+        """The body. It is kept here no longer, but counts until `count` says otherwise."""
+        body, self.body = bytes(self.body), bytearray()
+        return body
+
+    def count(self, size: int) -> None:
+        """Sets the bytes that are held of this request."""
+        self.bodies.held += size - self.size
+        self.size = size
+
+
 class Bodies:
     """Reads the bodies of requests, within limits.
 
     Args:
         max_bytes: of one body.
-        total_bytes: of all bodies that are held at once.
+        total_bytes: of all bodies and photos that are held at once.
+
+    Attributes:
+        held: bytes of them.
+        parsing: a lock; a body that is parsed takes several times its size, so one is at a time.
     """
 
     def __init__(self, max_bytes: int, total_bytes: int):
         self.max_bytes, self.total_bytes = max_bytes, total_bytes
-        self.held = 0
+        self.held, self.parsing = 0, asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request, until: float):
-        """Reads a body and counts it while the block runs.
+        """Reads a body and counts what is held of it while the block runs; yields a `Held`.
 
         Args:
             request: nothing of its body has been read.
@@ -98,26 +123,25 @@ class Bodies:
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > self.max_bytes:
             raise self._too_large()
-        chunks: list[bytes] = []
+        held = Held(self)
         try:
             try:
                 async with asyncio.timeout(until - time.monotonic()):
-                    await self._collect(request, chunks)
+                    await self._collect(request, held)
             except TimeoutError as error:
                 raise Refused(408, "The body did not come in time.") from error
             except ClientDisconnect as error:
                 raise Refused(400, "The body ended early.") from error
-            yield b"".join(chunks)
+            yield held
         finally:
-            self.held -= sum(map(len, chunks))
+            held.body.clear()
+            held.count(0)
 
-    async def _collect(self, request: Request, chunks: list[bytes]) -> None:
-        size = 0
+    async def _collect(self, request: Request, held: Held) -> None:
         async for chunk in request.stream():
-            chunks.append(chunk)
-            size += len(chunk)
-            self.held += len(chunk)
-            if size > self.max_bytes:
+            held.body += chunk
+            held.count(len(held.body))
+            if held.size > self.max_bytes:
                 raise self._too_large()
             if self.held > self.total_bytes:
                 raise Busy("The server holds too many photos now.", HELD_SECONDS)

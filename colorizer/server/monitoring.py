@@ -16,7 +16,7 @@ class Monitor:
 
     Args:
         inside: gives the number of requests that wait or are worked on.
-        held: gives the bytes of bodies that are held.
+        held: gives the bytes of bodies and photos that are held.
     """
 
     def __init__(self, inside: Callable[[], float], held: Callable[[], float]):
@@ -28,7 +28,7 @@ class Monitor:
             Histogram, "seconds", "From a request's first line to its answer.", buckets=SECONDS
         )
         self._metric(Gauge, "requests_inside", "Requests that wait or are worked on.").set_function(inside)
-        self._metric(Gauge, "held_bytes", "Bytes of bodies in memory.").set_function(held)
+        self._metric(Gauge, "held_bytes", "Bytes of bodies and photos in memory.").set_function(held)
 
     def _metric(self, kind: type, name: str, text: str, labels: tuple[str, ...] | list[str] = (), **more):
         return kind(f"{PREFIX}_{name}", text, labels, registry=self.registry, **more)

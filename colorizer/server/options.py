@@ -32,6 +32,7 @@ SAME = "same"
 FORM, JSON = "multipart/form-data", "application/json"
 FILE, IMAGE = "file", "image"  # the photo's field in a form and in JSON
 MOST_FIELDS = 20  # of a form; there are fewer options
+MOST_LINES = 10  # of a message: one for each wrong value
 
 
 class Refused(Exception):
@@ -168,9 +169,17 @@ async def read_form(request: Request, body: bytes, model: type[Options]) -> tupl
 def _listed(text: Any) -> Any:
     """The hints in a form's field."""
     try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError) as error:
+        return _loaded(str(text).encode())
+    except (ValueError, RecursionError) as error:
         raise Refused(422, f"hints: a list in JSON. Received: {str(text)[:100]!r}") from error
+
+
+def _loaded(body: bytes) -> Any:
+    """A value in JSON; one with more parts than a request can have is refused before they take memory and time."""
+    most = len(Place.model_fields) * MOST_HINTS + MOST_FIELDS
+    if (parts := body.count(b",")) > most:  # base64 has none
+        raise Refused(422, f"The JSON has too many values: at most {most:,}. Received: {parts + 1:,}")
+    return json.loads(body)
 
 
 def read_json(body: bytes, model: type[Options]) -> tuple[bytes, Options]:
@@ -184,7 +193,7 @@ def read_json(body: bytes, model: type[Options]) -> tuple[bytes, Options]:
         Refused: it is no such object.
     """
     try:
-        fields = json.loads(body)
+        fields = _loaded(body)
     except (ValueError, RecursionError) as error:
         raise Refused(400, f"The body is no JSON: {error}") from error
     if not isinstance(fields, dict) or not isinstance(fields.get(IMAGE), str):
@@ -205,15 +214,17 @@ def validated(model: type[Options], fields: dict[str, Any], strict: bool) -> Opt
         strict: whether a number in a text is refused; a form has nothing but texts.
 
     Raises:
-        Refused: a name or a value is wrong; the message has a line for each.
+        Refused: a name or a value is wrong; the message has a line for each, at most `MOST_LINES`.
     """
     try:
         return model.model_validate(fields, strict=strict)
     except ValidationError as error:
         lines = [
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}. Received: {str(one['input'])[:100]!r}"
-            for one in error.errors()
+            f"{'.'.join(str(name)[:40] for name in one['loc'])}: {one['msg']}. Received: {str(one['input'])[:100]!r}"
+            for one in error.errors(include_url=False)[:MOST_LINES]
         ]
+        if error.error_count() > MOST_LINES:
+            lines.append(f"{error.error_count() - MOST_LINES:,} more values are wrong.")
         raise Refused(422, "\n".join(lines)) from error
 
 

@@ -81,11 +81,12 @@ class Queue:
 
         Raises:
             Busy: the time is over.
-            Gone: the client is gone. In both cases work that has not begun never begins.
+            Gone: the client is gone. In both cases work that has not begun never begins, and is not held.
         """
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="colorize")
-        job = self._threads.submit(self._timed, work)
+        box = [work]  # the threads keep a job that is canceled until one of them comes to it
+        job = self._threads.submit(self._timed, box)
         future = asyncio.wrap_future(job)
         watch = asyncio.ensure_future(gone())
         left = max(0.0, until - time.monotonic())
@@ -101,11 +102,13 @@ class Queue:
         finally:
             watch.cancel()
             future.cancel()
+            if job.cancel():
+                box.clear()
 
-    def _timed(self, work: Callable[[], Result]) -> Result:
+    def _timed(self, box: list[Callable[[], Result]]) -> Result:
         began = time.monotonic()
         try:
-            return work()
+            return box.pop()()
         finally:
             self.mean += NEWEST * (time.monotonic() - began - self.mean)
 

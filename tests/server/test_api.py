@@ -1,9 +1,11 @@
 """The routes, without a network: what comes in, what goes out, and what is refused."""
 
+import asyncio
 import base64
 import io
 import json
 import threading
+import tracemalloc
 
 import keras  # noqa: F401  (before the threads)
 import numpy as np
@@ -16,11 +18,13 @@ NEEDED = 'pip install -e ".[serve,app]" -c constraints.txt'
 for name in ("fastapi", "fastapi_offline", "prometheus_client", "multipart", "httpx"):
     pytest.importorskip(name, reason=NEEDED)
 
+from starlette.requests import Request  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
 
 from colorizer.app import service  # noqa: E402
 from colorizer.inference.colorizer import Colorizer  # noqa: E402
-from colorizer.server import api, limits, worker  # noqa: E402
+from colorizer.server import api, limits, options, worker  # noqa: E402
+from colorizer.server.work_queue import Queue  # noqa: E402
 
 ROUTE = "/v1/colorize"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -194,6 +198,60 @@ def test_large_bodies_are_refused_with_and_without_a_length(server):
     assert chunked.status_code == 413
     assert send(client, b"x" * 1001).status_code == 413  # the form is small enough, the photo is not
     assert "200 " not in client.get("/metrics").text.partition("colorizer_answers_total")[2]
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/json"])
+def test_a_request_that_waits_holds_its_photo_once(kind):
+    data, held = b"x" * 6_000_000, []
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + data + b"\r\n--x--\r\n"
+    if kind == "application/json":
+        body = json.dumps(words(data)).encode()
+    parts = [body[start : start + 60_000] for start in range(0, len(body), 60_000)][::-1]
+    bodies = limits.Bodies(10**8, 10**8)
+    del body, data
+
+    class Stub:
+        def colorize(self, data, _):
+            held.extend([bodies.held, tracemalloc.get_traced_memory()[0]])
+            return worker.Picture(b"", "image/png", 1, 1, ())
+
+    async def receive():
+        if not parts:
+            await asyncio.sleep(60)
+        return {"type": "http.request", "body": bytes(bytearray(parts.pop())), "more_body": bool(parts)}
+
+    async def scene():
+        model, queue = options.model_for([]), Queue(1, 0, 60)
+        desk = api.Desk(Stub(), queue, bodies, model, 10**8)
+        scope = {"type": "http", "method": "POST", "headers": [(b"content-type", kind.encode())]}
+        answer, _ = await desk.answer(Request(scope, receive))
+        assert answer.status_code == 200
+        queue.close()
+
+    tracemalloc.start()
+    try:
+        asyncio.run(scene())
+    finally:
+        tracemalloc.stop()
+    counted, traced = held
+    assert counted == 6_000_000 and traced < 8_000_000
+    assert bodies.held == 0
+
+
+def test_a_flood_of_names_is_refused_in_a_short_answer(server):
+    client = server(max_bytes=10**7)
+    many = {f"{number:x}": 1 for number in range(100_000)}
+    flood = [
+        client.post(ROUTE, json=words(b"", **many)),
+        client.post(ROUTE, json=words(b"", hints=[many])),
+        send(client, encoded(), hints=json.dumps([dict(list(many.items())[:50_000])])),
+    ]
+    for answer in flood:
+        assert answer.status_code == 422 and "too many values: at most 8,020. Received: " in answer.text
+    answer = client.post(ROUTE, json=words(b"", **dict.fromkeys(("x" * 10_000 + key for key in list(many)[:500]), 1)))
+    lines = answer.json()["error"].split("\n")
+    assert answer.status_code == 422 and len(answer.content) < 2000
+    assert len(lines) == 11 and lines[-1] == "490 more values are wrong."
 
 
 def test_nothing_is_left_on_the_disk(server):

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -36,15 +37,23 @@ def test_the_time_to_come_again_grows_with_the_queue():
 def test_work_of_a_client_that_left_never_begins():
     queue, begun, leave = Queue(1, 1, 60), [], threading.Event()
 
+    class Work:
+        def __call__(self):
+            begun.append(1)
+
     async def scene():
         async def gone():
             await asyncio.sleep(0.05)
 
+        work = Work()
+        held = weakref.ref(work)
         first = asyncio.create_task(queue.run(lambda: leave.wait(30), time.monotonic() + 60, never))
         await asyncio.sleep(0.02)
         with pytest.raises(Gone):
-            await queue.run(lambda: begun.append(1), time.monotonic() + 60, gone)
+            await queue.run(work, time.monotonic() + 60, gone)
         assert queue.inside == 0  # it never had a thread: nothing is held for it
+        del work
+        assert held() is None
         leave.set()
         assert await first is True
         return await queue.run(lambda: "next", time.monotonic() + 60, never)
