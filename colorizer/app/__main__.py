@@ -97,7 +97,7 @@ def serve(flags: argparse.Namespace, blocks, limits: security.Limits, stop: thre
     guard = Middleware(security.Guard, hosts=security.own_names(flags.host, flags.allow_host), limits=limits)
     try:
         blocks.launch(
-            server_name=flags.host,
+            server_name=server_flags.in_address(flags.host),
             server_port=flags.port,
             max_file_size=int(flags.max_megabytes * storage.MEGABYTE),
             app_kwargs={"middleware": [guard]},

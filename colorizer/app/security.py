@@ -128,7 +128,7 @@ class Guard:
         refusal = self.refusal(scope, headers)
         size = int(headers.get("content-length", 0)) if not refusal else 0
         if not refusal and scope["method"] == "POST" and _endpoint(scope) != "upload":
-            receive, refusal = await self._checked_body(receive, headers)
+            receive, refusal = await self._checked_body(receive)
         if refusal:
             if refusal.status == 413:
                 await _discard(receive, 2 * self.limits.total_bytes)
@@ -201,8 +201,8 @@ class Guard:
             return not before and _is_inside(text, self.limits.folder)
         return _is_inside(text, self.limits.folder)
 
-    async def _checked_body(self, receive, headers: dict[str, str]):
-        """Reads a JSON body; returns a `receive` that gives it again, and a refusal or None."""
+    async def _checked_body(self, receive):
+        """Reads a body, JSON by any type; returns a `receive` that gives it again, and a refusal or None."""
         body = b""
         while True:
             message = await receive()
@@ -214,12 +214,11 @@ class Guard:
             if not message.get("more_body"):
                 break
         refusal = None
-        if "json" in headers.get("content-type", "json"):
-            try:
-                if not all(self._is_ours(*file) for file in _files(json.loads(body))):
-                    refusal = Refusal(403, "Only uploaded files can be colorized.")
-            except (ValueError, RecursionError):
-                refusal = Refusal(400, "The request is not JSON.")
+        try:
+            if not all(self._is_ours(*file) for file in _files(json.loads(body))):
+                refusal = Refusal(403, "Only uploaded files can be colorized.")
+        except (ValueError, RecursionError):
+            refusal = Refusal(400, "The request is not JSON.")
         given = False
 
         async def receive_again():

@@ -103,6 +103,12 @@ def cannot_listen(flags: argparse.Namespace) -> UsageError:
     return UsageError(f"cannot listen on {flags.host}, port {flags.port}. Choose another: --port N")
 
 
+def in_address(host: str) -> str:
+    """A host as it stands in an address: "::1" -> "[::1]"."""
+    host = host.strip("[]")
+    return f"[{host}]" if ":" in host else host
+
+
 def say_address(flags: argparse.Namespace, verb: str, shared: str) -> None:
     """Prints the address, and a warning where others than this computer reach it.
 
@@ -111,9 +117,7 @@ def say_address(flags: argparse.Namespace, verb: str, shared: str) -> None:
         verb: "listens" or "serves".
         shared: what everybody can use, for the warning.
     """
-    host = flags.host.strip("[]")
-    host = f"[{host}]" if ":" in host else host
-    print(f"{TITLE} {verb} on http://{host}:{flags.port}  (Ctrl-C ends it)", flush=True)
+    print(f"{TITLE} {verb} on http://{in_address(flags.host)}:{flags.port}  (Ctrl-C ends it)", flush=True)
     if not security.is_private(flags.host):
         print(
             f"Warning: everybody who can reach this computer can use {shared}; there is no password and no "

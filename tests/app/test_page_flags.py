@@ -72,6 +72,27 @@ def test_a_page_for_everybody_warns(tmp_path):
         assert process.wait(60) == 0
 
 
+def test_an_address_of_ipv6_goes_to_gradio_in_brackets(tmp_path):
+    if importlib.util.find_spec("gradio") is None:
+        pytest.skip(f"Gradio is not installed: {INSTALL}")
+    from colorizer.app import __main__ as app
+    from colorizer.app.security import Limits
+
+    names, stop = [], threading.Event()
+    stop.set()
+
+    class Blocks:
+        def launch(self, server_name, **_):
+            names.append(server_name)
+
+        def close(self, **_):
+            pass
+
+    for host in ("::1", "[::1]", "127.0.0.1"):
+        app.serve(app.parse(["--host", host]), Blocks(), Limits(tmp_path, 1, 1), stop)
+    assert names == ["[::1]", "[::1]", "127.0.0.1"]  # Gradio makes an address of it
+
+
 def test_what_gradio_remembers_of_visitors_is_bounded_and_nothing_is_recorded(tmp_path):
     if importlib.util.find_spec("gradio") is None:
         pytest.skip(f"Gradio is not installed: {INSTALL}")

@@ -56,10 +56,10 @@ def ask(folder):
     return call
 
 
-def join(ask, *files, **headers):
+def join(ask, *files, content_type="application/json", **headers):
     """A request as the page makes it for files."""
     body = json.dumps({"data": [list(files), "Vivid colors", 1], "event_data": None}).encode()
-    return ask("/gradio_api/queue/join", "POST", body, content_type="application/json", **headers)
+    return ask("/gradio_api/queue/join", "POST", body, content_type=content_type, **headers)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +173,11 @@ def test_only_files_of_the_page_are_handed_on(ask, folder):
     (folder / "link.png").symlink_to("/etc/passwd")
     assert join(ask, {"path": str(folder / "link.png")})[0] == 403
     assert len(ask.passed) == 1
+
+
+@pytest.mark.parametrize("content_type", ["application/JSON", "Application/x+Json", "text/plain", "", None])
+def test_files_are_looked_at_whatever_a_body_calls_itself(ask, content_type):
+    assert join(ask, {"path": "/etc/passwd"}, content_type=content_type)[0] == 403 and not ask.passed
 
 
 @pytest.mark.parametrize(
