@@ -106,9 +106,11 @@ def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, P
         preview: whether only the beginnings are colorized; see `preview_name`.
 
     Raises:
-        UsageError: two films would become one file, a copy would replace its source, or nothing can be written there.
+        UsageError: two films would become one file, a copy or its unfinished part would replace a film, or nothing can
+            be written there.
     """
     from colorizer.cli import file_plan
+    from colorizer.film.parts import partial_name
     from colorizer.film.probe import ENDINGS
 
     if output == "-":
@@ -125,13 +127,21 @@ def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, P
     pairs += [(source, out / place_of_copy(place)) for source, place in films.listed]
     if preview:
         pairs = [(source, preview_name(target)) for source, target in pairs]
+    sources = {file_plan.identity(source) for source, _ in pairs}
     taken: dict[Path, Path] = {}
     for source, target in pairs:
         if target in taken:
             raise UsageError(f"{taken[target]} and {source} would both become {target}")
-        if os.path.realpath(source) == os.path.realpath(target):
-            raise UsageError(f"{target} is one of the films to colorize: choose another -o")
+        for name in (target, partial_name(target)):
+            if file_plan.identity(name) in sources:
+                raise UsageError(f"{name} is one of the films to colorize: choose another -o")
         taken[target] = source
+    for source, target in pairs:
+        if (part := partial_name(target)) in taken:
+            raise UsageError(
+                f"{taken[part]} would become {part}, the name of what is done of {source} when it cannot be finished: "
+                "colorize them into two folders"
+            )
     file_plan.require_writable(out.parent if named else out, pairs)
     return pairs
 
@@ -168,6 +178,7 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
             encoding = encoder.choose(target, flags.codec, flags.crf, film.bits)
             encoder.Encoder(film, encoding)
             container.try_out(film, target, encoding)
+            parts.require_partial_name(source, target)
             print(f"{source} -> {target} ({_described(film)})", flush=True)
             if flags.dry_run:
                 continue

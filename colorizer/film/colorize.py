@@ -21,7 +21,7 @@ from colorizer.errors import FilmError
 from colorizer.film import carry, container, encoder, join, prediction
 from colorizer.film.carry import Key
 from colorizer.film.encoder import CRF, Encoder, Encoding, Packet
-from colorizer.film.parts import Ending, Parts, save
+from colorizer.film.parts import Ending, Parts, partial_name, require_partial_name, save
 from colorizer.film.probe import Film, probe, require_av
 from colorizer.film.reader import Reader
 
@@ -91,11 +91,6 @@ class Interrupted(KeyboardInterrupt):
         self.output, self.seconds = output, seconds
 
 
-def partial_name(output: Path) -> Path:
-    """Where what is done goes when a film cannot be finished: film-color.part.mp4."""
-    return output.with_name(f"{output.stem}.part{output.suffix}")
-
-
 def colorize(
     colorizer: Colorizer,
     source: str | Path,
@@ -119,7 +114,8 @@ def colorize(
         A `Result`. Where the source ends early, its `output` is `partial_name`.
 
     Raises:
-        FilmError: the source cannot be read, the result cannot be written, or another run is making it now.
+        FilmError: the source cannot be read, the result cannot be written, another run is making it now, or
+            `partial_name` is a file that no interrupted run left.
         UsageError: container and codec do not go together, or PyAV is not installed.
         Interrupted: Ctrl-C.
     """
@@ -128,6 +124,7 @@ def colorize(
     encoding = encoder.choose(output, settings.codec, settings.crf, film.bits if settings.bits > 8 else 8)
     encoder.Encoder(film, encoding)  # before anything is written
     container.try_out(film, output, encoding)
+    require_partial_name(film.path, output)
     try:
         parts = Parts(output, _record(film, colorizer, settings, encoding))
     except OSError as error:
@@ -155,12 +152,13 @@ def colorize(
             result.cut_short = reader.missing if reader.end else 0.0
         if result.cut_short:
             result.output = partial_name(output)
+            require_partial_name(film.path, output)  # hours have passed
         elif not settings.preview:
             parts.close()
         result.notes += container.write(film, parts, result.output, encoding)
-        parts.remove()
         if not result.cut_short:
-            partial_name(output).unlink(missing_ok=True)
+            parts.remove_partial()
+        parts.remove()
         return result
 
 
@@ -262,8 +260,10 @@ def _interrupted(worker: _Worker, film: Film, parts: Parts, output: Path, encodi
     target = partial_name(output)
     seconds = float(parts.endings[-1].time * film.time_base) - film.start
     try:
+        require_partial_name(film.path, output)
         container.write(film, parts, target, encoding)
-    except FilmError:
+        parts.note_partial()
+    except (FilmError, OSError):
         return Interrupted(None, 0.0)
     finally:
         parts.forget(number)  # it ends in the middle of a shot, without a key to continue from

@@ -24,7 +24,7 @@ from colorizer.film.encoder import Packet
 if TYPE_CHECKING:
     import filelock
 
-RECORD, LOCK = "film.json", "lock"
+RECORD, LOCK, NOTE = "film.json", "lock", "part.json"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Parts:
     """
 
     def __init__(self, output: Path, record: dict):
-        self.folder = folder_of(output)
+        self.output, self.folder = output, folder_of(output)
         self.endings: list[Ending] = []
         self._lock = _locked(output)
         try:
@@ -83,7 +83,7 @@ class Parts:
             same = False
         if not same:
             for path in self.folder.iterdir():
-                if path.name != LOCK:
+                if path.name not in (LOCK, NOTE):
                     path.unlink()
             atomic_files.write_json(file, record)
         else:
@@ -140,6 +140,15 @@ class Parts:
         arrays = [_load(self.file(number), "times") for number in range(len(self.endings))]
         return np.sort(np.concatenate(arrays)) if arrays else np.zeros(0, np.int64)
 
+    def note_partial(self) -> None:
+        """Notes that this program wrote the file of `partial_name`: a later run may replace or remove it."""
+        atomic_files.write_json(self.folder / NOTE, _state(partial_name(self.output)))
+
+    def remove_partial(self) -> None:
+        """Removes the file of `partial_name` if `note_partial` noted it as it is."""
+        if _is_noted(self.output):
+            partial_name(self.output).unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Removes the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -148,6 +157,52 @@ class Parts:
 def folder_of(output: Path) -> Path:
     """The hidden folder of a result's parts."""
     return output.with_name(f".{output.name}.parts")
+
+
+def partial_name(output: Path) -> Path:
+    """Where what is done goes when a film cannot be finished: film-color.part.mp4."""
+    return output.with_name(f"{output.stem}.part{output.suffix}")
+
+
+def require_partial_name(source: Path, output: Path) -> None:
+    """Refuses a result whose `partial_name` is a file that this program did not note: it would be replaced.
+
+    Args:
+        source: the film.
+        output: the result's file.
+
+    Raises:
+        FilmError: there is such a file, or it is the source.
+    """
+    part = partial_name(output)
+    if not os.path.exists(part):
+        return
+    if os.path.samefile(part, source):
+        raise FilmError(output, f"the source has the name of its unfinished part, {part}: choose another output")
+    if not _is_noted(output):
+        raise FilmError(
+            output,
+            f"the name of its unfinished part, {part}, is another file's, or that of a damaged film's beginning. "
+            f"Received: {part.stat().st_size} bytes. Rename or remove it, or choose another output",
+        )
+
+
+def _state(path: Path) -> list[int] | None:
+    """Size and date of a file; None where there is none."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _is_noted(output: Path) -> bool:
+    """Whether the file of `partial_name` is as this program left it."""
+    try:
+        noted = json.loads((folder_of(output) / NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return noted is not None and noted == _state(partial_name(output))
 
 
 def require_free(output: Path) -> None:

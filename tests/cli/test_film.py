@@ -151,6 +151,8 @@ def test_a_dry_run_loads_nothing_and_writes_nothing(colorize, tmp_path, monkeypa
     [
         (["film.mp4", "-o", "color.png"], "-o of a film ends in one of .mp4"),
         (["film.mp4", "-o", "film.mp4"], "film.mp4 is one of the films to colorize"),
+        (["c.part.mp4", "-o", "c.mp4"], "c.part.mp4 is one of the films to colorize"),
+        (["film.mp4", "b/film.part.mp4", "-o", "out"], "b/film.part.mp4 would become out/film.part.mp4, the name of"),
         (["film.mp4", "b/film.mp4", "-o", "out"], "film.mp4 and b/film.mp4 would both become out/film.mp4"),
         (["film.mp4", "b/film.mp4", "-o", "notes"], "-o notes is a file"),
         (["film.mp4", "-o", "c.mp4", "--codec", "nonsense"], "--codec is one of h264"),
@@ -163,7 +165,7 @@ def test_a_dry_run_loads_nothing_and_writes_nothing(colorize, tmp_path, monkeypa
 )
 def test_wrong_usage_writes_nothing(colorize, tmp_path, words, reason):
     (tmp_path / "b").mkdir()
-    for name in ("film.mp4", "b/film.mp4"):
+    for name in ("film.mp4", "b/film.mp4", "c.part.mp4", "b/film.part.mp4"):
         write(tmp_path / name, moving(2))
     (tmp_path / "notes").write_text("")
     before = sorted(os.listdir())

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from clips import files_of
+from clips import Painter, files_of, moving, two_shots, write
 
 from colorizer.errors import FilmError
 from colorizer.film import carry, parts
+from colorizer.film.colorize import colorize
 
 
 def test_memory_holds_the_key_of_the_last_part_alone(tmp_path):
@@ -31,3 +32,28 @@ def test_parts_of_another_record_go_and_the_lock_stays(tmp_path):
     parts.require_free(output)
     parts.require_free(tmp_path / "never.mp4")
     assert files_of(tmp_path) == [".film.mp4.parts"]
+
+
+def test_a_file_with_the_name_of_the_unfinished_part_is_never_touched(tmp_path):
+    source, part = write(tmp_path / "film.mp4", moving(12)), write(tmp_path / "color.part.mp4", moving(3))
+    before = part.read_bytes()
+    for film, reason in ((source, "Rename or remove it"), (part, "the source has the name of its unfinished part")):
+        with pytest.raises(FilmError, match=reason):
+            colorize(Painter(), film, tmp_path / "color.mp4")
+    assert files_of(tmp_path) == ["color.part.mp4", "film.mp4"] and part.read_bytes() == before
+
+
+def test_an_unfinished_part_that_was_changed_is_another_file(tmp_path):
+    source, part = two_shots(tmp_path / "film.mp4"), tmp_path / "color.part.mp4"
+    for count in (4, 0):  # an own one is replaced
+        with pytest.raises(KeyboardInterrupt):
+            colorize(Painter(stop_after=count, error=KeyboardInterrupt), source, tmp_path / "color.mp4")
+    with pytest.raises(FilmError, match="the source has the name"):
+        colorize(Painter(), part, tmp_path / "color.mp4")
+    own = part.read_bytes()
+    part.write_bytes(b"mine")
+    with pytest.raises(FilmError, match="Received: 4 bytes. Rename or remove it"):
+        colorize(Painter(), source, tmp_path / "color.mp4")
+    part.unlink()
+    assert own and colorize(Painter(), source, tmp_path / "color.mp4").frames == 20
+    assert files_of(tmp_path) == ["color.mp4", "film.mp4"]
