@@ -12,6 +12,7 @@ import numpy as np
 
 from colorizer.errors import FilmError, UsageError
 from colorizer.film.colorize import Settings, colorize
+from colorizer.film.prediction import upright
 from colorizer.film.probe import ENDINGS, opened, probe
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def colorize_clip(
     if film.seconds and film.seconds > SECONDS:
         notes.append(f"the first {SECONDS:g} seconds only; `python colorize.py` takes the whole film")
     middle = result.frames // 2
-    return _frame(source, middle, film.quarter_turns), _frame(target, middle, film.quarter_turns), notes
+    return _frame(source, middle, film), _frame(target, middle, film), notes
 
 
 def refuse_long(film: Film, frames: int, max_clip_pixels: int) -> None:
@@ -103,11 +104,11 @@ def refuse_long(film: Film, frames: int, max_clip_pixels: int) -> None:
     )
 
 
-def _frame(path: Path, number: int, quarter_turns: int) -> np.ndarray:
+def _frame(path: Path, number: int, film: Film) -> np.ndarray:
     """A frame of a film, or the last before it that can be decoded."""
     with opened(path) as container:
         for count, frame in enumerate(container.decode(video=0)):
             shown = frame
             if count == number:
                 break
-        return np.ascontiguousarray(np.rot90(shown.to_ndarray(format="rgb24"), quarter_turns))
+        return upright(shown.to_ndarray(format="rgb24"), film.quarter_turns, film.flipped)

@@ -189,7 +189,7 @@ def colorize_shot(
     reader, packets, count = Reader(film, settings.deinterlace, encoding.bits), [], 0
     work, matrix = Encoder(film, encoding), join.matrix_of(encoder.color_tags(film)["colorspace"])
     frames = itertools.takewhile(lambda frame: frame.time <= last, reader.frames(after, settings.preview))
-    predict = prediction.predictor(colorizer, film.quarter_turns, film.aspect)
+    predict = prediction.predictor(colorizer, film.quarter_turns, film.aspect, film.flipped)
     for colored in carry.colored(frames, predict, every=settings.every):
         frame, count = colored.frame, count + 1
         planes = _planes(colored, matrix, settings.strength)
@@ -220,7 +220,7 @@ class _Worker:
         """Colors what no earlier run has."""
         last = self.parts.endings[-1] if self.parts.endings else None
         frames = reader.frames(last and last.time, settings.preview)
-        predict = prediction.predictor(colorizer, self.film.quarter_turns, self.film.aspect)
+        predict = prediction.predictor(colorizer, self.film.quarter_turns, self.film.aspect, self.film.flipped)
         key = last and last.key
         for colored in carry.colored(frames, predict, every=settings.every, key=key):
             if colored.starts_shot:

@@ -119,8 +119,9 @@ def _begin(film: Film, source, target, encoding: Encoding, covers: dict[int, byt
         picture.set_display_matrix(film.display)
     _copy_metadata(source.streams[film.stream], picture, STATISTICS)
     copies, notes = _copied_streams(film, source, target, covers)
-    if film.quarter_turns and target.format.name not in WITH_ROTATION:
-        notes.append(f"{target.format.name} has no rotation, so the film lies on its side: choose .mp4 or .mkv")
+    if (film.quarter_turns or film.flipped) and target.format.name not in WITH_ROTATION:
+        wrong = "lies on its side" if film.quarter_turns else "is mirrored"
+        notes.append(f"{target.format.name} has no rotation, so the film {wrong}: choose .mp4 or .mkv")
     target.metadata.update(_clean(source.metadata))
     if source.chapters():
         target.set_chapters(source.chapters())

@@ -21,7 +21,7 @@ MOST = 0.3  # of a side that a bar may take; more of it is a dark scene
 
 
 def predictor(
-    colorizer: Colorizer, rotation: int = 0, aspect: Fraction = Fraction(1)
+    colorizer: Colorizer, rotation: int = 0, aspect: Fraction = Fraction(1), flipped: bool = False
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Makes the function that predicts the colors of a frame.
 
@@ -29,6 +29,7 @@ def predictor(
         colorizer: any; its `predict_ab` is asked.
         rotation: quarter turns to the left that turn a stored frame upright, 0..3.
         aspect: width of a stored pixel over its height.
+        flipped: whether a stored frame is mirrored, see `probe.Film`.
 
     Returns:
         A function from (H, W) uint8 gray to (h, w, 2) float32 ab/128 of `carry.map_size`; 0 in bars and frames.
@@ -39,12 +40,26 @@ def predictor(
         wide = width * aspect
         scale = min(1.0, SHOWN / max(height, wide))
         size = (max(1, round(float(wide * scale))), max(1, round(height * scale)))
-        upright = np.rot90(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), rotation)
-        ab_norm = _whole(colorizer, np.ascontiguousarray(upright))
-        turned = np.ascontiguousarray(np.rot90(ab_norm, -rotation))
-        return cv2.resize(turned, map_size(height, width)[::-1], interpolation=cv2.INTER_AREA)
+        shown = upright(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), rotation, flipped)
+        stored = np.rot90(_whole(colorizer, shown), -rotation)
+        stored = np.ascontiguousarray(stored[:, ::-1] if flipped else stored)
+        return cv2.resize(stored, map_size(height, width)[::-1], interpolation=cv2.INTER_AREA)
 
     return predict
+
+
+def upright(stored: np.ndarray, rotation: int, flipped: bool) -> np.ndarray:
+    """A frame as a player shows it.
+
+    Args:
+        stored: (H, W) or (H, W, C), any dtype.
+        rotation: quarter turns to the left, 0..3.
+        flipped: whether it is mirrored, left for right; that is undone before it is turned.
+
+    Returns:
+        The same pixels, contiguous; (W, H) or (W, H, C) where `rotation` is odd.
+    """
+    return np.ascontiguousarray(np.rot90(stored[:, ::-1] if flipped else stored, rotation))
 
 
 def _whole(colorizer: Colorizer, gray: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,8 +39,10 @@ class Film:
         width, height: of stored frames, in pixels.
         rate: frames a second, on average.
         time_base: the unit of time stamps, in seconds.
-        seconds: the length that the file states; None where it does not.
+        seconds: from `start`, the length that the file states; None where it does not.
+        states_own: whether `seconds` is the picture's own; else longer sound may count.
         start: seconds; the time stamp that the film begins with.
+        flipped: whether a stored frame is mirrored, left for right; that is undone before it is turned.
         quarter_turns: to the left, that turn a stored frame upright.
         display: the display matrix of the file, nine integers; None where there is none.
         aspect: width of a stored pixel over its height.
@@ -56,7 +59,9 @@ class Film:
     rate: Fraction
     time_base: Fraction
     seconds: float | None
+    states_own: bool
     start: float
+    flipped: bool
     quarter_turns: int
     display: tuple[int, ...] | None
     aspect: Fraction
@@ -146,15 +151,20 @@ def probe(path: str | Path) -> Film:
         frame = _first_frame(container, stream, path)
         display = _display_matrix(frame)
         context = stream.codec_context
+        start = max(0, container.start_time or 0) / 1e6
+        seconds, states_own = _seconds(container, stream, start)
+        flipped, quarter_turns = _orientation(display)
         film = Film(
             path=path,
             width=frame.width,
             height=frame.height,
             rate=stream.average_rate or stream.guessed_rate or Fraction(25),
             time_base=stream.time_base,
-            seconds=_seconds(container, stream),
-            start=max(0, container.start_time or 0) / 1e6,
-            quarter_turns=round(frame.rotation / 90) % 4,
+            seconds=seconds,
+            states_own=states_own,
+            start=start,
+            flipped=flipped,
+            quarter_turns=quarter_turns,
             display=display,
             aspect=_aspect(stream.sample_aspect_ratio or context.sample_aspect_ratio),
             bits=max(component.bits for component in frame.format.components),
@@ -217,16 +227,30 @@ def _display_matrix(frame) -> tuple[int, ...] | None:
     return tuple(np.frombuffer(bytes(data), np.int32)[:9].tolist()) if data is not None else None
 
 
-def _seconds(container, stream) -> float | None:
-    """The length of the picture's stream, by whichever place states it."""
+def _orientation(display: tuple[int, ...] | None) -> tuple[bool, int]:
+    """Whether a stored frame is mirrored, and the quarter turns to the left that then turn it upright."""
+    if display is None:
+        return False, 0
+    a, b, _, c, d = display[:5]  # a player shows (x, y) at (a x + c y, b x + d y)
+    flipped = a * d < b * c
+    if flipped:
+        a, b = -a, -b
+    return flipped, round(math.atan2(-b, a) / (math.pi / 2)) % 4
+
+
+def _seconds(container, stream, start: float) -> tuple[float | None, bool]:
+    """The length of the picture by whichever place states it, and whether that place means the picture alone."""
     if stream.duration:
-        return float(stream.duration * stream.time_base)
+        return float(stream.duration * stream.time_base), True
     stated = {key.upper(): value for key, value in stream.metadata.items()}.get("DURATION", "")
     parts = stated.split(":")
     try:
-        return sum(float(part) * 60**power for power, part in enumerate(reversed(parts)))
+        length, own = sum(float(part) * 60**power for power, part in enumerate(reversed(parts))), True
     except ValueError:
-        return container.duration / 1e6 if container.duration else None
+        length, own = (container.duration or 0) / 1e6, len(container.streams) == 1
+    if "matroska" in container.format.name:  # it states the time stamp of the end
+        length -= start
+    return (length, own) if length > 0 else (None, False)
 
 
 def _aspect(aspect: Fraction | None) -> Fraction:

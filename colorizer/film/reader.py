@@ -53,8 +53,8 @@ class Reader:
 
     @property
     def missing(self) -> float:
-        """Seconds that the film should go on for after its last frame; 0 where it ends as stated."""
-        stated = self.film.seconds or 0.0
+        """Seconds that the film should go on for after its last frame; 0 where it ends as stated, or nothing is."""
+        stated = self.film.seconds if self.film.seconds and self.film.states_own else 0.0
         gone = stated - self.end
         return gone if gone > max(SHORTER[0], SHORTER[1] * stated) else 0.0
 

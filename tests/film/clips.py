@@ -45,7 +45,8 @@ def write(path: Path, frames, *, times=None, codec="libx264", pix_fmt="yuv420p",
         codec: an encoder.
         pix_fmt: of the picture.
         sound: whether a tone lies beside it.
-        **about: `rotation`, `aspect`, `metadata`, `chapters`, `subtitles`, `options`, `tags`, `unit` of time stamps.
+        **about: `rotation`, `display` (a matrix), `aspect`, `metadata`, `chapters`, `subtitles`, `options`, `tags`,
+            `unit` of time stamps.
     """
     height, width = frames[0].shape
     with av.open(str(path), "w") as container:
@@ -57,6 +58,8 @@ def write(path: Path, frames, *, times=None, codec="libx264", pix_fmt="yuv420p",
             stream.codec_context.sample_aspect_ratio = about["aspect"]
         if "rotation" in about:
             stream.set_display_rotation(about["rotation"])
+        if "display" in about:
+            stream.set_display_matrix(about["display"])
         for name, number in about.get("tags", {}).items():
             setattr(stream.codec_context, name, number)
         container.metadata.update(about.get("metadata", {}))

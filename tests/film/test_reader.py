@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from clips import moving, write
+from clips import av, moving, write
 
 from colorizer.film.probe import probe
 from colorizer.film.reader import Reader
@@ -29,3 +29,41 @@ def test_frames_of_avi_begin_with_the_film_and_are_steady(tmp_path):
     )  # with B-frames, which AVI has no word for
     times = [float(frame.time * film.time_base) for frame in Reader(film).frames()]
     assert times == pytest.approx([times[0] + number / 25 for number in range(50)]) and times[0] <= 1 / 25
+
+
+def copied(source, target, later=0, seconds=None):
+    """A copy of a film that begins later, or whose sound has another length, both in seconds."""
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        copies = [new.add_stream_from_template(stream) for stream in old.streams]
+        for packet in old.demux(*old.streams):
+            if packet.dts is None:
+                continue
+            if seconds and packet.stream.type == "audio":  # stretched: the same packets with longer breaks
+                packet.pts = packet.dts = round(packet.dts * seconds * 25 / 50)
+            packet.pts += round(later / packet.time_base)
+            packet.dts += round(later / packet.time_base)
+            packet.stream = copies[packet.stream.index]
+            new.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("tags", [True, False])
+def test_a_matroska_film_that_begins_late_is_whole(tmp_path, tags):
+    source = write(tmp_path / "film.mp4", moving(50), options={"bf": "0"})
+    late = copied(source, tmp_path / "late.mkv", later=5)
+    if not tags:
+        late.write_bytes(late.read_bytes().replace(b"DURATION", b"DURATIOX"))
+    reader = Reader(probe(late))
+    assert len(list(reader.frames())) == 50 and reader.missing == 0
+    assert reader.film.start == 5 and reader.film.seconds == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize("ending", ["flv", "nut", "mkv"])
+def test_longer_sound_does_not_make_a_film_cut(tmp_path, ending):
+    source = write(tmp_path / "film.mp4", moving(50), sound=True, options={"bf": "0"})
+    longer = copied(source, tmp_path / f"longer.{ending}", seconds=8)
+    if ending == "mkv":
+        longer.write_bytes(longer.read_bytes().replace(b"DURATION", b"DURATIOX"))
+    reader = Reader(probe(longer))
+    assert len(list(reader.frames())) == 50 and reader.missing == 0
+    assert reader.film.seconds > 6  # for the progress
