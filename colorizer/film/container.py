@@ -123,10 +123,16 @@ def _begin(film: Film, source, target, encoding: Encoding, covers: dict[int, byt
         wrong = "lies on its side" if film.quarter_turns else "is mirrored"
         notes.append(f"{target.format.name} has no rotation, so the film {wrong}: choose .mp4 or .mkv")
     target.metadata.update(_clean(source.metadata))
-    if source.chapters():
-        target.set_chapters(source.chapters())
+    if chapters := [_shifted(chapter, film.start) for chapter in source.chapters()]:
+        target.set_chapters(chapters)
     target.start_encoding()
     return picture, copies, notes
+
+
+def _shifted(chapter: dict, start: float) -> dict:
+    """A chapter of a film that begins at 0, as its copy does."""
+    offset = round(start / chapter["time_base"])
+    return chapter | {name: max(0, chapter[name] - offset) for name in ("start", "end")}
 
 
 def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding, covers: dict[int, bytes]) -> list[str]:
@@ -222,16 +228,7 @@ def _delay(parts: Parts, shown: np.ndarray) -> int:
 def _other_packets(av, source, copies: dict, start: float, until: float | None) -> Iterator[tuple[float, av.Packet]]:
     """The packets of all other streams with their seconds, up to the picture's end."""
     seconds = -1.0  # stamps fall back now and then; the merge needs them sorted
-    packets = source.demux([source.streams[index] for index in copies])
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:  # the file is damaged from here on
-            return
-        if packet is None:
-            return
-        if packet.dts is None:
-            continue
+    for packet in _stamped(_until_damage(av, source.demux([source.streams[index] for index in copies]))):
         offset = round(start / packet.time_base)
         time = float((packet.dts - offset) * packet.time_base)
         if until is not None and time + start >= until:
@@ -241,3 +238,37 @@ def _other_packets(av, source, copies: dict, start: float, until: float | None) 
         packet.stream = copies[packet.stream.index]
         seconds = max(seconds, time)
         yield seconds, packet
+
+
+def _until_damage(av, packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
+    """Packets up to the place from which on the file is damaged."""
+    with contextlib.suppress(av.error.FFmpegError):
+        yield from packets
+
+
+def _stamped(packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
+    """Packets with a time stamp of decoding.
+
+    Matroska does not store it, and FFmpeg does not know it of a stream's first packets where frames are not decoded in
+    the order in which they are shown. These get stamps that count back from the first that is known.
+    """
+    begun: set[int] = set()
+    waiting: dict[int, list[av.Packet]] = {}
+    for packet in packets:
+        index = packet.stream.index
+        if packet.dts is not None:
+            yield from _counted_back(waiting.pop(index, []), packet.dts)
+            begun.add(index)
+            yield packet
+        elif packet.size and index not in begun:
+            waiting.setdefault(index, []).append(packet)
+    for first in waiting.values():  # of streams that end before a stamp is known
+        yield from _counted_back(first, min((packet.pts for packet in first if packet.pts is not None), default=0))
+
+
+def _counted_back(packets: list[av.Packet], known: int) -> Iterator[av.Packet]:
+    """Packets with stamps that rise up to the one after them."""
+    step = max(1, min((packet.duration or 0 for packet in packets), default=0))
+    for back, packet in zip(range(len(packets), 0, -1), packets, strict=True):
+        packet.dts = known - back * step
+        yield packet

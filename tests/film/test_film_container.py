@@ -98,6 +98,42 @@ def test_a_second_picture_is_copied_and_said(tmp_path, clip):
     assert result.notes == ["another picture (h264) is copied without color: only the first gets colors"]
     with av.open(str(result.output)) as film:
         assert [stream.type for stream in film.streams] == ["video", "video"]
+    two, made = (of_stream(path, 1) for path in (tmp_path / "two.mkv", result.output))
+    assert len(made) == 20 and made == two  # Matroska's first packets have no stamp of decoding
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_second_picture_of_few_frames_is_copied_whole(tmp_path, clip, frames):
+    short = write(tmp_path / "short.mkv", moving(9))
+    with av.open(str(clip)) as old, av.open(str(short)) as other, av.open(str(tmp_path / "two.mkv"), "w") as new:
+        copies = [new.add_stream_from_template(film.streams.video[0]) for film in (old, other)]
+        packets = [packet for packet in other.demux(video=0) if packet.size][:frames]
+        for copy, packet in [(copies[1], p) for p in packets] + [(copies[0], p) for p in old.demux(video=0) if p.size]:
+            packet.stream = copy
+            new.mux(packet)
+    result = colorize(Painter(), tmp_path / "two.mkv", tmp_path / "color.mkv")
+    assert of_stream(result.output, 1) == of_stream(tmp_path / "two.mkv", 1) and result.frames == 20
+    assert len(of_stream(result.output, 1)) == frames
+
+
+def of_stream(path, index):
+    """(time stamp, bytes) of the packets of a stream."""
+    with av.open(str(path)) as film:
+        return [(packet.pts, bytes(packet)) for packet in film.demux(film.streams[index]) if packet.size]
+
+
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+def test_chapters_move_with_a_film_that_begins_late(tmp_path, ending):
+    chapters = [chapter | {"start": chapter["start"] + 900, "end": chapter["end"] + 900} for chapter in two_chapters()]
+    times = [900 + 40 * number for number in range(20)]
+    source = write(tmp_path / "film.mkv", moving(20), times=times, chapters=chapters)
+    colorize(Painter(), source, tmp_path / f"color.{ending}")
+    assert times_of(tmp_path / f"color.{ending}")[0] == 0
+    with av.open(str(tmp_path / f"color.{ending}")) as made:
+        spans = [
+            [float(chapter[name] * chapter["time_base"]) for name in ("start", "end")] for chapter in made.chapters()
+        ]
+    assert spans == [[0, 0.4], [0.4, 0.8]]
 
 
 def test_attached_fonts_are_copied_or_said(tmp_path, clip):
