@@ -9,8 +9,8 @@
 
 In a folder a photo keeps its name and format, with EXIF, XMP, IPTC, depth and alpha. Where the format
 changes, the new ending follows the old one: a.gif becomes a.gif.png. Existing results are skipped, so that
-the same command continues after an interruption. For several photos, report.csv in the output folder has
-one row each: file, size (bytes), seconds, status, reason, target.
+the same command continues after an interruption. For several photos, and for films, report.csv in the output
+folder has one row each: file, size (bytes), seconds, status, reason, target.
 A folder may hold films too.
 Exit status: 0 all done or skipped; 1 some failed, each named with its reason; 2 wrong usage, or missing
 weights or classifier; 130 interrupted by Ctrl-C.

@@ -78,7 +78,7 @@ def plan(inputs: list[str], output: str, form: str | None = None) -> Plan:
 def _sources(inputs: list[str], output: Path, unlisted: list[str]) -> Iterator[tuple[Path, Path]]:
     """The photos of all inputs: (file, its place below the output folder, which is not searched itself)."""
     for typed in inputs:
-        matches = [typed] if os.path.lexists(typed) else sorted(glob.glob(typed, recursive=True))
+        matches = matches_of(typed, str(output))
         if not matches:
             raise UsageError(f"no such file or folder: {typed}")
         for path in map(Path, matches):
@@ -88,6 +88,23 @@ def _sources(inputs: list[str], output: Path, unlisted: list[str]) -> Iterator[t
                 yield from walk(path, str(output), photos.is_photo_name, unlisted)
             elif len(matches) == 1 or (photos.is_photo_name(path) and path.is_file()):
                 yield path, Path(path.name)
+
+
+def matches_of(typed: str, output: str) -> list[str]:
+    """The files and folders that an input names, sorted.
+
+    Args:
+        typed: a name or a pattern.
+        output: a file, or a folder: of several matches those in it are left out, as results of an earlier run.
+
+    Returns:
+        Names; none where nothing matches.
+    """
+    if os.path.lexists(typed):
+        return [typed]
+    matches, folder = sorted(glob.glob(typed, recursive=True)), Path(os.path.realpath(output))
+    outside = [match for match in matches if folder not in Path(os.path.realpath(match)).parents]
+    return outside or matches
 
 
 def walk(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import glob
 import os
 import sys
 import time
@@ -17,6 +16,7 @@ from colorizer.errors import FilmError, UsageError
 if TYPE_CHECKING:
     from colorizer.film.colorize import Result, Settings
     from colorizer.film.probe import Film
+    from colorizer.inference.batch_files import Outcome
     from colorizer.inference.colorizer import Colorizer
 
 # Endings of containers that hold no H.264, or lose its time stamps; a folder's copies of them are Matroska.
@@ -71,7 +71,7 @@ def split(inputs: list[str], output: str) -> Films:
             if len(films.listed) == out or any(file_plan.walk(Path(typed), output, photos.is_photo_name)):
                 films.others.append(typed)
             continue
-        matches = [typed] if os.path.lexists(typed) else sorted(glob.glob(typed, recursive=True))
+        matches = file_plan.matches_of(typed, output)
         named = [Path(match) for match in matches if is_film_name(match) and not os.path.isdir(match)]
         films.typed.extend(named)
         if len(named) < len(matches) or not matches:
@@ -159,39 +159,52 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
         The exit status.
 
     Raises:
-        UsageError: PyAV is not installed, or the codec does not suit the file.
+        UsageError: PyAV is not installed, the codec does not suit the file, or the report cannot be used.
     """
+    from colorizer.cli import colorize, progress  # not above: the first imports this module
     from colorizer.film import container, encoder, parts
     from colorizer.film.colorize import Interrupted
     from colorizer.film.probe import probe, require_av
+    from colorizer.inference.batch_files import Outcome
 
     require_av()
     for _, target in pairs:
         encoder.choose(target, flags.codec, flags.crf)
-    failed, colorizer = 0, None
-    for source, target in pairs:
-        if target.exists() and not flags.overwrite and not flags.preview:  # a preview is for trying
-            print(f"{target} exists already: skipped (--overwrite replaces it)")
-            continue
-        try:
-            film = probe(source)
-            encoding = encoder.choose(target, flags.codec, flags.crf, film.bits)
-            encoder.Encoder(film, encoding)
-            container.try_out(film, target, encoding)
-            parts.require_partial_name(source, target)
-            print(f"{source} -> {target} ({_described(film)})", flush=True)
-            if flags.dry_run:
-                continue
-            parts.require_free(target)
-            colorizer = colorizer or load()
-            failed += not _colorize(prog, colorizer, film, target, settings_of(flags))
-        except FilmError as error:
-            failed += 1
-            print(f"{prog}: {error}", file=sys.stderr)
-        except Interrupted as stop:
-            done = f"the first {_clock(stop.seconds)} are in {stop.output}" if stop.output else "nothing is done yet"
-            print(f"\n{prog}: interrupted; {done}. {CONTINUE}", file=sys.stderr)
-            return 130
+    out, again = Path(flags.output), flags.overwrite or bool(flags.preview)  # a preview is for trying
+    in_folder = any(out in target.parents for _, target in pairs)  # else it is the film's own name
+    report = progress.Report(out if in_folder else out.parent, in_folder and not (flags.dry_run or flags.preview))
+    work = colorize.sort_pairs(pairs, report.existing, again)
+    failed, network = colorize.say_ended(prog, work) if flags.dry_run else 0, None
+    report.open()
+    with contextlib.closing(report):
+        for outcome in () if flags.dry_run else work.ended:
+            failed += bool(outcome.error)
+            colorize.say_outcome(prog, progress.Progress(0), outcome, outcome.target in work.outdated)
+            report.add(outcome)
+        for source, target in work.to_do:
+            try:
+                film = probe(source)
+                encoding = encoder.choose(target, flags.codec, flags.crf, film.bits)
+                encoder.Encoder(film, encoding)
+                container.try_out(film, target, encoding)
+                parts.require_partial_name(source, target)
+                print(f"{source} -> {target} ({_described(film)})", flush=True)
+                if flags.dry_run:
+                    continue
+                parts.require_free(target)
+                network = network or load()
+                outcome = _colorize(prog, network, film, target, settings_of(flags))
+            except FilmError as error:
+                outcome = Outcome(source, target, error.reason)
+                print(f"{prog}: {error}", file=sys.stderr)
+            except Interrupted as stop:
+                done = (
+                    f"the first {_clock(stop.seconds)} are in {stop.output}" if stop.output else "nothing is done yet"
+                )
+                print(f"\n{prog}: interrupted; {done}. {CONTINUE}", file=sys.stderr)
+                return 130
+            failed += bool(outcome.error)
+            report.add(outcome)
     return 1 if failed else 0
 
 
@@ -207,9 +220,10 @@ def _described(film: Film) -> str:
     return f"{film.width}x{film.height}, {float(film.rate):.4g} frames/s{length}"
 
 
-def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, settings: Settings) -> bool:
-    """Colorizes one film and says what became of it; returns whether it is whole."""
+def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, settings: Settings) -> Outcome:
+    """Colorizes one film, says what became of it and returns that; one that ends early has failed."""
     from colorizer.film import colorize as films
+    from colorizer.inference.batch_files import Outcome
 
     total = film.frames
     if settings.preview:
@@ -219,14 +233,15 @@ def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, setting
         result = films.colorize(colorizer, film.path, target, settings, film=film, progress=step)
     for note in result.notes:
         print(f"{prog}: {film.path}: {note}", file=sys.stderr)
-    print(f"{result.output}: {_summary(result, time.monotonic() - began)}")
+    seconds, error = time.monotonic() - began, None
+    print(f"{result.output}: {_summary(result, seconds)}")
     if result.cut_short:
-        print(
-            f"{prog}: {film.path}: ends {result.cut_short:.1f} s before its stated end: truncated or damaged. What "
-            f"could be read is in {result.output}",
-            file=sys.stderr,
+        error = (
+            f"ends {result.cut_short:.1f} s before its stated end: truncated or damaged. What could be read is in "
+            f"{result.output}"
         )
-    return not result.cut_short
+        print(f"{prog}: {film.path}: {error}", file=sys.stderr)
+    return Outcome(film.path, target, error, seconds=seconds, notes=tuple(result.notes))
 
 
 def _summary(result: Result, seconds: float) -> str:

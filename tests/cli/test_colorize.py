@@ -99,6 +99,16 @@ def test_an_output_folder_inside_the_input_is_not_searched(colorize, tmp_path):
     assert files_below(tmp_path / "album") == ["a.png", "color/a.png"]
 
 
+def test_a_pattern_leaves_out_photos_of_the_output_folder(colorize, tmp_path):
+    for name in ("a.png", "deep/b.jpg"):
+        picture(tmp_path / "album" / name)
+    for line in ("2 done, 0 skipped, 0 failed", "0 done, 2 skipped, 0 failed"):
+        status, out, _ = colorize("album/**/*.*g", "-o", "album/color")
+        assert status == 0 and line in out
+    status, _, err = colorize("album/color/*", "-o", "album/color")
+    assert status == 2 and "is one of the photos to colorize" in err
+
+
 def test_patterns_are_expanded_where_the_shell_did_not(colorize, tmp_path):
     for i in range(3):
         picture(tmp_path / f"scans/{i}.png", i)

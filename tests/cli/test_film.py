@@ -52,12 +52,38 @@ def test_films_and_photos_together_go_into_a_folder(colorize, tmp_path, monkeypa
     (tmp_path / "c.avi").write_bytes(b"a shopping list")
     status, out, err = colorize("*.*", "-o", "out")
     assert status == 1 and err == "colorize.py: c.avi: no film, or damaged: Invalid data found when processing input\n"
-    assert sorted(os.listdir("out")) == ["a.mp4", "b.MKV"]
+    assert sorted(os.listdir("out")) == ["a.mp4", "b.MKV", "report.csv"]
     seen = []
     monkeypatch.setattr(command, "_run_photos", lambda flags, prog, inputs: seen.append(inputs) or 0)
     Image.fromarray(draw_picture(0)).save("photo.png")
     assert colorize("photo.png", "a.mp4", "-o", "both")[0] == 0
-    assert seen == [["photo.png"]] and os.listdir("both") == ["a.mp4"]
+    assert seen == [["photo.png"]] and sorted(os.listdir("both")) == ["a.mp4", "report.csv"]
+
+
+def test_another_films_copy_is_not_taken_for_done(colorize, tmp_path):
+    for name, seed in (("p/m.mp4", 0), ("q/m.mp4", 3)):
+        (tmp_path / name).parent.mkdir()
+        write(tmp_path / name, moving(3, seed=seed), options={"crf": str(20 + seed)})
+    assert colorize("p/m.mp4", "-o", "out")[0] == 0
+    before = (tmp_path / "out/m.mp4").read_bytes()
+    assert "out/m.mp4 exists already: skipped" in colorize("p/m.mp4", "-o", "out/m.mp4")[1]
+    assert "out/m.mp4 exists already: would be skipped" in colorize("p", "-o", "out", "--dry-run")[1]
+    for words in (["q/m.mp4", "-o", "out"], ["q", "-o", "out", "--dry-run"], ["q/m.mp4", "-o", "out/m.mp4"]):
+        status, _, err = colorize(*words)
+        assert status == 1 and "q/m.mp4: out/m.mp4 was made from p/m.mp4: choose another -o, or replace it" in err
+    assert (tmp_path / "out/m.mp4").read_bytes() == before
+    assert colorize("q/m.mp4", "-o", "out", "--overwrite")[0] == 0
+    status, _, err = colorize("p/m.mp4", "-o", "out")
+    assert status == 1 and "out/m.mp4 was made from q/m.mp4" in err
+
+
+def test_a_pattern_leaves_out_films_of_the_output_folder(colorize, tmp_path):
+    (tmp_path / "album/deep").mkdir(parents=True)
+    for name in ("a.mp4", "deep/b.mp4"):
+        write(tmp_path / "album" / name, moving(2))
+    assert colorize("album/**/*.mp4", "-o", "album/color")[0] == 0
+    status, out, err = colorize("album/**/*.mp4", "-o", "album/color")
+    assert (status, err) == (0, "") and out.count("exists already: skipped") == 2
 
 
 def test_a_preview_stands_beside_the_whole_film(colorize, tmp_path):
@@ -77,7 +103,8 @@ def test_in_a_folder_old_containers_become_matroska(colorize, tmp_path):
         unit = {"unit": Fraction(1, 25), "options": {}} if codec != "libx264" else {}
         write(tmp_path / "reels" / name, moving(3), codec=codec, **unit)
     status, _, err = colorize("reels", "-o", "out")
-    assert (status, err) == (0, "") and sorted(os.listdir("out")) == ["a.avi.mkv", "b.mkv", "c.wmv.mkv"]
+    assert (status, err) == (0, "")
+    assert sorted(os.listdir("out")) == ["a.avi.mkv", "b.mkv", "c.wmv.mkv", "report.csv"]
 
 
 def test_size_reaches_the_network(colorize, tmp_path, monkeypatch):
@@ -114,7 +141,9 @@ def album(tmp_path, monkeypatch):
 def test_a_folder_of_photos_and_films_is_mirrored(colorize, tmp_path, album):
     status, _, err = colorize("album", "-o", "album/out")
     assert (status, err) == (0, "") and album == [["album"]]
-    assert sorted(os.listdir("album/out")) == ["a.mp4", "deep"] and os.listdir("album/out/deep") == ["b.mkv"]
+    assert sorted(os.listdir("album/out")) == ["a.mp4", "deep", "report.csv"] and os.listdir("album/out/deep") == [
+        "b.mkv"
+    ]
     out = colorize("album", "-o", "album/out")[1]
     assert out.count("exists already: skipped") == 2  # and the results are no films of the folder
 
