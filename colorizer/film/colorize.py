@@ -28,7 +28,7 @@ from colorizer.film.reader import Reader
 if TYPE_CHECKING:
     from colorizer.inference.colorizer import Colorizer
 
-VERSION = 4  # of the colors and of the parts' files; parts of another version are made again
+VERSION = 5  # of the colors and of the parts' files; parts of another version are made again
 PART_FRAMES = 240  # a long shot is written in pieces: what a kill may cost
 
 
