@@ -119,7 +119,8 @@ def place(weights: str | Path) -> Path:
     """
     named = os.environ.get(PLACE) or weights if weights == DEFAULT else weights
     path = Path(named)
-    if not path.exists() and (str(named) == DEFAULT or str(named) in SHIPPED):
+    # A folder of that name without weights is somebody's own: photos, or this package's where it is worked in.
+    if (str(named) == DEFAULT or str(named) in SHIPPED) and not (path / BEST).is_file():
         path = shipped(str(named))
     return path / BEST if path.is_dir() else path
 

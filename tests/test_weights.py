@@ -34,6 +34,18 @@ def test_a_trained_network_says_what_it_is(run):
     np.testing.assert_allclose(weights.load(run / "whole.keras").network.get_weights()[0], [0.1, 0.2])
 
 
+@pytest.mark.parametrize("name", [weights.DEFAULT, *weights.SHIPPED])
+def test_a_folder_with_the_name_of_shipped_weights_hides_them_only_where_it_holds_weights(
+    run, monkeypatch, tmp_path, name
+):
+    monkeypatch.delenv(weights.PLACE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    assert weights.place(name) == weights.shipped(name) / weights.BEST
+    shutil.copytree(run, tmp_path / name, dirs_exist_ok=True)
+    assert weights.place(name).resolve() == tmp_path / name / weights.BEST
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_no_numbers_are_refused_when_they_are_loaded(run, value):
     network = methods.get("trivial").build(32)
