@@ -26,7 +26,7 @@ from colorizer.cli import colorize as command
 from colorizer.cli import file_plan, progress, steering
 from colorizer.cli import film as command_film
 from colorizer.cli.steering import Asked
-from colorizer.cluster import film
+from colorizer.cluster import film, nodes
 from colorizer.errors import UsageError
 from colorizer.film.probe import is_film_name
 from colorizer.inference.batch_files import Outcome
@@ -298,7 +298,7 @@ def main(flags: argparse.Namespace, prog: str) -> int:
         return _dry_run(prog, work)
     bar, outcomes = progress.Progress(len(work.to_do)), []
     try:
-        for outcome in _outcomes(flags, work):
+        for outcome in _outcomes(flags, work, prog):
             outcomes.append(outcome)
             command.say_outcome(prog, bar, outcome, outcome.target in work.outdated)
     finally:
@@ -319,7 +319,7 @@ def _dry_run(prog: str, work: command.Work) -> int:
     return 1 if failed else 0
 
 
-def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome]:
+def _outcomes(flags: argparse.Namespace, work: command.Work, prog: str) -> Iterator[Outcome]:
     """Every photograph's outcome. Ray starts only where there is something to colorize."""
     yield from work.ended
     if not work.to_do:
@@ -327,6 +327,7 @@ def _outcomes(flags: argparse.Namespace, work: command.Work) -> Iterator[Outcome
     options = _options(flags)
     connect()
     try:
+        nodes.require(nodes.takes_of(flags), prog)
         work_on = partial(chunk, options=options)
         takes = {"cpus": flags.cpus, "gpus": flags.gpus, "resources": flags.resources}
         photographs = [pair for pair in work.to_do if not is_film_name(pair[0])]

@@ -17,7 +17,7 @@ import ray
 import ray.train
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-from colorizer.cluster import colorize
+from colorizer.cluster import colorize, nodes
 from colorizer.data import datasets
 from colorizer.errors import UsageError
 
@@ -85,14 +85,15 @@ def main(flags, prog: str) -> int:
     """The command `train`: returns the exit status.
 
     Raises:
-        ColorizerError: see `_settings`.
+        ColorizerError: see `_settings`; or no nodes have what the ranks ask for.
     """
     from colorizer.training import run_record
 
     settings = _settings(flags, prog)
-    takes = {"CPU": flags.cpus} | ({"GPU": flags.gpus} if flags.gpus else {}) | flags.resources
+    takes = nodes.takes_of(flags)
     colorize.connect()
     try:
+        nodes.require(takes, prog, flags.ranks)
         ended = DataParallelTrainer(
             rank,
             train_loop_config=settings,
@@ -108,6 +109,8 @@ def main(flags, prog: str) -> int:
                 worker_runtime_env={"env_vars": {"KERAS_BACKEND": "jax"}},
             ),
         ).fit()
+    except UsageError:
+        raise
     except Exception as error:  # Ray wraps whatever ended the ranks
         print(
             f"{prog}: {error}\nThe last complete epoch is saved: continue with the same command and --resume.",

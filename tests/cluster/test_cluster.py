@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -180,6 +181,61 @@ def test_a_node_that_is_taken_away_costs_no_photo(tmp_path, cluster, light_run):
     assert not [outcome for outcome in colorizer.Colorizer.load(light_run).colorize_files(alone) if outcome.error]
     for (_, target), (_, expected) in zip(pairs, alone, strict=True):
         np.testing.assert_array_equal(photos.read(target).rgb, photos.read(expected).rgb)
+
+
+def test_what_no_node_has_is_refused_instead_of_waited_for(cluster, capsys):
+    from colorizer.cluster import __main__ as command
+    from colorizer.cluster import nodes
+    from colorizer.errors import UsageError
+
+    nodes.require({"CPU": 1}, "it")
+    nodes.require({"CPU": 0}, "it")
+    nodes.require({"CPU": 0.1}, "it", count=20)
+    for words, asked in (
+        (["--resources", "scaner=1"], "CPU 1, scaner 1"),
+        (["--gpus", "1"], "CPU 1, GPU 1"),
+        (["--cpus", "2"], "CPU 2"),
+    ):
+        takes = nodes.takes_of(command.parse(["colorize", "in", "-o", "out", *words]))
+        with pytest.raises(UsageError, match=rf"nodes have 2 x \(CPU 1\). Received: {asked}, from --cpus"):
+            nodes.require(takes, "it")
+    with pytest.raises(UsageError, match=r"Received: 3 x \(CPU 1\)"):
+        nodes.require({"CPU": 1}, "it", count=3)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("label", "types", "grows"),
+    [
+        ({}, None, False),
+        ({}, {"ab12": "node_ab12"}, False),
+        ({}, {"ab12": "ray.head.default"}, True),
+        ({"ray.io/node-group": "headgroup"}, None, True),
+    ],
+)
+def test_where_an_autoscaler_may_add_nodes_it_only_warns(monkeypatch, capsys, label, types, grows):
+    from colorizer.cluster import nodes
+    from colorizer.errors import UsageError
+
+    status = types and json.dumps({"autoscaler_report": {"node_type_mapping": types}}).encode()
+    monkeypatch.setattr("ray.nodes", lambda: [{"Alive": True, "Resources": {"CPU": 4.0}, "Labels": label}])
+    monkeypatch.setattr("ray.experimental.internal_kv._internal_kv_get", lambda key: status)
+    if grows:
+        nodes.require({"GPU": 1}, "it")
+        assert "Received: GPU 1" in (said := capsys.readouterr().err) and "until the autoscaler adds nodes" in said
+    else:
+        with pytest.raises(UsageError, match="nodes have CPU 4. Received: GPU 1"):
+            nodes.require({"GPU": 1}, "it")
+
+
+def test_a_batch_that_no_node_can_run_ends_at_once(tmp_path, cluster, run, monkeypatch, capsys):  # noqa: F811
+    from colorizer.cluster import __main__ as command
+    from colorizer.cluster import colorize
+
+    monkeypatch.setattr(colorize, "connect", lambda: None)
+    source = str(album(tmp_path / "in", 1))
+    words = ["colorize", source, "-o", str(tmp_path / "out"), "--weights", run, "--resources", "scaner=1"]
+    assert command.main(words) == 2 and "Received: CPU 1, scaner 1" in capsys.readouterr().err
 
 
 def test_a_photo_that_kills_its_worker_fails_alone(tmp_path, cluster, light_run):
