@@ -27,6 +27,7 @@ from colorizer.cli import file_plan, progress, steering
 from colorizer.cli import film as command_film
 from colorizer.cli.steering import Asked
 from colorizer.cluster import film, nodes
+from colorizer.cluster.addresses import local_path
 from colorizer.errors import UsageError
 from colorizer.film.probe import is_film_name
 from colorizer.inference.batch_files import Outcome
@@ -90,7 +91,7 @@ def list_album(source: str, output: str, form: str | None = None, required: bool
     if root == target:
         raise UsageError(f"OUT is another folder than IN. Received: {source} for both")
     inside = f"{target}/" if target.startswith(f"{root}/") else None
-    if _path(source) and not os.path.exists(source):
+    if local_path(source) and not os.path.exists(source):
         raise UsageError(f"no such file or folder: {source}")
     infos = system.find(root, detail=True)
     names = [
@@ -100,7 +101,7 @@ def list_album(source: str, output: str, form: str | None = None, required: bool
     ]
     if not names and required:
         raise UsageError(f"no photos ({', '.join((*photos.EXTENSIONS, *photos.ONLY_READ))}) and no films in {source}")
-    base, into = _path(source) or source.rstrip("/"), _path(output) or output.rstrip("/")
+    base, into = local_path(source) or source.rstrip("/"), local_path(output) or output.rstrip("/")
     copies: dict[str, str] = {}
     for name in names:
         copy = str(file_plan.place_of_copy(PurePosixPath(name), form))
@@ -149,25 +150,19 @@ def _chunk(pairs: Pairs, options: Options, folder: Path) -> Iterator[Outcome]:
             yield failed[source]
             continue
         outcome = next(outcomes)._replace(source=source, target=target)
-        if not outcome.error and not outcome.skipped and str(pair[1]) != _path(target):
+        if not outcome.error and not outcome.skipped and str(pair[1]) != local_path(target):
             try:
                 _put(pair[1], target)
             except OSError as error:
                 outcome = outcome._replace(error=f"cannot be written: {error}")
-        elif outcome.skipped and str(pair[1]) != _path(target):
+        elif outcome.skipped and str(pair[1]) != local_path(target):
             pair[1].unlink()
         yield outcome
 
 
-def _path(address: str) -> str:
-    """The absolute path of a local address, else ""."""
-    system, path = fsspec.core.url_to_fs(address)
-    return path.rstrip("/") if "file" in (system.protocol, *system.protocol) else ""
-
-
 def _fetch(source: str, target: str, folder: Path, options: Options) -> tuple[Path, Path]:
     """Local paths of a photograph and of its copy; a copy that a bucket holds already is an empty file here."""
-    read_path, written_path = _path(source), _path(target)
+    read_path, written_path = local_path(source), local_path(target)
     folder.mkdir()
     copy = Path(written_path) if written_path else folder / f"of-{PurePosixPath(target).name}"
     system, path = fsspec.core.url_to_fs(target)
@@ -263,7 +258,7 @@ def run(
         except ray.exceptions.RayTaskError as error:  # an exception of ours, such as damaged weights
             raise error.as_instanceof_cause() from None
         except ray.exceptions.RayError as error:  # the worker or its machine is gone
-            unsure.extend(filter(None, (_path(target) for _, target in job.pairs)))
+            unsure.extend(filter(None, (local_path(target) for _, target in job.pairs)))
             if len(job.pairs) > 1:
                 coming.extend(_Task([pair], repeated=True) for pair in job.pairs)
             elif job.losses + 1 < ATTEMPTS:
@@ -284,9 +279,12 @@ def main(flags: argparse.Namespace, prog: str) -> int:
 
     try:
         films = film.list_films(flags.input, flags.output, bool(flags.preview))
-        film.require(films, flags)
+        left_out = [] if local_path(flags.output) else [Outcome(*pair, film.LEFT_OUT) for pair in films]
+        film.require([] if left_out else films, flags)
         album = list_album(flags.input, flags.output, flags.format, required=not films)
-        album.pairs.extend((str(source), str(target)) for source, target in films)
+        if left_out and not album.pairs:
+            raise UsageError(f"{film.LEFT_OUT}. Received: {flags.output} for {flags.input}, which has films only.")
+        album.pairs.extend((str(source), str(target)) for source, target in films if not left_out)
         album.sizes.update({str(source): source.stat().st_size for source, _ in films})
         command.check_files(flags)
         steering.check_for_many(flags)
@@ -294,6 +292,7 @@ def main(flags: argparse.Namespace, prog: str) -> int:
     except (OSError, ImportError, ValueError) as error:  # no permission, no s3fs, an unknown protocol
         raise UsageError(f"{flags.input} or {flags.output} cannot be listed: {error}") from error
     work = command.sort_pairs(album.pairs, report.existing, flags.overwrite)
+    work.ended.extend(left_out)
     if flags.dry_run:
         return _dry_run(prog, work)
     bar, outcomes = progress.Progress(len(work.to_do)), []

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colorizer.cli.film import place_of_copy, preview_name
+from colorizer.cluster.addresses import local_path
 from colorizer.errors import ColorizerError, FilmError, UsageError
 from colorizer.film import carry, container, encoder
 from colorizer.film.colorize import VERSION, Settings, colorize_shot
@@ -22,6 +23,8 @@ from colorizer.film.parts import Parts, ending_of
 from colorizer.film.probe import is_film_name, probe, require_av
 from colorizer.film.reader import Reader
 from colorizer.inference.batch_files import Outcome
+
+LEFT_OUT = "films are written to local folders only: choose a local -o for them"
 
 
 class Shot(NamedTuple):
@@ -41,21 +44,29 @@ class Shot(NamedTuple):
 Run = Callable[[list[tuple[str, str]], Callable], Iterator[Outcome]]
 
 
-def list_films(source: str, output: str, preview: bool = False) -> list[tuple[Path, Path]]:
+def list_films(source: str, output: str, preview: bool = False) -> list[tuple[Path, Path | str]]:
     """Finds the films of a local tree and names their copies; none in what only fsspec opens.
 
     Args:
         source: a folder.
         output: another one; what it holds is not colorized.
         preview: whether only the beginnings are colorized.
+
+    Returns:
+        (file, file) of each film and of its copy. Where `output` is not local, the copy is an address: no film can be
+        written there, see `LEFT_OUT`.
     """
-    root, out = Path(source), os.path.realpath(output)
-    if not root.is_dir():
+    root, out = Path(local_path(source)), local_path(output)
+    if not local_path(source) or not root.is_dir():
         return []
-    films = (path for path in sorted(root.rglob("*")) if is_film_name(path) and path.is_file())
-    outside = (path for path in films if not os.path.realpath(path).startswith(out + os.sep))
-    pairs = [(path.resolve(), Path(output).resolve() / place_of_copy(path.relative_to(root))) for path in outside]
-    return [(source, preview_name(target)) for source, target in pairs] if preview else pairs
+    films = [path for path in sorted(root.rglob("*")) if is_film_name(path) and path.is_file()]
+    if out:
+        inside = os.path.realpath(out) + os.sep
+        films = [path for path in films if not os.path.realpath(path).startswith(inside)]
+    copies = [place_of_copy(path.relative_to(root)) for path in films]
+    copies = [preview_name(copy) for copy in copies] if preview else copies
+    into = [Path(out).resolve() / copy if out else f"{output.rstrip('/')}/{copy.as_posix()}" for copy in copies]
+    return [(path.resolve(), target) for path, target in zip(films, into, strict=True)]
 
 
 def colorize_film(

@@ -1,15 +1,18 @@
 """Films on a cluster: shots are found, given out one by one, and put together."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from clips import Painter, moving, packets_of, pictures_of, times_of, write
 
-from colorizer.cluster import film
-from colorizer.film import carry
-from colorizer.film.colorize import Settings, colorize
-from colorizer.film.probe import probe
-from colorizer.film.reader import Reader
-from colorizer.inference.batch_files import Outcome
+fsspec = pytest.importorskip("fsspec", reason='fsspec is not installed: pip install -e ".[ray]" -c constraints.txt')
+
+from colorizer.cluster import film  # noqa: E402
+from colorizer.film import carry  # noqa: E402
+from colorizer.film.colorize import Settings, colorize  # noqa: E402
+from colorizer.film.probe import probe  # noqa: E402
+from colorizer.film.reader import Reader  # noqa: E402
+from colorizer.inference.batch_files import Outcome  # noqa: E402
 
 
 @pytest.fixture
@@ -83,7 +86,29 @@ def test_films_of_a_tree_are_mirrored(clip, tmp_path):
     output.mkdir()
     (output / "film.mkv").touch()
     assert film.list_films(str(source), str(output)) == [(clip, output / "reels" / "film.mkv")]
-    assert film.list_films("s3://bucket/in", "s3://bucket/out") == []
+    assert film.list_films(f"file://{source}", f"file://{output}") == [(clip, output / "reels" / "film.mkv")]
+    assert film.list_films("memory://bucket/in", "memory://bucket/out") == []
+    assert film.list_films(str(source), "memory://bucket/out/")[-1] == (clip, "memory://bucket/out/reels/film.mkv")
+
+
+def test_films_for_a_bucket_fail_instead_of_going_to_a_local_folder(clip, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("ray")
+    from colorizer.cluster import __main__ as command
+
+    monkeypatch.chdir(tmp_path)
+    words = ["colorize", "in", "-o", "memory://films/out"]
+    assert command.main([*words, "--dry-run"]) == 2
+    assert f"{film.LEFT_OUT}. Received: memory://films/out" in capsys.readouterr().err
+    (tmp_path / "in" / "photo.png").touch()
+    assert command.main([*words, "--dry-run"]) == 1
+    said = capsys.readouterr()
+    assert f"{clip}: {film.LEFT_OUT}" in said.err and "1 to colorize, 0 to skip, 1 would fail" in said.out
+    fsspec.filesystem("memory").pipe("/films/out/photo.png", b"made before")
+    assert command.main(words) == 1 and capsys.readouterr().out.endswith("\n0 done, 1 skipped, 1 failed\n")
+    with fsspec.open("memory://films/out/report.parquet") as file:
+        rows = pd.read_parquet(file)[["file", "status", "reason"]].values.tolist()
+    assert [str(clip), "failed", film.LEFT_OUT] in rows and len(rows) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 def test_copies_have_the_names_that_colorize_gives_them(tmp_path, clip):
