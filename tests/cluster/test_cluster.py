@@ -1,5 +1,6 @@
 """Archives on a Ray cluster: two nodes on loopback, one of them taken away; photographs that kill their worker."""
 
+import errno
 import hashlib
 import importlib.util
 import json
@@ -275,6 +276,38 @@ def test_the_report_has_a_row_for_each_photo_and_keeps_those_of_earlier_runs(tmp
         ["b", "done", "", 1.0],
         [r"gr\udce9y.png", "done", "", 0.0],
     ]
+
+
+def test_a_full_disk_leaves_the_earlier_report_whole(tmp_path, monkeypatch):
+    from colorizer.cluster.report import NAME, Report
+    from colorizer.errors import ReportError
+    from colorizer.inference.batch_files import Outcome
+
+    output = tmp_path / "out"
+    Report(str(output), {}).write([Outcome("a", "A")])
+    before = (output / NAME).read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    report = Report(str(output), {})
+    with pytest.raises(ReportError, match=f"{NAME} cannot be written: No space left on device.*is complete.*run"):
+        report.write([Outcome("b", "B")])
+    assert (output / NAME).read_bytes() == before and [path.name for path in output.iterdir()] == [NAME]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PAR1 half a report", b"PAR1" + bytes(300) + b"PAR1", pd.DataFrame({"a": [1]}).to_parquet()]
+)
+def test_a_report_that_is_none_is_named_with_what_to_do(tmp_path, run, no_ray, capsys, content):  # noqa: F811
+    from colorizer.cluster import __main__ as command
+
+    album(tmp_path / "in", 1), album(tmp_path / "out", 1)
+    (tmp_path / "out" / "report.parquet").write_bytes(content)
+    assert command.main(["colorize", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--weights", run]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path}/out/report.parquet is damaged or no report" in said and "Delete or rename it" in said
 
 
 def test_the_report_knows_which_photo_a_result_was_made_from(tmp_path):
