@@ -56,9 +56,10 @@ bench: $(VENV)/runtime
 clean:
 	rm -rf $(VENV) demo .pytest_cache .ruff_cache
 
+# Without python3-venv Debian leaves an environment that has no pip: the next make must not take it as done.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed. $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
 
 $(VENV)/runtime: requirements.txt constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt

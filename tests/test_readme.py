@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,27 @@ def test_every_make_target_is_there():
     for target in re.findall(r"\bmake ([a-z-]+)", TEXT):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     assert "-m colorizer demo" in makefile and "evaluate.py --committed" in makefile
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_a_virtual_environment_that_could_not_be_made_is_made_by_the_next_make(tmp_path):
+    # As on Debian without python3-venv: an environment without pip, and status 1.
+    python = f'exec "{sys.executable}"'
+    script = f'if [ "$2" = venv ]; then {python} make_it.py "$3"; fi\n{python} "$@"\n'
+    (tmp_path / "python").write_text(f"#!/bin/sh\n{script}")
+    (tmp_path / "python").chmod(0o755)
+    making = "import sys, venv; venv.create(sys.argv[1]"
+    (tmp_path / "make_it.py").write_text(f"{making}); sys.exit('ensurepip is not available')")
+    words = ["make", "-f", str(REPOSITORY / "Makefile"), "PYTHON=./python", "VENV=mine", "mine/bin/python"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").touch()
+    for _ in range(2):
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 2 and "ensurepip is not available" in done.stderr, done.stdout
+    (tmp_path / "make_it.py").write_text(f"{making}, with_pip=True)")
+    assert subprocess.run(words, cwd=tmp_path, capture_output=True).returncode == 0
+    assert subprocess.run([tmp_path / "mine/bin/python", "-m", "pip", "--version"]).returncode == 0
+    assert (tmp_path / "mine" / "notes").exists()
 
 
 def test_the_page_is_short():
