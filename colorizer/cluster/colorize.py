@@ -355,7 +355,7 @@ def _options(flags: argparse.Namespace) -> Options:
     from colorizer import weights
 
     def absolute(name: str | None) -> str | None:
-        return str(Path(name).resolve()) if name and Path(name).exists() else name
+        return str(Path(name).resolve()) if name and Path(name).is_file() else name
 
     return Options(
         str(weights.place(flags.weights or weights.DEFAULT).resolve()),

@@ -17,6 +17,7 @@ import ray
 import ray.train
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
+from colorizer import weights
 from colorizer.cluster import colorize, nodes
 from colorizer.data import datasets
 from colorizer.errors import UsageError
@@ -76,8 +77,11 @@ def _settings(flags, prog: str) -> dict:
         )
     settings = asdict(chosen) | {"run": str(Path(chosen.run).resolve()), "dataset": dataset}
     for name in ("data_dir", "classifier", "labels", "init_weights"):
-        if settings.get(name) and Path(settings[name]).exists():
-            settings[name] = str(Path(settings[name]).resolve())
+        place = Path(settings.get(name) or "")
+        # A folder may have the name of shipped weights, or be called none: names stay names.
+        exists = place.is_dir() if name == "data_dir" else place.is_file() or (place / weights.BEST).is_file()
+        if settings.get(name) and exists:
+            settings[name] = str(place.resolve())
     return settings
 
 

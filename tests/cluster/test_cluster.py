@@ -405,6 +405,21 @@ def test_a_training_that_ranks_cannot_share_starts_no_ray(tmp_path, no_ray, caps
     assert status == 2 and reason in capsys.readouterr().err
 
 
+def test_names_stay_names_where_a_folder_has_them_too(tmp_path, monkeypatch):
+    from colorizer.cluster import __main__ as command
+    from colorizer.cluster import colorize, train
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(weights.PLACE, raising=False)
+    for name in (weights.DEFAULT, "none"):
+        (tmp_path / name).mkdir()
+    words = ["--dataset", "sample", "--run", "r", "--method", "vit_decoder", "--image-size", "224", "--batch-size", "8"]
+    flags = command.parse(["train", "--ranks", "2", "--", *words, "--init-weights", weights.DEFAULT])
+    assert train._settings(flags, "it")["init_weights"] == weights.DEFAULT
+    flags = command.parse(["colorize", "in", "-o", "out", "--classifier", "none"])
+    assert colorize._options(flags).classifier == "none"
+
+
 def test_the_flags_are_those_of_colorize_py(capsys):
     from colorizer.cli import colorize
     from colorizer.cluster import __main__ as command
