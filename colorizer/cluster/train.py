@@ -64,6 +64,8 @@ def _settings(flags, prog: str) -> dict:
     from colorizer.cli import train
 
     given, resume = train.parse([flag for flag in flags.flags if flag != "--"], prog=f"{prog} train --ranks N --")
+    if "://" in given.get("run", ""):
+        raise UsageError(f"--run is a folder that all machines see. Received: {given['run']}, the address of a bucket.")
     given["strategy"] = "jax"
     try:
         chosen = train.configuration(given, resume)

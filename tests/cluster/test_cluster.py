@@ -392,11 +392,16 @@ def test_wrong_usage_has_status_2_and_starts_no_ray(tmp_path, no_ray, capsys, wo
 
 @pytest.mark.parametrize(
     ("words", "reason"),
-    [(["--batch-size", "21"], "a multiple of --ranks 2. Received: 21"), (["--image-size", "100"], "Received: 100")],
+    [
+        (["--batch-size", "21"], "a multiple of --ranks 2. Received: 21"),
+        (["--image-size", "100"], "Received: 100"),
+        (["--run", "s3://bucket/run"], "--run is a folder that all machines see. Received: s3://bucket/run"),
+    ],
 )
-def test_a_training_that_ranks_cannot_share_starts_no_ray(tmp_path, no_ray, capsys, words, reason):
+def test_a_training_that_ranks_cannot_share_starts_no_ray(tmp_path, no_ray, monkeypatch, capsys, words, reason):
     from colorizer.cluster import __main__ as command
 
+    monkeypatch.chdir(tmp_path)
     words = ["train", "--ranks", "2", "--", "--dataset", "sample", "--run", str(tmp_path / "run"), *words]
     try:
         status = command.main(words)
