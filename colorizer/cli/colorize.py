@@ -172,6 +172,11 @@ def run(prog: str = PROG) -> None:
 
 def _run(flags: argparse.Namespace, prog: str) -> int:
     """Photographs first, then films."""
+    if "://" in flags.output:
+        raise UsageError(
+            f"-o is a file or a folder of this computer; `python -m colorizer cluster colorize` writes to buckets. "
+            f"Received: {flags.output}"
+        )
     films = film.split(flags.inputs, flags.output)
     if not (films.typed or films.listed):
         return _run_photos(flags, prog, flags.inputs)

@@ -185,6 +185,7 @@ def test_strength(colorize, tmp_path):
         (["a.png", "-o", "notes/deep/x.png"], "-o: notes is not a folder. Received: notes/deep as the folder"),
         (["b", "-o", "notes/deep/"], "-o: notes is not a folder. Received: notes/deep"),
         (["a.png", "-o", "-"], "results are files"),
+        (["b", "-o", "s3://bucket/out"], "cluster colorize` writes to buckets. Received: s3://bucket/out"),
         (["a.png", "-o", "x.png", "--weights", "absent"], "Received: absent"),
     ],
 )

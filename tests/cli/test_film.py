@@ -188,6 +188,7 @@ def test_a_dry_run_loads_nothing_and_writes_nothing(colorize, tmp_path, monkeypa
         (["film.mp4", "-o", "c.mp4", "--crf", "70"], "--crf lies between 0 and 51. Received: 70"),
         (["film.mp4", "-o", "c.mp4", "--preview", "0"], "--preview is more than 0 seconds. Received: 0.0"),
         (["film.mp4", "-o", "-"], "results are files and do not go to standard output"),
+        (["film.mp4", "-o", "s3://bucket/out.mp4"], "-o is a file or a folder of this computer"),
         (["film.mp4", "-o", "out", "--format", "png"], "--format is for photos"),
         (["absent.mp4", "-o", "c.mp4"], "no such file or folder: absent.mp4"),
     ],
