@@ -80,7 +80,6 @@ def configuration(given: dict[str, Any], resume: bool, records: bool = False) ->
         ValueError: a flag is wrong, by itself or for the method; or the run used a setting that was removed.
         RecordError: the folder holds another run, no run, or a committed record, or cannot be written to.
     """
-    from colorizer.classifiers import classifier
     from colorizer.training import run_folders
 
     if not (resume and "run" in given):
@@ -100,13 +99,16 @@ def configuration(given: dict[str, Any], resume: bool, records: bool = False) ->
     # As recorded, None included: a method's default of today is not that of the run. What a record lacks came later,
     # and the run was trained with its general default.
     before = asdict(config.TrainConfig()) | config.of_record(recorded)
-    # A record keeps a file's name: the file itself may be in the cache.
-    before["classifier"] = classifier.spec_of({**before, "classifier_sha256": recorded.get("classifier_sha256")})
     if run_folders.was_cut(folder):  # to go on is to leave its limit behind
         before["max_minutes"] = None
     chosen = config.TrainConfig(**(before | given | {"run": str(folder)}))
     methods.declared(chosen.method)
-    return chosen
+    if "classifier" in given:
+        return chosen
+    from colorizer.classifiers import classifier  # it loads the backend
+
+    # A record keeps a file's name: the file itself may be in the cache.
+    return replace(chosen, classifier=classifier.spec_of({**recorded, "classifier": chosen.classifier}))
 
 
 def check_inputs(chosen) -> None:

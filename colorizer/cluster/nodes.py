@@ -62,5 +62,6 @@ def _may_grow(nodes: list[dict]) -> bool:
     if any(GROUP in node.get("Labels", {}) for node in nodes):
         return True
     status = internal_kv._internal_kv_get(STATUS)
-    types = json.loads(status)["autoscaler_report"]["node_type_mapping"] if status else {}
+    report = json.loads(status).get("autoscaler_report", {}) if status else {}
+    types = report.get("node_type_mapping") or {}
     return any(kind != f"node_{node}" for node, kind in types.items())  # Ray names the others' types so
