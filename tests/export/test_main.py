@@ -40,6 +40,7 @@ def test_no_folder_is_replaced_but_a_saved_model(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(convert, "disagreement", lambda *_: 0.0)
     monkeypatch.setattr(convert, "write", lambda colorizer, format, path: path.mkdir())
     monkeypatch.setattr(runtimes, "open_network", lambda path: None)
+    monkeypatch.setattr(runtimes, "require", lambda format: None)
     for format, name in (("saved_model", "models"), ("onnx", "models.onnx")):
         folder = tmp_path / name
         folder.mkdir()
