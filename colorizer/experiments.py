@@ -114,6 +114,7 @@ PAPER = "paper"  # the matrix whose rows stand beside the paper's
 CLASSIFIERS = dict.fromkeys((PAPER, "vectors"), "efficientnet_lite2")  # of a matrix, where it is not train.py's default
 
 FOLDER = "results/runs"  # holds the runs of all matrices
+ELSEWHERE = "runs/whole"  # where a row is trained anew whose record is committed
 MATRICES: dict[str, tuple[Row, ...]] = {
     PAPER: (
         *(Row(f"efficientnet-{d}-256", {"dataset": d, "classifier": CLASSIFIER} | _LEARNED) for d in PICTURES),

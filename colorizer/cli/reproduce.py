@@ -28,7 +28,6 @@ TRAIN = [sys.executable, "-c", "import sys; from colorizer.cli import train; sys
 FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as its base", "needs --mobilenet FILE"
 RETIRED = "cannot be run again: its flags were removed"
 STATELESS = "cut, and the state that it would go on from is not here"
-ELSEWHERE = "runs/whole"  # where a row is trained anew whose record is committed
 
 DESCRIPTION = """Makes every run of the reproduction that is missing, and continues where it was stopped.
 
@@ -130,7 +129,7 @@ def _state(folder: Path, row: experiments.Row) -> tuple[str, int]:
     if summary := run_folders.read_json(folder / "summary.json", advice):
         if summary.get("ending") != CUT or "max_minutes" in row.flags:
             return FINISHED, summary["epochs_done"]
-        return BEGUN if (folder / "last" / "state.json").is_file() else STATELESS, summary["epochs_done"]
+        return BEGUN if run_folders.has_state(folder) else STATELESS, summary["epochs_done"]
     if run_folders.holds_run(folder):
         state = run_folders.read_json(folder / "last" / "state.json", advice)
         return BEGUN, state["epochs_done"] if state else 0
@@ -387,7 +386,7 @@ def _tell(planned, runs_dir):
         done = f", {item.epochs_done} epochs" if item.epochs_done else ""
         print(f"{item.row.name:{width}}{item.state}{done}")
     if cut := [item.row.name for item in planned if item.state == STATELESS]:
-        print(f"\nTo train anew what was cut, beside its record: --only {' '.join(cut)} --runs {ELSEWHERE}")
+        print(f"\nTo train anew what was cut, beside its record: --only {' '.join(cut)} --runs {experiments.ELSEWHERE}")
     hours, lines = hours_left(planned, runs_dir, environment.device())
     print("\n".join(["", *lines]))
     if hours is not None and lines:

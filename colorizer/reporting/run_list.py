@@ -62,7 +62,7 @@ def reproduce(*names: str, begun: Collection[str]) -> str:
         names: of the rows.
         begun: the rows that have a record here. It stays: they are trained in another folder.
     """
-    elsewhere = " --runs runs/whole" if set(names) & set(begun) else ""
+    elsewhere = f" --runs {experiments.ELSEWHERE}" if set(names) & set(begun) else ""
     return f"python -m colorizer reproduce --matrix {experiments.PAPER} --only {' '.join(names)}{elsewhere}"
 
 

@@ -118,6 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
             "--" + name.replace("_", "-"), type=kind, default=value, help=f"{HELP[name]} (default: {value})"
         )
     flags = parser.parse_args(arguments)
+    flags.views = flags.views or None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         if flags.whole and flags.set and flags.validate:
@@ -165,8 +166,7 @@ def _warn_of_gray(sets):
 
 
 def _run(flags):
-    given = {name: getattr(flags, name) for name in asdict(Settings())}
-    settings = Settings(**given | {"views": given["views"] or None})
+    settings = Settings(**{name: getattr(flags, name) for name in asdict(Settings())})
     sets = [picture_set(text) for text in flags.set]
     mixture = Mixture(sets, settings.image_size, settings.seed, settings.views)
     _warn_of_gray(sets)
