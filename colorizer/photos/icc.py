@@ -17,6 +17,8 @@ from PIL import Image, ImageCms
 
 Converter = Callable[[Image.Image], Image.Image]
 SAME_CURVE = 0.01  # of linear light; gamma 2.2, which some profiles of sRGB have, is 0.0085 from its curve
+SAME_PRIMARIES = 0.1  # in the matrix to linear sRGB; EBU's primaries are 0.04 from sRGB's, Display P3's 0.23
+SAME_WHITE = 0.02
 _LEVELS = np.linspace(0, 1, 65536)
 _NOT_A_PROFILE = (ImageCms.PyCMSError, OSError, TypeError, ValueError, struct.error, IndexError, KeyError)
 
@@ -30,16 +32,29 @@ def srgb() -> bytes:
 
 
 def is_srgb(icc: bytes | None) -> bool:
-    """Whether pixels are sRGB already: no profile, one that is sRGB by its name and curves, or one too damaged."""
+    """Whether pixels are sRGB already: no profile, one too damaged, or one of sRGB's name, curves and colors."""
     if not icc or icc == srgb():
         return True
     try:
         if "srgb" not in ImageCms.getProfileDescription(_open(icc)).lower():
             return False
         shape = _shape(icc)  # "GIMP built-in Linear sRGB" has sRGB's colors without its curve
-        return shape is None or all(np.abs(curve - _srgb_curve()).max() < SAME_CURVE for curve in shape[0])
+        if shape is None:
+            return True
+        curves, matrix = shape
+        return all(np.abs(curve - _srgb_curve()).max() < SAME_CURVE for curve in curves) and _same_primaries(matrix)
     except _NOT_A_PROFILE:
         return True
+
+
+def _same_primaries(matrix: np.ndarray | None) -> bool:
+    """Whether a matrix to linear sRGB leaves colors alone, which that of "Rec2020-elle-V4-srgbtrc" does not.
+
+    A matrix that moves white was written without ICC's adaptation to D50; such a profile is believed by its name.
+    """
+    if matrix is None or np.abs(matrix.sum(axis=1) - 1).max() > SAME_WHITE:
+        return True
+    return np.abs(matrix - np.eye(3)).max() < SAME_PRIMARIES
 
 
 @functools.cache

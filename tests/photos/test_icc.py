@@ -157,6 +157,32 @@ def test_a_linear_profile_is_not_srgb_by_its_name(tmp_path):
     assert photos.read(tmp_path / "b.png").rgb.mean() > DEEP.mean() + 2000
 
 
+def with_columns(*columns):
+    """sRGB's profile, its curve and its name, with other colors: three columns of XYZ under D50."""
+    icc = bytearray(profiles.srgb())
+    for i in range(struct.unpack(">I", icc[128:132])[0]):
+        name, offset, _ = struct.unpack(">4sII", icc[132 + 12 * i : 144 + 12 * i])
+        if name in (b"rXYZ", b"gXYZ", b"bXYZ"):
+            icc[offset + 8 : offset + 20] = struct.pack(
+                ">3i", *(int(v * 65536) for v in columns[b"rgb".index(name[0])])
+            )
+    return bytes(icc)
+
+
+def test_other_primaries_are_not_srgb_by_name_and_curve(tmp_path):
+    """As in "Rec2020-elle-V4-srgbtrc"."""
+    icc = with_columns((0.6734, 0.2790, -0.0019), (0.1657, 0.6753, 0.0300), (0.1251, 0.0456, 0.7968))
+    Image.fromarray(RGB).save(tmp_path / "a.png", icc_profile=icc)
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.png").rgb, by_littlecms(RGB, icc))
+    assert np.abs(photos.read(tmp_path / "a.png").rgb.astype(int) - RGB).max() > 20
+
+
+def test_srgb_whose_white_is_not_adapted_is_believed_by_its_name(tmp_path):
+    icc = with_columns((0.4124, 0.2126, 0.0193), (0.3576, 0.7152, 0.1192), (0.1805, 0.0722, 0.9505))
+    Image.fromarray(RGB).save(tmp_path / "a.png", icc_profile=icc)
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.png").rgb, RGB)
+
+
 @pytest.mark.parametrize("curve", ["para3", "para4"])
 def test_profiles_with_the_name_and_the_curve_of_srgb_change_nothing(tmp_path, curve):
     text = b"sRGB IEC61966-2.1"
