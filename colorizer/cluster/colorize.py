@@ -38,6 +38,7 @@ WAITING = 4  # submitted chunks per core of the cluster: enough to keep it busy,
 # Of TensorFlow, ONNX Runtime and OpenCV.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 CHUNK = 32  # photographs in one task: four forward passes
+PATIENCE = 300  # seconds without a result after which the nodes are looked at again: one may be gone for good
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -229,6 +230,9 @@ def run(
 
     Yields:
         An `Outcome` for each pair, as chunks end. A photograph whose worker is lost `ATTEMPTS` times has failed.
+
+    Raises:
+        UsageError: nothing ended for `PATIENCE` seconds, no node has what a task takes, and none will be added.
     """
     # Else each of a machine's workers would have a thread on each of its cores.
     env = {"env_vars": dict.fromkeys(THREADS, str(max(1, int(cpus))))}
@@ -250,7 +254,11 @@ def run(
         while coming and len(submitted) < WAITING * cores:
             job = coming.popleft()
             submitted[task.remote(job.pairs)] = job
-        (ready, *_), _ = ray.wait(list(submitted))
+        ended, _ = ray.wait(list(submitted), timeout=PATIENCE)
+        if not ended:
+            nodes.require({"CPU": cpus, "GPU": gpus} | dict(resources or {}))
+            continue
+        (ready,) = ended
         job = submitted.pop(ready)
         try:
             for outcome in ray.get(ready):  # what a lost worker had finished is done, not skipped

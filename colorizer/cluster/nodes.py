@@ -22,12 +22,12 @@ def takes_of(flags: argparse.Namespace) -> dict[str, float]:
     return {"CPU": flags.cpus} | ({"GPU": flags.gpus} if flags.gpus else {}) | flags.resources
 
 
-def require(takes: Mapping[str, float], prog: str, count: int = 1) -> None:
+def require(takes: Mapping[str, float], prog: str | None = None, count: int = 1) -> None:
     """Checks that tasks can run on the cluster that is joined. An autoscaler may add nodes: then it only warns.
 
     Args:
         takes: resource -> how much one task takes.
-        prog: begins the warning.
+        prog: begins the warning; without it there is none.
         count: how many of them run at the same time.
 
     Raises:
@@ -43,7 +43,8 @@ def require(takes: Mapping[str, float], prog: str, count: int = 1) -> None:
     message = f"the cluster's nodes have {have or 'nothing'}. Received: {asked}, from --cpus, --gpus and --resources"
     if not _may_grow(nodes):
         raise UsageError(f"{message}. Ask for less, or start a node that has it.")
-    command.say_error(prog, f"{message}. Waiting until the autoscaler adds nodes; Ctrl-C ends it.")
+    if prog:
+        command.say_error(prog, f"{message}. Waiting until the autoscaler adds nodes; Ctrl-C ends it.")
 
 
 def _fitting(has: Mapping[str, float], takes: Mapping[str, float]) -> int:

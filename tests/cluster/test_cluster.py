@@ -238,6 +238,20 @@ def test_a_batch_that_no_node_can_run_ends_at_once(tmp_path, cluster, run, monke
     assert command.main(words) == 2 and "Received: CPU 1, scaner 1" in capsys.readouterr().err
 
 
+def test_a_node_that_alone_had_a_resource_is_not_waited_for(cluster, monkeypatch):
+    from colorizer.cluster import colorize
+    from colorizer.errors import UsageError
+
+    monkeypatch.setattr(colorize, "PATIENCE", 1)
+    third = cluster.add_node(num_cpus=1, resources={"scanner": 1})
+    taken = lambda pairs: [colorize.Outcome(*pair) for pair in pairs]  # noqa: E731
+    outcomes = colorize.run([("1", "1"), ("2", "2")], taken, size=1, resources={"scanner": 1})
+    assert {next(outcomes).source, next(outcomes).source} == {"1", "2"}
+    cluster.remove_node(third)
+    with pytest.raises(UsageError, match="nodes have .* Received: .*scanner 1"):
+        list(colorize.run([("1", "1")], taken, resources={"scanner": 1}))
+
+
 def test_a_photo_that_kills_its_worker_fails_alone(tmp_path, cluster, light_run):
     from colorizer.cluster import colorize
 
