@@ -37,7 +37,7 @@ PLACE = "COLORIZER_WEIGHTS"  # environment variable: other weights for whoever n
 DEFAULT = "shipped"  # what is used if nothing is named: the first of SHIPPED
 # Weights that come with the package: a folder like a run's, and the sha256 of its weights file.
 SHIPPED = {
-    "vit_decoder-coco+paintings+photographs": "570735b135429a8e5061e87f2934480fdfd392f54f54bf804e10ee6cc54d13b4",
+    "vit_decoder-coco+paintings+photographs": "f8231a2b92b810dfdee9d9972e2ded2eed15413cd2a42417d595920d0fef0bab",
 }
 KINDS = f"Weights are a run's folder, a weights file with its {RECORD} beside it, or {DEFAULT}."
 OTHERS = f"Name other weights, or leave --weights out for those that come with the package ({DEFAULT})."

@@ -169,6 +169,16 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         },
         lambda rows: [row for row in rows if row.get("temperature") != 1.0 or not row["added"]],
     ),
+    "averaged_weights": (
+        {
+            "List": ("dataset", str),
+            "Share of the old weights": ("share", _percent),
+            "Look": ("look", str),
+            **SCORES,
+            "Colorfulness (truth)": _colorfulness,
+        },
+        list,
+    ),
     "non_local_mean": (
         {
             "List": ("dataset", str),

@@ -19,7 +19,7 @@ from colorizer.steering.prediction import Prediction
 
 # Measured on two overlapping cuts of each of 12 photos, one of them darkened, and on all 132 pairs of different photos,
 # with the encoders of both methods that have one: see docs/steer.md.
-ALIKE = 0.74  # least cosine of two places' features, each without its mean
+ALIKE = 0.76  # least cosine of two places' features, each without its mean
 MARGIN = 0.05  # by which the cosine is larger than that to any place of another color
 ANOTHER = 15.0  # Lab units between two colors that count as different
 LEAST_SHARE = 0.1  # of the places, that have a partner, or the photos have nothing in common

@@ -20,7 +20,8 @@ The run's folder holds
 A run has no planned end, so its rate rises and then stays. `--fall N` trains a copy for N samples more while the rate
 falls to zero, and keeps that in DIR/fallen; the run itself stays where it was. `--begin` starts another run with a
 run's weights, at another size or with other sets. `--whole` trains nothing and joins encoder and decoder; with the
-run's sets and `--validate` it also writes the record that evaluation reads. `--hints` trains nothing and scores a run
+run's sets and `--validate` it also writes the record that evaluation reads; `--average` mixes in other weights, such
+as those that the run began with. `--hints` trains nothing and scores a run
 with hints.
 """
 
@@ -39,7 +40,7 @@ if importlib.util.find_spec("keras") is None:
 
 from colorizer.classifiers.encoders import saved
 from colorizer.data import datasets, filters
-from colorizer.errors import ClassifierError, ColorizerError, DataError
+from colorizer.errors import ClassifierError, ColorizerError, DataError, WeightsError
 from colorizer.methods.layers import backbone, token_decoder
 from colorizer.training.long import record, run_files, whole
 from colorizer.training.long.mixture import Mixture, PictureSet
@@ -104,6 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], help="NAME=FOLDER[@LIST][*WEIGHT]; may be repeated")
     parser.add_argument("--validate", help="FOLDER@LIST: squares of it are scored at every checkpoint")
     parser.add_argument("--whole", metavar="DIR", help="train nothing; write the whole network's record to DIR")
+    parser.add_argument("--average", nargs=2, metavar=("WEIGHTS", "SHARE"), help="--whole: mixed with other weights")
     parser.add_argument("--hints", type=int, nargs="+", metavar="N", help="train nothing; validate with N true hints")
     parser.add_argument("--begin", metavar="RUN", help="first weights: a long training's folder, or `shipped`")
     parser.add_argument("--keep", help="folder for kept features (default: they are computed each time)")
@@ -124,7 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
         if flags.whole and flags.set and flags.validate:
             _record(flags)
         elif flags.whole:
-            whole.write(flags.run, flags.encoder, flags.whole)
+            whole.write(flags.run, flags.encoder, flags.whole, _averaged(flags))
         elif flags.hints:
             _score(flags)
         else:
@@ -150,7 +152,17 @@ def _record(flags):
     """Writes the whole network with the record of a finished run."""
     sets, validation = [picture_set(text) for text in flags.set], picture_set(f"validation={flags.validate}")
     mixture = Mixture(sets, flags.image_size, flags.seed, flags.views)
-    record.write(flags.run, flags.encoder, flags.whole, mixture, validation)
+    record.write(flags.run, flags.encoder, flags.whole, mixture, validation, _averaged(flags))
+
+
+def _averaged(flags) -> tuple[str, float] | None:
+    """Other weights and their share, of `--average`."""
+    if not flags.average:
+        return None
+    try:
+        return flags.average[0], float(flags.average[1])
+    except ValueError:
+        raise WeightsError(f"--average takes weights and a share. Received: {' '.join(flags.average)}") from None
 
 
 def _warn_of_gray(sets):

@@ -31,7 +31,14 @@ MEAN_SAMPLES = 2048  # that the mixture's mean color is taken of
 BATCH = 10
 
 
-def write(run: str | Path, encoder: str | Path, folder: str | Path, mixture: Mixture, validation: PictureSet) -> None:
+def write(
+    run: str | Path,
+    encoder: str | Path,
+    folder: str | Path,
+    mixture: Mixture,
+    validation: PictureSet,
+    averaged: tuple[str | Path, float] | None = None,
+) -> None:
     """Writes the whole network with the record of a finished run.
 
     Args:
@@ -40,12 +47,13 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path, mixture: Mix
         folder: gets what `whole.write` writes, and summary.json.
         mixture: the sets that it was trained on.
         validation: pictures that it was not trained on.
+        averaged: other weights and their share, see `whole.write`.
 
     Raises:
         WeightsError, ClassifierError: what is missing or does not fit.
     """
     folder, method = Path(folder), ViTDecoder()
-    whole.write(run, encoder, folder)
+    whole.write(run, encoder, folder, averaged)
     trained, history = weights.load(folder), _epochs(pd.read_csv(folder / run_files.HISTORY), len(mixture))
     config, best = dict(trained.config), history.iloc[-1]
     names = [one.name for one in mixture.sets]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -34,7 +35,33 @@ def network(decoder: str | Path, encoder: keras.Model, image_size: int) -> keras
     return whole
 
 
-def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
+def average(network: keras.Model, other: str | Path, share: float) -> None:
+    """Moves weights some of the way to those of another network, in place.
+
+    A training on from good weights, and the mean of both is often better than either on pictures unlike the last
+    ones: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models".
+
+    Args:
+        network: of `network`.
+        other: weights as `weights.load` takes them, of a network of the same layers.
+        share: 0 leaves the weights as they are, 1 takes the other ones.
+
+    Raises:
+        WeightsError: the other weights are not there, or of another network; or the share is not between 0 and 1.
+    """
+    if not 0 <= share <= 1:
+        raise WeightsError(f"A share of other weights is between 0 and 1. Received: {share:g}")
+    others = weights.load(other).network
+    if [tuple(w.shape) for w in others.weights] != [tuple(w.shape) for w in network.weights]:
+        raise WeightsError(f"Weights are averaged with those of the same network. Received: {other}, which is another.")
+    for own, its in zip(network.weights, others.weights, strict=True):
+        if "float" in own.dtype:
+            own.assign((1 - share) * own + share * its)
+
+
+def write(
+    run: str | Path, encoder: str | Path, folder: str | Path, averaged: tuple[str | Path, float] | None = None
+) -> None:
     """Writes a long training's whole network, so that its folder can be given as weights.
 
     Args:
@@ -42,6 +69,7 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
         encoder: the saved encoder that it was trained with. Blocks that the run trained take the place of its own; the
             record names them.
         folder: gets config.json, encoder.json, history.csv and best.weights.h5, kernels in half precision.
+        averaged: other weights and their share, for `average`; the record has both.
 
     Raises:
         WeightsError, ClassifierError: what is missing or does not fit.
@@ -55,6 +83,10 @@ def write(run: str | Path, encoder: str | Path, folder: str | Path) -> None:
     if seen.model is None:
         raise ClassifierError(f"The network needs its encoder. Received: {encoder}. Give the saved encoder.")
     whole = network(run, seen.model, config["image_size"])
+    if averaged:
+        average(whole, *averaged)
+        received = hashlib.sha256(weights.place(averaged[0]).read_bytes()).hexdigest()
+        config["averaged_with"] = {"weights_sha256": received, "share": averaged[1]}
     atomic_files.write_bytes(folder / weights.BEST, weights.halved(weights.packed(whole)))
     # The encoder's layers, so that the weights load where its file is not.
     atomic_files.write_text(folder / weights.ENCODER, ViTDecoder().encoder_of(whole).to_json())

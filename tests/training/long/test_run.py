@@ -1,6 +1,8 @@
 """The long training: it learns, goes on as if nothing had happened, and keeps its record."""
 
+import hashlib
 import json
+import re
 import subprocess
 import sys
 
@@ -184,6 +186,31 @@ def test_the_whole_network_is_written_and_loaded(start, encoder, tmp_path):
     np.testing.assert_allclose(logits, expected, atol=0.05)  # half precision
     with pytest.raises(WeightsError, match="A long training has a config.json. Received: nowhere"):
         whole.write("nowhere", tmp_path / "small.keras", tmp_path)
+
+
+def test_a_whole_network_is_averaged_with_other_weights(start, encoder, tmp_path, capsys):
+    run = start("run")
+    run.train(samples=16)
+    encoder.save(tmp_path / "small.keras")
+    words = ["--run", str(tmp_path / "run"), "--encoder", str(tmp_path / "small.keras"), "--whole"]
+    command.main([*words, str(tmp_path / "first")])
+    run.train(samples=48)
+    command.main([*words, str(tmp_path / "second")])
+    command.main([*words, str(tmp_path / "mean"), "--average", str(tmp_path / "first"), "0.25"])
+    first, second, mean = (weights.load(tmp_path / name).network.get_weights() for name in ("first", "second", "mean"))
+    assert any(np.abs(one - other).max() > 1e-3 for one, other in zip(first, second, strict=True))
+    for one, other, between in zip(first, second, mean, strict=True):
+        np.testing.assert_allclose(between, 0.25 * one + 0.75 * other, atol=2e-3)  # half precision
+    record = json.loads((tmp_path / "mean" / "config.json").read_text())["averaged_with"]
+    assert record == {
+        "weights_sha256": hashlib.sha256((tmp_path / "first" / weights.BEST).read_bytes()).hexdigest(),
+        "share": 0.25,
+    }
+    for given, reason in (("2", "between 0 and 1. Received: 2"), ("half", "Received: .*first half")):
+        with pytest.raises(SystemExit, match="2"):
+            command.main([*words, str(tmp_path / "no"), "--average", str(tmp_path / "first"), given])
+        assert re.search(reason, capsys.readouterr().err)
+    assert not (tmp_path / "no").exists()
 
 
 def test_a_run_begins_with_anothers_weights_at_another_size(start, picture_folder, encoder, tmp_path):
