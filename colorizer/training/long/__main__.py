@@ -121,6 +121,8 @@ def main(arguments: list[str] | None = None) -> None:
         )
     flags = parser.parse_args(arguments)
     flags.views = flags.views or None
+    if flags.average and not flags.whole:
+        parser.error("--average mixes other weights into what --whole writes. Received: no --whole. Name its DIR.")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         if flags.whole and flags.set and flags.validate:

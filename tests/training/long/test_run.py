@@ -211,6 +211,9 @@ def test_a_whole_network_is_averaged_with_other_weights(start, encoder, tmp_path
             command.main([*words, str(tmp_path / "no"), "--average", str(tmp_path / "first"), given])
         assert re.search(reason, capsys.readouterr().err)
     assert not (tmp_path / "no").exists()
+    with pytest.raises(SystemExit, match="2"):
+        command.main([*words[:-1], "--average", str(tmp_path / "first"), "0.5"])
+    assert "Received: no --whole" in capsys.readouterr().err
 
 
 def test_a_run_begins_with_anothers_weights_at_another_size(start, picture_folder, encoder, tmp_path):
