@@ -35,14 +35,14 @@ def network(decoder: str | Path, encoder: keras.Model, image_size: int) -> keras
     return whole
 
 
-def average(network: keras.Model, other: str | Path, share: float) -> None:
+def average(trained: keras.Model, other: str | Path, share: float) -> None:
     """Moves weights some of the way to those of another network, in place.
 
     A training on from good weights, and the mean of both is often better than either on pictures unlike the last
     ones: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models".
 
     Args:
-        network: of `network`.
+        trained: the network whose weights move, as `network` returns it.
         other: weights as `weights.load` takes them, of a network of the same layers.
         share: 0 leaves the weights as they are, 1 takes the other ones.
 
@@ -52,9 +52,9 @@ def average(network: keras.Model, other: str | Path, share: float) -> None:
     if not 0 <= share <= 1:
         raise WeightsError(f"A share of other weights is between 0 and 1. Received: {share:g}")
     others = weights.load(other).network
-    if [tuple(w.shape) for w in others.weights] != [tuple(w.shape) for w in network.weights]:
+    if [tuple(w.shape) for w in others.weights] != [tuple(w.shape) for w in trained.weights]:
         raise WeightsError(f"Weights are averaged with those of the same network. Received: {other}, which is another.")
-    for own, its in zip(network.weights, others.weights, strict=True):
+    for own, its in zip(trained.weights, others.weights, strict=True):
         if "float" in own.dtype:
             own.assign((1 - share) * own + share * its)
 
