@@ -14,8 +14,8 @@ class ColorizerError(Exception):
     exit_status = 2
 
 
-class UsageError(ColorizerError):
-    """Inputs, an output or flags that do not suit each other; the message says which."""
+class UsageError(ColorizerError, ValueError):
+    """Inputs, an output, flags or arguments that are wrong or do not suit each other; the message says which."""
 
 
 class ReportError(ColorizerError):

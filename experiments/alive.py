@@ -23,7 +23,7 @@ import numpy as np
 from colorizer import color, images
 from colorizer.errors import ClassifierError, WeightsError
 from colorizer.inference.colorizer import Colorizer
-from experiments import looks
+from experiments import validation
 
 
 def spread(values: np.ndarray) -> float:
@@ -69,7 +69,7 @@ def main(argv=None) -> None:
     parser.add_argument("--classifier", metavar="FILE", help="the one they were trained with (default: as recorded)")
     parser.add_argument("--limit", type=int, default=64, help="validation pictures (default: %(default)s)")
     flags = parser.parse_args(argv)
-    rgb_u8 = looks.pictures({"dataset": "coco"}, flags.limit)["coco"]
+    rgb_u8 = validation.pictures(["coco"], flags.limit)["coco"]
     for folder in flags.runs:
         try:
             colorizer = Colorizer.load(folder, flags.classifier, engine="keras")

@@ -20,6 +20,7 @@ from typing import Any
 
 from colorizer import cli, environment, experiments, methods
 from colorizer.config import CUT, PRECISIONS, TrainConfig, flag_of
+from colorizer.errors import UsageError
 from colorizer.training import run_folders
 
 PROG = "python -m colorizer reproduce"
@@ -94,12 +95,12 @@ def plan(
         A `Planned` per row, in the matrix's order.
 
     Raises:
-        ValueError: `only` names no row.
+        UsageError: `only` names no row.
     """
     part = experiments.MATRICES[name]
     if unknown := set(only) - {row.name for row in part}:
         names = "\n  ".join(row.name for row in part)
-        raise ValueError(f"--only is a row of the matrix {name}:\n  {names}\nReceived: {', '.join(sorted(unknown))}")
+        raise UsageError(f"--only is a row of the matrix {name}:\n  {names}\nReceived: {', '.join(sorted(unknown))}")
     filled = {row.name: experiments.filled(row, classifier, mobilenet, precision) for row in part}
     planned = []
     for row in part:
@@ -354,11 +355,11 @@ def main(argv=None, prog: str = PROG) -> int:
     asked = (flags.matrix, flags.runs, classifier, flags.mobilenet, flags.only, precision)
     try:
         if flags.minutes is not None and not flags.minutes > 0:
-            raise ValueError(f"--minutes must be above 0. Received: {flags.minutes}")
+            raise UsageError(f"--minutes must be above 0. Received: {flags.minutes}")
         planned = plan(*asked)
-    except ValueError as error:
+    except UsageError as error:
         print(f"{prog}: {error}", file=sys.stderr)
-        return 2
+        return error.exit_status
     _tell(planned, flags.runs)
     if flags.dry_run:
         try:

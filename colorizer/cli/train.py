@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from colorizer import cli, config, environment, methods
-from colorizer.errors import ClassifierError, ColorizerError, LabelsError, TrainingError
+from colorizer.errors import ClassifierError, ColorizerError, LabelsError, TrainingError, UsageError
 
 PROG = "python -m colorizer train"
 
@@ -45,7 +45,7 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> tuple[dict[str, An
     first, _ = asked.parse_known_args(argv)
     try:
         method = methods.declared(first.method)
-    except ValueError as error:
+    except UsageError as error:
         cli.Parser(prog).error(str(error))
     parser = cli.Parser(
         prog,
@@ -77,7 +77,7 @@ def configuration(given: dict[str, Any], resume: bool, records: bool = False) ->
         A `TrainConfig`, with the folder of the run.
 
     Raises:
-        ValueError: a flag is wrong, by itself or for the method; or the run used a setting that was removed.
+        UsageError: a flag is wrong, by itself or for the method; or the run used a setting that was removed.
         RecordError: the folder holds another run, no run, or a committed record, or cannot be written to.
     """
     from colorizer.training import run_folders
@@ -179,8 +179,6 @@ def main(argv=None, prog: str = PROG, records: bool = False) -> int:
         check_inputs(chosen)
     except ColorizerError as error:
         return _say(prog, error, error.exit_status)
-    except ValueError as error:
-        return _say(prog, error, 2)
 
     from colorizer.training import loop, run_record  # Keras takes seconds to load
 

@@ -67,11 +67,8 @@ def _settings(flags, prog: str) -> dict:
     if "://" in given.get("run", ""):
         raise UsageError(f"--run is a folder that all machines see. Received: {given['run']}, the address of a bucket.")
     given["strategy"] = "jax"
-    try:
-        chosen = train.configuration(given, resume)
-        dataset = datasets.absolute(chosen.dataset)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    chosen = train.configuration(given, resume)
+    dataset = datasets.absolute(chosen.dataset)
     if chosen.batch_size % flags.ranks:
         raise UsageError(
             f"--batch-size is that of all ranks together: a multiple of --ranks {flags.ranks}. "

@@ -17,7 +17,7 @@ from colorizer.reporting import markdown
 from colorizer.reporting.paper import published
 
 LIST = "coco"
-_HEADER = ("Method", "Trained on", "Epochs", "PSNR (dB)", "SSIM (%)", "CIEDE2000", "Colorfulness")
+_HEADER = ("Method", "Trained on", "Classifier", "Epochs", "PSNR (dB)", "SSIM (%)", "CIEDE2000", "Colorfulness")
 
 
 def render(runs: Iterable[Run], scores: pd.DataFrame) -> str:
@@ -36,16 +36,16 @@ def render(runs: Iterable[Run], scores: pd.DataFrame) -> str:
     shipped = next((run for run in runs if run.name == next(iter(weights.SHIPPED))), None)
     psnr, ssim = published.TABLE3[LIST]
     rows = [
-        _row(here, "all_grey", NONE, NONE, ""),
-        _row(here, "mean_colour", NONE, LIST, ""),
-        ["the paper's network, as printed", LIST, published.TABLE1["epochs"], f"{np.mean(psnr):.1f}"]
-        + [f"{np.mean(ssim):.1f}", "", ""],
+        _row(here, "all_grey"),
+        _row(here, "mean_colour", trained_on=LIST),
+        ["the paper's network, as printed", LIST, TrainConfig.classifier, published.TABLE1["epochs"]]
+        + [f"{np.mean(psnr):.1f}", f"{np.mean(ssim):.1f}", "", ""],
     ]
     if proposed:
-        rows.append(_row(here, proposed.method, proposed.name, LIST, _epochs(proposed)))
+        rows.append(_row(here, proposed.method, proposed, LIST, "the paper's network, our run"))
     if shipped:
         for suffix in ("", *records.variants(methods.declared(shipped.method))):
-            rows.append(_row(here, shipped.method + suffix, shipped.name, shipped.trained_on, _epochs(shipped)))
+            rows.append(_row(here, shipped.method + suffix, shipped, shipped.trained_on))
     rows = [row for row in rows if row]
     truth = here.colourfulness_truth.mean()
     return (
@@ -58,12 +58,15 @@ def _epochs(run: Run) -> str:
     return str(run.summary["epochs_done"]) if run.ending == ENDED else markdown.epochs_of(run)
 
 
-def _row(here: pd.DataFrame, method: str, run: str, trained_on: str, epochs: str) -> list[str]:
-    """One predictor's row; empty where it has no scores."""
-    part = of(here, method=method, run=run, trained_on=trained_on)
+def _row(
+    here: pd.DataFrame, method: str, run: Run | None = None, trained_on: str = NONE, title: str | None = None
+) -> list[str]:
+    """One predictor's row; empty where it has no scores. A trivial baseline has no run."""
+    part = of(here, method=method, run=run.name if run else NONE, trained_on=trained_on)
     if part.empty:
         return []
     values = [
         markdown.scaled(m, metrics.finite_mean(part[m])) for m in ("psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")
     ]
-    return [markdown.title_of(method), "" if trained_on == NONE else trained_on, epochs, *values]
+    told = (run.classifier, _epochs(run)) if run else ("", "")
+    return [title or markdown.title_of(method), "" if trained_on == NONE else trained_on, *told, *values]

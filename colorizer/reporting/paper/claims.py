@@ -44,7 +44,7 @@ class Claim:
         printed: the numbers that the paper prints for it.
         ours: our numbers.
         floor: those of the trivial baselines, or of the truth.
-        verdict: one of `VERDICTS`, or "open: ..." where a run behind it was not trained to its end.
+        verdict: one of `VERDICTS`, or "open: ..." where a run behind it was cut before its end.
         why: what a reader needs to understand the verdict, or "".
         statement: what the paper says.
         closing: the command that closes an open verdict, or "".
@@ -60,7 +60,7 @@ class Claim:
 
 
 def so_far(verdict: str, *runs: Run | None) -> str:
-    """Opens a verdict where a run behind it was not trained to its end; None stands for a missing run."""
+    """Opens a verdict where a run behind it was cut before its end; None stands for a missing run."""
     if verdict == UNKNOWN or all(run is None or run.is_whole for run in runs):
         return verdict
     return f"{OPEN}: {_SO_FAR[verdict]}"
