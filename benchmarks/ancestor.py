@@ -115,7 +115,7 @@ def ours(flags, folder: Path, watch) -> None:
 
     names = [path.name for path in sorted(folder.iterdir())]
     pictures = pixel_store.build(folder, names, flags.image_size, cache=folder.parent)
-    vectors = class_vectors.of(classifier_of(flags), pictures)
+    vectors = class_vectors.compute(classifier_of(flags), pictures)
     generator = batches.generator_of(config.TrainConfig(dataset="benchmark"))
     train = batches.Batches(
         pictures,

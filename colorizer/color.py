@@ -215,7 +215,7 @@ class _Scratch(threading.local):
     def __init__(self):
         self.arrays = np.empty((3, 1, _PIECE, 3), np.float32)
 
-    def of(self, pixels: int) -> list[np.ndarray]:
+    def first(self, pixels: int) -> list[np.ndarray]:
         return [array[:, :pixels] for array in self.arrays]
 
 
@@ -227,7 +227,7 @@ def _pieces(*images):
     rows = [np.ascontiguousarray(image).reshape(1, -1, image.shape[-1]) for image in images]
     for start in range(0, rows[0].shape[1], _PIECE):
         pieces = [row[:, start : start + _PIECE] for row in rows]
-        yield *pieces, *_scratch.of(pieces[0].shape[1])
+        yield *pieces, *_scratch.first(pieces[0].shape[1])
 
 
 def _decode(srgb):

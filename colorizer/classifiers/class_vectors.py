@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from colorizer.data.pixel_store import Store
 
 
-def of(classifier: Classifier, store: Store) -> np.ndarray:
+def compute(classifier: Classifier, store: Store) -> np.ndarray:
     """The class vectors of the pictures of a store.
 
     Args:
@@ -30,7 +30,7 @@ def of(classifier: Classifier, store: Store) -> np.ndarray:
     """
     rows = store.pixels.shape[0]
     if classifier.source:
-        return ablations.shuffled(of(classifier.source, store), store.rows)
+        return ablations.shuffled(compute(classifier.source, store), store.rows)
     if classifier.model is None:
         return np.broadcast_to(np.zeros(CLASSES, np.float32), (rows, CLASSES))
     key = hashlib.sha256(classifier.fingerprint.encode()).hexdigest()[:12]

@@ -64,7 +64,7 @@ class Classifier:
             (N, 1000) float32: softmax scores, or zeros for "none".
 
         Raises:
-            ClassifierError: it is a shuffled one, see `class_vectors.of`.
+            ClassifierError: it is a shuffled one, see `class_vectors.compute`.
 
         Source: paper §III.B (the gray input, resized).
         """

@@ -128,7 +128,7 @@ class Classifiers:
             self.by_spec[spec] = classifier.load(spec)
         return self.by_spec[spec]
 
-    def of(self, run: Run) -> classifier.Classifier:
+    def of_run(self, run: Run) -> classifier.Classifier:
         """The classifier of a run's training: the given one, or that of the record.
 
         Raises:
@@ -170,8 +170,8 @@ def predictors(run: Run, lists: Sequence[Pictures], classifiers: Classifiers) ->
     trained = weights.load(trained_here)
     vectors = {p.name: np.broadcast_to(np.float32(0), (len(p.store.pixels), classifier.CLASSES)) for p in lists}
     if trained.method.uses_vector:
-        seen_by = classifiers.of(run)
-        vectors = {p.name: class_vectors.of(seen_by, p.store) for p in lists}
+        seen_by = classifiers.of_run(run)
+        vectors = {p.name: class_vectors.compute(seen_by, p.store) for p in lists}
 
     by_variant = {}
     for suffix in ("", *runs.variants(trained.method)):
@@ -258,7 +258,7 @@ class _Scorer:
                 new[test_set] = (list(images), np.stack(small))
                 origins[test_set] = COMPUTED
                 continue
-            rows = score_table.of(self.recorded, **key, test_set=test_set)
+            rows = score_table.select(self.recorded, **key, test_set=test_set)
             self.result.rows += rows.to_dict("records")
             if len(rows):
                 origins[test_set] = RECORDED

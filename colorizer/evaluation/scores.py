@@ -51,7 +51,7 @@ def write(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(part, index=False, columns=list(COLUMNS))
 
 
-def of(table: pd.DataFrame, **key: str) -> pd.DataFrame:
+def select(table: pd.DataFrame, **key: str) -> pd.DataFrame:
     """Selects the rows whose columns have these values."""
     for column, value in key.items():
         table = table[table[column] == value]

@@ -46,9 +46,9 @@ class Comparison(NamedTuple):
     differences: pd.DataFrame
     seeds: pd.DataFrame
 
-    def of(self, run: str, method: str) -> Comparison:
+    def select(self, run: str, method: str) -> Comparison:
         """Selects the rows of one predictor."""
-        return Comparison(*(score_table.of(table, run=run, method=method) for table in self))
+        return Comparison(*(score_table.select(table, run=run, method=method) for table in self))
 
 
 def compare(runs: Iterable[Run], scores: pd.DataFrame) -> Comparison:

@@ -55,7 +55,7 @@ def _missing(name, row):
 
 
 def _measured(head, run, comparison):
-    own = comparison.of(run.name, run.method)
+    own = comparison.select(run.name, run.method)
     head = head | {"classifier": run.classifier, "pixels": run.config["image_size"]}
     head |= {name: run.summary[name] for name in ("epochs_done", "epochs", "best_epoch", "train_images")}
     head["ending"] = run.ending

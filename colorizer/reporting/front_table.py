@@ -12,7 +12,7 @@ from colorizer.config import ENDED, TrainConfig
 from colorizer.evaluation import metrics
 from colorizer.evaluation import runs as records
 from colorizer.evaluation.runs import Run
-from colorizer.evaluation.scores import NONE, of
+from colorizer.evaluation.scores import NONE, select
 from colorizer.reporting import markdown
 from colorizer.reporting.paper import published
 
@@ -31,7 +31,7 @@ def render(runs: Iterable[Run], scores: pd.DataFrame) -> str:
         Markdown: all-gray, mean color, the paper's printed numbers, our run of its network, the shipped weights.
     """
     runs = list(runs)
-    here = of(scores, test_set=LIST)
+    here = select(scores, test_set=LIST)
     proposed = records.representatives(runs).get((TrainConfig.method, LIST))
     shipped = next((run for run in runs if run.name == next(iter(weights.SHIPPED))), None)
     psnr, ssim = published.TABLE3[LIST]
@@ -62,7 +62,7 @@ def _row(
     here: pd.DataFrame, method: str, run: Run | None = None, trained_on: str = NONE, title: str | None = None
 ) -> list[str]:
     """One predictor's row; empty where it has no scores. A trivial baseline has no run."""
-    part = of(here, method=method, run=run.name if run else NONE, trained_on=trained_on)
+    part = select(here, method=method, run=run.name if run else NONE, trained_on=trained_on)
     if part.empty:
         return []
     values = [

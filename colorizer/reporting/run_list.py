@@ -31,8 +31,8 @@ def render(runs: Sequence[Run]) -> str:
     begun = {run.name for run in runs}
     if missing := [f"- {name}: {state}: `{reproduce(name, begun=begun)}`" for name, state in pending(runs)]:
         parts.append(
-            "Not run, each until its validation loss stops improving. The state of a row that was cut is not in the repository, so it "
-            "is trained anew, beside its record:\n\n" + "\n".join(missing)
+            "Not run, each until its validation loss stops improving. The state of a row that was cut is not in the "
+            "repository, so it is trained anew, beside its record:\n\n" + "\n".join(missing)
         )
     if ablations := pending_ablations(runs):
         all_of_them = "`python -m colorizer reproduce --matrix gpu --classifier FILE.keras`"

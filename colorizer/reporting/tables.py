@@ -136,7 +136,7 @@ def table3(runs: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
             rows += _paper(training_set, PROPOSED, *published.TABLE3[training_set])
         here = in_order(run for run in ours if run.trained_on == training_set)
         for run in here:
-            rows += _measured(score_table.of(scores, run=run.name), _head(run))
+            rows += _measured(score_table.select(scores, run=run.name), _head(run))
         rows += ([] if here else [_missing(training_set, PROPOSED)]) + _floors(scores, training_set)
     return _pixel_table(rows)
 
@@ -160,7 +160,7 @@ def table4(runs: Iterable[Run], scores: pd.DataFrame) -> pd.DataFrame:
             rows += _paper("paintings", method, [None] * 8, published.TABLE4[method])
         here = in_order(run for run in runs if (run.method, run.trained_on) == (method, "paintings"))
         for run in here:
-            of_run = score_table.of(scores, run=run.name)
+            of_run = score_table.select(scores, run=run.name)
             rows += _measured(of_run[of_run.method == method], _head(run))
             for variant in of_run.method.unique():  # with its own L, or with another look
                 if variant != method:
@@ -226,7 +226,7 @@ def _paper(training_set, method, psnr, ssim_percent):
 def _floors(scores, training_set):
     rows = []
     for name, trained_on in zip(FLOORS, (NONE, training_set), strict=True):
-        part = score_table.of(scores, method=name, run=NONE, trained_on=trained_on)
+        part = score_table.select(scores, method=name, run=NONE, trained_on=trained_on)
         head = {"training_set": training_set, "method": name, "source": name, "run": NONE, "classifier": NONE}
         rows += _measured(part, head)
     return rows

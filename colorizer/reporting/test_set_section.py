@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from colorizer.evaluation import statistics
-from colorizer.evaluation.scores import FLOORS, NONE, of, test_lists
+from colorizer.evaluation.scores import FLOORS, NONE, select, test_lists
 from colorizer.reporting import markdown
 from colorizer.reporting.paper import published
 from colorizer.reporting.tables import NO_PREDICTIONS, PROPOSED
@@ -61,7 +61,7 @@ def render(
     lines = []
     for run in ours:
         head = [run["training_set"], markdown.title_of(run["method"]), run["label"], run["classifier"]]
-        here = comparison.of(run["run"], run["method"])
+        here = comparison.select(run["run"], run["method"])
         note = run["note"]
         if pd.isna(note) and here.lists.empty:
             note = NO_PREDICTIONS
@@ -75,7 +75,7 @@ def render(
 
 def _cells(run, here, comparison, test_set, measure, with_proposed):
     def one(table, **key):
-        table = of(table, test_set=test_set, measure=measure, **key)
+        table = select(table, test_set=test_set, measure=measure, **key)
         return table.iloc[0] if len(table) else pd.Series(dict.fromkeys(("n", "mean", "low", "high"), float("nan")))
 
     def text(row, form):
@@ -87,7 +87,7 @@ def _cells(run, here, comparison, test_set, measure, with_proposed):
         for floor, trained_on in zip(FLOORS, (NONE, run["training_set"]), strict=True)
     ]
     roles = [*FLOORS, *(["proposed"] if with_proposed else [])]
-    seeds = of(here.seeds, test_set=test_set, measure=measure)
+    seeds = select(here.seeds, test_set=test_set, measure=measure)
     spread = "".join(markdown.seeds(measure, row.seeds, row.low, row.high) for row in seeds.itertuples())
     paper = markdown.scaled(measure, paper_mean(measure, run["training_set"], run["method"]))
     return [

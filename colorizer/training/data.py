@@ -99,7 +99,7 @@ def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | No
 
 
 def _class_vectors(source: classifier.Classifier, dataset, pictures: pixel_store.Store) -> np.ndarray:
-    """The class vectors of the pictures, row for row those of the store; see `class_vectors.of`.
+    """The class vectors of the pictures, row for row those of the store; see `class_vectors.compute`.
 
     They are computed once, of the pictures without augmentation: one forward pass instead of one in each epoch.
     """
@@ -107,7 +107,7 @@ def _class_vectors(source: classifier.Classifier, dataset, pictures: pixel_store
     # The same list of names gives the same rows.
     if source.model is not None and pictures.pixels.shape[1] < TrainConfig.image_size:
         pictures = pixel_store.build(dataset.root, [*dataset.train, *dataset.val])
-    return class_vectors.of(source, pictures)
+    return class_vectors.compute(source, pictures)
 
 
 def _with_labels(data: Data, file: str) -> Data:

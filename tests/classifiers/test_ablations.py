@@ -37,11 +37,13 @@ def test_a_shuffled_vector_is_another_pictures(tmp_path, picture_folder):
     spec = str(small_classifier(tmp_path / "small.keras") and tmp_path / "small.keras")
     names = sorted(p.name for p in picture_folder.iterdir())
     pictures = pixel_store.build(picture_folder, names, 64, cache=tmp_path / "cache")
-    own = np.array(class_vectors.of(classifier.load(spec), pictures))[pictures.rows]
+    own = np.array(class_vectors.compute(classifier.load(spec), pictures))[pictures.rows]
     seen = classifier.load(f"shuffled:{spec}")
-    other = class_vectors.of(seen, pictures)[pictures.rows]
+    other = class_vectors.compute(seen, pictures)[pictures.rows]
     assert (own != other).any(axis=1).all(), "nobody keeps its own"
     np.testing.assert_array_equal(np.sort(own, axis=0), np.sort(other, axis=0))
-    np.testing.assert_array_equal(class_vectors.of(classifier.load(f"shuffled:{spec}"), pictures)[pictures.rows], other)
+    np.testing.assert_array_equal(
+        class_vectors.compute(classifier.load(f"shuffled:{spec}"), pictures)[pictures.rows], other
+    )
     with pytest.raises(ClassifierError, match="no other vector"):
         seen.vectors(pictures.pixels[:2])

@@ -57,7 +57,7 @@ class Features:
             )
         self.model = keras.Model(model.inputs, [model.outputs[0], *(last[side] for side in sides)])
 
-    def of(self, rgb_u8: np.ndarray) -> Seen:
+    def extract(self, rgb_u8: np.ndarray) -> Seen:
         """Looks at some pictures.
 
         Args:

@@ -149,7 +149,7 @@ def _gather(pictures: Pictures, predictors: Mapping, features: Features, blotche
         names, rows = pictures.images[start:stop], pictures.rows[start:stop]
         rgb_u8 = pictures.store.read(rows)
         of_regions = [blotches.regions(rgb) for rgb in rgb_u8] if blotched else []
-        truth, light = features.of(rgb_u8), [color.rgb_to_lab(rgb)[..., 0] for rgb in rgb_u8]
+        truth, light = features.extract(rgb_u8), [color.rgb_to_lab(rgb)[..., 0] for rgb in rgb_u8]
         for key in list(tallies):
             try:
                 ab_norm = _ab_norm(predictors[key], names, rgb_u8, rows)
@@ -157,7 +157,7 @@ def _gather(pictures: Pictures, predictors: Mapping, features: Features, blotche
                 del tallies[key]
                 continue
             merged = rgb_u8 if predictors[key] is None else np.stack(list(map(color.merge, light, ab_norm)))
-            seen, tally = features.of(merged), tallies[key]
+            seen, tally = features.extract(merged), tallies[key]
             tally.vectors.append(seen.vector)
             tally.classes.append(seen.classes)
             tally.add(**{DISTANCE: measures.distance(seen.levels, truth.levels)})

@@ -10,7 +10,7 @@ import pandas as pd
 from colorizer import weights
 from colorizer.evaluation import statistics
 from colorizer.evaluation.runs import Run
-from colorizer.evaluation.scores import NONE, of, test_lists
+from colorizer.evaluation.scores import NONE, select, test_lists
 from colorizer.reporting import markdown
 
 PAGE = "MODEL_CARD.md"
@@ -64,8 +64,10 @@ def metrics(run: Run, scores: pd.DataFrame) -> str:
     header.append("PSNR (dB) minus all-gray")
     rows = []
     for test_set in test_lists(here.test_set):
-        lists = of(comparison.lists, test_set=test_set)
-        gaps = of(comparison.differences, test_set=test_set, role="all_grey", measure="psnr_rgb").set_index("method")
+        lists = select(comparison.lists, test_set=test_set)
+        gaps = select(comparison.differences, test_set=test_set, role="all_grey", measure="psnr_rgb").set_index(
+            "method"
+        )
         truth = here.colourfulness_truth[here.test_set == test_set].mean()
         for method, part in lists.groupby("method", sort=False):
             means = part.set_index("measure")["mean"]

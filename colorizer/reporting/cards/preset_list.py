@@ -11,7 +11,7 @@ import pandas as pd
 from colorizer import atomic_files, methods, weights
 from colorizer.evaluation import metrics
 from colorizer.evaluation.runs import Run
-from colorizer.evaluation.scores import of, test_lists
+from colorizer.evaluation.scores import select, test_lists
 from colorizer.inference import presets
 from colorizer.reporting import markdown
 
@@ -48,7 +48,7 @@ def _entry(name: str, run: Run | None, scores: pd.DataFrame) -> dict[str, Any]:
         "megabytes": round(path.stat().st_size / 1e6, 1),
         "image_size": config["image_size"],
         "trained_on": run.trained_on if run else config.get("dataset", ""),
-        "scores": _scores(name, method, of(scores, run=name)),
+        "scores": _scores(name, method, select(scores, run=name)),
     }
 
 
@@ -58,7 +58,7 @@ def _scores(name: str, method, scores: pd.DataFrame) -> dict[str, dict[str, dict
     result = {}
     for test_set in test_lists(scores.test_set):
         for look, suffix in suffixes.items():
-            rows = of(scores, test_set=test_set, method=method.name + suffix)
+            rows = select(scores, test_set=test_set, method=method.name + suffix)
             if not rows.empty:
                 means = {measure: round(metrics.finite_mean(rows[measure]), _DIGITS) for measure in _MEASURES}
                 result.setdefault(test_set, {})[look] = {"n": len(rows)} | means

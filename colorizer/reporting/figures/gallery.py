@@ -86,7 +86,7 @@ class Gallery:
         Returns:
             A JPEG; None where no picture of the run has both a score and a prediction.
         """
-        own = score_table.of(scores[scores.test_set != FIGURE5], run=run.folder.name, method=run.method)
+        own = score_table.select(scores[scores.test_set != FIGURE5], run=run.folder.name, method=run.method)
         here = [self.has(run, [key]) and key in self._where for key in zip(own.test_set, own.image, strict=True)]
         ordered = own.loc[np.array(here, bool)].sort_values([_MEASURE, "test_set", "image"])
         if ordered.empty:

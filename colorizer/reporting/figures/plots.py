@@ -188,7 +188,7 @@ def gains(truth: Predictions, predictors: Mapping[str, Predictions], test_set: s
     Returns:
         A PNG: the error, as a share of all-gray's, over the gain; a dot where the colors are as strong as the truth's.
     """
-    rows = score_table.of(color_statistics.gains(truth, predictors), test_set=test_set)
+    rows = score_table.select(color_statistics.gains(truth, predictors), test_set=test_set)
     if rows.empty:
         return _nothing()
     figure = Figure(figsize=(6.4, 3.4), dpi=_DPI, layout="constrained")
@@ -215,7 +215,7 @@ def intervals(lists: pd.DataFrame, measure: str) -> Picture:
     Returns:
         A PNG.
     """
-    here = score_table.of(lists, measure=measure)
+    here = score_table.select(lists, measure=measure)
     sets = score_table.test_lists(here.test_set)
     if not sets:
         return _nothing()

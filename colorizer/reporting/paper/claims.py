@@ -141,12 +141,12 @@ def _eight(known: Evidence, method: str, trained_on: str) -> Claim:
     psnr, ssim = TABLE3[trained_on] if method == TrainConfig.method else ([0], TABLE4[method])
     form = "{:.1f} dB, {:.1f} %" if method == TrainConfig.method else "{1:.1f} %"
 
-    def of(predictor):
+    def measured(predictor):
         psnr, ssim = (known.mean(predictor, FIGURE5, m) for m in ("psnr_rgb", "ssim_rgb"))
         return "no predictions" if np.isnan(ssim) else form.format(psnr, 100 * ssim)
 
     why = "the paper does not identify its eight pictures; ours are others"
-    ours, floor = of(known.runs.get((method, trained_on))), f"all-gray {of('all_grey')}"
+    ours, floor = measured(known.runs.get((method, trained_on))), f"all-gray {measured('all_grey')}"
     return Claim(form.format(np.mean(psnr), np.mean(ssim)), ours, floor, why=why)
 
 
@@ -168,13 +168,13 @@ def _better_pictures(known: Evidence) -> Claim:
     run, psnr = known.proposed("paintings"), TABLE3["paintings"][0]
     printed = " and ".join(", ".join(map(str, half)) for half in (psnr[:4], psnr[4:]))
 
-    def of(predictor):
+    def measured(predictor):
         values = known.by_list(predictor, "psnr_rgb")
         others = [v for t, v in values.items() if t != "paintings"] if "paintings" in values else []
         text = "; ".join(f"{t} {v.mean():.2f} dB" for t, v in values.items())
         return text, [unpaired(values["paintings"], other) for other in others]
 
-    (ours, gaps), (floor, floor_gaps) = of(run), of("all_grey")
+    (ours, gaps), (floor, floor_gaps) = measured(run), measured("all_grey")
     verdict = so_far(ordered(gaps, [gap for gap, _, _ in floor_gaps]), run)
     why = "that the first four are the paintings is our reading"
     return Claim(printed, ours or ("no predictions" if run else "not run"), f"all-gray {floor}", verdict, why)
@@ -198,19 +198,33 @@ def _all_good(known: Evidence) -> Claim:
 
 
 def _order(known: Evidence, test_sets: Sequence[str], part: slice, winners: Sequence[str] = ()) -> Claim:
-    """Pair by pair: every winner against every other system with a lower printed mean; without winners every pair."""
+    """The order of the systems, as far as the paper prints it: see `_pairs`."""
     printed = {m: np.mean(values[part]) for m, values in TABLE4.items()}
     runs = {m: known.runs.get((m, "paintings")) for m in printed}
-    pairs = [(a, b) for a in winners or printed for b in printed if b not in winners and printed[a] > printed[b]]
-    pairs = [(runs[a], runs[b]) for a, b in pairs]
+    pairs = [(runs[better], runs[worse]) for better, worse in _pairs(printed, winners)]
     gaps = [gap for a, b in pairs if a and b for gap in known.gaps(a, b, "ssim_rgb", test_sets).values()]
     verdict = ordered(gaps) if all(a and b for a, b in pairs) else UNKNOWN
+
     agree, reverse = sum(low > 0 for _, low, _ in gaps), sum(high < 0 for _, _, high in gaps)
     why = f"differences: {agree} agree, {reverse} are reversed, {len(gaps) - agree - reverse} undecided" if gaps else ""
+
     ours = [{m: 100 * known.mean(run, t, "ssim_rgb") for m, run in runs.items() if run} for t in test_sets]
     ours = "; ".join(f"{t}: {_means(means)}" for t, means in zip(test_sets, ours, strict=True))
     floor = ", ".join(f"all-gray {100 * known.mean('all_grey', t, 'ssim_rgb'):.1f} ({t})" for t in test_sets)
     return Claim(_means(printed), ours, floor, so_far(verdict, *runs.values()), why)
+
+
+def _pairs(printed: dict[str, float], winners: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of methods, better one first, that the paper's means put in order.
+
+    Each winner against each method that is none and has a lower mean; without winners all pairs of different means.
+    """
+    return [
+        (better, worse)
+        for better in winners or printed
+        for worse in printed
+        if worse not in winners and printed[better] > printed[worse]
+    ]
 
 
 def is_brown(hues: dict[str, float], truth: dict[str, float]) -> bool:

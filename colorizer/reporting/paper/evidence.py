@@ -46,7 +46,7 @@ class Evidence:
         key = {"run": NONE, "method": predictor, "trained_on": trained_on}
         if isinstance(predictor, Run):
             key = {"run": predictor.name, "method": predictor.method + look}
-        return score_table.of(self.scores, test_set=test_set, **key).set_index("image")[measure].astype(float)
+        return score_table.select(self.scores, test_set=test_set, **key).set_index("image")[measure].astype(float)
 
     def mean(self, predictor, test_set: str, measure: str, trained_on: str = NONE, look: str = "") -> float:
         """The mean of `values`; NaN where there are none."""

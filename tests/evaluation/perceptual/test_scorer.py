@@ -50,7 +50,7 @@ def labeled(tmp_path, features):
     from colorizer.data import pixel_store
 
     store = pixel_store.build(tmp_path / "labeled", [f"{index}.png" for index in range(6)], SIDE)
-    classes = features.of(store.read(store.rows)).classes
+    classes = features.extract(store.read(store.rows)).classes
     lines = [f"{index}.png,{label if index < 4 else (label + 1) % 1000}" for index, label in enumerate(classes)]
     (tmp_path / "labeled" / "list.csv").write_text("\n".join(["file,class", *lines]), encoding="utf-8")
     return tmp_path / "labeled" / "list.csv"
@@ -115,7 +115,7 @@ def test_a_classifier_without_the_feature_maps_is_refused():
 
 def test_features_do_not_depend_on_the_other_pictures_of_a_batch(features):
     rgb_u8 = np.stack([draw_picture(index, 96, 96) for index in range(3)])
-    together, alone = features.of(rgb_u8), features.of(rgb_u8[1:2])
+    together, alone = features.extract(rgb_u8), features.extract(rgb_u8[1:2])
     assert together.vector.shape == (3, 12) and [level.shape[1] for level in together.levels] == [16, 8, 4, 2]
     np.testing.assert_allclose(together.vector[1], alone.vector[0], rtol=1e-4, atol=1e-6)
 
