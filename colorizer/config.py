@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from colorizer.errors import UsageError
+from colorizer.errors import ArgumentError
 
 SCHEDULES = ("plateau", "one_cycle")
 INITIALIZERS = ("he_normal", "glorot_uniform")
@@ -252,25 +252,25 @@ class TrainConfig:
         for f in fields(self):
             value = getattr(self, f.name)
             if f.metadata["kind"] is float and value is not None and not math.isfinite(value):
-                raise UsageError(f"{flag_of(f.name)} must be a finite number. Received: {value}")
+                raise ArgumentError(f"{flag_of(f.name)} must be a finite number. Received: {value}")
             choices = f.metadata["flag"].get("choices", ())
             if choices and value != f.default and value not in choices:
-                raise UsageError(f"{flag_of(f.name)} must be one of {', '.join(choices)}. Received: {value}")
+                raise ArgumentError(f"{flag_of(f.name)} must be one of {', '.join(choices)}. Received: {value}")
         for name in _ABOVE_0:
             if getattr(self, name) is not None and getattr(self, name) <= 0:
-                raise UsageError(f"{flag_of(name)} must be above 0. Received: {getattr(self, name)}")
+                raise ArgumentError(f"{flag_of(name)} must be above 0. Received: {getattr(self, name)}")
         if self.image_size % 32 or self.image_size > LARGEST_IMAGE:
             rule = f"a multiple of 32, at most {LARGEST_IMAGE}"
-            raise UsageError(f"--image-size must be {rule}. Received: {self.image_size}")
+            raise ArgumentError(f"--image-size must be {rule}. Received: {self.image_size}")
         if not 0 <= self.seed < SEEDS:
-            raise UsageError(f"--seed must be 0 or above and below 2^32. Received: {self.seed}")
+            raise ArgumentError(f"--seed must be 0 or above and below 2^32. Received: {self.seed}")
         for name in _NOT_BELOW_0:
             if getattr(self, name) < 0:
-                raise UsageError(f"{flag_of(name)} must be 0 or above. Received: {getattr(self, name)}")
+                raise ArgumentError(f"{flag_of(name)} must be 0 or above. Received: {getattr(self, name)}")
         if not 0 < self.plateau_factor < 1:
-            raise UsageError(f"--plateau-factor must lie between 0 and 1. Received: {self.plateau_factor}")
+            raise ArgumentError(f"--plateau-factor must lie between 0 and 1. Received: {self.plateau_factor}")
         if not 0 <= self.zoom_range < 1:  # 1 is a picture of one pixel, enlarged
-            raise UsageError(f"--zoom-range must be 0 or above and below 1. Received: {self.zoom_range}")
+            raise ArgumentError(f"--zoom-range must be 0 or above and below 1. Received: {self.zoom_range}")
 
     def __repr__(self) -> str:
         """The call that makes it, with the values that are not the default."""
@@ -298,11 +298,11 @@ def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
         Field name -> recorded value.
 
     Raises:
-        UsageError: the run used a setting that was removed, so this version cannot continue it.
+        ArgumentError: the run used a setting that was removed, so this version cannot continue it.
     """
     for name, without in FORMER.items():
         if record.get(name, without) != without:
-            raise UsageError(
+            raise ArgumentError(
                 f"The run cannot be continued: it used {flag_of(name)}, which this version does not have. "
                 f"Received: {record[name]}. Start a new run, or take an earlier version of this program."
             )
@@ -367,7 +367,7 @@ def resolve(given: Mapping[str, Any], method: Declaration | None = None) -> Trai
         A `TrainConfig` with `run` filled in.
 
     Raises:
-        UsageError: a value is out of range or not for the method; the message names the flag and the value.
+        ArgumentError: a value is out of range or not for the method; the message names the flag and the value.
     """
     if method:
         _check_options(given, method)
@@ -389,11 +389,11 @@ def _check_options(given, method):
     for f in fields(TrainConfig):
         value = given.get(f.name, f.default)
         if not _offers(method, f) and f.name != "loss" and value != f.default:
-            raise UsageError(
+            raise ArgumentError(
                 f"{flag_of(f.name)} is not an option of the method {method.name}. Received: {value}. "
                 f"Leave it out, or choose a --method that has it."
             )
     loss = given.get("loss", TrainConfig.loss)
     if "loss" in given and loss not in (method.losses or (TrainConfig.loss,)):
         rule = f"must be one of {', '.join(method.losses)}" if method.losses else "cannot be chosen: it has one loss"
-        raise UsageError(f"--loss of the method {method.name} {rule}. Received: {loss}")
+        raise ArgumentError(f"--loss of the method {method.name} {rule}. Received: {loss}")

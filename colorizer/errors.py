@@ -14,8 +14,12 @@ class ColorizerError(Exception):
     exit_status = 2
 
 
-class UsageError(ColorizerError, ValueError):
-    """Inputs, an output, flags or arguments that are wrong or do not suit each other; the message says which."""
+class UsageError(ColorizerError):
+    """Inputs, an output or flags that do not suit each other; the message says which."""
+
+
+class ArgumentError(UsageError, ValueError):
+    """A setting or an argument that is no valid value; the message says which. Callers may catch ValueError."""
 
 
 class ReportError(ColorizerError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from colorizer.errors import UsageError
+from colorizer.errors import ArgumentError
 
 
 def require_photo(rgb: np.ndarray) -> np.ndarray:
@@ -15,11 +15,11 @@ def require_photo(rgb: np.ndarray) -> np.ndarray:
         rgb: what should be (H, W, 3) uint8 or uint16.
 
     Raises:
-        UsageError: it is something else.
+        ArgumentError: it is something else.
     """
     dtype, shape = getattr(rgb, "dtype", type(rgb)), getattr(rgb, "shape", ())
     if dtype not in (np.uint8, np.uint16) or len(shape) != 3 or shape[2] != 3 or 0 in shape:
-        raise UsageError(
+        raise ArgumentError(
             f"A photo is an (H, W, 3) array of uint8 or uint16. Received: {dtype}, shape {shape}. "
             "Make floats of 0..1 uint8 first: (255 * rgb).round().astype('uint8'). Of RGBA give rgba[..., :3]."
         )

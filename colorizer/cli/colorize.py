@@ -22,10 +22,10 @@ import argparse
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import colorizer
 from colorizer import cli
@@ -33,12 +33,12 @@ from colorizer.cli import film, steering
 from colorizer.errors import ClassifierError, ColorizerError, PhotoError, UsageError
 
 if TYPE_CHECKING:
-    from colorizer.cli.progress import Existing, Progress, Report
+    from colorizer.cli.file_plan import Work
+    from colorizer.cli.progress import Progress, Report
     from colorizer.inference.batch_files import Outcome
     from colorizer.inference.colorizer import Colorizer
 
 PROG = "colorizer"
-Place = Path | str  # a file, on a cluster also its address
 FORMATS = ("jpeg", "png", "tiff", "webp", "avif", "bmp")
 INTERRUPTED = "interrupted; every written photo is complete. Run the same command again to continue."
 
@@ -158,7 +158,9 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     try:
         return _run(flags, prog)
     except ColorizerError as error:
-        say_error(prog, error)
+        from colorizer.cli import progress
+
+        progress.say_error(prog, error)
         return error.exit_status
     except KeyboardInterrupt:
         print(f"\n{prog}: {INTERRUPTED}", file=sys.stderr)
@@ -193,7 +195,9 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
     except UsageError as error:
         if films.typed or not films.others:
             raise
-        say_error(prog, error)  # the photos of the folder are done
+        from colorizer.cli import progress
+
+        progress.say_error(prog, error)  # the photos of the folder are done
         return 1
 
 
@@ -207,86 +211,30 @@ def _run_photos(flags: argparse.Namespace, prog: str, inputs: list[str]) -> int:
     if flags.samples:
         return steering.write_samples(flags, *plan.pairs[0], asked, prog)
     for line in plan.unlisted:
-        say_error(prog, line)
+        progress.say_error(prog, line)
     several = len(plan.pairs) > 1 or Path(inputs[0]).is_dir()
     folder = Path(flags.output) if plan.into_folder else Path(flags.output).parent
     report = progress.Report(folder, writes=several and not flags.dry_run)
-    work = sort_pairs(plan.pairs, report.existing, flags.overwrite)
+    work = file_plan.sort_pairs(plan.pairs, report.existing, flags.overwrite)
     status = _dry_run(prog, work) if flags.dry_run else _colorize(prog, flags, work, report, asked)
     return max(status, bool(plan.unlisted))
-
-
-class Work(NamedTuple):
-    """What a batch has to do.
-
-    Attributes:
-        to_do: (source, target) pairs to colorize.
-        ended: outcomes that are known already: skipped photographs, and those that must not replace another's copy.
-        outdated: targets in `ended` whose photograph has changed since they were made.
-    """
-
-    to_do: list[tuple[Place, Place]]
-    ended: list[Outcome]
-    outdated: set[Place]
-
-
-def sort_pairs(
-    pairs: Iterable[tuple[Place, Place]], existing: Callable[[Place, Place], Existing | None], overwrite: bool
-) -> Work:
-    """Splits photographs into those to colorize and those whose result exists.
-
-    Args:
-        pairs: source and target of each, as paths or addresses.
-        existing: (source, target) -> which photograph the target was made from; None where it does not exist.
-        overwrite: whether existing results are replaced.
-
-    Returns:
-        A `Work`.
-    """
-    from colorizer.inference.batch_files import Outcome
-
-    work = Work([], [], set())
-    for source, target in pairs:
-        earlier = None if overwrite else existing(source, target)
-        if earlier is None:
-            work.to_do.append((source, target))
-        elif earlier.same:
-            work.ended.append(Outcome(source, target, skipped=True))
-            if earlier.changed:
-                work.outdated.add(target)
-        else:
-            error = f"{target} was made from {earlier.source}: choose another -o, or replace it with --overwrite"
-            work.ended.append(Outcome(source, target, error))
-    return work
-
-
-def say_ended(prog: str, work: Work) -> int:
-    """Prints what a dry run says of photographs whose result exists; returns how many of them would fail."""
-    from colorizer.cli.progress import printable
-
-    for outcome in work.ended:
-        if outcome.error:
-            say_error(prog, f"{outcome.source}: {outcome.error}")
-        else:
-            print(printable(f"{outcome.target} exists already: would be skipped"))
-    return sum(bool(outcome.error) for outcome in work.ended)
 
 
 def _dry_run(prog: str, work: Work) -> int:
     """Prints what would be done, from the first bytes of every photo; returns the exit status."""
     from colorizer import photos
-    from colorizer.cli.progress import printable
+    from colorizer.cli import progress
 
-    failed, pixels = say_ended(prog, work), 0
+    failed, pixels = progress.say_ended(prog, work.ended), 0
     for source, target in work.to_do:
         try:
             size, _ = photos.probe(source)
         except PhotoError as error:
             failed += 1
-            say_error(prog, error)
+            progress.say_error(prog, error)
             continue
         pixels += size
-        print(printable(f"{source} -> {target} ({_megapixels(size)})"))
+        print(progress.printable(f"{source} -> {target} ({_megapixels(size)})"))
     skipped = sum(outcome.skipped for outcome in work.ended)
     left = len(work.to_do) + len(work.ended) - skipped - failed
     print(f"{left} to colorize ({_megapixels(pixels)}), {skipped} to skip, {failed} would fail")
@@ -311,7 +259,7 @@ def _colorize(prog: str, flags: argparse.Namespace, work: Work, report: Report, 
             for outcome in outcomes:
                 report.add(outcome)
                 statuses.append(progress_lines.status_of(outcome)[0])
-                say_outcome(prog, progress, outcome, outcome.target in work.outdated)
+                progress_lines.say_outcome(prog, progress, outcome, outcome.target in work.outdated)
     finally:
         progress.close()
         report.close()
@@ -372,25 +320,3 @@ def load(
     from colorizer.weights import DEFAULT
 
     return inference.Colorizer.load(weights or DEFAULT, classifier, look, engine, size)
-
-
-def say_outcome(prog: str, progress: Progress, outcome: Outcome, outdated: bool) -> None:
-    """Prints the line of a photo."""
-    from colorizer.cli.progress import printable
-
-    if outcome.error:
-        line, stream = f"{prog}: {outcome.source}: {outcome.error}", sys.stderr
-    elif outcome.skipped:
-        reason = f", but {outcome.source} has changed since" if outdated else ""
-        line, stream = f"{outcome.target} exists already{reason}: skipped (--overwrite replaces it)", sys.stdout
-    else:
-        line, stream = f"{outcome.source} -> {outcome.target}", sys.stdout
-    progress.step(outcome)
-    progress.say(printable(line), stream)
-
-
-def say_error(prog: str, message: object) -> None:
-    """Prints a message on standard error, each of its lines printable."""
-    from colorizer.cli.progress import printable
-
-    print("\n".join(map(printable, f"{prog}: {message}".splitlines())), file=sys.stderr)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple, TypeVar
 
 from colorizer import atomic_files, photos
+from colorizer.cli.progress import Existing
 from colorizer.errors import UsageError
+from colorizer.inference.batch_files import Outcome
 
 ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}  # the other formats are their own endings
 
@@ -199,3 +201,47 @@ def identity(path: Path) -> tuple[int, int] | str:
     except OSError:
         return os.path.realpath(path)
     return status.st_dev, status.st_ino
+
+
+class Work(NamedTuple):
+    """What a batch has to do.
+
+    Attributes:
+        to_do: (source, target) pairs to colorize.
+        ended: outcomes that are known already: skipped photographs, and those that must not replace another's copy.
+        outdated: targets in `ended` whose photograph has changed since they were made.
+    """
+
+    to_do: list[tuple[Path | str, Path | str]]
+    ended: list[Outcome]
+    outdated: set[Path | str]
+
+
+def sort_pairs(
+    pairs: Iterable[tuple[Path | str, Path | str]],
+    existing: Callable[[Path | str, Path | str], Existing | None],
+    overwrite: bool,
+) -> Work:
+    """Splits photographs into those to colorize and those whose result exists.
+
+    Args:
+        pairs: source and target of each, as paths or addresses.
+        existing: (source, target) -> which photograph the target was made from; None where it does not exist.
+        overwrite: whether existing results are replaced.
+
+    Returns:
+        A `Work`.
+    """
+    work = Work([], [], set())
+    for source, target in pairs:
+        earlier = None if overwrite else existing(source, target)
+        if earlier is None:
+            work.to_do.append((source, target))
+        elif earlier.same:
+            work.ended.append(Outcome(source, target, skipped=True))
+            if earlier.changed:
+                work.outdated.add(target)
+        else:
+            error = f"{target} was made from {earlier.source}: choose another -o, or replace it with --overwrite"
+            work.ended.append(Outcome(source, target, error))
+    return work

@@ -161,7 +161,7 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
     Raises:
         UsageError: PyAV is not installed, the codec does not suit the file, or the report cannot be used.
     """
-    from colorizer.cli import colorize, progress  # not above: the first imports this module
+    from colorizer.cli import file_plan, progress
     from colorizer.film import container, encoder, parts
     from colorizer.film.colorize import Interrupted
     from colorizer.film.probe import probe, require_av
@@ -173,13 +173,13 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
     out, again = Path(flags.output), flags.overwrite or bool(flags.preview)  # a preview is for trying
     in_folder = any(out in target.parents for _, target in pairs)  # else it is the film's own name
     report = progress.Report(out if in_folder else out.parent, in_folder and not (flags.dry_run or flags.preview))
-    work = colorize.sort_pairs(pairs, report.existing, again)
-    failed, network = colorize.say_ended(prog, work) if flags.dry_run else 0, None
+    work = file_plan.sort_pairs(pairs, report.existing, again)
+    failed, network = progress.say_ended(prog, work.ended) if flags.dry_run else 0, None
     report.open()
     with contextlib.closing(report):
         for outcome in () if flags.dry_run else work.ended:
             failed += bool(outcome.error)
-            colorize.say_outcome(prog, progress.Progress(0), outcome, outcome.target in work.outdated)
+            progress.say_outcome(prog, progress.Progress(0), outcome, outcome.target in work.outdated)
             report.add(outcome)
         for source, target in work.to_do:
             try:

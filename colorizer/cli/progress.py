@@ -291,3 +291,33 @@ def notes_above(progress: Progress) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate
+
+
+def say_outcome(prog: str, progress: Progress, outcome: Outcome, outdated: bool) -> None:
+    """Prints the line of a photo."""
+    if outcome.error:
+        line, stream = f"{prog}: {outcome.source}: {outcome.error}", sys.stderr
+    elif outcome.skipped:
+        reason = f", but {outcome.source} has changed since" if outdated else ""
+        line, stream = f"{outcome.target} exists already{reason}: skipped (--overwrite replaces it)", sys.stdout
+    else:
+        line, stream = f"{outcome.source} -> {outcome.target}", sys.stdout
+    progress.step(outcome)
+    progress.say(printable(line), stream)
+
+
+def say_error(prog: str, message: object) -> None:
+    """Prints a message on standard error, each of its lines printable."""
+    print("\n".join(map(printable, f"{prog}: {message}".splitlines())), file=sys.stderr)
+
+
+def say_ended(prog: str, ended: Iterable[Outcome]) -> int:
+    """Prints what a dry run says of photographs whose result exists; returns how many of them would fail."""
+    failed = 0
+    for outcome in ended:
+        if outcome.error:
+            failed += 1
+            say_error(prog, f"{outcome.source}: {outcome.error}")
+        else:
+            print(printable(f"{outcome.target} exists already: would be skipped"))
+    return failed

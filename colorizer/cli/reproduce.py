@@ -20,7 +20,7 @@ from typing import Any
 
 from colorizer import cli, environment, experiments, methods
 from colorizer.config import CUT, PRECISIONS, TrainConfig, flag_of
-from colorizer.errors import UsageError
+from colorizer.errors import ArgumentError
 from colorizer.training import run_folders
 
 PROG = "python -m colorizer reproduce"
@@ -95,12 +95,12 @@ def plan(
         A `Planned` per row, in the matrix's order.
 
     Raises:
-        UsageError: `only` names no row.
+        ArgumentError: `only` names no row.
     """
     part = experiments.MATRICES[name]
     if unknown := set(only) - {row.name for row in part}:
         names = "\n  ".join(row.name for row in part)
-        raise UsageError(f"--only is a row of the matrix {name}:\n  {names}\nReceived: {', '.join(sorted(unknown))}")
+        raise ArgumentError(f"--only is a row of the matrix {name}:\n  {names}\nReceived: {', '.join(sorted(unknown))}")
     filled = {row.name: experiments.filled(row, classifier, mobilenet, precision) for row in part}
     planned = []
     for row in part:
@@ -355,9 +355,9 @@ def main(argv=None, prog: str = PROG) -> int:
     asked = (flags.matrix, flags.runs, classifier, flags.mobilenet, flags.only, precision)
     try:
         if flags.minutes is not None and not flags.minutes > 0:
-            raise UsageError(f"--minutes must be above 0. Received: {flags.minutes}")
+            raise ArgumentError(f"--minutes must be above 0. Received: {flags.minutes}")
         planned = plan(*asked)
-    except UsageError as error:
+    except ArgumentError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return error.exit_status
     _tell(planned, flags.runs)

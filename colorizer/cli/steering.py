@@ -243,7 +243,7 @@ def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: 
         PhotoError: it cannot be read, or a version cannot be written.
     """
     from colorizer import photos
-    from colorizer.cli import colorize, file_plan
+    from colorizer.cli import colorize, file_plan, progress
     from colorizer.steering import sidecar
 
     names = [target.with_stem(f"{target.stem}-{number}") for number in range(1, flags.samples + 1)]
@@ -268,7 +268,7 @@ def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: 
         small.append(_small(rgb))
         print(f"{source} -> {name}")
     if len(versions) < flags.samples:
-        colorize.say_error(prog, f"{source}: only {len(versions)} versions differ")
+        progress.say_error(prog, f"{source}: only {len(versions)} versions differ")
     photos.write(strip, _side_by_side(small))
     print(f"{source} -> {strip}")
     return 0

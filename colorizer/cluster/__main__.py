@@ -81,7 +81,9 @@ def main(argv=None, prog: str = PROG) -> int:
 
         return (colorize if flags.command == "colorize" else train).main(flags, prog)
     except ColorizerError as error:
-        command.say_error(prog, error)
+        from colorizer.cli import progress
+
+        progress.say_error(prog, error)
         return error.exit_status
     except KeyboardInterrupt:
         training = "interrupted. Continue with the same command and --resume."

@@ -299,7 +299,7 @@ def main(flags: argparse.Namespace, prog: str) -> int:
         report = Report(flags.output, album.sizes)
     except (OSError, ImportError, ValueError) as error:  # no permission, no s3fs, an unknown protocol
         raise UsageError(f"{flags.input} or {flags.output} cannot be listed: {error}") from error
-    work = command.sort_pairs(album.pairs, report.existing, flags.overwrite)
+    work = file_plan.sort_pairs(album.pairs, report.existing, flags.overwrite)
     work.ended.extend(left_out)
     if flags.dry_run:
         return _dry_run(prog, work)
@@ -307,7 +307,7 @@ def main(flags: argparse.Namespace, prog: str) -> int:
     try:
         for outcome in _outcomes(flags, work, prog):
             outcomes.append(outcome)
-            command.say_outcome(prog, bar, outcome, outcome.target in work.outdated)
+            progress.say_outcome(prog, bar, outcome, outcome.target in work.outdated)
     finally:
         bar.close()
         if outcomes:
@@ -317,16 +317,16 @@ def main(flags: argparse.Namespace, prog: str) -> int:
     return 1 if progress.FAILED in statuses else 0
 
 
-def _dry_run(prog: str, work: command.Work) -> int:
+def _dry_run(prog: str, work: file_plan.Work) -> int:
     """Prints what would be done; no photograph is opened. Returns the exit status."""
-    failed = command.say_ended(prog, work)
+    failed = progress.say_ended(prog, work.ended)
     for source, target in work.to_do:
         print(progress.printable(f"{source} -> {target}"))
     print(f"{len(work.to_do)} to colorize, {len(work.ended) - failed} to skip, {failed} would fail")
     return 1 if failed else 0
 
 
-def _outcomes(flags: argparse.Namespace, work: command.Work, prog: str) -> Iterator[Outcome]:
+def _outcomes(flags: argparse.Namespace, work: file_plan.Work, prog: str) -> Iterator[Outcome]:
     """Every photograph's outcome. Ray starts only where there is something to colorize."""
     yield from work.ended
     if not work.to_do:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import ray
 from ray.experimental import internal_kv
 
-from colorizer.cli import colorize as command
+from colorizer.cli import progress
 from colorizer.errors import UsageError
 
 GROUP = "ray.io/node-group"  # a node's label where Ray's autoscaler started it: by `ray up` or by KubeRay
@@ -44,7 +44,7 @@ def require(takes: Mapping[str, float], prog: str | None = None, count: int = 1)
     if not _may_grow(nodes):
         raise UsageError(f"{message}. Ask for less, or start a node that has it.")
     if prog:
-        command.say_error(prog, f"{message}. Waiting until the autoscaler adds nodes; Ctrl-C ends it.")
+        progress.say_error(prog, f"{message}. Waiting until the autoscaler adds nodes; Ctrl-C ends it.")
 
 
 def _fitting(has: Mapping[str, float], takes: Mapping[str, float]) -> int:

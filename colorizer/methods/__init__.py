@@ -14,7 +14,7 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 
-from colorizer.errors import UsageError
+from colorizer.errors import ArgumentError
 from colorizer.methods.base import Default, Method
 
 __all__ = ["Default", "Method", "declared", "describe", "get", "names"]
@@ -40,7 +40,7 @@ def get(name: str) -> Method:
         The one instance of the class in the method's module.
 
     Raises:
-        UsageError: there is no such method; the message lists the methods.
+        ArgumentError: there is no such method; the message lists the methods.
     """
     return _loaded(_known(name))
 
@@ -55,7 +55,7 @@ def declared(name: str) -> Method:
         A `Method` with the title, defaults, options and abilities of `get(name)`; it cannot build a network.
 
     Raises:
-        UsageError: there is no such method; the message lists the methods.
+        ArgumentError: there is no such method; the message lists the methods.
     """
     return _declaration(_known(name))
 
@@ -70,14 +70,14 @@ def describe(name: str) -> str:
         The idea, the paper, the cost, and whose code was used.
 
     Raises:
-        UsageError: there is no such method; the message lists the methods.
+        ArgumentError: there is no such method; the message lists the methods.
     """
     return ast.get_docstring(_parsed(_known(name)))
 
 
 def _known(name: str) -> str:
     if name not in names():
-        raise UsageError(f"There is no such method. Received: {name}. Choose one of {', '.join(names())}.")
+        raise ArgumentError(f"There is no such method. Received: {name}. Choose one of {', '.join(names())}.")
     return name
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from colorizer import images, photos
-from colorizer.errors import UsageError
+from colorizer.errors import ArgumentError
 
 Picture = np.ndarray | Image.Image | photos.Photo | str | Path
 
@@ -27,7 +27,7 @@ def open_any(picture: Picture) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]
         Pillow, or (for a file or a `Photo`) a `Photo` with the metadata of the file.
 
     Raises:
-        UsageError: it is none of these.
+        ArgumentError: it is none of these.
         PhotoError: the file cannot be read.
     """
     if isinstance(picture, np.ndarray):
@@ -41,6 +41,6 @@ def open_any(picture: Picture) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]
         picture = photos.read(picture)
     if isinstance(picture, photos.Photo):
         return images.require_photo(picture.rgb), lambda pixels: photos.with_pixels(picture, pixels)
-    raise UsageError(
+    raise ArgumentError(
         f"A photo is an array, a picture of Pillow, a file's path or a photos.Photo. Received: {type(picture).__name__}"
     )
