@@ -53,7 +53,7 @@ def test_training_learns_and_resumes_bit_for_bit(train, tmp_path):
     assert_same_run(tmp_path / "whole", tmp_path / "halved")
 
 
-def test_no_module_of_the_package_names_a_backend():
+def test_only_two_modules_of_the_package_import_a_backend():
     for path in (REPOSITORY / "colorizer").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for backend in ("import tensorflow", "from tensorflow", "import jax", "from jax", "import torch"):

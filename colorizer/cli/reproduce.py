@@ -28,7 +28,7 @@ PROG = "python -m colorizer reproduce"
 TRAIN = [sys.executable, "-c", "import sys; from colorizer.cli import train; sys.exit(train.main(records=True))"]
 FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as its base", "needs --mobilenet FILE"
 RETIRED = "cannot be run again: its flags were removed"
-STATELESS = "cut, and the state that it would go on from is not here"
+STATELESS = "cut, and the state to resume from is not here"
 
 DESCRIPTION = """Makes every run of the reproduction that is missing, and continues where it was stopped.
 
@@ -37,7 +37,7 @@ DESCRIPTION = """Makes every run of the reproduction that is missing, and contin
     %(prog)s --matrix gpu                      100 epochs each, as the paper; on one GPU
     %(prog)s --matrix cpu --classifier FILE    the small one, two cores, an hour and a quarter
     %(prog)s --matrix whole --classifier FILE  what the class vector is worth, with more care: three hours
-    %(prog)s --matrix paper --minutes 480      for a night; the same command goes on the next
+    %(prog)s --matrix paper --minutes 480      for a night; run it again to continue
     %(prog)s --matrix vectors                  what each class vector is worth, with two seeds; two cores with bfloat16
     %(prog)s --matrix gpu --list               what is done, what is left and how long it will take
     %(prog)s --matrix gpu --only NAME          one row
@@ -124,7 +124,7 @@ def plan(
 def _state(folder: Path, row: experiments.Row) -> tuple[str, int]:
     """How far a row is, and its whole epochs. Raises RecordError for a damaged file.
 
-    A row that was cut by time goes on, unless the limit is its own. Without a state it cannot, and its record stays.
+    A row that was cut by time is resumed, unless the limit is its own. Without a state it cannot be; its record stays.
     """
     advice = "Restore it, or move the folder away: the row is then trained again."
     if summary := run_folders.read_json(folder / "summary.json", advice):
@@ -138,7 +138,7 @@ def _state(folder: Path, row: experiments.Row) -> tuple[str, int]:
 
 
 def command(planned: Planned) -> list[str]:
-    """The arguments of train.py that make a row, or go on with it.
+    """The arguments of train.py that make a row, or resume it.
 
     Args:
         planned: from `plan`, with its flags.
@@ -271,23 +271,23 @@ def run(planned: Iterable[Planned], say=print, minutes: float | None = None) -> 
     Args:
         planned: from `plan`.
         say: is given a line at the start and at the end of each.
-        minutes: no epoch is started that would end later than this; the row that is going goes on next time.
+        minutes: no epoch is started that would end later than this; the row in progress is resumed next time.
 
     Returns:
         The names of those that failed, each with its exit status.
 
     Raises:
-        KeyboardInterrupt: passed on; the row that was going goes on next time.
+        KeyboardInterrupt: passed on; the row in progress is resumed next time.
     """
     failed, ends = [], None if minutes is None else time.monotonic() + 60 * minutes
     for item in planned:
         if not item.left:
             continue
         if ends is not None and time.monotonic() > ends:
-            say(f"{item.row.name}: not begun, the {minutes:g} minutes are over")
+            say(f"{item.row.name}: not started, the {minutes:g} minutes are over")
             continue
         if item.state == BEGUN and not item.epochs_done:
-            _forget(item.folder)  # killed in its first epoch: there is nothing to go on from
+            _forget(item.folder)  # killed in its first epoch: there is nothing to resume from
             item = Planned(item.row, item.flags, item.folder, TO_DO)
         if ends is not None and "max_minutes" not in item.flags:
             limit = minutes_trained(item.folder) + (ends - time.monotonic()) / 60
@@ -315,7 +315,7 @@ def _forget(folder):
 
 
 def _stop(*_):
-    """`kill` as Ctrl-C: without it the row that is going would go on alone, and beside it whoever takes it up again."""
+    """Takes `kill` as Ctrl-C: else the row in progress would train on, and beside it a process that resumes it."""
     raise KeyboardInterrupt
 
 
@@ -372,7 +372,7 @@ def main(argv=None, prog: str = PROG) -> int:
         try:
             failed = run(planned, minutes=flags.minutes)
         except KeyboardInterrupt:
-            print(f"{prog}: stopped. The same command goes on.", file=sys.stderr)
+            print(f"{prog}: stopped. Run the same command to continue.", file=sys.stderr)
             return 130
         if failed:
             print(f"{prog}: failed: {', '.join(failed)}", file=sys.stderr)
@@ -387,7 +387,9 @@ def _tell(planned, runs_dir):
         done = f", {item.epochs_done} epochs" if item.epochs_done else ""
         print(f"{item.row.name:{width}}{item.state}{done}")
     if cut := [item.row.name for item in planned if item.state == STATELESS]:
-        print(f"\nTo train anew what was cut, beside its record: --only {' '.join(cut)} --runs {experiments.ELSEWHERE}")
+        print(
+            f"\nTo train again what was cut, beside its record: --only {' '.join(cut)} --runs {experiments.ELSEWHERE}"
+        )
     hours, lines = hours_left(planned, runs_dir, environment.device())
     print("\n".join(["", *lines]))
     if hours is not None and lines:

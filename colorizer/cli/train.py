@@ -99,7 +99,7 @@ def configuration(given: dict[str, Any], resume: bool, records: bool = False) ->
     # As recorded, None included: a method's default of today is not that of the run. What a record lacks came later,
     # and the run was trained with its general default.
     before = asdict(config.TrainConfig()) | config.of_record(recorded)
-    if run_folders.was_cut(folder):  # to go on is to leave its limit behind
+    if run_folders.was_cut(folder):  # the limit that cut it holds no longer
         before["max_minutes"] = None
     chosen = config.TrainConfig(**(before | given | {"run": str(folder)}))
     methods.declared(chosen.method)
@@ -143,7 +143,7 @@ def check_inputs(chosen) -> None:
         except ClassifierError as error:
             if not run_folders.holds_run(chosen.run):
                 raise
-            raise ClassifierError(f"{error}\nThe run was begun with it: name its file with --classifier.") from error
+            raise ClassifierError(f"{error}\nThe run was started with it: name its file with --classifier.") from error
     if chosen.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise TrainingError(
             f"--tensorboard needs the package tensorboard: pip install tensorboard. Received: {chosen.tensorboard}"

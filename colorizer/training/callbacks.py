@@ -1,4 +1,4 @@
-"""Keras callbacks: the epoch's clock, the state to resume from, the best weights, progress."""
+"""Keras callbacks: the epoch's clock, the run's checkpoint, when to stop, progress."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from colorizer.config import CUT, ENDED, STOPPED, TrainConfig
+from colorizer.config import CUT, ENDED, ENDINGS, STOPPED, TrainConfig
 from colorizer.training.distribution import Group
-from colorizer.training.divergence import PATIENCE, DivergenceCheck
+from colorizer.training.divergence import TerminateOnDivergence
 from colorizer.training.run_record import Record
 
 # What Keras' callbacks remember from epoch to epoch and do not save.
@@ -64,6 +64,98 @@ class BestWeights:
             self._record.save_best(self._network)
 
 
+class RunCheckpoint(keras.callbacks.Callback):
+    """Writes the run's record after every epoch and restores what the callbacks of a resumed run forgot.
+
+    It stands behind the callbacks it remembers, so that it sees what they did in this epoch. An epoch that diverged
+    is not saved: the record then ends with the last good one.
+
+    Args:
+        record: the run's folder.
+        state: what `Record.start` gave back, or None.
+        train: the training `Batches`.
+        plateau: Keras' ReduceLROnPlateau.
+        best: saves the best network.
+        divergence: says whether the epoch diverged.
+        group: the ranks that train.
+
+    Attributes:
+        history: the rows of `history.csv` so far.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        state: dict | None,
+        *,
+        train,
+        plateau: keras.callbacks.ReduceLROnPlateau,
+        best: BestWeights,
+        divergence: TerminateOnDivergence,
+        group: Group,
+    ):
+        super().__init__()
+        self._record, self._train, self._best = record, train, best
+        self._divergence, self._group = divergence, group
+        self._callbacks = {"plateau": plateau, "checkpoint": best}
+        self._restored = state["callbacks"] if state else {}
+        self.history = list(state["history"]) if state else []
+
+    def on_train_begin(self, logs=None):
+        for name, attributes in self._restored.items():  # ReduceLROnPlateau resets itself just before
+            for attribute, value in attributes.items():
+                setattr(self._callbacks[name], attribute, value)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Read before the epoch: ReduceLROnPlateau changes it at the epoch's end, for the next one.
+        self._learning_rate = learning_rate_of(self.model)
+        self._started = time.perf_counter()
+
+    def on_test_begin(self, logs=None):
+        # Validation begins: images a second count training alone, so that runs with other lists can be compared.
+        self._trained = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._divergence.not_a_number:
+            return
+        good = not self._divergence.bad_epochs
+        if good and self._group.rank == 0:
+            with self._group.aside():
+                self._best.update(float(logs["val_loss"]))
+        self.history.append(self._row(epoch, logs))
+        if good:
+            with self._group.aside():
+                self._record.save_state(self.model, epoch + 1, self.history, self._remembered())
+
+    def _row(self, epoch, logs) -> dict:
+        """The epoch's row of `history.csv`."""
+        row = {"epoch": epoch + 1} | {name: float(value) for name, value in logs.items() if name != "learning_rate"}
+        row["learning_rate"] = self._learning_rate
+        # Three digits: more would only be noise of the clock.
+        row["images_per_second"] = round(len(self._train.rows) / (self._trained - self._started), 3)
+        # Of several ranks only: it costs a copy of all weights.
+        if checksum := self._group.checksum(self.model):
+            row["weights_sha256"] = checksum
+        row["seconds"] = round(time.perf_counter() - self._started, 3)
+        return row
+
+    def _remembered(self) -> dict:
+        """What the callbacks know and Keras does not save; it comes back in `on_train_begin`."""
+        return {
+            name: {attribute: getattr(self._callbacks[name], attribute) for attribute in attributes}
+            for name, attributes in _REMEMBERED.items()
+        }
+
+
+def learning_rate_of(trainer: keras.Model) -> float:
+    """The learning rate that the next step has.
+
+    Args:
+        trainer: compiled.
+    """
+    return float(keras.ops.convert_to_numpy(trainer.optimizer.learning_rate))
+
+
 def epochs_waited(history: Sequence[dict], learning_rate: float, config: TrainConfig) -> int:
     """Counts the epochs since the later of two: the lowest validation loss, and the last cut of the learning rate.
 
@@ -91,139 +183,69 @@ def epochs_waited(history: Sequence[dict], learning_rate: float, config: TrainCo
     return len(history) - 1 - max([best, *cuts])
 
 
-class StateKeeper(keras.callbacks.Callback):
-    """Writes the run's record after every epoch and restores what callbacks forget.
-
-    Stands behind the callbacks it remembers, so that it sees what they did in this epoch. An epoch that
-    diverged is not written: the record then ends with the last good one.
+def stop_reason(
+    history: Sequence[dict], learning_rate: float, config: TrainConfig, diverging: bool = False
+) -> str | None:
+    """Says whether the training ends here, by its number of epochs, its patience or its time.
 
     Args:
-        record: the run's folder.
-        state: what `Record.start` gave back, or None.
-        plateau: Keras' ReduceLROnPlateau.
-        best: saves the best network.
-        check: notices an epoch that blew up.
-        images: training images in an epoch.
-        config: its `max_minutes`, `patience` and `epochs` say when the training ends.
-        group: the ranks that train; all of them decide the same.
+        history: the rows of `history.csv`, with the `seconds` of each epoch of all sessions, and as `epochs_waited`.
+        learning_rate: the one that the next epoch would have.
+        config: its `epochs`, `patience` and `max_minutes` are the limits.
+        diverging: whether the last epoch blew up; patience then waits for the next, which may make good for it.
+
+    Returns:
+        One of `config.ENDINGS`; None to train one more epoch.
+    """
+    if len(history) >= config.epochs:
+        return ENDED
+    waits = config.patience is not None and not diverging
+    if waits and epochs_waited(history, learning_rate, config) >= config.patience:
+        return STOPPED
+    if config.max_minutes is not None and history:
+        seconds = [row["seconds"] for row in history]
+        # One more epoch is taken to last as long as the last one.
+        if sum(seconds) + seconds[-1] > 60 * config.max_minutes:
+            return CUT
+    return None
+
+
+class StopTraining(keras.callbacks.Callback):
+    """Ends the training after the epoch for which `stop_reason` gives a reason.
+
+    It stands behind the checkpoint, whose history it reads.
+
+    Args:
+        config: the run's configuration.
+        checkpoint: has the history.
+        divergence: says whether the epoch diverged.
+        group: the ranks that train; all end in the same epoch, rank 0's.
 
     Attributes:
-        history: the rows of `history.csv` so far.
-        not_a_number: whether the loss ceased to be a number, which ended the training.
-        ending: one of `config.ENDINGS`: how the training ended, once it has.
+        ending: what `decide` found last.
     """
 
-    def __init__(
-        self,
-        *,
-        record: Record,
-        state: dict | None,
-        plateau: keras.callbacks.ReduceLROnPlateau,
-        best: BestWeights,
-        check: DivergenceCheck,
-        images: int,
-        config: TrainConfig,
-        group: Group,
-    ):
+    def __init__(self, config: TrainConfig, checkpoint: RunCheckpoint, divergence: TerminateOnDivergence, group: Group):
         super().__init__()
-        self.record, self.images, self.config, self.group = record, images, config, group
-        self.history = list(state["history"]) if state else []
-        self.not_a_number = False
-        self.ending = CUT
-        self._best, self._check = best, check
-        self._others = {"plateau": plateau, "checkpoint": best}
-        self._remembered = state["callbacks"] if state else {}
+        self._config, self._checkpoint, self._divergence, self._group = config, checkpoint, divergence, group
+        self.ending: str | None = None
 
-    def on_train_begin(self, logs=None):
-        for name, attributes in self._remembered.items():  # ReduceLROnPlateau resets itself just before
-            for attribute, value in attributes.items():
-                setattr(self._others[name], attribute, value)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        # Read before the epoch: ReduceLROnPlateau changes it at the epoch's end, for the next one.
-        self._learning_rate = _learning_rate(self.model)
-        self._started = time.perf_counter()
-
-    def on_test_begin(self, logs=None):
-        # Validation begins: images a second count training alone, so that runs with other lists can be compared.
-        self._trained = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        row = {"epoch": epoch + 1} | {name: float(value) for name, value in logs.items() if name != "learning_rate"}
-        # Before anything is written: the record then ends with the last good epoch.
-        if not (math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])):
-            self.not_a_number = self.model.stop_training = True
-            return
-        row["learning_rate"] = self._learning_rate
-        # Three digits: more would only be noise of the clock.
-        row["images_per_second"] = round(self.images / (self._trained - self._started), 3)
-        # JAX keeps a training step's results apart until asked; Keras asks the model it knows of.
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
-        blew_up = self._blew_up()
-        if not blew_up and self.group.rank == 0:
-            with self.group.aside():
-                self._best.update(row["val_loss"])
-        # Of several ranks only: it costs a copy of all weights.
-        if checksum := self.group.checksum(self.model):
-            row["weights_sha256"] = checksum
-        row["seconds"] = round(time.perf_counter() - self._started, 3)
-        self.history.append(row)
-        if not blew_up:
-            self._save(epoch + 1)
-        if self._check.bad_epochs >= PATIENCE or self.is_over(self.model):
-            self.model.stop_training = True
-
-    def _blew_up(self) -> bool:
-        """What rank 0 finds; the others have no network of their own to try."""
-        with self.group.aside():
-            bad = self._check.blew_up() if self.group.rank == 0 else False
-        bad = self.group.agree(bad)
-        if self.group.rank:
-            self._check.bad_epochs = self._check.bad_epochs + 1 if bad else 0
-        return bad
-
-    def _save(self, epochs_done):
-        # What Keras' callbacks do not save; it comes back in `on_train_begin`.
-        remembered = {
-            name: {attribute: getattr(self._others[name], attribute) for attribute in attributes}
-            for name, attributes in _REMEMBERED.items()
-        }
-        with self.group.aside():
-            self.record.save_state(self.model, epochs_done, self.history, remembered)
-
-    def is_over(self, trainer: keras.Model) -> bool:
-        """Whether no further epoch is to be trained, and sets `ending`.
+    def decide(self, trainer: keras.Model) -> str | None:
+        """Sets `ending` and returns it: one of `config.ENDINGS`, or None to train one more epoch.
 
         Args:
             trainer: its optimizer has the learning rate that the next epoch would have.
         """
-        if len(self.history) >= self.config.epochs:
-            self.ending = ENDED
-        elif not self._check.bad_epochs and self._out_of_patience(_learning_rate(trainer)):
-            self.ending = STOPPED
-        else:
-            self.ending = CUT
-            return self._out_of_time()
-        return True
+        rate, diverging = learning_rate_of(trainer), self._divergence.bad_epochs > 0
+        reason = stop_reason(self._checkpoint.history, rate, self._config, diverging)
+        # Ranks exchange numbers. Rank 0's counts: the others' clocks differ.
+        reasons = (None, *ENDINGS)
+        self.ending = reasons[self._group.agree(reasons.index(reason))]
+        return self.ending
 
-    def _out_of_patience(self, learning_rate) -> bool:
-        patience = self.config.patience
-        if patience is None:
-            return False
-        return self.group.agree(epochs_waited(self.history, learning_rate, self.config) >= patience)
-
-    def _out_of_time(self) -> bool:
-        """Whether one more epoch like the last would end after `max_minutes`, all sessions counted."""
-        if self.config.max_minutes is None or not self.history:
-            return False
-        seconds = [row["seconds"] for row in self.history]
-        # One more epoch is taken to last as long as the last one. Rank 0 decides for all: clocks differ.
-        return self.group.agree(sum(seconds) + seconds[-1] > 60 * self.config.max_minutes)
-
-
-def _learning_rate(trainer: keras.Model) -> float:
-    return float(keras.ops.convert_to_numpy(trainer.optimizer.learning_rate))
+    def on_epoch_end(self, epoch, logs=None):
+        if self.decide(self.model):
+            self.model.stop_training = True
 
 
 class Progress(keras.callbacks.Callback):

@@ -7,7 +7,7 @@
 
 Each rank (process) computes the gradient of its share of a batch and all add them up, so all hold the same weights
 after every step; a checksum says so after every epoch. Rank 0 alone writes the run's record and the others read it:
-the run's folder lies where all can read it. With `augment.py` this is the only file that names a backend.
+the run's folder lies where all can read it. With `augment.py` this is the only file that imports a backend.
 
 Source: `keras.distribution`; what each line marked TRICKY says was found by trying.
 """
@@ -87,8 +87,8 @@ class Group:
             # TRICKY: at its exit JAX waits for the lost rank, then aborts. This comes before that, with status 1.
             atexit.register(os._exit, 1)
             raise LostRank(
-                f"rank {self.rank} of {self.ranks} cannot compute with the others any more; one of them is most "
-                f"likely gone ({str(error).splitlines()[0][:200]}). Start all ranks again."
+                f"rank {self.rank} of {self.ranks} can no longer compute with the others; one of them has most "
+                f"likely ended ({str(error).splitlines()[0][:200]}). Start all ranks again."
             ) from error
 
     @contextlib.contextmanager
@@ -111,13 +111,13 @@ class Group:
 
             multihost_utils.sync_global_devices(name)
 
-    def agree(self, value: bool) -> bool:
-        """What rank 0 thinks: clocks differ, and ranks that end in different epochs wait for each other for ever."""
+    def agree(self, value: int) -> int:
+        """Rank 0's value: clocks differ, and ranks that end in different epochs wait for each other for ever."""
         if self.ranks == 1:
             return value
         from jax.experimental import multihost_utils
 
-        return bool(multihost_utils.broadcast_one_to_all(np.int32(value)))
+        return int(multihost_utils.broadcast_one_to_all(np.int32(value)))
 
     def checksum(self, model: keras.Model) -> str | None:
         """The first 12 hexadecimal digits of the weights' sha256, the same on every rank; None for one rank.
@@ -137,7 +137,9 @@ class Group:
         of_all = multihost_utils.process_allgather(mine)
         if (of_all != mine).any():
             hashes = ", ".join(one.tobytes().hex()[:12] for one in of_all)
-            raise LostRank(f"the {self.ranks} ranks hold different weights (sha256 {hashes}): they no longer train one")
+            raise LostRank(
+                f"the {self.ranks} ranks hold different weights (sha256 {hashes}): they no longer train one network"
+            )
         # 48 bits: two different states agree by chance once in 10^14.
         return digest.hexdigest()[:12]
 
@@ -251,7 +253,7 @@ def _of_variables() -> tuple[str | None, int, int]:
 
 
 def _leave_word(rank: int, ranks: int) -> None:
-    """Says that the run can be gone on with, should this process end without being able to say anything.
+    """Says that the run can be resumed, should this process end without being able to say anything.
 
     TRICKY: where another rank falls silent, JAX ends this process in the middle of whatever it does. A shell that
     waits for the end of a pipe outlives it.

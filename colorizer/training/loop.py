@@ -4,9 +4,11 @@
                                                                             |
                                            after every epoch: validation, plateau, record, state to resume from
 
-`_Session.fit` is the training itself: one epoch after another through Keras' `fit`, with ReduceLROnPlateau and
-TerminateOnNaN. Our own `callbacks` and `run_record` make `--resume` end as if nothing had happened; `divergence` ends a
-run that blew up. Most runs have one rank, this process; `distribution` says what several do.
+`_run` is the order of all this. `_Session.fit` is the training itself: one epoch after another through Keras' `fit`,
+with Keras' ReduceLROnPlateau and TerminateOnNaN and three callbacks of our own: TerminateOnDivergence ends a run that
+blew up, RunCheckpoint keeps the record, StopTraining ends the run. With `--resume`, `resume.Start` says what the record
+gives; the run then ends as if it had not been interrupted. Most runs have one rank, this process; `distribution` says
+what several do.
 """
 
 from __future__ import annotations
@@ -15,27 +17,22 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from colorizer import environment, methods
-from colorizer.classifiers import classifier
-from colorizer.config import TrainConfig, flag_of
-from colorizer.errors import RecordError, TrainingError
-from colorizer.training import distribution, initialization, run_folders
-from colorizer.training.callbacks import BestWeights, EpochClock, Progress, StateKeeper
+from colorizer.config import TrainConfig
+from colorizer.training import distribution, initialization
+from colorizer.training.callbacks import BestWeights, EpochClock, Progress, RunCheckpoint, StopTraining
 from colorizer.training.data import Data, prepare
-from colorizer.training.divergence import FACTOR, SETTLED_STEPS, DivergenceCheck
+from colorizer.training.divergence import SETTLED_STEPS, TerminateOnDivergence
+from colorizer.training.resume import Start
 from colorizer.training.run_record import ReadOnly, Record
 from colorizer.training.summary import describe, summarize
 
 log = logging.getLogger(__name__)
-
-# What a resumed run may change: how long, how fast, where the same pictures lie, and who watches.
-_FREE_ON_RESUME = {"epochs", "max_minutes", "patience", "workers", "data_dir", "run", "strategy", "tensorboard"}
 
 Watch = Callable[[int, keras.Model], None]
 
@@ -68,54 +65,60 @@ def run(config: TrainConfig, resume: bool = False, watch: Watch | None = None) -
 def _run(config, resume, group, watch) -> dict:
     """`run`, with the devices it was given."""
     method, record = methods.get(config.method), (ReadOnly if group.rank else Record)(config.run)
-    # What the record of a resumed run says; of a new run nothing.
-    before = _check_same_run(record, config) if resume else run_folders.refuse_taken(record.folder) or {}
-    split = record.split() if resume else None
-    # A run that goes on has its own weights. Those that it began with may be gone.
-    own = config.init_weights and resume and record.has_state()
-    source = replace(config, init_weights=config.run) if own else config
-    data = prepare(source, method, split)
-    if split:  # whatever lists lie beside the pictures now
-        lists = before["data"]["split_source"]
-        data = replace(data, dataset=replace(data.dataset, split_source=lists))
+    start = Start.resumed(config, record) if resume else Start.new(config, record)
+    data = start.same_source(prepare(start.config, method, start.split))
     # Here, since only now it is known how many pictures can be read.
     group.require(len(data.train_rows), len(data.val_rows))
-    _check_same_classifier(record, before, data.classifier)
-    # Before training: what decides the result is on the disk when the first epoch begins.
+    start.check_classifier(data.classifier)
     described = describe(config, method, data, group)
-    if not before.get("commit", described["commit"]).endswith(described["commit"]):  # trained by several
-        described["commit"] = f"{before['commit']}, then {described['commit']}"
+    described["commit"] = start.all_commits(described["commit"])
     group.wait("prepared")  # all have looked at the record as it was
-    # From here on the folder holds a run.
+    # Before training: what decides the result is on the disk when the first epoch begins. Now the folder holds a run.
     state = record.start(described, resume)
-    if not split:
+    if not start.split:
         record.keep_split(data.dataset)
-
     # After the data: how many numbers their preparation draws must not change the initial weights.
     keras.utils.set_random_seed(config.seed)
     train = data.training_batches(config, group.part)
     with group.scope():
-        # Layers keep the policy under which they are built.
-        with precision(config.precision):
-            network = initialization.network_of(source, method, data.classifier.model)
-            if method.uses_encoder:
-                with group.aside():
-                    record.keep_encoder(method.encoder_of(network))
-            with _announced(f"setting up {method.title} for {len(train.rows)} training pictures"):
-                trainer = method.trainer(network, config, train)
-        if not (resume or group.rank) and environment.is_slow_precision(config.precision, described["device"]):
-            log.info(
-                "this processor has units for bfloat16: most networks train faster with --precision mixed_bfloat16"
-            )
-        session = _Session(config, method, record, group, data, network, trainer, train)
-        session.fit(state, watch)
+        session = _set_up(start.config, method, record, group, data, train, state)
+        if not (resume or group.rank):
+            _advise_precision(config, described["device"])
+        session.fit(watch)
     group.end()
-    session.raise_if_diverged()
-    if group.rank:
-        return {}
+    session.divergence.raise_if_diverged(config, len(session.checkpoint.history))
+    return {} if group.rank else _finish(session)
+
+
+def _set_up(config, method, record, group, data, train, state) -> _Session:
+    """Builds the network and its trainer; of a resumed run with the weights and moments of `state`."""
+    # Layers keep the policy under which they are built.
+    with precision(config.precision):
+        network = initialization.network_of(config, method, data.classifier.model)
+        if method.uses_encoder:
+            with group.aside():
+                record.keep_encoder(method.encoder_of(network))
+        with _announced(f"setting up {method.title} for {len(train.rows)} training pictures"):
+            trainer = method.trainer(network, config, train)
+    if state:
+        # Its moments must exist before they can be loaded.
+        trainer.optimizer.build(trainer.trainable_variables)
+        record.load_state(trainer, state)
+    return _Session(config, method, record, group, data, train, network, trainer, state)
+
+
+def _advise_precision(config, device: str) -> None:
+    """Names the faster precision where there is one."""
+    if environment.is_slow_precision(config.precision, device):
+        log.info("this processor has units for bfloat16: most networks train faster with --precision mixed_bfloat16")
+
+
+def _finish(session: _Session) -> dict:
+    """Measures the best weights and closes the record."""
+    config, method, data = session.config, session.method, session.data
     with _announced(f"measuring the best weights on {len(data.val_rows)} validation pictures"):
-        summary = summarize(config, method, data, session.keeper.history, session.keeper.ending)
-    record.finish(summary)
+        summary = summarize(config, method, data, session.checkpoint.history, session.stopping.ending)
+    session.record.finish(summary)
     return summary
 
 
@@ -135,9 +138,11 @@ class _Session:
     """A network in training, with all that trains it.
 
     Attributes:
-        keeper: the callback that holds the history, once `fit` was called.
-        check: likewise what noticed epochs that blew up.
-        copy: the network once more, for a rank that predicts alone.
+        state: what the training resumes from, see `Record.start`; None for the first epoch.
+        plateau: cuts the learning rate.
+        divergence: ends a run that blew up.
+        checkpoint: has the history.
+        stopping: says how the training ended.
     """
 
     config: TrainConfig
@@ -145,29 +150,16 @@ class _Session:
     record: Record
     group: distribution.Group
     data: Data
+    train: keras.utils.PyDataset
     network: keras.Model
     trainer: keras.Model
-    train: keras.utils.PyDataset
-    keeper: StateKeeper | None = None
-    check: DivergenceCheck | None = None
-    copy: keras.Model | None = None
+    state: dict | None
 
-    def fit(self, state: dict | None, watch: Watch | None) -> None:
-        """Runs the epochs that are left.
-
-        Args:
-            state: to resume from, see `Record.start`; None for the first epoch.
-            watch: see `run`.
-        """
-        config, group = self.config, self.group
-        epochs_done = state["epochs_done"] if state else 0
-        if state:
-            # Its moments must exist before they can be loaded.
-            self.trainer.optimizer.build(self.trainer.trainable_variables)
-            self.record.load_state(self.trainer, state)
+    def __post_init__(self):
+        config = self.config
         # Factor, patience and floor are not in the paper; 0.5, 3 and 1e-5 are its probable ancestor's
         # (docs/reproduction_notes.md, 2.3).
-        plateau = keras.callbacks.ReduceLROnPlateau(
+        self.plateau = keras.callbacks.ReduceLROnPlateau(
             monitor="val_loss",
             mode="min",
             factor=config.plateau_factor,
@@ -175,44 +167,66 @@ class _Session:
             min_lr=config.plateau_min_lr,
             min_delta=config.plateau_min_delta,
         )
-        self.check = self._divergence_check()
-        self.keeper = StateKeeper(
-            record=self.record,
-            state=state,
-            plateau=plateau,
+        self.divergence = self._divergence_callback()
+        self.checkpoint = RunCheckpoint(
+            self.record,
+            self.state,
+            train=self.train,
+            plateau=self.plateau,
             best=BestWeights(self.network, self.record),
-            check=self.check,
-            images=len(self.train.rows),
-            config=config,
-            group=group,
+            divergence=self.divergence,
+            group=self.group,
         )
+        self.stopping = StopTraining(config, self.checkpoint, self.divergence, self.group)
+
+    def _divergence_callback(self) -> TerminateOnDivergence:
+        """On the first batch of validation pictures: as many as a step holds."""
+        (l_norm, vector), ab_norm = self.data.batches(self.data.val_rows, self.config)[0]
+        network = _LocalNetwork(self.network, self.method, self.config, self.group)
+        normalized = any(variable.name == "moving_mean" for variable in self.network.non_trainable_variables)
+        return TerminateOnDivergence(
+            lambda: network.predict_ab(l_norm, vector),
+            ab_norm,
+            self.group,
+            steps_per_epoch=len(self.train),
+            settled_after=SETTLED_STEPS if normalized else 0,
+        )
+
+    def fit(self, watch: Watch | None) -> None:
+        """Runs the epochs that are left.
+
+        Args:
+            watch: see `run`.
+        """
         # Nothing is left to do: the summary is written all the same.
-        if self.keeper.is_over(self.trainer):
+        if self.stopping.decide(self.trainer):
             return
+        config = self.config
         # Neither shuffled nor augmented: the same pictures, in the same order, after every epoch.
-        validation = self.data.labeled_batches(self.data.val_rows, config, part=group.part)
+        validation = self.data.labeled_batches(self.data.val_rows, config, part=self.group.part)
         progress = Progress(config.epochs, self.train, validation)
         try:
             self.trainer.fit(
                 self.train,
                 validation_data=validation,
                 epochs=config.epochs,
-                initial_epoch=epochs_done,
+                initial_epoch=self.state["epochs_done"] if self.state else 0,
                 # TRICKY: `fit` shuffles a PyDataset's batches by Python's global generator unless told not to.
                 # The batches shuffle themselves, in an order that a resumed run knows too.
                 shuffle=False,
                 verbose=0,
-                callbacks=self._callbacks(plateau, progress, watch),
+                callbacks=self._callbacks(progress, watch),
             )
         finally:
             progress.close()
 
-    def _callbacks(self, plateau, progress: Progress, watch: Watch | None) -> list[keras.callbacks.Callback]:
-        """The callbacks of `fit`, in their order: the clock first, the keeper after those whose state it keeps."""
+    def _callbacks(self, progress: Progress, watch: Watch | None) -> list[keras.callbacks.Callback]:
+        """The callbacks of `fit`, in their order: each stands behind those whose state it reads."""
         callbacks = [EpochClock(self.train), keras.callbacks.TerminateOnNaN()]
         # A schedule sets the rate itself; the plateau's callback then only has to be remembered, as in every run.
-        callbacks += [plateau] if self.config.schedule == "plateau" else []
-        callbacks += [self.keeper] if self.group.rank else [self.keeper, progress]
+        callbacks += [self.plateau] if self.config.schedule == "plateau" else []
+        callbacks += [self.divergence, self.checkpoint, self.stopping]
+        callbacks += [] if self.group.rank else [progress]
         if watch:
             callbacks.append(
                 keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: watch(epoch + 1, self.network))
@@ -222,56 +236,30 @@ class _Session:
             callbacks.append(keras.callbacks.TensorBoard(self.config.tensorboard, write_graph=False))
         return callbacks
 
-    def _divergence_check(self) -> DivergenceCheck:
-        """On the first batch of validation pictures: as many as a step holds."""
-        (l_norm, vector), ab_norm = self.data.batches(self.data.val_rows, self.config)[0]
 
-        def predict() -> np.ndarray:
-            return self.method.predict_ab(self._network_here(), l_norm, vector)
+class _LocalNetwork:
+    """The network in training as one device of this rank predicts with it alone, although several train."""
 
-        normalized = any(variable.name == "moving_mean" for variable in self.network.non_trainable_variables)
+    def __init__(self, network: keras.Model, method: methods.Method, config: TrainConfig, group: distribution.Group):
+        self._network, self._method, self._config, self._group = network, method, config, group
+        self._copy: keras.Model | None = None
 
-        def is_settled() -> bool:
-            steps = (len(self.keeper.history) + 1) * len(self.train)
-            return not normalized or steps >= SETTLED_STEPS
+    def predict_ab(self, l_norm: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """`Method.predict_ab` with the weights as they are now."""
+        return self._method.predict_ab(self._local(), l_norm, vector)
 
-        return DivergenceCheck(predict, ab_norm, is_settled)
-
-    def _network_here(self):
-        """What predicts on one device of this rank alone, although several train."""
-        if self.group.devices == 1:
-            return self.network
-        if self.group.ranks == 1:
-            return _Direct(self.network)
-        if self.copy is None:
-            with precision(self.config.precision):
-                self.copy = initialization.copy_of(self.network, self.method, self.config.image_size)
+    def _local(self):
+        if self._group.devices == 1:
+            return self._network
+        if self._group.ranks == 1:
+            return _Direct(self._network)
+        # Weights that lie on the devices of several ranks cannot be computed with by one of them.
+        if self._copy is None:
+            with precision(self._config.precision):
+                self._copy = initialization.copy_of(self._network, self._method, self._config.image_size)
         else:
-            self.copy.set_weights(self.network.get_weights())
-        return _Direct(self.copy)
-
-    def raise_if_diverged(self) -> None:
-        """Raises TrainingError where the training ended because, or in an epoch in which, it diverged."""
-        bad, done = self.check.bad_epochs, len(self.keeper.history)
-        if self.keeper.not_a_number:
-            reason = f"The loss became infinite or not a number in epoch {done + 1} of {self.config.epochs}."
-        elif bad:
-            epochs = f"epoch {done}" if bad == 1 else f"epochs {done - bad + 1} to {done}"
-            reason = (
-                f"The training blew up: in {epochs} of {self.config.epochs} the predicted colors were more than "
-                f"{FACTOR:.0f} times as wrong as no color at all."
-            )
-        else:
-            return
-        good = done - bad
-        number = "epoch" if good == 1 else f"{good} epochs"
-        so_far = f"{self.config.run} keeps the {number} before" if good else "No epoch was good"
-        steps = done * len(self.train)
-        few = f" or with more pictures or epochs: it took {steps} steps only" if 0 < steps < SETTLED_STEPS else ""
-        raise TrainingError(
-            f"{reason} {so_far}; train again in another --run with a lower --learning-rate{few}. "
-            f"Received: --learning-rate {self.config.learning_rate}"
-        )
+            self._copy.set_weights(self._network.get_weights())
+        return _Direct(self._copy)
 
 
 class _Direct:
@@ -294,31 +282,3 @@ def _announced(work: str) -> Iterator[None]:
     yield
     if (seconds := time.perf_counter() - started) > 10:
         log.info("... done in %.0f s", seconds)
-
-
-def _check_same_run(record, config) -> dict:
-    """Refuses to resume a run with other settings than it was started with; returns the record of those."""
-    run_folders.refuse_absent(record.folder)
-    recorded = record.config()
-    for name, value in asdict(config).items():
-        # A run from before there was a setting was trained with what is now its default.
-        before = recorded.get(name, getattr(TrainConfig, name))
-        if name == "classifier":  # its file may be elsewhere now; its sha256 is compared when it is loaded
-            before, value = classifier.name_of(before), classifier.name_of(value)
-        same = Path(before) == Path(value) if name == "dataset" else before == value
-        if name not in _FREE_ON_RESUME and not same:
-            raise RecordError(
-                f"{record.folder} was started with {flag_of(name)} {before}; a resumed run keeps its settings. "
-                f"Received: {value}"
-            )
-    return recorded
-
-
-def _check_same_classifier(record, before, now: classifier.Classifier) -> None:
-    """Refuses to resume a run with another classifier than it was started with; `before` is its record, or empty."""
-    if before.get("classifier_sha256", now.fingerprint) != now.fingerprint:
-        raise RecordError(
-            f"{record.folder} was trained with the classifier {before['classifier_name']} "
-            f"({before['classifier_sha256']}). Received: {now.name} ({now.fingerprint}). "
-            "Name the right file with --classifier."
-        )

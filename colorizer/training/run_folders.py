@@ -139,7 +139,7 @@ def refuse_record(folder: str | Path) -> None:
     place = Path(folder).resolve()
     # A path may be typed in a checkout or anywhere else: both roots are looked at.
     if any(place.is_relative_to((root / experiments.FOLDER).resolve()) for root in (Path.cwd(), _CHECKOUT)):
-        start = f" To train on from its weights, add --init-weights {folder}." if _has_weights(place) else ""
+        start = f" To start from its weights, add --init-weights {folder}." if _has_weights(place) else ""
         raise RecordError(
             f"{experiments.FOLDER} holds the committed records of the reproduction, and only `make results` writes "
             f"there. Choose another folder, as in --run runs/{place.name}, or leave --run out.{start} "

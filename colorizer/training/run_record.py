@@ -89,7 +89,7 @@ class Record:
         """What a person can do where the state to resume from is damaged."""
         advice = "The run cannot be resumed."
         if (self.folder / weights.BEST).is_file():
-            return f"{advice} Its best weights are whole: train on from them with --init-weights {self.folder}."
+            return f"{advice} Its best weights are intact: start a new run from them with --init-weights {self.folder}."
         return f"{advice} Train again in another --run."
 
     def split(self) -> dict[str, list[str]] | None:

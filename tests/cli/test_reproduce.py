@@ -79,7 +79,7 @@ def test_a_kill_stops_the_row_that_is_going_too(tmp_path):
     wait_until(lambda: (tmp_path / "going").is_file() or command.poll() is not None)
     command.terminate()
     _, err = command.communicate(timeout=30)  # the pipes close with the last process that has them: the row
-    assert "The same command goes on" in err
+    assert "Run the same command to continue" in err
     assert command.returncode == 130
 
 
@@ -161,7 +161,7 @@ def test_a_row_that_was_cut_goes_on_unless_its_own_limit_cut_it(three, tmp_path,
     begin(tmp_path / "a", CUT)
     assert states(tmp_path, only=["a"]) == {"a": "begun"}
     (tmp_path / "a/last/state.json").unlink()
-    assert states(tmp_path, only=["a"]) == {"a": reproduce.STATELESS}, "there is nothing to go on from"
+    assert states(tmp_path, only=["a"]) == {"a": reproduce.STATELESS}, "there is nothing to resume from"
     begin(tmp_path / "b", CUT | {"ending": "stopped"})
     assert states(tmp_path, only=["b"]) == {"b": "finished"}
     limited = (experiments.Row("c", SMALL | {"max_minutes": 20.0}),)
@@ -188,7 +188,7 @@ def test_minutes_end_the_row_that_is_going_and_begin_no_other(three, tmp_path, m
     assert reproduce.run(reproduce.plan("three", tmp_path, "none"), said.append, minutes=5) == []
     typed = (tmp_path / "log.txt").read_text().splitlines()
     assert len(typed) == 1 and typed[0].endswith("--max-minutes 5.0 --resume")  # 1 so far, 4 are left
-    assert said[-2:] == [f"{name}: not begun, the 5 minutes are over" for name in "bc"]
+    assert said[-2:] == [f"{name}: not started, the 5 minutes are over" for name in "bc"]
 
 
 def test_minutes_are_above_0(three, tmp_path, capsys):

@@ -154,7 +154,7 @@ def test_a_resumed_run_takes_what_was_recorded_none_included(folder, picture_fol
 def test_a_resumed_run_finds_its_classifier_by_its_checksum_or_asks_for_its_file(folder, picture_folder, monkeypatch):
     start_run(folder / "old", classifier="mine", classifier_sha256="abc")
     chosen = train.configuration({"run": "old"}, resume=True)
-    with pytest.raises(ClassifierError, match="Received: mine(.|\n)*The run was begun with it: name its file with"):
+    with pytest.raises(ClassifierError, match="Received: mine(.|\n)*The run was started with it: name its file with"):
         train.check_inputs(chosen)
     monkeypatch.setattr(catalog, "find", lambda name, sha256: {("mine", "abc"): Path("cache/mine.keras")}[name, sha256])
     assert train.configuration({"run": "old"}, resume=True).classifier == "cache/mine.keras"

@@ -1,5 +1,7 @@
 """When a training ends: all epochs done, patience over, or time over; the same after an interruption."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,6 +53,56 @@ def test_the_lowest_rate_is_compared_as_keras_does():
     lowest = float(np.float32(1e-5))
     rows = history((3, 2, 2, 2), (lowest,) * 4)
     assert callbacks.epochs_waited(rows, lowest, config.TrainConfig(plateau_min_lr=1e-5)) == 2
+
+
+def rows(seconds, losses=None):
+    """A history of epochs that took so long; no epoch is better than the one before unless `losses` say so."""
+    losses = losses or range(len(seconds))
+    return [
+        {"val_loss": loss, "learning_rate": 1.0, "seconds": taken} for loss, taken in zip(losses, seconds, strict=True)
+    ]
+
+
+LOWEST = {"plateau_min_lr": 1.0}  # so patience begins at once
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limits", "reason"),
+    [
+        ((), {}, None),
+        ((30, 30), {"epochs": 3}, None),
+        ((30, 30, 30), {"epochs": 3}, "ended"),
+        ((30, 30, 30), {"epochs": 2}, "ended"),  # resumed with fewer epochs than it has
+        ((30, 30, 30), {"patience": 3} | LOWEST, None),
+        ((30, 30, 30, 30), {"patience": 3} | LOWEST, "stopped"),
+        ((30, 30, 30, 30), {"patience": 3, "epochs": 4} | LOWEST, "ended"),  # the last planned epoch comes first
+        ((), {"max_minutes": 1.0}, None),  # no epoch says yet how long one takes
+        ((30,), {"max_minutes": 1.0}, None),  # one more ends in time
+        ((20, 30), {"max_minutes": 1.0}, "cut"),  # one more like the last would end after it
+        ((30, 20), {"max_minutes": 1.0}, "cut"),
+        ((30, 15), {"max_minutes": 1.0}, None),
+        ((30, 30, 30, 30), {"patience": 3, "max_minutes": 1.0} | LOWEST, "stopped"),  # patience before time
+    ],
+)
+def test_a_training_ends_by_its_epochs_its_patience_or_its_time(seconds, limits, reason):
+    chosen = config.TrainConfig(**{"epochs": 9} | limits)
+    assert callbacks.stop_reason(rows(seconds), 1.0, chosen) == reason
+
+
+def test_patience_waits_while_the_training_diverges_and_the_other_limits_do_not():
+    history = rows((30, 30, 30, 30))
+    for limits, reason in (({"patience": 3}, None), ({"max_minutes": 1.0}, "cut"), ({"epochs": 4}, "ended")):
+        chosen = config.TrainConfig(**{"epochs": 9} | LOWEST | limits)
+        assert callbacks.stop_reason(history, 1.0, chosen, diverging=True) == reason
+
+
+@pytest.mark.parametrize(("of_rank_0", "ending"), [(0, None), *enumerate(config.ENDINGS, 1)])
+def test_every_rank_ends_as_rank_0_does(of_rank_0, ending):
+    group = SimpleNamespace(agree=lambda own: of_rank_0)
+    none_yet, good = SimpleNamespace(history=[]), SimpleNamespace(bad_epochs=0)
+    stopping = callbacks.StopTraining(config.TrainConfig(), none_yet, good, group)
+    trainer = SimpleNamespace(optimizer=SimpleNamespace(learning_rate=RATE))
+    assert stopping.decide(trainer) == stopping.ending == ending
 
 
 @pytest.fixture

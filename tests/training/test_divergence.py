@@ -1,14 +1,18 @@
 """A run that blew up is noticed, and no healthy one is taken for it."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
+from colorizer.config import TrainConfig
+from colorizer.errors import TrainingError
 from colorizer.training import divergence
-from colorizer.training.divergence import DivergenceCheck, is_blown_up
+from colorizer.training.distribution import Group
+from colorizer.training.divergence import TerminateOnDivergence, is_blown_up
 
 RECORDS = sorted(path.parent for path in (REPOSITORY / "results/runs").glob("*/history.csv"))
 
@@ -45,16 +49,47 @@ def test_a_pale_folder_is_no_reason_to_end_a_run():
     assert is_blown_up((25 / 128) ** 2, (1 / 128) ** 2)
 
 
+def terminator(factors, **given):
+    """The callback as epochs see it whose predictions are the truth times each of `factors`."""
+    truth, factors = np.full((1, 2, 2, 2), 0.1, np.float32), iter(factors)
+    callback = TerminateOnDivergence(lambda: truth * next(factors), truth, Group(), **{"steps_per_epoch": 1} | given)
+    callback.set_model(SimpleNamespace(stop_training=False))
+    return callback
+
+
+def counted(callback, epochs, loss=1.0):
+    """(bad epochs in a row, whether the training ends), after each epoch."""
+    for epoch in range(epochs):
+        callback.on_epoch_end(epoch, {"loss": loss, "val_loss": 1.0})
+        yield callback.bad_epochs, callback.model.stop_training
+
+
 def test_epochs_in_a_row_are_counted():
-    truth = np.full((1, 2, 2, 2), 0.1, np.float32)
-    predictions = iter([truth * 0, truth * 0 - 1, truth * 0 + 1, truth])
-    check = DivergenceCheck(lambda: next(predictions), truth)
-    assert [(check.blew_up(), check.bad_epochs) for _ in range(4)] == [(False, 0), (True, 1), (True, 2), (False, 0)]
-    assert divergence.PATIENCE > 1
+    callback = terminator([0, -9, 9, 1])
+    assert list(counted(callback, 4)) == [(0, False), (1, False), (2, False), (0, False)]
+
+
+def test_as_many_as_patience_end_the_training():
+    assert divergence.PATIENCE == 3
+    assert list(counted(terminator([-9] * 3), 3)) == [(1, False), (2, False), (3, True)]
 
 
 def test_a_network_is_not_judged_before_it_has_settled():
-    truth = np.full((1, 2, 2, 2), 0.1, np.float32)
-    settled = iter([False, False, True])
-    check = DivergenceCheck(lambda: truth * 0 - 1, truth, lambda: next(settled))
-    assert [(check.blew_up(), check.bad_epochs) for _ in range(3)] == [(False, 0), (False, 0), (True, 1)]
+    callback = terminator([-9] * 2, steps_per_epoch=2, settled_after=5)
+    assert [bad for bad, _ in counted(callback, 4)] == [0, 0, 1, 2]
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_the_training_at_once(loss):
+    callback = terminator([])
+    assert list(counted(callback, 1, loss)) == [(0, True)]
+    assert callback.not_a_number
+    chosen = TrainConfig(run="runs/a", epochs=9)
+    with pytest.raises(TrainingError, match="in epoch 3 of 9. runs/a keeps the 2 epochs before"):
+        callback.raise_if_diverged(chosen, epochs_done=2)
+
+
+def test_a_training_that_did_not_diverge_is_no_error():
+    callback = terminator([1])
+    list(counted(callback, 1))
+    callback.raise_if_diverged(TrainConfig(), epochs_done=1)

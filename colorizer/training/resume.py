@@ -1,0 +1,117 @@
+"""Where a training starts: at the beginning, or from the record of the run that it resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from colorizer.classifiers import classifier
+from colorizer.config import TrainConfig, flag_of
+from colorizer.errors import RecordError
+from colorizer.training import run_folders
+from colorizer.training.data import Data
+from colorizer.training.run_record import Record
+
+# What a resumed run may change: how long, how fast, where the same pictures lie, and who watches.
+_FREE_ON_RESUME = {"epochs", "max_minutes", "patience", "workers", "data_dir", "run", "strategy", "tensorboard"}
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training takes over from the run that it resumes; of a new run nothing.
+
+    Attributes:
+        config: the configuration to train with. Its `init_weights` are those of the run that is resumed, where that
+            began with others: these may be gone. The record keeps the name of the others.
+        recorded: the `config.json` that is there; empty for a new run.
+        split: the run's own lists of pictures, see `Record.split`; None where they are still to be drawn or read.
+    """
+
+    config: TrainConfig
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    split: Mapping[str, Sequence[str]] | None = None
+
+    @classmethod
+    def new(cls, config: TrainConfig, record: Record) -> Start:
+        """The start of a new run.
+
+        Args:
+            config: from `config.resolve`.
+            record: of the run's folder.
+
+        Raises:
+            RecordError: the folder holds a run already.
+        """
+        run_folders.refuse_taken(record.folder)
+        return cls(config)
+
+    @classmethod
+    def resumed(cls, config: TrainConfig, record: Record) -> Start:
+        """The start of a run that is continued.
+
+        Args:
+            config: from `config.resolve`.
+            record: of the run's folder.
+
+        Raises:
+            RecordError: there is no run, it had other settings, or its record is damaged.
+        """
+        run_folders.refuse_absent(record.folder)
+        recorded = record.config()
+        _check_settings(config, recorded, record.folder)
+        if config.init_weights and record.has_state():
+            config = replace(config, init_weights=config.run)
+        return cls(config, recorded, record.split())
+
+    def same_source(self, data: Data) -> Data:
+        """The data with the source of their split as recorded, whatever lists lie beside the pictures now.
+
+        Args:
+            data: from `prepare`, with this `split`.
+        """
+        if not self.split:
+            return data
+        source = self.recorded["data"]["split_source"]
+        return replace(data, dataset=replace(data.dataset, split_source=source))
+
+    def check_classifier(self, loaded: classifier.Classifier) -> None:
+        """Refuses another classifier than the run was started with.
+
+        Args:
+            loaded: the one that was found now.
+
+        Raises:
+            RecordError: its sha256 differs from the recorded one.
+        """
+        if self.recorded.get("classifier_sha256", loaded.fingerprint) != loaded.fingerprint:
+            raise RecordError(
+                f"{self.config.run} was trained with the classifier {self.recorded['classifier_name']} "
+                f"({self.recorded['classifier_sha256']}). Received: {loaded.name} ({loaded.fingerprint}). "
+                "Name the right file with --classifier."
+            )
+
+    def all_commits(self, now: str) -> str:
+        """The commits that train the run, the latest one last: "a1b2c3, then d4e5f6".
+
+        Args:
+            now: the present commit.
+        """
+        before = self.recorded.get("commit", now)
+        return before if before.endswith(now) else f"{before}, then {now}"
+
+
+def _check_settings(config: TrainConfig, recorded: Mapping[str, Any], folder: Path) -> None:
+    """Refuses to resume a run with other settings than it was started with."""
+    for name, value in asdict(config).items():
+        # A run from before there was a setting was trained with what is now its default.
+        before = recorded.get(name, getattr(TrainConfig, name))
+        if name == "classifier":  # its file may be elsewhere now; its sha256 is compared when it is loaded
+            before, value = classifier.name_of(before), classifier.name_of(value)
+        same = Path(before) == Path(value) if name == "dataset" else before == value
+        if name not in _FREE_ON_RESUME and not same:
+            raise RecordError(
+                f"{folder} was started with {flag_of(name)} {before}; a resumed run keeps its settings. "
+                f"Received: {value}"
+            )
