@@ -84,7 +84,7 @@ TABLE = {
         "{photos_per_second[one_process]}, {start_up_seconds[one_process]} s in one process",
     ),
     "steps": (
-        "a step of the ViT decoder, features kept",
+        "a step of the ViT decoder, features cached",
         "{best_pictures_per_second[kept]} pictures/s",
         "{best_pictures_per_second[computed]} with features computed",
     ),

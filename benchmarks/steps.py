@@ -4,11 +4,11 @@
     python -m benchmarks.steps --image-size 64 --batch-size 4 --rounds 2
 
 Sides, each in float32 and in mixed bfloat16: the decoder whose frozen encoder computes its features in every step, as
-`train.py` trains it; the same on features that are kept, as `colorizer.training.long` trains it; its stage two, which
-computes features and trains the last two blocks as well; its stage three on kept features, with a critic. All take
-turns in one process, on one batch of noise that lies in memory.
+`train.py` trains it; the same on cached features, as `colorizer.training.long` trains it; its stage two, which computes
+features and trains the last two blocks as well; its stage three on cached features, with a critic. All take turns in
+one process, on one batch of noise that lies in memory.
 
-`ratio` is the fastest step on kept features over the fastest that computes them. Beside each side stands its
+`ratio` is the fastest step on cached features over the fastest that computes them. Beside each side stands its
 share of what this processor does at matrix products of its precision; a step is three times the forward pass of what
 is trained, plus one forward pass of what is frozen. Of the step with a critic it is not counted. `processor_time` has
 the same by the processor's seconds instead of the clock's: for a machine that does other work too. The encoder has
@@ -29,7 +29,7 @@ import numpy as np
 from benchmarks.measuring import result, say
 
 MATRIX, PRODUCTS = 1024, 8  # side and number of the matrix products that say what the processor can do
-TUNED, CRITIC = 2, 0.5  # blocks of stage two, the critic's gradient in stage three
+BLOCKS, CRITIC = 2, 0.5  # trainable blocks of stage two, the critic's gradient in stage three
 PRECISIONS = {"float32": "float32", "mixed_bfloat16": "bfloat16"}  # of layers: of their products
 
 
@@ -47,46 +47,40 @@ def vit_steps(flags, precision: str) -> tuple[dict[str, Callable], float]:
     """Steps of the ViT decoder as the long training compiles it.
 
     Returns:
-        "computed", "kept", "tuned" and "critic" -> one step, and the decoder's G multiply-adds for one picture,
-        forward.
+        "computed", "kept" (on cached features), "tuned" and "critic", the names in the record -> one step; and the
+        decoder's G multiply-adds for one picture, forward.
     """
     from colorizer.classifiers.encoders import dinov2, vision_transformer
-    from colorizer.methods.layers import backbone, optimizers, token_decoder
-    from colorizer.training import loop
+    from colorizer.methods.layers import backbone, token_decoder
     from colorizer.training.long import tuning
-    from colorizer.training.long.kept_features import Features
-    from colorizer.training.long.run import Settings
-    from colorizer.training.long.turns import Turns
+    from colorizer.training.long.adversarial import AdversarialTrainer
+    from colorizer.training.long.feature_cache import Features
+    from colorizer.training.long.settings import Settings
 
     size = flags.image_size
     encoder = backbone.tokens(vision_transformer.build((dinov2.SIZE,) * 2, dinov2.LEVELS), size, precision)
 
-    def network(upper=None):
-        with loop.precision(precision):
-            decoder = token_decoder.build((size, size), encoder.output_shape[-1])
-        joined = tuning.joined(decoder, upper)
-        slow = upper.trainable_variables if upper else ()
-        optimizer = optimizers.TwoRates(1e-3, slow=slow, share=0.1, weight_decay=0.05, global_clipnorm=1.0)
-        joined.compile(optimizer, token_decoder.Loss(), metrics=[token_decoder.mse], jit_compile=False)
-        optimizer.build(joined.trainable_variables)
-        return joined
+    def network(blocks=0):
+        settings = Settings(image_size=size, trainable_blocks=blocks)
+        return tuning.compiled(tuning.build(encoder, settings, precision), settings)
 
-    decoder, tuned, judged = network(), network(tuning.above(encoder, TUNED, precision)), network()
-    chosen = Settings()
-    turn = Turns(judged, share=CRITIC, rate=chosen.critic_rate, alone=0)
+    decoder, tuned, generator = network(), network(BLOCKS), network()
+    adversarial = AdversarialTrainer(
+        generator, gradient_ratio=CRITIC, critic_rate=Settings().critic_rate, critic_alone=0
+    )
     rng, side = np.random.default_rng(0), size // token_decoder.STRIDE
     l_norm = rng.uniform(-1, 1, (flags.batch_size, size, size, 1)).astype(np.float32)
     ab_norm = rng.uniform(-0.4, 0.4, (flags.batch_size, side, side, 2)).astype(np.float32)
     given = np.zeros((flags.batch_size, side, side, 3), np.float32)
     border, numbers = np.zeros((flags.batch_size, side, side, 1), np.float32), itertools.count()
     features, rows = Features(encoder, flags.batch_size), np.arange(flags.batch_size)
-    below = Features(tuning.below(encoder, TUNED), flags.batch_size)
+    frozen = Features(tuning.frozen_part(encoder, BLOCKS), flags.batch_size)
     ready = features.of(rows, l_norm)
     steps = {
         "computed": lambda: decoder.train_on_batch([l_norm, features.of(rows, l_norm), given], ab_norm),
         "kept": lambda: decoder.train_on_batch([l_norm, ready, given], ab_norm),
-        "tuned": lambda: tuned.train_on_batch([l_norm, below.of(rows, l_norm), given], ab_norm),
-        "critic": lambda: turn.step(next(numbers), [l_norm, ready, given], ab_norm, border),
+        "tuned": lambda: tuned.train_on_batch([l_norm, frozen.of(rows, l_norm), given], ab_norm),
+        "critic": lambda: adversarial.step(next(numbers), [l_norm, ready, given], ab_norm, border),
     }
     return steps, convolutions(decoder) / 1e9
 
@@ -158,8 +152,8 @@ def main(argv=None) -> int:
             costs[name, precision] = 3 * decoder
         encoder = methods.declared("vit_decoder").multiply_adds * at_size - decoder
         costs["computed", precision] += encoder
-        # The tuned blocks' two passes back.
-        costs["tuned", precision] += encoder + 2 * TUNED * block_cost(flags.image_size)
+        # Two backward passes of the trainable blocks.
+        costs["tuned", precision] += encoder + 2 * BLOCKS * block_cost(flags.image_size)
         del costs["critic", precision]
     products = {precision: matrix_products(PRECISIONS[precision]) for precision in flags.precisions}
     times = turns([*works.values(), *products.values()], flags.rounds)

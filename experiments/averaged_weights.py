@@ -1,4 +1,4 @@
-"""Weights before and after a long training, mixed: which share of the old ones is best on validation pictures?
+"""Interpolates weights before and after a long training: which share of the old ones is best on validation pictures?
 
     python -m experiments.averaged_weights --run AFTER --other BEFORE > results/experiments/averaged_weights.jsonl
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from colorizer import weights
 from colorizer.methods.vit_decoder import LOOKS
-from colorizer.training.long import whole
+from colorizer.training.long import export
 from experiments import validation
 
 LISTS = ("coco", "paintings")
@@ -34,7 +34,7 @@ def main(argv=None) -> None:
     pictures = validation.pictures(LISTS, flags.limit)
     for share in SHARES:
         trained = weights.load(flags.run)
-        whole.average(trained.network, flags.other, share)
+        export.interpolate(trained.network, flags.other, share)
         for name, rgb_u8 in pictures.items():
             logits, l_norm = validation.logits_of(trained, rgb_u8)
             for look, setting in LOOKS.items():

@@ -2,7 +2,7 @@
 
     python -m experiments.encoders --photographs FOLDER --output runs/encoders > results/experiments/encoders.jsonl
 
-    case --> training.long, frozen encoder --> rate falls to zero --> PSNR of each picture --> minus the first case
+    case --> training.long, frozen encoder --> cooldown --> PSNR of each picture --> minus the first case
 
 A line for each case and list: means, and the paired difference in PSNR to the first case with its 95 % interval. The
 look is the accurate one. A case that is finished is not trained again, so the same command goes on after a kill.
@@ -25,11 +25,12 @@ from colorizer import weights
 from colorizer.data import datasets
 from colorizer.evaluation import metrics, statistics
 from colorizer.methods.vit_decoder import LOOKS, ViTDecoder
+from colorizer.training.long import run_files
 from experiments import validation
 
 LISTS = ("coco", "paintings")
 MEASURES = ("psnr_rgb", "ciede2000", "colourfulness")
-FALL = 4  # the rate falls in this part of the samples, one in so many
+COOLDOWN = 4  # the rate falls to zero in this part of the samples, one in so many
 
 
 class Case(NamedTuple):
@@ -73,24 +74,28 @@ def set_flags(sets: tuple[str, ...], photographs: Path, output: Path, data_dir: 
 
 
 def train(case: Case, sets: list[str], flags: argparse.Namespace) -> Path:
-    """Trains a case to its end, or goes on with it; returns the folder of its whole network."""
+    """Trains a case to its end, or resumes it; returns the folder of its exported network."""
     # Another number of samples, or another seed, is another training.
     name = f"{case.name}-{flags.samples}-seed{flags.seed}"
-    run, whole = flags.output / name, flags.output / "whole" / name
-    fall = flags.samples // FALL
-    training = [*sets, "--seed", str(flags.seed), "--keep", str(flags.output / "features" / case.name)]
-    level, falling = [*training, "--samples", str(flags.samples - fall)], [*training, "--fall", str(fall)]
-    steps = ((run, level), (run, falling), (run / "fallen", ["--whole", str(whole)]))
-    if not (whole / weights.RECORD).is_file():
+    run, exported = flags.output / name, flags.output / "exported" / name
+    cooldown = flags.samples // COOLDOWN
+    training = [*sets, "--seed", str(flags.seed), "--feature-cache", str(flags.output / "features" / case.name)]
+    constant, falling = ["--samples", str(flags.samples - cooldown)], ["--cooldown", str(cooldown)]
+    steps = (
+        (run, [*training, *constant]),
+        (run, [*training, *falling]),
+        (run / run_files.COOLDOWN, ["--export", str(exported)]),
+    )
+    if not (exported / weights.RECORD).is_file():
         for place, more in steps:
             command = [sys.executable, "-m", "colorizer.training.long", "--run", str(place), "--encoder", case.encoder]
             subprocess.run([*command, *more], check=True, stdout=sys.stderr)  # standard output is the record
-    return whole
+    return exported
 
 
-def scores(whole: Path, pictures: dict[str, np.ndarray]) -> dict[str, list[dict[str, float]]]:
+def scores(exported: Path, pictures: dict[str, np.ndarray]) -> dict[str, list[dict[str, float]]]:
     """The scores of each validation picture of each list in the accurate look."""
-    trained, rows = weights.load(str(whole)), {}
+    trained, rows = weights.load(str(exported)), {}
     for name, rgb_u8 in pictures.items():
         logits, l_norm = validation.logits_of(trained, rgb_u8)
         coarse = validation.decoded(logits, LOOKS["accurate"])

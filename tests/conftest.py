@@ -35,7 +35,7 @@ LONGEST = (
     "export/test_convert.py",
     "export/test_light.py",
     "inference/test_engine.py",
-    "training/long/test_turns.py",
+    "training/long/test_adversarial.py",
     "test_environment.py",
     "reporting/test_build.py",
     "training/long/test_tuning.py",

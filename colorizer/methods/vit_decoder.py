@@ -15,8 +15,8 @@ colors. The decoder can be given hints: true colors of some places. In half of t
 With DINOv2-small the encoder has 21.9 M parameters and the decoder 4.4 M. A 256x256 picture costs 9.6 G multiply-adds,
 3.5 G of them in the decoder. What 100 epochs cost was not measured. At 192x192 the encoder sees the 168x168 pixels that
 a grid of 12x12 tokens needs: its kernel for 14 pixels is spread over 16, as averaging by area would do. The long
-training keeps the encoder's features on disk (`colorizer.training.long`); `train.py` computes them each time. The long
-training can also train the encoder's last blocks; those of the shipped weights it has.
+training can cache the encoder's features on disk (`colorizer.training.long`) and train the encoder's last blocks, as it
+did for the shipped weights; `train.py` computes the features each time.
 
 Encoder: Oquab et al., DINOv2, TMLR 2024. Distribution: Zhang, Isola, Efros, ECCV 2016. Hints: Zhang et al., SIGGRAPH
 2017. Written from the papers; no code of theirs is used.

@@ -1,13 +1,20 @@
-"""Trains a decoder on a frozen encoder's features of several sets of pictures, in any number of sessions.
+"""Trains a decoder on a frozen encoder's features of several sets of pictures; it can be stopped and resumed.
 
     python -m colorizer.training.long --run DIR --encoder FILE.keras --set coco=FOLDER --minutes 60
 
-    mixture --> l_norm --> features (kept or computed) --> decoder --> distribution's loss --> AdamW
+    mixture --> l_norm --> features (cached or computed) --> decoder --> distribution's loss --> AdamW
           \\-> ab_norm --> hints, in half of the samples ----^
 
-There are three stages, each a run of its own that begins with the weights of the one before. The first trains the
-decoder alone. `--tune N` also trains the encoder's last N blocks, more slowly. `--critic 0.5` adds a critic that tells
-colored photographs from true ones; its gradient is half as long as that of the distribution's loss.
+Sets. `--set NAME=FOLDER` trains on the pictures of a folder and may be repeated. `NAME=FOLDER@LIST` takes only those
+that a text file lists, one name a line. A NAME that ends in "_" takes only files whose names begin with it. `*WEIGHT`
+at the end is the share of a set's samples relative to the other sets', 1 by default:
+
+    --set coco=FOLDER@LIST*3 --set photos=FOLDER*2
+
+Stages. Each is a run of its own that starts from the weights of the one before (`--init-weights`). The first trains the
+decoder alone. `--trainable-blocks N` also trains the encoder's last N blocks, at a lower learning rate. `--critic 0.5`
+adds a critic that tells colored photographs from true ones; its gradient is half as long as that of the distribution's
+loss.
 
 The run's folder holds
 
@@ -15,14 +22,18 @@ The run's folder holds
     history.csv          a row for each checkpoint
     decoder.weights.h5   the moving average of the weights, kernels in half precision
     encoder.npz          the encoder's trained blocks, if there are any
-    last/                what the same command continues from
+    last/                the state that the same command resumes from
 
-A run has no planned end, so its rate rises and then stays. `--fall N` trains a copy for N samples more while the rate
-falls to zero, and keeps that in DIR/fallen; the run itself stays where it was. `--begin` starts another run with a
-run's weights, at another size or with other sets. `--whole` trains nothing and joins encoder and decoder; with the
-run's sets and `--validate` it also writes the record that evaluation reads; `--average` mixes in other weights, such
-as those that the run began with. `--hints` trains nothing and scores a run
-with hints.
+Cooldown. A run has no planned end, so its learning rate rises and then stays. `--cooldown N` trains N samples more
+while the rate falls to zero, and writes the result to cooldown/ in the run's folder. The run itself stays as it was.
+
+Initial weights. `--init-weights RUN` starts a run from the weights of another, also at another size or with other sets.
+
+Feature cache. `--feature-cache DIR` stores the features of the encoder's frozen part, so that each is computed once.
+
+Export. `--export DIR` trains nothing and writes encoder and decoder as one network, whose folder can be given as
+weights. With the run's sets and `--validate` it also writes the record that evaluation reads. `--average WEIGHTS SHARE`
+interpolates between the run's weights and other ones, such as those that it started from.
 """
 
 from __future__ import annotations
@@ -32,7 +43,6 @@ import importlib.util
 import logging
 import signal
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 if importlib.util.find_spec("keras") is None:
@@ -42,31 +52,14 @@ from colorizer.classifiers.encoders import saved
 from colorizer.data import datasets, filters
 from colorizer.errors import ClassifierError, ColorizerError, DataError, WeightsError
 from colorizer.methods.layers import backbone, token_decoder
-from colorizer.training.long import record, run_files, whole
+from colorizer.training.long import export, run_files, settings
 from colorizer.training.long.mixture import Mixture, PictureSet
-from colorizer.training.long.run import LongRun, Settings
+from colorizer.training.long.run import LongRun
 from colorizer.training.long.validation_squares import Squares
 
 log = logging.getLogger(__name__)
 
-LOOKED_AT = 32  # pictures of each set, at the start
-
-# What `--help` says of each of `Settings`.
-HELP = {
-    "image_size": "side of the samples, a multiple of 32",
-    "batch_size": "samples in a step",
-    "learning_rate": "the decoder's highest rate",
-    "warm_up": "steps in which it rises",
-    "weight_decay": "AdamW's, of the decoder's kernels",
-    "precision": "of the layers",
-    "seed": "of everything that is drawn",
-    "views": "different samples of one picture; 0: a new one each time",
-    "tune": "how many of the encoder's last blocks are trained too",
-    "tune_rate": "their rate, as a share of the decoder's",
-    "critic": "the critic's gradient at the logits, as a share of the distribution's; 0: no critic",
-    "critic_rate": "the critic's rate",
-    "critic_alone": "steps in which the critic is trained alone, at the start",
-}
+LOOKED_AT = 32  # pictures of each set that are checked for color at the start
 
 
 def picture_set(text: str) -> PictureSet:
@@ -97,38 +90,45 @@ def picture_set(text: str) -> PictureSet:
     return PictureSet(name, Path(folder), tuple(chosen), share)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """The command; see the module."""
-    parser = argparse.ArgumentParser(prog="python -m colorizer.training.long", description=__doc__.split("\n")[0])
-    parser.add_argument("--run", required=True, help="the run's folder; a run that is there goes on")
-    parser.add_argument("--encoder", required=True, help="a saved encoder, .keras, or its name")
-    parser.add_argument("--set", action="append", default=[], help="NAME=FOLDER[@LIST][*WEIGHT]; may be repeated")
-    parser.add_argument("--validate", help="FOLDER@LIST: squares of it are scored at every checkpoint")
-    parser.add_argument("--whole", metavar="DIR", help="train nothing; write the whole network's record to DIR")
-    parser.add_argument("--average", nargs=2, metavar=("WEIGHTS", "SHARE"), help="--whole: mixed with other weights")
-    parser.add_argument("--hints", type=int, nargs="+", metavar="N", help="train nothing; validate with N true hints")
-    parser.add_argument("--begin", metavar="RUN", help="first weights: a long training's folder, or `shipped`")
-    parser.add_argument("--keep", help="folder for kept features (default: they are computed each time)")
+def make_parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    parser = argparse.ArgumentParser(
+        prog="python -m colorizer.training.long",
+        usage="%(prog)s --run DIR --encoder FILE [flags]",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--run", required=True, metavar="DIR", help="the run's folder; an existing run is resumed")
+    parser.add_argument("--encoder", required=True, metavar="FILE", help="a saved encoder, .keras, or its name")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SET", help="NAME=FOLDER[@LIST][*WEIGHT], see above"
+    )
+    parser.add_argument("--validate", metavar="FOLDER@LIST", help="pictures that are scored during the training")
+    parser.add_argument("--init-weights", metavar="RUN", help="weights to start from: a run's folder, or shipped")
+    parser.add_argument("--feature-cache", metavar="DIR", help="folder of the cache (default: no cache)")
     parser.add_argument("--minutes", type=float, help="stop after this many (default: never)")
     parser.add_argument("--samples", type=int, help="stop when the run has seen this many (default: never)")
-    parser.add_argument("--every", type=float, default=5, help="minutes between checkpoints (default: 5)")
-    parser.add_argument("--fall", type=int, default=0, help="let the rate fall over this many samples, see the module")
-    for name, value in asdict(Settings()).items():
-        # `views` may be None, which has no type of its own.
-        kind = int if name == "views" else type(value)
-        parser.add_argument(
-            "--" + name.replace("_", "-"), type=kind, default=value, help=f"{HELP[name]} (default: {value})"
-        )
+    parser.add_argument("--every", type=float, default=5, help="minutes between checkpoints (default: %(default)s)")
+    parser.add_argument("--cooldown", type=int, default=0, metavar="N", help="samples of a cooldown, see above")
+    parser.add_argument("--export", metavar="DIR", help="train nothing; write the network to DIR, see above")
+    parser.add_argument("--average", nargs=2, metavar=("WEIGHTS", "SHARE"), help="with --export, see above")
+    parser.add_argument("--hints", type=int, nargs="+", metavar="N", help="train nothing; score with N true hints")
+    settings.add_flags(parser.add_argument_group("settings, which are recorded"))
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command; see the module."""
+    parser = make_parser()
     flags = parser.parse_args(arguments)
-    flags.views = flags.views or None
-    if flags.average and not flags.whole:
-        parser.error("--average mixes other weights into what --whole writes. Received: no --whole. Name its DIR.")
+    if flags.average and not flags.export:
+        parser.error("--average changes the weights that --export writes. Received: no --export. Name its DIR.")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        if flags.whole and flags.set and flags.validate:
-            _record(flags)
-        elif flags.whole:
-            whole.write(flags.run, flags.encoder, flags.whole, _averaged(flags))
+        if flags.export and flags.set and flags.validate:
+            _export_record(flags)
+        elif flags.export:
+            export.write(flags.run, flags.encoder, flags.export, _averaged_with(flags))
         elif flags.hints:
             _score(flags)
         else:
@@ -150,14 +150,14 @@ def _score(flags):
         print(f"hints={given}", *(f"{name}={value:.4f}" for name, value in scores.items()), flush=True)
 
 
-def _record(flags):
-    """Writes the whole network with the record of a finished run."""
+def _export_record(flags):
+    """Writes the network with the record of a finished run."""
     sets, validation = [picture_set(text) for text in flags.set], picture_set(f"validation={flags.validate}")
-    mixture = Mixture(sets, flags.image_size, flags.seed, flags.views)
-    record.write(flags.run, flags.encoder, flags.whole, mixture, validation, _averaged(flags))
+    mixture = Mixture(sets, flags.image_size, flags.seed, flags.augmentations_per_image or None)
+    export.write_record(flags.run, flags.encoder, flags.export, mixture, validation, _averaged_with(flags))
 
 
-def _averaged(flags) -> tuple[str, float] | None:
+def _averaged_with(flags) -> tuple[str, float] | None:
     """Other weights and their share, of `--average`."""
     if not flags.average:
         return None
@@ -168,7 +168,7 @@ def _averaged(flags) -> tuple[str, float] | None:
 
 
 def _warn_of_gray(sets):
-    """Looks at some pictures of each set: gray ones would teach gray, and nobody leaves them out as `train.py` does."""
+    """Looks at some pictures of each set: gray ones would teach gray, and are not left out as by `train.py`."""
     for one in sets:
         some = one.names[:: -(-len(one.names) // LOOKED_AT)]
         if gray := [name for name in some if filters.defect(one.read(name))]:
@@ -180,25 +180,26 @@ def _warn_of_gray(sets):
 
 
 def _run(flags):
-    settings = Settings(**{name: getattr(flags, name) for name in asdict(Settings())})
+    chosen = settings.from_flags(flags)
     sets = [picture_set(text) for text in flags.set]
-    mixture = Mixture(sets, settings.image_size, settings.seed, settings.views)
+    mixture = Mixture(sets, chosen.image_size, chosen.seed, chosen.augmentations_per_image)
     _warn_of_gray(sets)
     encoder = saved.load(flags.encoder).model
     if encoder is None:
         raise ClassifierError(f"A long training needs an encoder. Received: {flags.encoder}. Give a saved one.")
     # A name and counts: no path of a machine stands in a record.
     described = {"encoder": Path(flags.encoder).stem, "sets": {s.name: [len(s.names), s.weight] for s in sets}}
-    run = LongRun(flags.run, settings, mixture, encoder, keep=flags.keep, begin=flags.begin, described=described)
+    places = {"feature_cache": flags.feature_cache, "init_weights": flags.init_weights}
+    run = LongRun.open(flags.run, chosen, mixture, encoder, described=described, **places)
     check = None
     if flags.validate:
         one = picture_set(f"validation={flags.validate}")
-        check = Squares(one, run.features.encoder, settings.image_size).score
+        check = Squares(one, run.features.encoder, chosen.image_size).score
     # Ctrl-C and a scheduler's SIGTERM: the step is ended, the state saved.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, run.stop)
     log.info("%d pictures, %d samples seen", len(mixture), run.samples)
-    run.train(samples=flags.samples, minutes=flags.minutes, every=flags.every, fall=flags.fall, check=check)
+    run.train(samples=flags.samples, minutes=flags.minutes, every=flags.every, cooldown=flags.cooldown, check=check)
 
 
 if __name__ == "__main__":

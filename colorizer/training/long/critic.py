@@ -1,10 +1,10 @@
-"""A critic for the decoder: a small network that tells photographs that were colored from true ones.
+"""The critic: a small network that tells colored photographs from true ones, and its hinge loss.
 
-    L averaged to S/4, ab at S/4 --> 3x3: 64 --> 4x4 /2: 128 --> 4x4 /2: 192 --(join)--> 1x1: 192 --> patch logits, S/16
+    L pooled to S/4, ab at S/4 --> 3x3: 64 --> 4x4 /2: 128 --> 4x4 /2: 192 --(join)--> 1x1: 192 --> patch logits, S/16
                                             the encoder's tokens --> 1x1: 128 --^          mean --> one picture's logit
 
-What it sees of a distribution are the colors of the vivid look, the ones that people see. Under a border of old paper
-the truth has no color and a prediction has one, so both are given none there.
+Its input are the colors of the vivid look, which users see. Under a border of old paper the truth has no color and a
+prediction has one, so both are set to gray there.
 
 Hinge loss and spectral normalization: Miyato, Kataoka, Koyama, Yoshida, Spectral Normalization for Generative
 Adversarial Networks, ICLR 2018. A critic after a training without one: Antic, DeOldify, 2018. No code of theirs is
@@ -24,7 +24,7 @@ from colorizer.methods.vit_decoder import LOOKS
 WIDTHS = (64, 128, 192)  # channels at S/4, S/8, S/16
 TOKENS = 128  # channels of the tokens where they are joined
 LEAK = 0.2  # slope of LeakyReLU below zero, as in `methods/gan.py`
-SEEN = "vivid"  # the look that the critic sees
+LOOK = "vivid"  # the look whose colors the critic gets
 
 
 def build(side: int, channels: int) -> keras.Model:
@@ -74,18 +74,18 @@ def build(side: int, channels: int) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("colorizer")
-class Painted(keras.layers.Layer):
-    """Logits (B, h, w, 313) -> the colors that the critic sees, (B, h, w, 2) ab/128, by the vivid look.
+class DecodedColors(keras.layers.Layer):
+    """Decodes logits (B, h, w, 313) by the vivid look to the critic's input, (B, h, w, 2) ab/128.
 
-    No gradient goes through the variance that the look's gain depends on: a distribution would else learn to be
-    uncertain, to be raised more.
+    No gradient goes through the variance that the look's gain depends on. With it the decoder would learn to be
+    uncertain, since that raises the gain.
     """
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs, dtype="float32")
 
     def call(self, logits):
-        look = LOOKS[SEEN]
+        look = LOOKS[LOOK]
         mean = color_bins.annealed_mean(logits, look.temperature)
         return color_bins.strengthened(ops.stop_gradient(logits), mean, look) / color.AB_SCALE
 
@@ -93,13 +93,13 @@ class Painted(keras.layers.Layer):
         return (*shape[:-1], 2)
 
 
-def averaged(l_norm):
+def downsampled(l_norm):
     """Luminance at the size of the colors: (B, S, S, 1) -> (B, S/4, S/4, 1)."""
     return ops.average_pool(l_norm, token_decoder.STRIDE, token_decoder.STRIDE)
 
 
 def labels(outputs: tuple[tuple, ...], pictures: int) -> list[np.ndarray]:
-    """What the critic should say: 1 for the first pictures of a batch, which are true, and -1 for as many others.
+    """The critic's labels for the hinge loss: 1 for the first half of a batch, which is true, -1 for the second.
 
     Args:
         outputs: the shapes of the critic's outputs.
@@ -113,6 +113,6 @@ def labels(outputs: tuple[tuple, ...], pictures: int) -> list[np.ndarray]:
     ]
 
 
-def deception(judged):
-    """The decoder's part of the hinge loss: the critic's mean outputs for colored pictures, with their sign changed."""
-    return -sum(ops.mean(output) for output in judged)
+def generator_loss(outputs):
+    """The generator's hinge loss: minus the critic's mean outputs for colored pictures."""
+    return -sum(ops.mean(output) for output in outputs)

@@ -1,8 +1,8 @@
 """Several sets of pictures as one endless stream of samples, each set with a weight.
 
-    sets, weights --> draws (set, picture, view) --> crop, flip --> luminance, made old in a third --> l_norm, ab
+    sets, weights --> draws (set, picture, cycle) --> crop, flip --> luminance, made old in a third --> l_norm, ab
 
-Which picture is drawn depends on the sample's number and the seed alone, so a stream can go on at any place.
+Which picture is drawn depends on the sample's number and the seed alone, so a stream can resume at any sample.
 """
 
 from __future__ import annotations
@@ -89,13 +89,19 @@ class Mixture:
         sets: not empty, with pictures in each.
         image_size: side of the samples, a multiple of 16.
         seed: of the order, the crops and the degradations.
-        views: how many different samples a picture gives; None for another one in every cycle.
+        augmentations_per_image: how many different samples a picture gives; None for another one in every cycle.
 
     Raises:
         DataError: a set has no pictures, or too little weight to be drawn.
     """
 
-    def __init__(self, sets: Sequence[PictureSet], image_size: int, seed: int = 42, views: int | None = None):
+    def __init__(
+        self,
+        sets: Sequence[PictureSet],
+        image_size: int,
+        seed: int = 42,
+        augmentations_per_image: int | None = None,
+    ):
         for one in sets:
             if not one.names or one.weight <= 0:
                 raise DataError(
@@ -104,7 +110,8 @@ class Mixture:
                 )
         if not sets:
             raise DataError("A mixture needs sets of pictures. Received: none. Name one.")
-        self.sets, self.image_size, self.seed, self.views = tuple(sets), image_size, seed, views
+        self.sets, self.image_size, self.seed = tuple(sets), image_size, seed
+        self.augmentations_per_image = augmentations_per_image
         self._starts = np.cumsum([0, *(len(one.names) for one in sets)])
         shares = np.array([one.weight for one in sets]) / sum(one.weight for one in sets) * BLOCK
         self._counts = np.floor(shares).astype(int)
@@ -124,9 +131,9 @@ class Mixture:
         """The picture's number among all pictures of all sets, from 0."""
         return int(self._starts[draw.set_index] + draw.row)
 
-    def view(self, draw: Draw) -> int:
-        """Which of its samples a picture gives in this draw."""
-        return draw.cycle if self.views is None else draw.cycle % self.views
+    def augmentation(self, draw: Draw) -> int:
+        """The number of the augmentation that a picture gets in this draw, from 0."""
+        return draw.cycle % self.augmentations_per_image if self.augmentations_per_image else draw.cycle
 
     def draw(self, sample: int) -> Draw:
         """The draw of sample number `sample`, from 0; the same for the same seed and sets."""
@@ -143,13 +150,13 @@ class Mixture:
             draw: from `draw`.
 
         Returns:
-            A `Sample`; the same for the same draw, seed and number of views.
+            A `Sample`; the same for the same draw, seed and number of augmentations.
 
         Raises:
             DataError: the picture cannot be read.
         """
         one = self.sets[draw.set_index]
-        rng = np.random.default_rng((self.seed, draw.set_index, draw.row, self.view(draw)))
+        rng = np.random.default_rng((self.seed, draw.set_index, draw.row, self.augmentation(draw)))
         l_norm, ab_norm = color.rgb_to_l_ab(cropped(one.read(one.names[draw.row]), self.image_size, rng))
         border = np.zeros(l_norm.shape[:2], bool)
         if rng.random() < OLD_SHARE:

@@ -1,397 +1,384 @@
-"""The long training itself: steps, checkpoints, and the state that it goes on from.
+"""The long training itself: steps, checkpoints, and the state to resume from.
 
-mixture --> l_norm --> features (kept or computed) --> decoder --> distribution's loss --> AdamW
+mixture --> l_norm --> features (cached or computed) --> decoder --> distribution's loss --> AdamW
       \\-> ab_norm --> hints, in half of the samples ----^
 
-Two settings make other stages of it: `tune` trains the encoder's last blocks too, `critic` adds an adversary.
+Two settings make other stages of it: `trainable_blocks` trains the encoder's last blocks too, `critic` adds an
+adversarial loss.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
+import itertools
 import logging
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
 
-from colorizer import atomic_files, color, environment, weights
-from colorizer.config import PRECISIONS
-from colorizer.errors import TrainingError, UsageError
-from colorizer.methods.layers import backbone, code_table, hints, optimizers, token_decoder
-from colorizer.training import loop
+from colorizer import atomic_files, color, weights
+from colorizer.errors import TrainingError
+from colorizer.methods.layers import backbone, code_table, hints, token_decoder
 from colorizer.training.long import run_files, tuning
-from colorizer.training.long.kept_features import Features, KeptFeatures, fingerprint
+from colorizer.training.long.adversarial import AdversarialTrainer
+from colorizer.training.long.feature_cache import CachedFeatures, Features, fingerprint
 from colorizer.training.long.mixture import Mixture
-from colorizer.training.long.turns import Turns
+from colorizer.training.long.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Each update of the average reads and writes all weights; every eighth step that costs little.
-AVERAGED_EVERY = 8  # steps between two updates of the weights' moving average
-# 1 / (1 - 0.99) = 100 updates of 8 steps each.
-MOMENTUM = 0.99  # of it: about 800 steps; less at the beginning
+# Each update of the moving average reads and writes all weights; every eighth step that costs little.
+EMA_EVERY = 8  # steps between two updates of the weights' exponential moving average
+# 1 / (1 - 0.99) = 100 updates of 8 steps each: about 800 steps.
+EMA_DECAY = 0.99  # at most; less at the start
 # At 192x192 that are 512 x 48 x 48 = 1.2 million colors: 3,800 for each of the 313 bins, were they alike.
-PRIOR_SAMPLES = 512  # pictures that say how often each color occurs
-BEGUN = "begun.npz"  # the encoder's blocks that were trained before the run, see `run_files`
-FORMAT = 1  # of what samples and features are: another number makes kept ones useless
+PRIOR_SAMPLES = 512  # samples that the prior of colors is estimated from
+FORMAT = 1  # of samples and features: another number makes all caches invalid
 # With a checkpoint every five minutes: a validation every quarter of an hour.
-CHECKED_EVERY = 3  # checkpoints between two validations; the last one is always validated
+VALIDATE_EVERY = 3  # checkpoints between two validations; the last one is always validated
+PREFETCH = 4  # batches that are prepared ahead, at most
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What decides the result of a long training; it is recorded.
+class _Checkpoint(NamedTuple):
+    """Where the last checkpoint was: samples seen, and `time.perf_counter()` after it."""
 
-    Attributes:
-        image_size: side of the samples, a multiple of 32, as weights are used.
-        batch_size: samples in a step.
-        learning_rate: the highest.
-        warm_up: steps in which it rises.
-        weight_decay: AdamW's, of kernels.
-        precision: of the layers.
-        seed: of everything that is drawn.
-        views: different samples of one picture; None for a new one each time.
-        tune: how many of the encoder's last blocks are trained too.
-        tune_rate: their learning rate, as a share of the decoder's.
-        critic: how long the critic's gradient is at the logits' kernel, the distribution's being 1; 0 for no critic.
-        critic_rate: the critic's learning rate.
-        critic_alone: steps in which only the critic is trained, at the start.
-
-    Raises:
-        UsageError: one of them is out of range.
-    """
-
-    # 192 / 16 = 12: a grid of 12x12 tokens, which stands for 168x168 pixels of DINOv2's patches of 14.
-    image_size: int = 192
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    # 4,800 samples of 16 a step; Adam's second moment at beta 0.999 has forgotten a quarter of its start by then.
-    warm_up: int = 300
-    weight_decay: float = 0.05
-    # Products in bfloat16, weights in float32.
-    precision: str = "mixed_bfloat16"
-    seed: int = 42
-    views: int | None = 1
-    tune: int = 0
-    tune_rate: float = 0.1
-    critic: float = 0.0
-    # Miyato 2018 and Nazeri 2018.
-    critic_rate: float = 2e-4
-    critic_alone: int = 300
-
-    def __post_init__(self):
-        for name, value in asdict(self).items():
-            if name == "precision":
-                wrong = f"one of {', '.join(PRECISIONS)}" if value not in PRECISIONS else ""
-            elif name == "image_size":
-                wrong = "a multiple of 32" if value < 32 or value % 32 else ""
-            elif name in ("batch_size", "warm_up", "views"):
-                wrong = "1 or more" if value is not None and value < 1 else ""
-            else:
-                wrong = "not below 0" if value < 0 else ""
-            if wrong:
-                flag = "--" + name.replace("_", "-")
-                raise UsageError(f"{flag} is {wrong}. Received: {value}. Leave it out for its default.")
+    samples: int
+    time: float
 
 
 class LongRun:
-    """A training that goes on until it is told to stop.
+    """A training that continues until it is told to stop. `open` makes one from the run's folder.
 
     Args:
         folder: the run's.
         settings: see `Settings`.
         mixture: the samples.
-        encoder: from `vision_transformer` or a classifier, see `backbone.tokens`.
-        keep: the folder for kept features, or None to compute them each time.
-        begin: weights to begin with, of a run with the same encoder: the decoder's and the trained blocks, see
-            `run_files`; None begins with a random decoder.
-        described: what else config.json says.
-
-    Raises:
-        TrainingError: the folder holds a run with other settings or other pictures.
-        WeightsError: the weights to begin with are absent or do not fit.
+        features: of the encoder's frozen part.
+        network: from `tuning.join`, compiled: what is trained.
+        ema_network: the same network in single precision, for the moving average of the weights.
+        blocks: the encoder's blocks that were trained before.
+        adversarial: trains the network against a critic; None for no critic.
     """
 
     def __init__(
         self,
+        folder: Path,
+        settings: Settings,
+        mixture: Mixture,
+        *,
+        features: Features,
+        network: keras.Model,
+        ema_network: keras.Model,
+        blocks: run_files.Blocks,
+        adversarial: AdversarialTrainer | None = None,
+    ):
+        self.folder, self.settings, self.mixture, self.features = folder, settings, mixture, features
+        self.network, self.ema_network, self.blocks, self.adversarial = network, ema_network, blocks, adversarial
+        self.samples, self.seconds, self.history = 0, 0.0, []
+        # A moving average from zero would be too small for long.
+        self.ema_weights = _copies(network)
+        self._stopped = False
+
+    @classmethod
+    def open(
+        cls,
         folder: str | Path,
         settings: Settings,
         mixture: Mixture,
         encoder: keras.Model,
         *,
-        keep: str | Path | None = None,
-        begin: str | Path | None = None,
+        feature_cache: str | Path | None = None,
+        init_weights: str | Path | None = None,
         described: dict | None = None,
-    ):
-        self.folder, self.settings, self.mixture = Path(folder), settings, mixture
-        seeing = backbone.tokens(encoder, settings.image_size, settings.precision)
-        self.blocks = run_files.load_blocks(self._source(begin))
-        run_files.set_blocks(seeing, self.blocks)
-        frozen = tuning.below(seeing, settings.tune) if settings.tune else seeing
-        key = self._key(frozen)
-        self.features = self._features(frozen, key, keep)
-        self._start_record(asdict(settings) | {"key": key} | (described or {}))
-        if self.blocks and not (self.folder / BEGUN).is_file():
-            run_files.write_blocks(self.folder / BEGUN, self.blocks)
-        if begin and not (self.folder / run_files.HISTORY).is_file():
-            run_files.write_before(self.folder, begin)
+    ) -> LongRun:
+        """Starts a run, or resumes the one in the folder.
+
+        Args:
+            folder: the run's; made if it is not there.
+            settings: see `Settings`.
+            mixture: the samples.
+            encoder: from `vision_transformer` or a classifier, see `backbone.tokens`.
+            feature_cache: the folder of the features' cache, or None to compute them each time.
+            init_weights: weights to start from, of a run with the same encoder: the decoder's and the trained blocks,
+                see `run_files`; None starts from a random decoder. A resumed run does not need them.
+            described: further fields of config.json.
+
+        Returns:
+            The run at its last checkpoint, or before its first step.
+
+        Raises:
+            TrainingError: the folder holds a run with other settings or other pictures.
+            WeightsError: the initial weights are absent or do not fit.
+        """
+        folder = Path(folder)
+        blocks = _init_blocks(folder, init_weights)
+        tokens = backbone.tokens(encoder, settings.image_size, settings.precision)
+        run_files.set_blocks(tokens, blocks)
+        trained = settings.trainable_blocks
+        frozen = tuning.frozen_part(tokens, trained) if trained else tokens
+        key = _key(settings, mixture, frozen)
+        features = _features(settings, mixture, frozen, key, feature_cache)
+        record = asdict(settings) | {"key": key, "init_weights": run_files.origin(init_weights)} | (described or {})
+        run_files.start_record(folder, settings, record)
+        if blocks and not run_files.find(folder, run_files.INIT_BLOCKS).is_file():
+            run_files.write_blocks(folder / run_files.INIT_BLOCKS, blocks)
+        if init_weights and not (folder / run_files.HISTORY).is_file():
+            run_files.write_before(folder, init_weights)
+        # The networks draw their initial weights in this order; another order would be another run.
         keras.utils.set_random_seed(settings.seed)
-        self.decoder = self._compiled(self._network(seeing, settings.precision))
-        # The same network in single precision shows what the moving average is worth.
-        self.averaged = self._network(seeing, "float32")
-        self.turns = None
+        network = tuning.compiled(tuning.build(tokens, settings, settings.precision), settings)
+        ema_network = tuning.build(tokens, settings, "float32")
+        adversarial = None
         if settings.critic:
-            self.turns = Turns(
-                self.decoder, share=settings.critic, rate=settings.critic_rate, alone=settings.critic_alone
+            adversarial = AdversarialTrainer(
+                network,
+                gradient_ratio=settings.critic,
+                critic_rate=settings.critic_rate,
+                critic_alone=settings.critic_alone,
             )
-        self.samples, self.seconds, self.history = 0, 0.0, []
-        if not self._resume():
-            self._begin(begin)
+        networks = {"network": network, "ema_network": ema_network, "adversarial": adversarial}
+        run = cls(folder, settings, mixture, features=features, blocks=blocks, **networks)
+        if not run._resume():
+            run._initialize(init_weights)
+        return run
 
-    def _key(self, frozen) -> dict:
-        """What decides the features of the encoder's frozen part: kept ones of another key are of no use."""
-        settings = self.settings
-        key = {
-            "format": FORMAT,
-            "encoder": fingerprint(*(np.asarray(w) for w in frozen.get_weights())),
-            "pictures": fingerprint([[one.name, *one.names] for one in self.mixture.sets]),
-            "seed": settings.seed,
-            "views": settings.views,
-            "image_size": settings.image_size,
-            "precision": settings.precision,
-        }
-        # Only where there is one: features of a whole encoder keep their key.
-        return key | ({"tune": settings.tune} if settings.tune else {})
-
-    def _features(self, frozen, key, keep) -> Features:
-        """What computes the features, or keeps them in a folder in `keep`."""
-        settings = self.settings
-        if not keep:
-            return Features(frozen, settings.batch_size)
-        if settings.views is None:
-            raise TrainingError("Kept features need a number of views. Received: none. Give one, or keep nothing.")
-        place = Path(keep) / fingerprint(key)
-        return KeptFeatures(place, key, settings.views * len(self.mixture), frozen, settings.batch_size)
-
-    def _compiled(self, network) -> keras.Model:
-        """The network with its optimizer: the encoder's blocks, if any are trained, learn more slowly."""
-        settings, upper = self.settings, tuning.parts(network)[1]
-        optimizer = optimizers.TwoRates(
-            settings.learning_rate,
-            slow=upper.trainable_variables if upper else (),
-            share=settings.tune_rate,
-            weight_decay=settings.weight_decay,
-            global_clipnorm=1.0,
-        )
-        optimizer.exclude_from_weight_decay(var_names=optimizers.UNDECAYED)
-        network.compile(
-            optimizer, token_decoder.Loss(), metrics=[token_decoder.mse], jit_compile=optimizers.JIT_COMPILE
-        )
-        optimizer.build(network.trainable_variables)
-        return network
-
-    def _begin(self, begin) -> None:
-        """Gives a new run its first weights: those of another run, or a decoder that knows the prior."""
-        if begin:
-            run_files.load_decoder(tuning.parts(self.averaged)[0], begin)
-            self.decoder.set_weights(self.averaged.get_weights())
+    def _initialize(self, init_weights) -> None:
+        """Gives a new run its first weights: those of another run, or a decoder whose bias is the prior of colors."""
+        if init_weights:
+            run_files.load_decoder(tuning.split(self.ema_network)[0], init_weights)
+            self.network.set_weights(self.ema_network.get_weights())
         else:
-            token_decoder.start_from(tuning.parts(self.decoder)[0], self._prior())
-        # The average begins where the weights do; a mean from zero would be too small for long.
-        self.average = [np.array(w) for w in self.decoder.get_weights()]
-
-    def _source(self, begin):
-        """Where the encoder's blocks come from that were trained before: a run that has begun has them itself."""
-        has_begun = (self.folder / BEGUN).is_file() or (self.folder / "last" / "state.json").is_file()
-        return self.folder / BEGUN if has_begun else begin
-
-    def _network(self, encoder, precision):
-        """What is trained, see `tuning.joined`."""
-        size, trained = self.settings.image_size, self.settings.tune
-        with loop.precision(precision):
-            decoder = token_decoder.build((size, size), encoder.output_shape[-1])
-        return tuning.joined(decoder, tuning.above(encoder, trained, precision) if trained else None)
-
-    def _start_record(self, config):
-        path = self.folder / "config.json"
-        if path.is_file():
-            # A setting that is younger than the run has its default.
-            begun = asdict(Settings()) | json.loads(path.read_text(encoding="utf-8"))
-            for name in (*asdict(self.settings), "key"):
-                if begun.get(name) != json.loads(json.dumps(config[name])):
-                    raise TrainingError(
-                        f"{self.folder} was begun with {name} {begun.get(name)}. Received: {config[name]}. "
-                        f"Choose another folder, or the same settings."
-                    )
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        config |= {"versions": environment.versions(), "commit": environment.commit(), "device": environment.device()}
-        atomic_files.write_json(path, config)
-
-    def _prior(self) -> np.ndarray:
-        """How often each color occurs in the first samples."""
-        codes = code_table.table()
-        total = np.zeros(codes.shape[1])
-        for number in range(PRIOR_SAMPLES):
-            ab = self.mixture.sample(self.mixture.draw(number)).ab_norm
-            rows = np.asarray(code_table.rows(ab * color.AB_SCALE))
-            total += codes[rows.ravel()].mean(axis=0)
-        return total / total.sum()
+            token_decoder.start_from(tuning.split(self.network)[0], _prior(self.mixture))
+        self.ema_weights = _copies(self.network)
 
     def _resume(self) -> bool:
-        state_file = self.folder / "last" / "state.json"
-        if not state_file.is_file():
+        """Loads the state that `save` wrote, if there is one."""
+        path = self.folder / run_files.STATE
+        if not path.is_file():
             return False
-        state = json.loads(state_file.read_text(encoding="utf-8"))
+        state = run_files.read_record(path)
         self.samples, self.seconds, self.history = state["samples"], state["seconds"], state["history"]
-        self.decoder.load_weights(state_file.parent / state["weights"])
-        with np.load(state_file.parent / state["average"]) as arrays:
-            self.average = [arrays[f"{i}"] for i in range(len(arrays.files))]
-        if self.turns:
-            self.turns.critic.load_weights(state_file.parent / state["critic"])
-            self.turns.weight = state["critic_weight"]
+        self.network.load_weights(path.parent / state["weights"])
+        with np.load(path.parent / state["ema_weights"]) as arrays:
+            self.ema_weights = [arrays[f"{i}"] for i in range(len(arrays.files))]
+        if self.adversarial:
+            self.adversarial.critic.load_weights(path.parent / state["critic"])
+            self.adversarial.critic_weight = state["critic_weight"]
         return True
 
     def save(self) -> None:
-        """Makes this moment the one that the run goes on from."""
-        last = self.folder / "last"
+        """Saves the state to resume from, and exports the weights."""
+        last = (self.folder / run_files.STATE).parent
         state = {"samples": self.samples, "seconds": self.seconds, "history": self.history}
-        # Names with the number of samples: the state names the files that belong together, whichever a kill left.
-        names = {"weights": f"{self.samples:09d}.weights.h5", "average": f"{self.samples:09d}.npz"}
-        if self.turns:
+        # A kill may leave files of two checkpoints. The state names those that belong together.
+        names = {"weights": f"{self.samples:09d}.weights.h5", "ema_weights": f"{self.samples:09d}.npz"}
+        if self.adversarial:
             names["critic"] = f"{self.samples:09d}.critic.weights.h5"
-            state["critic_weight"] = self.turns.weight
-            atomic_files.write_bytes(last / names["critic"], self.turns.packed())
-        atomic_files.write_bytes(last / names["weights"], weights.packed(self.decoder))
-        with atomic_files.replacing(last / names["average"]) as part:
-            np.savez(part, **{f"{i}": w for i, w in enumerate(self.average)})
-        atomic_files.write_json(last / "state.json", state | names)
+            state["critic_weight"] = self.adversarial.critic_weight
+            atomic_files.write_bytes(last / names["critic"], self.adversarial.packed())
+        atomic_files.write_bytes(last / names["weights"], weights.packed(self.network))
+        with atomic_files.replacing(last / names["ema_weights"]) as part:
+            np.savez(part, **{f"{i}": w for i, w in enumerate(self.ema_weights)})
+        atomic_files.write_json(self.folder / run_files.STATE, state | names)
         for old in (*last.glob("*.weights.h5"), *last.glob("*.npz")):
             if old.name not in names.values():
                 old.unlink()
         self.export(self.folder)
-        with atomic_files.replacing(self.folder / run_files.HISTORY) as part:
-            pd.DataFrame(self.history).to_csv(part, index=False)
 
     def export(self, folder: Path) -> None:
-        """Writes the moving average as weights in half precision."""
-        self.averaged.set_weights(self.average)
-        run_files.write(folder, tuning.parts(self.averaged)[0], self.blocks | tuning.blocks_of(self.averaged))
+        """Writes the moving average of the weights in half precision, and the history.
 
-    def _batch(self, first: int):
-        """The samples of one step: what the network gets, ab_norm, border."""
-        draws = [self.mixture.draw(first + i) for i in range(self.settings.batch_size)]
-        samples = [self.mixture.sample(draw) for draw in draws]
-        l_norm, ab_norm, border = (np.stack(parts) for parts in zip(*samples, strict=True))
-        # A picture's views are neighbors among the rows of the kept features.
-        views = self.settings.views or 1
-        rows = np.array([self.mixture.number(draw) * views + self.mixture.view(draw) % views for draw in draws])
-        # 2: a stream of its own. 0 is the order of sets, 1 that of pictures, both in `mixture`.
-        rng = np.random.default_rng((self.settings.seed, 2, first))
-        mask = hints.masks(rng.random((len(draws), hints.DRAWS), np.float32), ab_norm.shape[1:3])
-        given = keras.ops.convert_to_numpy(hints.of(ab_norm, mask))
-        return [l_norm, self.features.of(rows, l_norm), given], ab_norm, border
+        Args:
+            folder: the run's, or that of its cooldown.
+        """
+        self.ema_network.set_weights(self.ema_weights)
+        blocks = self.blocks | tuning.blocks_of(self.ema_network)
+        run_files.write(folder, tuning.split(self.ema_network)[0], blocks)
+        with atomic_files.replacing(folder / run_files.HISTORY) as part:
+            pd.DataFrame(self.history).to_csv(part, index=False)
 
     def train(
-        self, *, samples: int | None = None, minutes: float | None = None, every: float = 5, fall: int = 0, check=None
-    ):
+        self,
+        *,
+        samples: int | None = None,
+        minutes: float | None = None,
+        every: float = 5,
+        cooldown: int = 0,
+        check: Callable[[keras.Model], dict[str, float]] | None = None,
+    ) -> None:
         """Trains and saves.
 
         Args:
             samples: stop when the run has seen this many; None for no such limit.
             minutes: stop after this many; None for no such limit.
             every: minutes between two checkpoints.
-            fall: samples over which the rate falls to nothing, from here on; nothing of the run is then changed.
-            check: decoder in single precision -> dict of numbers for the history, at every checkpoint.
+            cooldown: samples over which the learning rate falls to zero, from here on. Its result is written to a
+                folder of its own; the run on the disk stays as it is.
+            check: decoder in single precision -> dict of numbers for the history, at some checkpoints.
 
         Raises:
-            TrainingError: the loss is no longer a number.
+            TrainingError: the loss is not finite.
         """
-        batch, start, first, self._stopped = self.settings.batch_size, time.perf_counter(), self.samples, False
-        if fall:
-            samples = self.samples + fall
-        mark, steps = (self.samples, start), []
-        # Two threads read ahead, four batches at most: pictures are decoded and seen by the frozen encoder while the
-        # network computes.
-        with ThreadPoolExecutor(2) as pool:
-            ahead: dict[int, Future] = {}
-            while samples is None or self.samples < samples:
-                for number in range(self.samples, self.samples + 4 * batch, batch):
-                    if number not in ahead:
-                        ahead[number] = pool.submit(self._batch, number)
-                inputs, ab_norm, border = ahead.pop(self.samples).result()
-                steps.append(self._step(inputs, ab_norm, border, fall and (self.samples - first) / fall))
-                self.samples += batch
-                self._update_average()
-                now = time.perf_counter()
+        self._stopped, first, start = False, self.samples, time.perf_counter()
+        if cooldown:
+            samples = first + cooldown
+        if samples is not None and first >= samples:
+            return
+        last, logs = _Checkpoint(first, start), []
+        with contextlib.closing(self._prefetched()) as batches:
+            for inputs, ab_norm, border in batches:
+                scale = 1 - (self.samples - first) / cooldown if cooldown else 1
+                logs.append(self._step(inputs, ab_norm, border, scale))
+                self.samples += self.settings.batch_size
+                self._update_ema()
                 # 60: the flags are in minutes, the clock in seconds.
-                out_of_time = self._stopped or (minutes is not None and now - start > 60 * minutes)
-                ends = out_of_time or (samples is not None and self.samples >= samples)
-                if ends or now - mark[1] > 60 * every:
-                    logs, steps = _means(steps), []
-                    if not np.isfinite(list(logs.values())).all():
-                        raise TrainingError(f"The loss is no longer a number. {self.folder} keeps the last state.")
-                    due = ends or len(self.history) % CHECKED_EVERY == 0
-                    self._checkpoint(logs, mark, now, fall, check if due else None)
-                    mark = (self.samples, time.perf_counter())
-                    if out_of_time:
-                        break
-            for future in ahead.values():
-                future.cancel()
+                now = time.perf_counter()
+                over = self._stopped or (minutes is not None and now - start > 60 * minutes)
+                over = over or (samples is not None and self.samples >= samples)
+                if over or now - last.time > 60 * every:
+                    validated = over or len(self.history) % VALIDATE_EVERY == 0
+                    self._checkpoint(_means(logs), last, now, bool(cooldown), check if validated else None)
+                    last, logs = _Checkpoint(self.samples, time.perf_counter()), []
+                if over:
+                    break
 
     def stop(self, *arguments) -> None:
         """Lets `train` save after the step that it is in, and end; a handler of signals."""
         self._stopped = True
 
-    def _step(self, inputs, ab_norm, border, fallen) -> dict[str, float]:
-        """One step; returns what the history gets of it."""
+    def _prefetched(self) -> Iterator[tuple[list, np.ndarray, np.ndarray]]:
+        """The batches from `samples` on, without an end.
+
+        Two threads read pictures and compute features while the network computes. Closing the generator ends them.
+        """
+        firsts = itertools.count(self.samples, self.settings.batch_size)
+        with ThreadPoolExecutor(2) as pool:
+            ahead = deque(pool.submit(self._batch, first) for first in itertools.islice(firsts, PREFETCH - 1))
+            try:
+                for first in firsts:
+                    ahead.append(pool.submit(self._batch, first))
+                    yield ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _batch(self, first: int) -> tuple[list, np.ndarray, np.ndarray]:
+        """The samples of one step: the network's inputs, ab_norm, border."""
+        draws = [self.mixture.draw(first + i) for i in range(self.settings.batch_size)]
+        samples = [self.mixture.sample(draw) for draw in draws]
+        l_norm, ab_norm, border = (np.stack(parts) for parts in zip(*samples, strict=True))
+        # A picture's augmentations are neighbors among the rows of the cache.
+        number = self.settings.augmentations_per_image or 1
+        rows = [self.mixture.number(draw) * number + self.mixture.augmentation(draw) % number for draw in draws]
+        # 2: a stream of its own. 0 is the order of sets, 1 that of pictures, both in `mixture`.
+        rng = np.random.default_rng((self.settings.seed, 2, first))
+        mask = hints.masks(rng.random((len(draws), hints.DRAWS), np.float32), ab_norm.shape[1:3])
+        given = keras.ops.convert_to_numpy(hints.of(ab_norm, mask))
+        return [l_norm, self.features.of(np.array(rows), l_norm), given], ab_norm, border
+
+    def _step(self, inputs, ab_norm, border, scale) -> dict[str, float]:
+        """One step; returns its numbers for the history."""
         number = self.samples // self.settings.batch_size
-        # The decoder's rate rises when the decoder begins to learn.
-        learned = number - (self.settings.critic_alone if self.turns else 0)
-        # Up along a line, level without an end, and down along a line only in a fall: the run has no length.
-        rise = min(1.0, (max(learned, 0) + 1) / self.settings.warm_up)
-        self.decoder.optimizer.learning_rate.assign(self.settings.learning_rate * rise * (1 - fallen))
-        if self.turns is None:
-            return self.decoder.train_on_batch(inputs, ab_norm, return_dict=True)
-        self.turns.fall(1 - fallen)
-        return self.turns.step(number, inputs, ab_norm, border)
+        # The decoder's warm-up begins with its own first step.
+        own = number - (self.settings.critic_alone if self.adversarial else 0)
+        # Linear up, then constant; linear down only in a cooldown, since a run has no planned length.
+        rise = min(1.0, (max(own, 0) + 1) / self.settings.warm_up)
+        self.network.optimizer.learning_rate.assign(self.settings.learning_rate * rise * scale)
+        if self.adversarial is None:
+            return self.network.train_on_batch(inputs, ab_norm, return_dict=True)
+        self.adversarial.scale_rate(scale)
+        return self.adversarial.step(number, inputs, ab_norm, border)
 
-    def _update_average(self):
+    def _update_ema(self) -> None:
         step = self.samples // self.settings.batch_size
-        if step % AVERAGED_EVERY:
+        if step % EMA_EVERY:
             return
-        updates = step // AVERAGED_EVERY
+        updates = step // EMA_EVERY
         # 1/10, 2/11, ... up to 0.99 after 890 updates: a young average follows the weights closely.
-        momentum = min(MOMENTUM, (1 + updates) / (10 + updates))
-        for mean, new in zip(self.average, self.decoder.weights, strict=True):
-            mean *= momentum
-            mean += (1 - momentum) * np.asarray(new, np.float32)
+        decay = min(EMA_DECAY, (1 + updates) / (10 + updates))
+        for mean, new in zip(self.ema_weights, self.network.weights, strict=True):
+            mean *= decay
+            mean += (1 - decay) * np.asarray(new, np.float32)
 
-    def _checkpoint(self, logs, mark, now, fall, check):
-        """Adds a row to the history and saves; while the rate falls, only the result is kept."""
+    def _checkpoint(self, logs, last, now, in_cooldown, check) -> None:
+        """Adds a row to the history and saves; in a cooldown only its result."""
+        if not np.isfinite(list(logs.values())).all():
+            raise TrainingError(f"The loss is no longer a number. {self.folder} keeps the last state.")
         row = {"samples": self.samples, **{name: float(value) for name, value in logs.items()}}
-        row["learning_rate"] = float(np.asarray(self.decoder.optimizer.learning_rate))
-        row["samples_per_second"] = round((self.samples - mark[0]) / (now - mark[1]), 2)
-        self.seconds += now - mark[1]
-        if fall:  # at a rate of nothing the last weights are better than a mean that lags behind
-            self.average = [np.array(w) for w in self.decoder.get_weights()]
+        row["learning_rate"] = float(np.asarray(self.network.optimizer.learning_rate))
+        row["samples_per_second"] = round((self.samples - last.samples) / (now - last.time), 2)
+        self.seconds += now - last.time
         row["seconds"] = round(self.seconds, 1)
+        if in_cooldown:  # at a rate near zero the last weights are better than an average that lags behind
+            self.ema_weights = _copies(self.network)
         if check:
-            self.averaged.set_weights(self.average)
-            row |= check(self.averaged)
+            self.ema_network.set_weights(self.ema_weights)
+            row |= check(self.ema_network)
         self.history.append(row)
         log.info("%s", " ".join(f"{name}={value:.6g}" for name, value in row.items()))
-        if fall:
-            self.export(self.folder / "fallen")
-            with atomic_files.replacing(self.folder / "fallen" / run_files.HISTORY) as part:
-                pd.DataFrame(self.history).to_csv(part, index=False)
+        if in_cooldown:
+            self.export(self.folder / run_files.COOLDOWN)
         else:
             self.save()
+
+
+def _init_blocks(folder, init_weights) -> run_files.Blocks:
+    """The encoder's blocks that were trained before the run; one that has started has a copy of them."""
+    own = run_files.find(folder, run_files.INIT_BLOCKS)
+    started = own.is_file() or (folder / run_files.STATE).is_file()
+    return run_files.load_blocks(own if started else init_weights)
+
+
+def _key(settings, mixture, frozen) -> dict:
+    """What decides the features of the encoder's frozen part: a cache with another key does not fit."""
+    # "views" and "tune": a cache is found by this key's hash, so its names stay those of the first caches.
+    key = {
+        "format": FORMAT,
+        "encoder": fingerprint(*(np.asarray(w) for w in frozen.get_weights())),
+        "pictures": fingerprint([[one.name, *one.names] for one in mixture.sets]),
+        "seed": settings.seed,
+        "views": settings.augmentations_per_image,
+        "image_size": settings.image_size,
+        "precision": settings.precision,
+    }
+    # Only where blocks are trained: features of a whole encoder keep their key.
+    return key | ({"tune": settings.trainable_blocks} if settings.trainable_blocks else {})
+
+
+def _features(settings, mixture, frozen, key, cache) -> Features:
+    """Computes the features of the encoder's frozen part, with a cache in a folder of `cache` or without."""
+    if not cache:
+        return Features(frozen, settings.batch_size)
+    number = settings.augmentations_per_image
+    if number is None:
+        raise TrainingError(
+            "A feature cache needs a number of augmentations. Received: none. "
+            "Give --augmentations-per-image, or leave --feature-cache out."
+        )
+    return CachedFeatures(Path(cache) / fingerprint(key), key, number * len(mixture), frozen, settings.batch_size)
+
+
+def _prior(mixture) -> np.ndarray:
+    """How often each color occurs in the first samples."""
+    codes = code_table.table()
+    total = np.zeros(codes.shape[1])
+    for number in range(PRIOR_SAMPLES):
+        ab = mixture.sample(mixture.draw(number)).ab_norm
+        rows = np.asarray(code_table.rows(ab * color.AB_SCALE))
+        total += codes[rows.ravel()].mean(axis=0)
+    return total / total.sum()
+
+
+def _copies(network) -> list[np.ndarray]:
+    return [np.array(w) for w in network.get_weights()]
 
 
 def _means(steps: list[dict[str, float]]) -> dict[str, float]:

@@ -1,37 +1,108 @@
-"""What a run leaves for other runs and for whole networks: the decoder's weights, and the encoder's trained blocks.
+"""The files of a run's folder that other runs and the export read: its record, weights and history.
 
+    config.json          the settings, the sets, versions, backend and device
     decoder.weights.h5   the decoder, kernels in half precision
     encoder.npz          the encoder's blocks that were trained, here or before; absent where none was
-    history.csv          a row a checkpoint
-    before.csv           the history of the run that this one began with, and of those before; absent in a first run
+    init_encoder.npz     those that were trained before this run; absent where none was
+    history.csv          a row for each checkpoint
+    before.csv           the history of the run whose weights this one starts from, and of those before that
 
 A trained block is named as in the encoder. All other blocks are those of the saved encoder.
 """
 
 from __future__ import annotations
 
+import json
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 
-from colorizer import atomic_files, weights
+from colorizer import atomic_files, environment, weights
 from colorizer.classifiers.encoders import vision_transformer
-from colorizer.errors import WeightsError
+from colorizer.errors import TrainingError, WeightsError
+from colorizer.training.long.settings import Settings
 
+RECORD = weights.RECORD
 WEIGHTS = "decoder.weights.h5"
-BLOCKS = "encoder.npz"
+BLOCKS, INIT_BLOCKS = "encoder.npz", "init_encoder.npz"
 HISTORY, BEFORE = "history.csv", "before.csv"
-COUNTED = ["samples", "seconds"]  # columns of a history that go on in the next run
-TRAINED_BLOCKS = "trained_blocks"  # field of a whole network's record: the blocks' names
+STATE = "last/state.json"
+COOLDOWN = "cooldown"  # the folder in a run's that holds its result after a cooldown
+CUMULATIVE = ["samples", "seconds"]  # columns of a history that the next run's rows continue
+TRAINED_BLOCKS = "trained_blocks"  # field of an exported network's record: the blocks' names
+# Names in the folders of older runs -> those of today: fields of config.json and of last/state.json, and files.
+RENAMED = {
+    "views": "augmentations_per_image",
+    "tune": "trainable_blocks",
+    "tune_rate": "encoder_lr_scale",
+    "average": "ema_weights",
+    "begun.npz": INIT_BLOCKS,
+}
 
 Blocks = dict[str, list[np.ndarray]]  # a block's name -> its weights
 
 
-def is_whole(path: str | Path) -> bool:
-    """Whether weights are those of a whole network: a folder with a record, or the name of shipped ones."""
+def start_record(folder: Path, settings: Settings, config: dict) -> None:
+    """Writes config.json of a new run, or checks that of a run that is resumed.
+
+    Args:
+        folder: the run's; made if it is not there.
+        settings: of the run.
+        config: the settings' fields, "key" and further fields; versions, commit, backend and device are added.
+
+    Raises:
+        TrainingError: the folder holds a run with other settings or other pictures.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        config |= {"versions": environment.versions(), "commit": environment.commit()}
+        config |= {"backend": keras.backend.backend(), "device": environment.device()}
+        atomic_files.write_json(path, config)
+        return
+    # A setting that is younger than the run has its default.
+    recorded = asdict(Settings()) | read_record(path)
+    for name in (*asdict(settings), "key"):
+        if recorded.get(name) != json.loads(json.dumps(config[name])):
+            raise TrainingError(
+                f"{folder} was started with {name} {recorded.get(name)}. Received: {config[name]}. "
+                f"Choose another folder, or the same settings."
+            )
+
+
+def read_record(path: Path) -> dict:
+    """Reads config.json or last/state.json of a run, older ones with the names of today.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its fields.
+    """
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    return {RENAMED.get(name, name): value for name, value in fields.items()}
+
+
+def find(folder: Path, name: str) -> Path:
+    """A file of a run, by its name of today.
+
+    Args:
+        folder: the run's.
+        name: of the file.
+
+    Returns:
+        Its path, with the older name where only that file is there.
+    """
+    older = (before for before, now in RENAMED.items() if now == name)
+    return next((folder / one for one in (name, *older) if (folder / one).is_file()), folder / name)
+
+
+def is_exported(path: str | Path) -> bool:
+    """Whether weights are those of an exported network: a folder with them, or the name of shipped ones."""
     return str(path) == weights.DEFAULT or str(path) in weights.SHIPPED or (Path(path) / weights.BEST).is_file()
 
 
@@ -40,16 +111,16 @@ def load_decoder(decoder: keras.Model, path: str | Path) -> None:
 
     Args:
         decoder: from `token_decoder.build`, for any size.
-        path: the weights file, the run's folder that holds it, or whole weights of the ViT decoder as
+        path: the weights file, the run's folder that holds it, or weights of the ViT decoder as
             `weights.load` takes them.
 
     Raises:
         WeightsError: the file is absent or does not fit.
     """
-    if is_whole(path):
+    if is_exported(path):
         trained = weights.load(path)
         if not trained.method.takes_hints:
-            raise WeightsError(f"A long training begins with weights of vit_decoder. Received: {trained!r}.")
+            raise WeightsError(f"A long training starts from weights of vit_decoder. Received: {trained!r}.")
         decoder.set_weights(trained.network.get_layer("decoder").get_weights())
         return
     path = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
@@ -76,7 +147,8 @@ def load_blocks(path: str | Path | None) -> Blocks:
     """Reads the encoder's trained blocks.
 
     Args:
-        path: a run's folder or its decoder's weights file, or a file like `BLOCKS`, or whole weights; None for nothing.
+        path: a run's folder or its decoder's weights file, a file like `BLOCKS`, or exported weights;
+            None for nothing.
 
     Returns:
         The blocks; none where the encoder was not trained.
@@ -86,12 +158,12 @@ def load_blocks(path: str | Path | None) -> Blocks:
     """
     if path is None:
         return {}
-    if is_whole(path):
+    if is_exported(path):
         names = weights.record_of(weights.place(path)).get(TRAINED_BLOCKS, [])
         if not names:
             return {}
-        whole = weights.load(path)
-        inside = transformer(whole.method.encoder_of(whole.network))
+        exported = weights.load(path)
+        inside = transformer(exported.method.encoder_of(exported.network))
         return {name: inside.get_layer(name).get_weights() for name in names}
     path = Path(path)
     if path.suffix != ".npz":
@@ -132,7 +204,7 @@ def set_blocks(encoder: keras.Model, blocks: Blocks) -> None:
 
 
 def write(folder: Path, decoder: keras.Model, blocks: Blocks) -> None:
-    """Writes the files of the module's head.
+    """Writes the decoder and the encoder's trained blocks.
 
     Args:
         folder: made if it is not there.
@@ -156,27 +228,50 @@ def write_blocks(path: Path, blocks: Blocks) -> None:
 
 
 def history(run: str | Path) -> pd.DataFrame:
-    """Reads the history of a run and of those that it began with, one after another.
+    """Reads the history of a run, after those of the runs that its weights come from.
 
     Args:
         run: the run's folder, or one in it with its own history.
 
     Returns:
-        A row a checkpoint; samples and seconds are counted from the start of the first run.
+        A row for each checkpoint; samples and seconds are counted from the start of the first run.
     """
     run = Path(run)
     own = pd.read_csv(run / HISTORY)
-    # The folder of a fall lies in the run's.
+    # A cooldown's folder lies in the run's.
     path = next((place / BEFORE for place in (run, run.parent) if (place / BEFORE).is_file()), None)
     if path is None:
         return own
     before = pd.read_csv(path)
-    own[COUNTED] += before[COUNTED].iloc[-1]
+    own[CUMULATIVE] += before[CUMULATIVE].iloc[-1]
     return pd.concat([before, own], ignore_index=True)
 
 
-def write_before(folder: Path, begin: str | Path) -> None:
-    """Writes down what a run begins with, as far as that has a history: weights of a package have none."""
-    if (Path(begin) / HISTORY).is_file():
+def origin(init_weights: str | Path | None) -> str | None:
+    """The name of the weights that the first in a chain of runs started from.
+
+    Args:
+        init_weights: what a run starts from: the folder of another run, or weights without a history; None for none.
+
+    Returns:
+        The name of weights without a history. Of another run, what its record names. None for a random decoder.
+    """
+    if init_weights is None:
+        return None
+    folder = Path(init_weights)
+    if not (folder / HISTORY).is_file():
+        return folder.name
+    record = next((path for path in (folder / RECORD, folder.parent / RECORD) if path.is_file()), None)
+    return read_record(record).get("init_weights") if record else None
+
+
+def write_before(folder: Path, init_weights: str | Path) -> None:
+    """Writes the history of the run whose weights this one starts from; shipped weights have none.
+
+    Args:
+        folder: of the new run.
+        init_weights: the folder of the run before, or the name of shipped weights.
+    """
+    if (Path(init_weights) / HISTORY).is_file():
         with atomic_files.replacing(folder / BEFORE) as part:
-            history(begin).to_csv(part, index=False)
+            history(init_weights).to_csv(part, index=False)

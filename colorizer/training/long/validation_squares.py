@@ -1,4 +1,4 @@
-"""What a decoder is worth on validation pictures: squares of 256 pixels, scored as evaluation does."""
+"""Scores a decoder on validation pictures: squares of 256 pixels, measured as in evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several sets as one stream: shares, order, views, and what a sample is."""
+"""Several sets as one stream: shares, order, augmentations, and what a sample is."""
 
 from collections import Counter
 
@@ -46,7 +46,7 @@ def test_the_stream_depends_on_the_seed_alone(sets):
 
 def test_samples_repeat_after_the_views(sets):
     draw = mixture.Draw(0, 3, 0)
-    fixed, free = Mixture(sets, 32, views=2), Mixture(sets, 32)
+    fixed, free = Mixture(sets, 32, augmentations_per_image=2), Mixture(sets, 32)
     one = fixed.sample(draw)
     assert one.l_norm.shape == (32, 32, 1)
     assert one.ab_norm.shape == (8, 8, 2)

@@ -1,4 +1,6 @@
-"""What a run leaves for others: the encoder's trained blocks on disk."""
+"""A run's files for others: the encoder's trained blocks, and names of older runs."""
+
+import json
 
 import keras
 import numpy as np
@@ -47,3 +49,26 @@ def test_blocks_that_do_not_fit_are_refused(encoder, tmp_path):
     (tmp_path / run_files.BLOCKS).write_bytes(b"no file of arrays")
     with pytest.raises(WeightsError, match="blocks cannot be read. Received: .*encoder.npz"):
         run_files.load_blocks(tmp_path)
+
+
+def test_a_record_of_an_older_run_has_the_names_of_today(tmp_path):
+    key = {"views": 64, "tune": 6}
+    older = {"image_size": 192, "views": 64, "tune": 6, "tune_rate": 0.04, "key": key}
+    (tmp_path / "config.json").write_text(json.dumps(older), "utf-8")
+    settings = {"image_size": 192, "augmentations_per_image": 64, "trainable_blocks": 6, "encoder_lr_scale": 0.04}
+    # The key stays, by which a cache of features is found.
+    assert run_files.read_record(tmp_path / "config.json") == settings | {"key": key}
+    assert run_files.find(tmp_path, run_files.INIT_BLOCKS) == tmp_path / "init_encoder.npz"
+    (tmp_path / "begun.npz").touch()
+    assert run_files.find(tmp_path, run_files.INIT_BLOCKS) == tmp_path / "begun.npz"
+
+
+def test_the_origin_is_what_the_first_run_started_from(tmp_path):
+    assert run_files.origin(None) is None
+    assert run_files.origin("shipped") == "shipped"
+    (tmp_path / "history.csv").touch()
+    assert run_files.origin(tmp_path) is None
+    (tmp_path / "config.json").write_text('{"init_weights": "shipped"}', "utf-8")
+    (tmp_path / "cooldown").mkdir()
+    (tmp_path / "cooldown" / "history.csv").touch()
+    assert run_files.origin(tmp_path) == run_files.origin(tmp_path / "cooldown") == "shipped"

@@ -1,4 +1,4 @@
-"""The encoder's last blocks in training: the split changes nothing, the run goes on, a whole network has its blocks."""
+"""The encoder's last blocks in training: the split changes nothing, a run resumes, an export has the blocks."""
 
 import json
 import shutil
@@ -15,9 +15,10 @@ from colorizer.training.long import __main__ as command
 from colorizer.training.long import run as long_run
 from colorizer.training.long import run_files, tuning
 from colorizer.training.long.mixture import Mixture, PictureSet
-from colorizer.training.long.run import LongRun, Settings
+from colorizer.training.long.run import LongRun
+from colorizer.training.long.settings import Settings
 
-SETTINGS = Settings(image_size=32, batch_size=4, warm_up=1, precision="float32", tune=1)
+SETTINGS = Settings(image_size=32, batch_size=4, warm_up=1, precision="float32", trainable_blocks=1)
 
 
 @pytest.fixture
@@ -35,74 +36,74 @@ def encoder():
 
 @pytest.fixture
 def start(small, picture_folder, encoder, tmp_path):
-    """(name, keep) -> a run on the drawn pictures."""
+    """(name, feature_cache) -> a run on the drawn pictures."""
     names = tuple(sorted(path.name for path in picture_folder.iterdir()))
-    mixture = Mixture([PictureSet("drawn", picture_folder, names, 1)], 32, views=1)
+    mixture = Mixture([PictureSet("drawn", picture_folder, names, 1)], 32, augmentations_per_image=1)
 
-    def begin(name, keep=None):
-        return LongRun(tmp_path / name, SETTINGS, mixture, encoder, keep=keep)
+    def open_run(name, feature_cache=None):
+        return LongRun.open(tmp_path / name, SETTINGS, mixture, encoder, feature_cache=feature_cache)
 
-    return begin
+    return open_run
 
 
 @pytest.mark.parametrize("trained", [1, 2, 3, 4])
-def test_both_parts_together_see_what_the_encoder_sees(encoder, trained):
+def test_both_parts_together_compute_what_the_encoder_computes(encoder, trained):
     whole = backbone.tokens(encoder, 32)
     l_norm = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 1)).astype(np.float32)
-    below, above = tuning.below(whole, trained), tuning.above(whole, trained, "float32")
-    # Levels 0 and 1, and what the first trained block gets.
-    assert below.output_shape == (None, 5, 24 * {1: 3, 2: 2, 3: 1, 4: 1}[trained])
-    np.testing.assert_allclose(above(below(l_norm)), whole(l_norm), atol=1e-5)
+    frozen, trainable = tuning.frozen_part(whole, trained), tuning.trainable_part(whole, trained, "float32")
+    # Levels 0 and 1, and the input of the first trained block.
+    assert frozen.output_shape == (None, 5, 24 * {1: 3, 2: 2, 3: 1, 4: 1}[trained])
+    np.testing.assert_allclose(trainable(frozen(l_norm)), whole(l_norm), atol=1e-5)
 
 
 def test_only_blocks_that_are_there_can_be_trained(encoder):
     for trained in (-1, 5):
-        with pytest.raises(UsageError, match=f"has 4 blocks. Received: --tune {trained}"):
-            tuning.below(backbone.tokens(encoder, 32), trained)
-    with pytest.raises(ClassifierError, match="Received: a classifier. Use --tune 0"):
-        tuning.below(backbone.tokens(backbone.plain(), 64), 1)
+        with pytest.raises(UsageError, match=f"has 4 blocks. Received: --trainable-blocks {trained}"):
+            tuning.frozen_part(backbone.tokens(encoder, 32), trained)
+    with pytest.raises(ClassifierError, match="Received: a classifier. Use --trainable-blocks 0"):
+        tuning.frozen_part(backbone.tokens(backbone.plain(), 64), 1)
 
 
-def test_a_tuned_run_goes_on_bit_for_bit_and_becomes_a_whole_network(start, encoder, tmp_path):
+def test_a_tuned_run_resumes_bit_for_bit_and_is_exported(start, encoder, tmp_path):
     run = start("run", tmp_path / "features")
     # With logits of zeros, as at the start, nothing below them has a gradient.
-    run.decoder.get_layer("decoder").get_layer("logits").kernel.assign(np.full((1, 1, 8, 313), 0.01) * np.arange(313))
-    before = tuning.blocks_of(run.decoder)["block03"]
-    kernel = run.decoder.get_layer("decoder").get_layer("tokens512").kernel
+    run.network.get_layer("decoder").get_layer("logits").kernel.assign(np.full((1, 1, 8, 313), 0.01) * np.arange(313))
+    before = tuning.blocks_of(run.network)["block03"]
+    kernel = run.network.get_layer("decoder").get_layer("tokens512").kernel
     decoder_before = keras.ops.convert_to_numpy(kernel)
     run.train(samples=4)
-    moved = max(np.abs(a - b).max() for a, b in zip(tuning.blocks_of(run.decoder)["block03"], before, strict=True))
+    moved = max(np.abs(a - b).max() for a, b in zip(tuning.blocks_of(run.network)["block03"], before, strict=True))
     # A first step of Adam is as long as the rate. Decay adds up to a twentieth for the decoder's weights below 1.
     assert moved == pytest.approx(0.1 * SETTINGS.learning_rate, rel=0.01)
     assert np.abs(keras.ops.convert_to_numpy(kernel) - decoder_before).max() == pytest.approx(
         SETTINGS.learning_rate, rel=0.06
     )
 
-    # A copy of the folder is what a kill leaves; it computes its features, which were kept before.
+    # A copy of the folder is what a kill leaves; it computes its features, which were cached before.
     shutil.copytree(tmp_path / "run", tmp_path / "killed")
     run.train(samples=12)
     other = start("killed")
     assert other.samples == 4
     other.train(samples=12)
     for mine, theirs in zip(
-        run.decoder.get_weights() + run.average, other.decoder.get_weights() + other.average, strict=True
+        run.network.get_weights() + run.ema_weights, other.network.get_weights() + other.ema_weights, strict=True
     ):
         np.testing.assert_array_equal(mine, theirs)
 
     assert list(run_files.load_blocks(tmp_path / "run")) == ["block03"]
     encoder.save(tmp_path / "small.keras")
     flags = ["--run", str(tmp_path / "run"), "--encoder", str(tmp_path / "small.keras")]
-    command.main([*flags, "--whole", str(tmp_path / "whole")])
-    config = json.loads((tmp_path / "whole" / "config.json").read_text("utf-8"))
-    assert config["trained_blocks"] == ["block03"] and config["tune"] == 1
+    command.main([*flags, "--export", str(tmp_path / "exported")])
+    config = json.loads((tmp_path / "exported" / "config.json").read_text("utf-8"))
+    assert config["trained_blocks"] == ["block03"] and config["trainable_blocks"] == 1
     l_norm = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 1)).astype(np.float32)
-    logits = weights.load(tmp_path / "whole").network.predict_on_batch([l_norm, np.zeros((2, 1000), np.float32)])
+    logits = weights.load(tmp_path / "exported").network.predict_on_batch([l_norm, np.zeros((2, 1000), np.float32)])
     features = run.features.encoder.predict_on_batch(l_norm)
-    expected = run.averaged.predict_on_batch([l_norm, features, np.zeros((2, 8, 8, 3), np.float32)])
+    expected = run.ema_network.predict_on_batch([l_norm, features, np.zeros((2, 8, 8, 3), np.float32)])
     np.testing.assert_allclose(logits, expected, atol=0.02)  # half precision
-    # As the first weights of another run, the whole network and the run say the same of the blocks.
+    # As initial weights, the exported network and the run have the same blocks.
     for mine, theirs in zip(
-        run_files.load_blocks(tmp_path / "whole")["block03"],
+        run_files.load_blocks(tmp_path / "exported")["block03"],
         run_files.load_blocks(tmp_path / "run")["block03"],
         strict=True,
     ):

@@ -1,11 +1,11 @@
-"""Features that are kept are those that are computed, each only once."""
+"""Cached features are those that are computed, each only once."""
 
 import keras
 import numpy as np
 import pytest
 
 from colorizer.errors import DataError
-from colorizer.training.long.kept_features import Features, KeptFeatures, fingerprint
+from colorizer.training.long.feature_cache import CachedFeatures, Features, fingerprint
 
 
 class Counting:
@@ -30,21 +30,21 @@ def encoder():
 PICTURES = np.random.default_rng(0).uniform(-1, 1, (6, 16, 16, 1)).astype(np.float32)
 
 
-def test_kept_features_are_the_computed_ones(encoder, tmp_path):
-    computed, kept = Features(encoder, 4), KeptFeatures(tmp_path / "f", {"of": "these"}, 6, encoder, 4)
+def test_cached_features_are_the_computed_ones(encoder, tmp_path):
+    computed, cached = Features(encoder, 4), CachedFeatures(tmp_path / "f", {"of": "these"}, 6, encoder, 4)
     for rows in ([0, 1, 2], [2, 5, 0, 4], [3]):
         expected = computed.of(np.array(rows), PICTURES[rows])
         assert expected.dtype == np.float16
         assert expected.shape == (len(rows), 1, 1, 4)
         for _ in range(2):
-            np.testing.assert_array_equal(kept.of(np.array(rows), PICTURES[rows]), expected)
+            np.testing.assert_array_equal(cached.of(np.array(rows), PICTURES[rows]), expected)
 
 
 def test_each_is_computed_once_also_by_the_next_process(encoder, tmp_path):
     rows = np.array([1, 3, 4])
-    first = KeptFeatures(tmp_path / "f", {"of": "these"}, 6, encoder, 4).of(rows, PICTURES[rows])
+    first = CachedFeatures(tmp_path / "f", {"of": "these"}, 6, encoder, 4).of(rows, PICTURES[rows])
     encoder.batches.clear()
-    again = KeptFeatures(tmp_path / "f", {"of": "these"}, 6, encoder, 4)
+    again = CachedFeatures(tmp_path / "f", {"of": "these"}, 6, encoder, 4)
     np.testing.assert_array_equal(again.of(rows[::-1], PICTURES[rows[::-1]]), first[::-1])
     assert not encoder.batches
     again.of(np.array([3, 5]), PICTURES[[3, 5]])
@@ -55,9 +55,9 @@ def test_each_is_computed_once_also_by_the_next_process(encoder, tmp_path):
 
 
 def test_features_of_something_else_are_refused(encoder, tmp_path):
-    KeptFeatures(tmp_path / "f", {"of": "these"}, 6, encoder, 4)
+    CachedFeatures(tmp_path / "f", {"of": "these"}, 6, encoder, 4)
     with pytest.raises(DataError, match="of another encoder or other pictures. Received: .*f. Remove it"):
-        KeptFeatures(tmp_path / "f", {"of": "those"}, 6, encoder, 4)
+        CachedFeatures(tmp_path / "f", {"of": "those"}, 6, encoder, 4)
 
 
 def test_a_fingerprint_changes_with_values_and_arrays():

@@ -1,10 +1,10 @@
-"""What a frozen encoder sees in the pictures of a training: computed when asked for, and kept on disk or not.
+"""The features of a frozen encoder: computed each time, or once and then read from a cache on disk.
 
     features.npy    (rows, h, w, channels) float16
-    done.npy        (rows,) uint8, 1 where the row is whole
-    key.json        of what: the encoder's fingerprint, the size, the pictures
+    done.npy        (rows,) uint8, 1 where the row is complete
+    key.json        of what: the fingerprints of encoder and pictures, the size
 
-Features go through float16 either way, so a training is the same whether they are kept or computed each time.
+Features are rounded to float16 either way, so a training is the same with a cache and without.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def fingerprint(*parts) -> str:
 
 
 class Features:
-    """An encoder's features of pictures, computed each time. Several threads may ask.
+    """An encoder's features of pictures, computed each time. Safe to call from several threads.
 
     Args:
         encoder: from `backbone.tokens`.
@@ -60,12 +60,12 @@ class Features:
             return self.encoder.predict_on_batch(filled)[: len(rows)].astype(np.float16)
 
 
-class KeptFeatures(Features):
-    """An encoder's features of pictures, each computed once and kept on disk.
+class CachedFeatures(Features):
+    """An encoder's features of pictures, each computed once and cached on disk.
 
     Args:
-        folder: where they are kept; made if it is not there.
-        key: JSON values that say of what they are; another key must have another folder.
+        folder: of the cache; made if it is not there.
+        key: JSON values that decide the features; another key must have another folder.
         rows: how many pictures there are.
         encoder: see `Features`.
         batch_size: see `Features`.
@@ -80,19 +80,19 @@ class KeptFeatures(Features):
         if not (folder / "key.json").is_file():
             folder.mkdir(parents=True, exist_ok=True)
             # 2 bytes for each number in float16.
-            require_space(folder, 2 * int(np.prod(shape)), f"keeping the features of {rows:,} pictures")
+            require_space(folder, 2 * int(np.prod(shape)), f"caching the features of {rows:,} pictures")
             # Files of their full size at once: rows are written where they belong, in any order.
             for name, size, dtype in (("features", shape, np.float16), ("done", shape[:1], np.uint8)):
                 np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, size).flush()
             atomic_files.write_json(folder / "key.json", key)
-        kept = json.loads((folder / "key.json").read_text(encoding="utf-8"))
-        if kept != json.loads(json.dumps(key)):
+        cached = json.loads((folder / "key.json").read_text(encoding="utf-8"))
+        if cached != json.loads(json.dumps(key)):
             raise DataError(f"The features are of another encoder or other pictures. Received: {folder}. Remove it.")
         self._features = np.load(folder / "features.npy", mmap_mode="r+")
         self._done = np.load(folder / "done.npy", mmap_mode="r+")
 
     def of(self, rows: np.ndarray, l_norm: np.ndarray) -> np.ndarray:
-        """As `Features.of`; only those that are not kept yet are computed."""
+        """As `Features.of`; only those that are not in the cache yet are computed."""
         rows = np.asarray(rows)
         missing = np.flatnonzero(self._done[rows] == 0)
         out = np.empty((len(rows), *self._features.shape[1:]), np.float16)
