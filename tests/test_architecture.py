@@ -133,6 +133,17 @@ def test_folders_hold_what_they_should():
     assert not [path for path in PACKAGE.rglob("*.py") if len(path.read_text("utf-8").splitlines()) > 400]
 
 
+def test_public_functions_take_five_parameters_by_position_at_most():
+    crowded = []
+    for module, source in sources().items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and (not node.name.startswith("_") or node.name == "__init__"):
+                names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+                if len([name for name in names if name not in ("self", "cls")]) > 5:
+                    crowded.append(f"{module}.{node.name}")
+    assert crowded == []
+
+
 def test_the_longest_test_files_are_there():
     assert [name for name in LONGEST if not (REPOSITORY / "tests" / name).is_file()] == []
 

@@ -33,10 +33,10 @@ def colorize_clip(
     network: Colorizer,
     source: Path,
     target: Path,
+    *,
     strength: float,
     max_pixels: int,
     max_clip_pixels: int,
-    *,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Colorizes the beginning of a clip.

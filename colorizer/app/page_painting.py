@@ -82,7 +82,7 @@ def build(painting: Painting, current: gr.State, method: gr.Radio, strength: gr.
             colors = painting.likely_colors(state["source"], label, x, y)
             squares = painting.swatches(colors)
         except ColorizerError as error:
-            return state, None, str(error)
+            return state | {"place": None, "colors": []}, None, str(error)  # not the place before
         text = f"Place {x}, {y}: choose its color"
         return state | {"place": [x, y], "colors": colors}, str(squares), text
 

@@ -199,9 +199,14 @@ class Workbench:
 
         paths = [target.with_name(f"{target.name}.{when}.jpg") for when in ("before", "after")]
         with self.turn():
-            limits = self.max_pixels, self.max_clip_pixels
             before, after, notes = colorize_clip(
-                network, source, target, strength, *limits, progress=lambda _: self.require_open()
+                network,
+                source,
+                target,
+                strength=strength,
+                max_pixels=self.max_pixels,
+                max_clip_pixels=self.max_clip_pixels,
+                progress=lambda _: self.require_open(),
             )
             photos.write(paths[0], color.gray(color.rgb_to_lab(before)[..., 0]))
             photos.write(paths[1], after)

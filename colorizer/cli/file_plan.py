@@ -84,10 +84,11 @@ def _sources(inputs: list[str], output: Path, unlisted: list[str]) -> Iterator[t
         if not matches:
             raise UsageError(f"no such file or folder: {typed}")
         for path in map(Path, matches):
-            if path.is_dir() and len(matches) == 1:
-                if os.path.realpath(path) == os.path.realpath(output):  # the next run would find its own results
+            if is_searched(path, typed):
+                if os.path.realpath(path) != os.path.realpath(output):
+                    yield from walk(path, str(output), photos.is_photo_name, unlisted)
+                elif len(matches) == 1:  # the next run would find its own results
                     raise UsageError(f"-o {output} is the folder of the photos: choose another -o")
-                yield from walk(path, str(output), photos.is_photo_name, unlisted)
             elif len(matches) == 1 or (photos.is_photo_name(path) and path.is_file()):
                 yield path, Path(path.name)
 
@@ -107,6 +108,11 @@ def matches_of(typed: str, output: str) -> list[str]:
     matches, folder = sorted(glob.glob(typed, recursive=True)), Path(os.path.realpath(output))
     outside = [match for match in matches if folder not in Path(os.path.realpath(match)).parents]
     return outside or matches
+
+
+def is_searched(path: Path, typed: str) -> bool:
+    """Whether a match is a folder to walk through. The pattern ** names what is inside of its folders itself."""
+    return path.is_dir() and (str(path) == typed or "**" not in typed)
 
 
 def walk(

@@ -64,17 +64,16 @@ def split(inputs: list[str], output: str) -> Films:
 
     films = Films([], [], [])
     for typed in inputs:
-        if os.path.isdir(typed):
-            below, out = list(file_plan.walk(Path(typed), output, is_film_name)), len(films.listed)
-            films.listed.extend(below)
-            # A folder of films alone is no folder without photos.
-            if len(films.listed) == out or any(file_plan.walk(Path(typed), output, photos.is_photo_name)):
-                films.others.append(typed)
-            continue
-        matches = file_plan.matches_of(typed, output)
-        named = [Path(match) for match in matches if is_film_name(match) and not os.path.isdir(match)]
+        matches = [Path(match) for match in file_plan.matches_of(typed, output)]
+        folders = [path for path in matches if file_plan.is_searched(path, typed)]
+        files = [path for path in matches if not path.is_dir()]
+        named = [path for path in files if is_film_name(path.name)]
+        below = [pair for folder in folders for pair in file_plan.walk(folder, output, is_film_name)]
         films.typed.extend(named)
-        if len(named) < len(matches) or not matches:
+        films.listed.extend(below)
+        # Folders of films alone are no folders without photos.
+        has_photos = any(any(file_plan.walk(folder, output, photos.is_photo_name)) for folder in folders)
+        if has_photos or len(named) < len(files) or not (named or below):
             films.others.append(typed)
     return films
 

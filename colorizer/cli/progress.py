@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -17,8 +17,8 @@ from colorizer.errors import ReportError, UsageError
 from colorizer.inference.batch_files import Outcome
 
 NAME = "report.csv"
-COLUMNS = ("file", "size", "seconds", "status", "reason", "target")
-OLD_COLUMNS = COLUMNS[:5]  # reports of version 0.1
+COLUMNS = ("file", "size", "seconds", "status", "reason", "target", "path")
+OLD_COLUMNS = (COLUMNS[:5], COLUMNS[:6])  # of earlier versions' reports
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 
 
@@ -32,6 +32,7 @@ class Row(NamedTuple):
         status: "done", "skipped" or "failed".
         reason: why it failed or was skipped, or what could not be preserved.
         target: its copy, relative to the report's folder.
+        path: the photograph's whole path, without links; "" in an earlier version's report.
     """
 
     file: str
@@ -40,6 +41,7 @@ class Row(NamedTuple):
     status: str
     reason: str
     target: str = ""
+    path: str = ""
 
 
 class Existing(NamedTuple):
@@ -56,24 +58,33 @@ class Existing(NamedTuple):
     changed: bool = False
 
 
-def made_from(file: str, recorded_size: str, source: object, size: str) -> Existing:
+def made_from(
+    recorded: str, recorded_size: str, source: str, size: str, exists: Callable[[str], bool] = os.path.exists
+) -> Existing:
     """Compares the photograph that a copy was made from with the one that asks.
 
     Args:
-        file: the first one's name, as recorded.
+        recorded: the first one's place, as recorded.
         recorded_size: its bytes, as recorded; "" where they are unknown.
-        source: the second one's name.
+        source: the second one's place, in the same form.
         size: its bytes.
+        exists: place -> whether a photograph lies there now.
 
     Returns:
         An `Existing`.
     """
-    name = printable(source)
-    if file == name or os.path.realpath(file) == os.path.realpath(name):
-        return Existing(file, True, bool(recorded_size) and recorded_size != size)
-    # A moved album, or the same one typed from another folder, has the same names and sizes.
-    moved = os.path.basename(file) == os.path.basename(name) and recorded_size == size
-    return Existing(file, moved)
+    if recorded == source or _is_one_file(recorded, source):
+        return Existing(recorded, True, bool(recorded_size) and recorded_size != size)
+    # A moved album has the same names and sizes, and its photographs are no longer where they were.
+    moved = os.path.basename(recorded) == os.path.basename(source) and recorded_size == size and not exists(recorded)
+    return Existing(recorded, moved)
+
+
+def _is_one_file(first: str, second: str) -> bool:
+    try:
+        return os.path.samefile(first, second)
+    except OSError:
+        return False
 
 
 class Report:
@@ -110,7 +121,13 @@ class Report:
         if not os.path.exists(target):
             return None
         row = self._made_from.get(self._relative(target))
-        return made_from(row.file, row.size, source, _size(source)) if row else Existing()
+        if not row:
+            return Existing()
+        if not row.path:
+            return made_from(row.file, row.size, printable(source), _size(source))
+        found = made_from(row.path, row.size, _path(source), _size(source))
+        # As typed then, where that still names it here.
+        return found._replace(source=row.file) if _path(row.file) == row.path else found
 
     def open(self) -> None:
         """Makes the folder and begins to write.
@@ -135,21 +152,28 @@ class Report:
         """
         if self._file is None:
             return
-        name = printable(outcome.source)
-        if outcome.skipped and name in self.rows and self.rows[name].status == DONE:
+        name, path, target = printable(outcome.source), _path(outcome.source), self._relative(outcome.target)
+        row = Row(name, _size(outcome.source), f"{outcome.seconds:.2f}", *status_of(outcome), target, path)
+        made = self._made_from.get(target)
+        same = made and (made.path or made.file) == (path if made.path else name)
+        if not made and (name, "") in self.rows:  # a report of version 0.1 names no targets
+            same = self.rows[name, ""].status == DONE
+        if outcome.skipped and same:
             return
-        seconds, target = f"{outcome.seconds:.2f}", self._relative(outcome.target)
-        row = Row(name, _size(outcome.source), seconds, *status_of(outcome), target)
-        replaced = self._made_from.get(row.target)
-        if row.status == DONE and replaced and replaced.file != name:
-            self.rows[replaced.file] = replaced._replace(target="")
-        self.rows[name] = row
+        if row.status == DONE and made:
+            # It is no longer what the target shows; its own row says that it was done once.
+            del self.rows[_key(made)]
+            if not same:
+                self.rows[_key(made._replace(target=""))] = made._replace(target="")
+        for earlier in ((name, target), (name, "")):  # rows of the same photograph without its path
+            self.rows.pop(earlier, None)
+        self.rows[_key(row)] = row
         with self._explained():
             self._file.write(_line(row))
             self._file.flush()
 
     def close(self) -> None:
-        """Leaves one row for each photograph, in the order of their first rows.
+        """Leaves one row for each photograph and target.
 
         Raises:
             ReportError: see `add`.
@@ -207,10 +231,16 @@ def _line(row: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def _read(path: Path, strict: bool) -> dict[str, Row]:
-    """The rows of earlier runs by file. The last row of a file counts; a row cut short by a kill does not."""
+def _key(row: Row) -> tuple[str, str]:
+    """Which rows are about the same photograph and target: the last one counts."""
+    return row.path or row.file, row.target
+
+
+def _read(path: Path, strict: bool) -> dict[tuple[str, str], Row]:
+    """The rows of earlier runs by `_key`. A row cut short by a kill does not count."""
     try:
-        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+        # "-sig": spreadsheets write a mark before the first line.
+        with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
             header, *lines = list(csv.reader(file)) or [[]]
     except FileNotFoundError:
         return {}
@@ -218,15 +248,21 @@ def _read(path: Path, strict: bool) -> dict[str, Row]:
         if strict:
             raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
         return {}
-    if tuple(header) not in (COLUMNS, OLD_COLUMNS):
+    if tuple(header) not in (COLUMNS, *OLD_COLUMNS):
         if strict and header:
             raise UsageError(
                 f"{path} exists and is not a report of this program: it would be replaced. "
                 f"Received: a first line {','.join(header)[:80]!r}. Rename it, or choose another -o."
             )
         return {}
-    rows = (Row(*line) for line in lines if len(line) in (len(OLD_COLUMNS), len(COLUMNS)))
-    return {row.file: row for row in rows if row.status in (DONE, SKIPPED, FAILED)}
+    # Rows of this version may follow those of an earlier one, if a run was killed.
+    lengths = [len(columns) for columns in (COLUMNS, *OLD_COLUMNS)]
+    rows = (Row(*line) for line in lines if len(line) in lengths)
+    return {_key(row): row for row in rows if row.status in (DONE, SKIPPED, FAILED)}
+
+
+def _path(source: str | Path) -> str:
+    return printable(os.path.realpath(source))
 
 
 def _size(path: Path) -> str:

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def plan(
     runs_dir: Path,
     classifier: str,
     mobilenet: str | None = None,
+    *,
     only: Iterable[str] = (),
     precision: str = TrainConfig.precision,
 ) -> list[Planned]:
@@ -352,11 +354,11 @@ def main(argv=None, prog: str = PROG) -> int:
         os.environ["COLORIZER_DATA"] = str(Path(flags.data_dir).resolve())
     classifier = flags.classifier or experiments.CLASSIFIERS.get(flags.matrix, TrainConfig.classifier)
     precision = flags.precision or ("mixed_bfloat16" if environment.has_bfloat16_units() else TrainConfig.precision)
-    asked = (flags.matrix, flags.runs, classifier, flags.mobilenet, flags.only, precision)
+    asked = partial(plan, flags.matrix, flags.runs, classifier, flags.mobilenet, only=flags.only, precision=precision)
     try:
         if flags.minutes is not None and not flags.minutes > 0:
             raise ArgumentError(f"--minutes must be above 0. Received: {flags.minutes}")
-        planned = plan(*asked)
+        planned = asked()
     except ArgumentError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return error.exit_status
@@ -376,7 +378,7 @@ def main(argv=None, prog: str = PROG) -> int:
             return 130
         if failed:
             print(f"{prog}: failed: {', '.join(failed)}", file=sys.stderr)
-        planned = plan(*asked)
+        planned = asked()
     return 0 if all(item.state in (FINISHED, SAME, RETIRED) for item in planned) else 1
 
 
@@ -387,9 +389,7 @@ def _tell(planned, runs_dir):
         done = f", {item.epochs_done} epochs" if item.epochs_done else ""
         print(f"{item.row.name:{width}}{item.state}{done}")
     if cut := [item.row.name for item in planned if item.state == STATELESS]:
-        print(
-            f"\nTo train again what was cut, beside its record: --only {' '.join(cut)} --runs {experiments.ELSEWHERE}"
-        )
+        print(f"\nTo train again what was cut: --only {' '.join(cut)} --runs {experiments.ELSEWHERE}")
     hours, lines = hours_left(planned, runs_dir, environment.device())
     print("\n".join(["", *lines]))
     if hours is not None and lines:

@@ -141,7 +141,7 @@ def check_files(flags: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -
 
     Raises:
         UsageError: flags for one photo and several photos; a file for hints that cannot be written, or would replace
-            another file; the reference cannot be read, or has no colors.
+            another file; the reference cannot be read, has no colors, or would be replaced.
         HintError: a file of hints cannot be used, or a hint lies outside of the photo.
     """
     from colorizer import photos
@@ -155,6 +155,8 @@ def check_files(flags: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -
         _check_saved(Path(flags.save_hints), pairs[0][1])
     if flags.reference:
         _check_reference(flags.reference)
+        if flags.overwrite:
+            _check_kept(flags.reference, [target for _, target in pairs])
     typed = [hint.parse(one) for one in flags.hint]
     asked = Asked(
         typed,
@@ -232,6 +234,18 @@ def _check_reference(path: str) -> None:
         raise UsageError(f"--reference: {error}") from error
     except HintError as error:
         raise UsageError(f"--reference: {path}: {error}") from error
+
+
+def _check_kept(reference: str, targets: Sequence[Path]) -> None:
+    """Refuses to replace the reference."""
+    from colorizer.cli import file_plan
+
+    own = file_plan.identity(Path(reference))
+    if replaced := [target for target in targets if file_plan.identity(target) == own]:
+        raise UsageError(
+            f"--overwrite would replace the reference. Received: --reference {reference}, and -o with {replaced[0]}. "
+            "Choose another -o, or give a copy of the reference."
+        )
 
 
 def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: Asked, prog: str) -> int:

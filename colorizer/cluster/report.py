@@ -72,7 +72,7 @@ class Report:
         if printable(target) not in self._made_from:
             return Existing()
         file, size = self._made_from[printable(target)]
-        return made_from(file, str(size), source, str(self._sizes.get(source, "")))
+        return made_from(file, str(size), printable(source), str(self._sizes.get(source, "")), _exists)
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Writes the rows of this run; a photograph that an earlier run did keeps that run's row.
@@ -85,11 +85,11 @@ class Report:
         """
         table = pd.DataFrame([self._row(outcome) for outcome in outcomes], columns=list(COLUMNS))
         earlier = self._earlier
-        skipped = table["file"][table["status"] == SKIPPED]
-        done = earlier[(earlier["status"] == DONE) & earlier["file"].isin(skipped)]
-        others = earlier[~earlier["file"].isin(table["file"])]
-        replaced = others["target"].isin(table["target"][table["status"] == DONE])
-        parts = [table[~table["file"].isin(done["file"])], done, others[~replaced]]
+        # A photograph may have copies of several formats: a row is about a photograph and a target.
+        now, before = (pd.MultiIndex.from_frame(rows[["file", "target"]]) for rows in (table, earlier))
+        done = (earlier["status"] == DONE) & before.isin(now[table["status"] == SKIPPED])
+        replaced = earlier["target"].isin(table["target"][table["status"] == DONE])
+        parts = [table[~now.isin(before[done])], earlier[done], earlier[~before.isin(now) & ~replaced]]
         table = pd.concat([part for part in parts if len(part)])
         content = table.astype({"size": str}).sort_values("file").to_parquet(index=False)
         try:
@@ -114,3 +114,9 @@ class Report:
             "status": status,
             "reason": reason,
         }
+
+
+def _exists(address: str) -> bool:
+    """Whether a photograph lies at an address now."""
+    system, path = fsspec.core.url_to_fs(address)
+    return system.exists(path)

@@ -103,6 +103,7 @@ def build(
     root: str | Path,
     names: Sequence[str],
     image_size: int = 256,
+    *,
     keep_gray: bool = False,
     cache: Path | None = None,
     workers: int | None = None,

@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +81,7 @@ class _Step(NamedTuple):
     seconds: float
     error: str | None = None
     photo: photos.Photo | None = None
+    notes: Sequence[str] = ()
 
 
 def run(
@@ -245,15 +246,15 @@ def _reason(error: BaseException) -> str:
 def _encode(target: Path, photo: photos.Photo, ab_norm_hat: np.ndarray, strength: float, quality: int) -> _Step:
     """Merges colors and luminance and writes the file, in a thread of the pool."""
     start = time.perf_counter()
-    error = None
+    error, notes = None, ()
     try:
         rgb = full_size.merge(photo.rgb, ab_norm_hat, strength, out=photo.rgb)  # in place, to save memory
-        photos.write(target, photos.with_pixels(photo, rgb), quality=quality)
+        notes = photos.write(target, photos.with_pixels(photo, rgb), quality=quality)
     except PhotoError as problem:
         error = str(problem)
     except Exception as problem:
         error = _reason(problem)
-    return _Step(time.perf_counter() - start, error)
+    return _Step(time.perf_counter() - start, error, notes=notes)
 
 
 def _ended(job: _Job) -> Outcome:
@@ -261,6 +262,7 @@ def _ended(job: _Job) -> Outcome:
     if not job.outcome:
         result = job.step.result()
         job.seconds += result.seconds
+        job.notes += tuple(result.notes)
         job.end(result.error)
     return job.outcome
 

@@ -195,9 +195,10 @@ class FileSteering(NamedTuple):
             if not given:
                 logger.warning("%s: the reference shows nothing that is in this photo, and changes nothing", source)
             hints = without_near(given, hints, photo) + hints
-        if self.save:
+        ab_norm_hat = photo.ab_norm(hints, strength) if photo else None
+        if self.save:  # only now: a hint on the photo's frame is refused
             self.save(source, hints, *rgb.shape[:2])
-        return photo.ab_norm(hints, strength) if photo else None
+        return ab_norm_hat
 
 
 def contained(ab: np.ndarray, canvas: Canvas, hints: Sequence[Hint]) -> np.ndarray:

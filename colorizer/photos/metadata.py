@@ -19,7 +19,7 @@ from colorizer.photos.exif import Directory
 
 # Of a TIFF's own directory, only what describes the photograph may travel.
 DESCRIPTIVE = {269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, *range(40091, 40096), exif.EXIF, exif.GPS}
-_XMP, _IPTC, _PHOTOSHOP = 700, 33723, 34377  # tags of TIFF
+_X_RESOLUTION, _XMP, _IPTC, _PHOTOSHOP = 282, 700, 33723, 34377  # tags of TIFF
 _IPTC_RESOURCE = 0x0404  # of Photoshop's block
 _XMP_ORIENTATION = re.compile(rb"(<tiff:Orientation>|tiff:Orientation=[\"'])\s*([2-8])")
 _RAW_PROFILES = {
@@ -190,6 +190,8 @@ def raw_profile(iptc: bytes) -> str:
 
 def _dpi(image, turned: bool) -> tuple[float, float] | None:
     """The resolution in dots per inch, if it is one."""
+    if image.format == "TIFF" and _X_RESOLUTION not in image.tag_v2:
+        return None  # Pillow says 1 then
     try:
         x, y = (float(n) for n in image.info["dpi"])
     except Exception:  # absent, one number, not numbers

@@ -213,17 +213,20 @@ def _photo(image, path) -> Photo:
 
 def write(
     path: str | Path, photo: Photo | np.ndarray, alpha: np.ndarray | None = None, quality: int = JPEG_QUALITY
-) -> None:
+) -> list[str]:
     """Writes a photograph under a temporary name and renames it: never half a file under `path`.
 
     It is marked as sRGB and carries EXIF, XMP, IPTC and resolution as far as the format holds them. PNG and
-    TIFF keep 16 bits and alpha, WebP and AVIF alpha; of what a format cannot hold, a note is logged.
+    TIFF keep 16 bits and alpha, WebP and AVIF alpha.
 
     Args:
         path: where to; the suffix decides the format. Its folder is made.
         photo: a `Photo`, or (H, W, 3) uint8 or uint16 sRGB.
         alpha: (H, W) of the same dtype; for an array, a `Photo` brings its own.
         quality: of JPEG (always 4:4:4), WebP and AVIF, 1..100.
+
+    Returns:
+        One line for each thing that the format cannot hold; they are logged as well.
 
     Raises:
         PhotoError: the suffix is unknown, or the file cannot be written.
@@ -243,6 +246,7 @@ def write(
         raise PhotoError(path, f"cannot be written: {reason}") from error
     for note in notes:
         logger.warning("%s: %s", path, note)
+    return notes
 
 
 def with_pixels(photo: Photo, rgb: np.ndarray) -> Photo:

@@ -104,7 +104,7 @@ class Worker:
         suffix, content_type = FORMATS[self._format(photo, options)]
         target = path.with_suffix(suffix)
         try:
-            photos.write(target, colored, quality=options.quality)
+            notes = photos.write(target, colored, quality=options.quality)
             data = target.read_bytes()
         except PhotoError as error:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno:
@@ -114,7 +114,7 @@ class Worker:
             with contextlib.suppress(OSError):
                 target.unlink()
         height, width = colored.rgb.shape[:2]
-        return Picture(data, content_type, width, height, tuple(photo.notes))
+        return Picture(data, content_type, width, height, (*photo.notes, *notes))
 
     @staticmethod
     def _format(photo: photos.Photo, options: Options) -> str:

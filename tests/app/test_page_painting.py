@@ -41,6 +41,21 @@ def click_at(tab, selector, x, y):  # noqa: F811
     tab.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
 
+def test_in_a_browser_a_refused_click_leaves_no_place_to_color(tab, tmp_path):  # noqa: F811
+    Image.fromarray(np.pad(draw_picture(3, 220, 320), ((40, 40), (40, 40), (0, 0)))).save(tmp_path / "framed.png")
+    tab.set_input_files("#upload input[type=file]", tmp_path / "framed.png")
+    report_of(tab, "colorized")
+    tab.get_by_text("Set colors by clicking").click()
+    tab.click("#begin")
+    tab.wait_for_selector("#painted img")
+    click_at(tab, "#painted", 0.5, 0.5)
+    line_of(tab, "choose its color")
+    click_at(tab, "#painted", 0.02, 0.02)
+    line_of(tab, "The frame around the photo gets no color")
+    tab.click("#set-color")
+    line_of(tab, "First click on the photograph.")
+
+
 def test_in_a_browser_a_click_sets_a_color_that_can_be_taken_back_saved_and_downloaded(tab, tmp_path):  # noqa: F811
     Image.fromarray(draw_picture(3, 300, 400)).convert("L").save(tmp_path / "old.png")
     tab.set_input_files("#upload input[type=file]", tmp_path / "old.png")

@@ -109,6 +109,15 @@ def test_a_pattern_leaves_out_photos_of_the_output_folder(colorize, tmp_path):
     assert status == 2 and "is one of the photos to colorize" in err
 
 
+def test_folders_that_a_pattern_names_are_searched(colorize, tmp_path):
+    for name in ("in/a.png", "in/album/b.png", "in/other/c.png", "in/other/deep/d.png"):
+        picture(tmp_path / name)
+    assert colorize("in/*", "-o", "out")[0] == 0
+    assert files_below(tmp_path / "out") == ["a.png", "b.png", "c.png", "deep/d.png"]
+    assert colorize("in/**", "-o", "all")[0] == 0, "** names the files of its folders"
+    assert files_below(tmp_path / "all")[:2] == ["a.png", "b.png"]
+
+
 def test_patterns_are_expanded_where_the_shell_did_not(colorize, tmp_path):
     for i in range(3):
         picture(tmp_path / f"scans/{i}.png", i)

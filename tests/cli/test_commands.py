@@ -61,7 +61,7 @@ def test_the_report_has_a_row_for_each_photo_and_survives_a_second_run(call, tmp
     (tmp_path / "in/empty.png").write_bytes(b"")
     assert call("in", "-o", "out")[0] == 1
     first = rows(tmp_path / "out/report.csv")
-    assert list(first[0]) == ["file", "size", "seconds", "status", "reason", "target"]
+    assert list(first[0]) == ["file", "size", "seconds", "status", "reason", "target", "path"]
     found = {row["file"]: (row["status"], row["reason"]) for row in first}
     assert found == {
         "in/a.png": ("done", ""),
@@ -93,6 +93,17 @@ def test_a_report_of_a_killed_run_is_gone_on_with(call, tmp_path):
     os.unlink(tmp_path / "out/report.csv")
     call("in", "-o", "out")
     assert {r["status"] for r in rows(tmp_path / "out/report.csv")} == {"skipped"}
+
+
+def test_the_report_says_what_a_format_could_not_hold(call, tmp_path):
+    rgba = np.dstack([draw_picture(0), np.full(draw_picture(0).shape[:2], 99, np.uint8)])
+    for name in ("a.png", "b.png"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.fromarray(rgba).save(tmp_path / "in" / name)
+    assert call("in", "-o", "out", "--format", "jpeg")[0] == 0
+    assert {row["reason"] for row in rows(tmp_path / "out/report.csv")} == {
+        "JPEG holds no transparency; the picture is laid on white"
+    }
 
 
 def test_one_photo_has_no_report(call, tmp_path):
@@ -194,6 +205,40 @@ def test_a_moved_album_and_a_changed_photo_are_known(call, tmp_path, monkeypatch
     save(tmp_path / "in/a.png", 1)
     status, out, _ = call("in", "-o", "out")
     assert status == 0 and "out/a.png exists already, but in/a.png has changed since: skipped (--overwrite" in out
+
+
+def test_photos_of_one_name_in_two_folders_are_two_photos(call, tmp_path, monkeypatch):
+    """Also where they are typed alike, and where both have as many bytes, as uncompressed scans do."""
+    for number, folder in enumerate(("1920", "1930")):
+        save(tmp_path / folder / "scan.bmp", number)
+        save(tmp_path / folder / "more.png", number)
+    for folder in ("1920", "1930"):
+        monkeypatch.chdir(tmp_path / folder)
+        status, out, err = call("scan.bmp", "more.png", "-o", "../typed")
+        assert status == (folder == "1930"), out
+    monkeypatch.chdir(tmp_path)
+    for more in ((), ("--format", "png")):
+        assert call("1920", "-o", "out", *more)[0] == 0
+    for more in ((), ("--format", "png")):
+        status, out, err = call("1930", "-o", "out", *more)
+        assert status == 1 and err.count("was made from 1920/") == 2
+    assert [row["status"] for row in rows(tmp_path / "out/report.csv")] == 3 * ["done"] + 3 * ["failed"]
+    monkeypatch.chdir(tmp_path / "1930")
+    err = call(".", "-o", "../out")[2]
+    assert f"was made from {tmp_path / '1920/scan.bmp'}: choose another -o" in err
+    assert call(".", "-o", "../out", "--overwrite")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    assert call("1930", "-o", "out")[1].endswith("0 done, 2 skipped, 0 failed\n")
+    assert call("1920", "-o", "out")[0] == 1
+
+
+def test_a_report_that_a_spreadsheet_saved_is_read(call, tmp_path):
+    save(tmp_path / "in/a.png")
+    assert call("in", "-o", "out")[0] == 0
+    report = tmp_path / "out/report.csv"
+    report.write_text(report.read_text(), encoding="utf-8-sig", newline="\r\n")
+    assert call("in", "-o", "out")[1].endswith("0 done, 1 skipped, 0 failed\n")
+    assert [row["status"] for row in rows(report)] == ["done"]
 
 
 def test_somebody_elses_report_is_not_replaced(call, tmp_path):

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, draw_picture
 from test_colorize import colorize, files_below, picture, run  # noqa: F401  (fixtures among them)
 
 from colorizer import Hint, color, methods, photos, weights
@@ -148,6 +148,28 @@ def test_versions_replace_no_input(colorize, tmp_path, bins_run, given):  # noqa
     status, out, err = colorize(*inputs, "-o", "b.png", *words, weights_given=False)
     assert status == 2 and out == "" and f"one of its inputs. Received: {given}" in err
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_overwrite_never_replaces_the_reference(colorize, tmp_path, bins_run):  # noqa: F811
+    picture(tmp_path / "album/1.png", 3)
+    picture(tmp_path / "colored/1.png", 4)
+    before = (tmp_path / "colored/1.png").read_bytes()
+    words = ("--weights", bins_run, "--reference", "colored/1.png")
+    status, _, err = colorize("album", "-o", "colored", *words, "--overwrite", weights_given=False)
+    assert status == 2 and "--overwrite would replace the reference. Received: --reference colored/1.png" in err
+    assert (tmp_path / "colored/1.png").read_bytes() == before
+    assert colorize("album", "-o", "colored", *words, weights_given=False)[0] == 0, "it is skipped"
+
+
+def test_a_refused_hint_is_not_saved(colorize, tmp_path):  # noqa: F811
+    framed = np.pad(draw_picture(3, 220, 320), ((40, 40), (40, 40), (0, 0)))
+    photos.write(tmp_path / "a.png", framed)
+    words = ("--overwrite", "--save-hints", "h.json")
+    assert colorize("a.png", "-o", "b.png", "--hint", f"200,150,{BLUE}", *words)[0] == 0
+    before = (tmp_path / "h.json").read_bytes()
+    status, _, err = colorize("a.png", "-o", "b.png", "--hints", "h.json", "--hint", f"5,5,{BLUE}", *words)
+    assert status == 1 and "The frame around the photo gets no color" in err
+    assert (tmp_path / "h.json").read_bytes() == before
 
 
 def test_a_reference_of_the_same_photo_gives_its_colors(colorize, tmp_path, bins_run, monkeypatch):  # noqa: F811

@@ -114,9 +114,10 @@ def test_what_is_under_way_is_limited_in_pixels(tmp_path, monkeypatch):
         return read(path)
 
     def counting_write(path, *args, **kwargs):
-        write(path, *args, **kwargs)
+        notes = write(path, *args, **kwargs)
         with lock:
             alive.discard(path.parent.parent / f"{path.stem}.png")
+        return notes
 
     monkeypatch.setattr(photos, "read", counting_read)
     monkeypatch.setattr(photos, "write", counting_write)

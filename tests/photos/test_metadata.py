@@ -152,6 +152,13 @@ def test_a_resolution_that_is_none_is_left_out(tmp_path):
     photo.save(tmp_path / "b.jpg")
 
 
+def test_a_tiff_without_a_resolution_gets_none(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.tif")
+    Image.fromarray(RGB).save(tmp_path / "b.tif", dpi=(300, 300))
+    assert photos.read(tmp_path / "a.tif").metadata["dpi"] is None
+    assert photos.read(tmp_path / "b.tif").metadata["dpi"] == (300, 300)
+
+
 def test_a_picture_of_pillow_becomes_a_photo_and_back(tmp_path):
     with Image.open(camera_file(tmp_path / "a.png", 6)) as image:
         photo = photos.from_image(image)
