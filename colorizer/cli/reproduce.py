@@ -29,6 +29,7 @@ PROG = "python -m colorizer reproduce"
 TRAIN = [sys.executable, "-c", "import sys; from colorizer.cli import train; sys.exit(train.main(records=True))"]
 FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as its base", "needs --mobilenet FILE"
 RETIRED = "cannot be run again: its flags were removed"
+ADVICE = "Restore it, or move the folder away: the row is then trained again."  # about a damaged file
 STATELESS = "cut, and the state to resume from is not here"
 
 DESCRIPTION = """Makes every run of the reproduction that is missing, and continues where it was stopped.
@@ -43,7 +44,7 @@ DESCRIPTION = """Makes every run of the reproduction that is missing, and contin
     %(prog)s --matrix gpu --list               what is done, what is left and how long it will take
     %(prog)s --matrix gpu --only NAME          one row
 
-Afterwards `python evaluate.py` makes the tables.
+Afterwards `python evaluate.py --committed` makes the tables.
 Exit status: 0 all rows are finished, 1 some are not, 130 Ctrl-C."""
 
 
@@ -111,12 +112,12 @@ def plan(
         flags, folder = filled[row.name], Path(runs_dir) / row.name
         base = experiments.base_of(row.name)
         state, done = _state(folder, row)
-        if state == BEGUN and row.flags.get("precision") == experiments.PRECISION:
-            flags["precision"] = (run_folders.read_config(folder) or {}).get("precision", precision)
         if state != FINISHED and row.retired:
             state = RETIRED
-        elif state == TO_DO and flags is None:
+        elif state in (TO_DO, BEGUN) and flags is None:
             state = LACKING
+        elif state == BEGUN and row.flags.get("precision") == experiments.PRECISION:
+            flags["precision"] = (run_folders.read_config(folder) or {}).get("precision", precision)
         elif state == TO_DO and base and flags == filled[base]:
             state = SAME
         planned.append(Planned(row, flags, folder, state, done))
@@ -128,13 +129,12 @@ def _state(folder: Path, row: experiments.Row) -> tuple[str, int]:
 
     A row that was cut by time is resumed, unless the limit is its own. Without a state it cannot be; its record stays.
     """
-    advice = "Restore it, or move the folder away: the row is then trained again."
-    if summary := run_folders.read_json(folder / "summary.json", advice):
+    if summary := run_folders.read_json(folder / "summary.json", ADVICE):
         if summary.get("ending") != CUT or "max_minutes" in row.flags:
             return FINISHED, summary["epochs_done"]
         return BEGUN if run_folders.has_state(folder) else STATELESS, summary["epochs_done"]
     if run_folders.holds_run(folder):
-        state = run_folders.read_json(folder / "last" / "state.json", advice)
+        state = run_folders.read_json(folder / "last" / "state.json", ADVICE)
         return BEGUN, state["epochs_done"] if state else 0
     return TO_DO, 0
 
@@ -298,15 +298,15 @@ def run(planned: Iterable[Planned], say=print, minutes: float | None = None) -> 
         status = subprocess.run([*TRAIN, *command(item)], check=False).returncode
         if status in (130, -2):
             raise KeyboardInterrupt
-        say(f"{item.row.name}: {'finished' if not status else f'failed, exit status {status}'}")
+        ending = "cut, to be resumed" if run_folders.was_cut(item.folder) else "finished"
+        say(f"{item.row.name}: {f'failed, exit status {status}' if status else ending}")
         failed += [f"{item.row.name} ({status})"] if status else []
     return failed
 
 
 def minutes_trained(folder: Path) -> float:
     """How long a run has been trained so far, all sessions counted, which is what `max_minutes` counts."""
-    advice = "Restore it, or move the folder away: the row is then trained again."
-    state = run_folders.read_json(folder / "last" / "state.json", advice) or {}
+    state = run_folders.read_json(folder / "last" / "state.json", ADVICE) or {}
     return sum(row["seconds"] for row in state.get("history", [])) / 60
 
 

@@ -117,6 +117,9 @@ def test_every_row_is_something_train_py_takes(tmp_path):
 def test_classifiers_are_put_in_and_a_row_like_its_base_is_not_run_twice(tmp_path):
     planned = {p.row.name: p for p in reproduce.plan("cpu", tmp_path, "efficientnet_b4")}
     assert planned[f"{CPU}-mobilenet"].state == "needs --mobilenet FILE"
+    begin(tmp_path / "begun" / f"{CPU}-mobilenet")
+    (begun,) = reproduce.plan("cpu", tmp_path / "begun", "efficientnet_b4", only=[f"{CPU}-mobilenet"])
+    assert begun.state == "needs --mobilenet FILE" and not begun.left
     assert planned[f"{CPU}-b4"].state == "same as its base"
     assert planned[f"{CPU}-shuffled"].flags["classifier"] == "shuffled:efficientnet_b4"
     planned = {p.row.name: p for p in reproduce.plan("cpu", tmp_path, "M.keras", "M.keras")}
@@ -168,6 +171,14 @@ def test_a_row_that_was_cut_goes_on_unless_its_own_limit_cut_it(three, tmp_path,
     monkeypatch.setitem(experiments.MATRICES, "three", limited)
     begin(tmp_path / "c", CUT)
     assert states(tmp_path) == {"c": "finished"}
+
+
+def test_a_row_that_was_cut_is_not_called_finished(three, tmp_path, monkeypatch):
+    code = FAKE.replace('{"epochs_done": 4}', '{"epochs_done": 2, "ending": "cut"}')
+    monkeypatch.setattr(reproduce, "TRAIN", [sys.executable, "-c", code])
+    said = []
+    assert reproduce.run(reproduce.plan("three", tmp_path, "none", only=["a"]), said.append, minutes=5) == []
+    assert said[-1] == "a: cut, to be resumed"
 
 
 def test_a_cut_row_without_its_state_keeps_its_record_and_says_where_to_train_it_anew(three, tmp_path, capsys):
