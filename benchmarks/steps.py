@@ -52,6 +52,7 @@ def vit_steps(flags, precision: str) -> tuple[dict[str, Callable], float]:
     """
     from colorizer.classifiers.encoders import dinov2, vision_transformer
     from colorizer.methods.layers import backbone, optimizers, token_decoder
+    from colorizer.methods.layers.bins import STRIDE
     from colorizer.training import loop
     from colorizer.training.long import tuning
     from colorizer.training.long.kept_features import Features
@@ -74,7 +75,7 @@ def vit_steps(flags, precision: str) -> tuple[dict[str, Callable], float]:
     decoder, tuned, judged = network(), network(tuning.above(encoder, TUNED, precision)), network()
     chosen = Settings()
     turn = Turns(judged, share=CRITIC, rate=chosen.critic_rate, alone=0)
-    rng, side = np.random.default_rng(0), size // token_decoder.STRIDE
+    rng, side = np.random.default_rng(0), size // STRIDE
     l_norm = rng.uniform(-1, 1, (flags.batch_size, size, size, 1)).astype(np.float32)
     ab_norm = rng.uniform(-0.4, 0.4, (flags.batch_size, side, side, 2)).astype(np.float32)
     given = np.zeros((flags.batch_size, side, side, 3), np.float32)
