@@ -62,7 +62,7 @@ def measure(colorizer, pictures, folder: Path) -> dict:
     rows = {"keras": {"mb": None}} | rows
     for name, function in run.items():
         rows[name]["worst_ab_norm"] = convert.disagreement(colorizer, function, pictures)
-    l_norm = forward.luminance(pictures[:1], pictures.shape[1])
+    l_norm = forward.luminance(pictures[:1], pictures.shape[1:3])
     seconds = {name: [] for name in run}
     for _ in range(ROUNDS + 2):
         for name, function in run.items():

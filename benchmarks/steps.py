@@ -51,7 +51,8 @@ def vit_steps(flags, precision: str) -> tuple[dict[str, Callable], float]:
         decoder's G multiply-adds for one picture, forward.
     """
     from colorizer.classifiers.encoders import dinov2, vision_transformer
-    from colorizer.methods.layers import backbone, token_decoder
+    from colorizer.methods.layers import backbone
+    from colorizer.methods.layers.bins import STRIDE
     from colorizer.training.long import tuning
     from colorizer.training.long.adversarial import AdversarialTrainer
     from colorizer.training.long.feature_cache import Features
@@ -68,7 +69,7 @@ def vit_steps(flags, precision: str) -> tuple[dict[str, Callable], float]:
     adversarial = AdversarialTrainer(
         generator, gradient_ratio=CRITIC, critic_rate=Settings().critic_rate, critic_alone=0
     )
-    rng, side = np.random.default_rng(0), size // token_decoder.STRIDE
+    rng, side = np.random.default_rng(0), size // STRIDE
     l_norm = rng.uniform(-1, 1, (flags.batch_size, size, size, 1)).astype(np.float32)
     ab_norm = rng.uniform(-0.4, 0.4, (flags.batch_size, side, side, 2)).astype(np.float32)
     given = np.zeros((flags.batch_size, side, side, 3), np.float32)

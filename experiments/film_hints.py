@@ -19,7 +19,7 @@ import numpy as np
 from colorizer import Colorizer
 from colorizer.film import carry
 from colorizer.inference import forward
-from colorizer.steering.network_hints import STRIDE
+from colorizer.methods.layers.bins import STRIDE
 from experiments import film
 
 APART = 8  # cells from one patch to the next
@@ -49,9 +49,8 @@ def predicted(library: Colorizer, gray: np.ndarray, carried: np.ndarray, trusted
         for column in range(APART // 2, size[0] - 1, APART):
             if sure[row, column] > TRUSTED:
                 given[0, row - 1 : row + 2, column - 1 : column + 2] = *ab[row, column], 1
-    vector = np.zeros((1, 1000), np.float32)
-    hinted = network.method.predict_hinted(network.network, l_norm, vector, given, network.look)
-    return cv2.resize((hinted * forward.evidence(l_norm))[0], carried.shape[1::-1], interpolation=cv2.INTER_AREA)
+    hinted = network.network.predict(l_norm, look=network.look, given=given) * forward.contrast_confidence(l_norm)
+    return cv2.resize(hinted[0], carried.shape[1::-1], interpolation=cv2.INTER_AREA)
 
 
 class Hinting(carry._Carrier):

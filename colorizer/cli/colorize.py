@@ -85,10 +85,10 @@ def check_size(parser: argparse.ArgumentParser, size: int | None, flag: str = "-
     """Exits with 2 where `--size`, or another flag, is out of range."""
     if size is None:
         return
-    from colorizer.methods.base import LARGEST_SIZE, LEAST_SIZE
+    from colorizer.methods.base import MAX_SIZE, MIN_SIZE
 
-    if not LEAST_SIZE <= size <= LARGEST_SIZE:
-        parser.error(f"{flag} lies between {LEAST_SIZE} and {LARGEST_SIZE}. Received: {size}")
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        parser.error(f"{flag} lies between {MIN_SIZE} and {MAX_SIZE}. Received: {size}")
 
 
 def check_files(flags: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import io
 import shlex
@@ -114,7 +115,7 @@ def _compare(config, summary, pictures) -> tuple[list[str], bytes, list[str]]:
 
 def _predict(colorizer: Colorizer, pictures, look) -> np.ndarray:
     """`ab_norm_hat` (n, S, S, 2) float32 of squares, one batch after another."""
-    network = forward.Forward(colorizer.network, colorizer.method, colorizer.image_size, colorizer.classifier, look)
+    network = dataclasses.replace(colorizer.forward, look=look)
     step = 4
     chunks = [pictures[start : start + step] for start in range(0, len(pictures), step)]
     return np.concatenate([network.ab_norm(chunk, size=forward.SIDE, batch_size=step) for chunk in chunks])

@@ -25,6 +25,7 @@ from colorizer.evaluation.color_statistics import Predictions
 from colorizer.evaluation.runs import OWN_L, Run
 from colorizer.evaluation.scores import FIGURE5, NONE
 from colorizer.evaluation.test_sets import SIDE, Pictures
+from colorizer.inference.engine import KerasNetwork
 from colorizer.inference.forward import Forward
 from colorizer.methods import trivial
 
@@ -176,7 +177,7 @@ def predictors(run: Run, lists: Sequence[Pictures], classifiers: Classifiers) ->
     by_variant = {}
     for suffix in ("", *runs.variants(trained.method)):
         look = None if suffix in ("", OWN_L) else suffix.removeprefix("_")
-        forward = Forward(trained.network, trained.method, trained.config["image_size"], look=look)
+        forward = Forward(KerasNetwork(trained.network, trained.method), trained.config["image_size"], look=look)
         predict = forward.lab_norm if suffix == OWN_L else forward.ab_norm
         by_variant[suffix] = {p.name: partial(_with_vectors, predict, vectors[p.name]) for p in lists}
     return by_variant

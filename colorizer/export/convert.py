@@ -66,7 +66,7 @@ def disagreement(colorizer: Colorizer, run: Callable[[np.ndarray], np.ndarray], 
     worst = 0.0
     for rgb in rgb_u8:
         square = forward.squares([rgb], colorizer.image_size)
-        l_norm = forward.luminance(square, square.shape[1])
+        l_norm = forward.luminance(square, square.shape[1:3])
         difference = np.abs(run(l_norm)[0] - colorizer.forward.ab_norm([rgb])[0]).max()
         worst = float(np.maximum(worst, difference))  # a NaN stays
     return worst

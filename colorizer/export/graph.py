@@ -97,8 +97,8 @@ class Average(keras.layers.Layer):
         return ops.swapaxes(ops.matmul(across, columns), 1, 2)[..., None]
 
 
-class Evidence(keras.layers.Layer):
-    """Takes colors away where luminance is flat: `inference.forward.evidence` in tensor operations."""
+class ContrastConfidence(keras.layers.Layer):
+    """Scales colors by `inference.forward.contrast_confidence`, in tensor operations."""
 
     def call(self, ab_norm_hat, l_norm):
         """Both (B, S, S, ...) float32 -> (B, S, S, 2) float32."""
@@ -159,4 +159,4 @@ def build(colorizer: Colorizer) -> keras.Model:
             f"`ab_of` of a method gives (B, {size}, {size}, 2). "
             f"Received: {ab_norm_hat.shape} from the method {colorizer.method.name}"
         )
-    return keras.Model(given, Evidence(name="evidence")(ab_norm_hat, l_norm), name="colorizer")
+    return keras.Model(given, ContrastConfidence(name="contrast_confidence")(ab_norm_hat, l_norm), name="colorizer")

@@ -1,7 +1,7 @@
 """Makes `network.onnx`, the file of the light engine, beside a weights file; see `colorizer.inference.engine`.
 
     l_norm --> network --> for each look: Method.coarse_ab_of --> an output with the look's name
-                 |  +----> the network's output as it is, and its encoder's features: for hints and other looks
+                 |  +----> the logits, and the encoder's features: for hints and other looks
 
 What follows, enlargement and guided filter, depends on the picture's size; the engine does it outside of the graph. A
 method without `smoothing` has its whole `ab_of` inside, for one size.
@@ -30,7 +30,7 @@ from colorizer.config import CLASSES
 from colorizer.errors import ExportError
 from colorizer.export import convert, graph
 from colorizer.inference import engine, forward
-from colorizer.steering.network_hints import STRIDE
+from colorizer.methods.layers.bins import STRIDE
 
 if TYPE_CHECKING:
     import onnx
@@ -115,8 +115,8 @@ def agreement(
     shares = {}
     for look in trained.method.looks or (None,):
         of_keras, of_onnx = (
-            forward.Forward(one, trained.method, trained.config["image_size"], look=look)
-            for one in (trained.network, network)
+            forward.Forward(one, trained.config["image_size"], look=look)
+            for one in (engine.KerasNetwork(trained.network, trained.method), network)
         )
         equal = []
         for rgb in pictures:
@@ -163,7 +163,8 @@ def _converted(network: keras.Model, method: Method) -> onnx.ModelProto:
         output = network([l_norm, graph.NoClasses(name="no_classes")(l_norm)], training=False)
     outputs = {look or "ab_norm_hat": Coarse(method, look)(output, l_norm) for look in method.looks or (None,)}
     if method.smoothing is not None:
-        outputs[engine.OUTPUT] = keras.layers.Identity(name=engine.OUTPUT)(output)
+        if method.predicts_bins:
+            outputs[engine.OUTPUT] = keras.layers.Identity(name=engine.OUTPUT)(output)
         outputs |= _features(network, method, l_norm)
     signature = [keras.InputSpec(shape=one.shape, dtype="float32", name=one.name) for one in inputs]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

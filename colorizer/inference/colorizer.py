@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 8
-SIZE = "size_at_use"  # of a record: the default where it is not the size of the training
 LOOK = "vivid"  # the default where a method has it: most people want colors more than small errors
 
 
@@ -65,8 +64,7 @@ class Colorizer:
         look: "accurate" or "vivid", if the method has both; None takes vivid.
         engine: "keras" or "onnx", for weights. None takes ONNX Runtime where it can compute them, else Keras.
         size: of what the network sees of a photo, if it takes any shape: the side of the square that has as many
-            pixels, `methods.base.LEAST_SIZE` to `LARGEST_SIZE`; None takes the recorded one, else the method's
-            own.
+            pixels, `methods.base.MIN_SIZE` to `MAX_SIZE`; None takes the method's own.
 
     Attributes:
         engine: "keras" or "onnx".
@@ -93,24 +91,25 @@ class Colorizer:
             self.weights = weights.place(network)
             config = weights.record_of(self.weights)
             method, image_size = methods.declared(config["method"]), config["image_size"]
-            look, size = _look_of(method, look), method.size_at_use(image_size, size or config.get(SIZE))
+            look, size = _look_of(method, look), method.inference_size(image_size, size)
             network, method, classifier = _opened(self.weights, config, classifier, engine)
         is_onnx = isinstance(network, engines.OnnxNetwork)
         self.engine = engines.ONNX if is_onnx else engines.KERAS
         # A graph of one side takes squares only.
-        self.size = None if is_onnx and network.side else method.size_at_use(image_size, size)
+        self.size = None if is_onnx and network.side else method.inference_size(image_size, size)
         self.network = _of_any_shape(network, method) if self.size and not is_onnx else network
         self.method = method
         self.look = _look_of(method, look)
         self.classifier = classifier or _no_classifier()
         self.image_size = image_size
-        self.forward = forward.Forward(self.network, method, image_size, self.classifier, self.look, self.size)
+        network = self.network if is_onnx else engines.KerasNetwork(self.network, method)
+        self.forward = forward.Forward(network, image_size, self.classifier, self.look, self.size)
         self._one_at_a_time = threading.Lock()  # Keras does not promise that threads may share a network
 
     def __repr__(self) -> str:
-        parts = [getattr(self.method, "title", type(self.method).__name__), f"{self.size or self.image_size} pixels"]
+        parts = [self.method.title, f"{self.size or self.image_size} pixels"]
         parts += [f"look {self.look}"] if self.look else []
-        parts += [f"classifier {self.classifier.name}"] if getattr(self.method, "uses_vector", False) else []
+        parts += [f"classifier {self.classifier.name}"] if self.method.uses_vector else []
         parts += [f"engine {self.engine}"]
         parts += [f"weights {self.weights}"] if self.weights else []
         return f"<Colorizer {', '.join(parts)}>"
@@ -180,7 +179,7 @@ class Colorizer:
         """
         other = copy.copy(self)
         other.look = _look_of(self.method, look)
-        other.size = self.size and self.method.size_at_use(self.image_size, size or self.size)
+        other.size = self.size and self.method.inference_size(self.image_size, size or self.size)
         other.forward = dataclasses.replace(self.forward, look=other.look, size=other.size)
         return other
 
@@ -373,11 +372,10 @@ def _no_classifier() -> Classifier:
 
 def _look_of(method: Method, look: str | None) -> str | None:
     """Chooses the look to predict with; None for a method that has one only."""
-    looks = getattr(method, "looks", ())
-    if look is not None and look not in looks:
-        choices = f"has the looks {', '.join(looks)}" if looks else "has one look only"
+    if look is not None and look not in method.looks:
+        choices = f"has the looks {', '.join(method.looks)}" if method.looks else "has one look only"
         raise ValueError(f"{method.title} {choices}. Received: {look}")
-    return look or (LOOK if LOOK in looks else None)
+    return look or (LOOK if LOOK in method.looks else None)
 
 
 def _require_strength(strength: float) -> None:

@@ -1,9 +1,12 @@
 """What computes a network: Keras, or ONNX Runtime with the file `network.onnx` beside the weights.
 
-    l_norm --> network.onnx: network and the look's decoding --> coarse ab --> enlarged, guided filter --> ab_norm_hat
+    KerasNetwork: l_norm, vector --> network --> Method.ab_of --> ab_norm_hat
+    OnnxNetwork:  l_norm --> network.onnx: network, Method.coarse_ab_of --> enlarged, guided filter --> ab_norm_hat
 
-ONNX Runtime starts in a fraction of Keras' time and needs no TensorFlow. `python -m colorizer export --format light`
-makes the file. Its kernels are not in it: they are read from the weights file, so that both engines have the same ones.
+Both are a `Network`: `inference.forward` need not know which one it has. ONNX Runtime starts in a fraction of Keras'
+time and needs no TensorFlow; Keras is imported only within the functions that need it. The file `network.onnx` is made
+by `python -m colorizer export --format light`. Its kernels are not in it: they are read from the weights file, so that
+both engines have the same ones.
 """
 
 from __future__ import annotations
@@ -12,20 +15,26 @@ import hashlib
 import importlib.util
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
+from colorizer.config import CLASSES
 from colorizer.errors import EngineError
-from colorizer.methods.base import radius_of
-from colorizer.steering.network_hints import STRIDE
+from colorizer.methods.layers import guided_filter
+from colorizer.methods.layers.bins import STRIDE
+
+if TYPE_CHECKING:
+    import keras
+
+    from colorizer.methods import Method
 
 KERAS, ONNX = "keras", "onnx"
 ENGINES = (KERAS, ONNX)
 FILE = "network.onnx"
 INPUT = "l_norm"  # of the graph
 HINTS = "hints"  # a second input, of a network that takes hints
-OUTPUT, FEATURES = "output", "features"  # of the graph, beside the looks
+OUTPUT, FEATURES = "output", "features"  # of the graph beside the looks: logits over 313 colors, the encoder's tokens
 INSTALL = {
     KERAS: "In a clone of this repository: pip install -r requirements.txt",
     ONNX: "Install it: pip install onnxruntime",
@@ -95,8 +104,135 @@ def open_for(weights: Path) -> OnnxNetwork:
     return network
 
 
-class OnnxNetwork:
-    """A network and its decoding in ONNX Runtime. Several threads may use one.
+class Network:
+    """A network and its decoding, in either engine.
+
+    Attributes:
+        takes_hints: whether `predict` can be given colors of some places.
+        uses_vector: whether the class vector changes anything.
+    """
+
+    takes_hints: bool = False
+    uses_vector: bool = False
+
+    def predict(
+        self,
+        l_norm: np.ndarray,
+        vector: np.ndarray | None = None,
+        look: str | None = None,
+        given: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Predicts the colors of a batch.
+
+        Args:
+            l_norm: (B, H, W, 1) float32, L*/50 - 1.
+            vector: (B, 1000) float32 class vectors; None for zeros.
+            look: one of the method's looks; None for the first, or the only one.
+            given: colors of some places, see `Method.output_with`, for a network that takes hints; None for none.
+
+        Returns:
+            `ab_norm_hat` (B, H, W, 2) float32, ab/128.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define predict()")
+
+    def predict_bins(
+        self, l_norm: np.ndarray, vector: np.ndarray | None = None, look: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Predicts colors and how likely each color of `methods.layers.bins` is.
+
+        Args:
+            l_norm: see `predict`.
+            vector: see `predict`.
+            look: see `predict`.
+
+        Returns:
+            What `predict` returns, and probabilities (B, h, w, 313) float32 on the output's grid; None instead of
+            them if the network predicts no distribution.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define predict_bins()")
+
+    def features(self, l_norm: np.ndarray) -> np.ndarray | None:
+        """What the network's encoder sees in each place.
+
+        Args:
+            l_norm: see `predict`.
+
+        Returns:
+            (B, H/16, W/16, C) float32, every vector of length 1; None without an encoder.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define features()")
+
+    def batch_size(self, count: int) -> int:
+        """The size to which a batch is best filled up.
+
+        Args:
+            count: of its pictures.
+
+        Returns:
+            `count` or more.
+        """
+        return count
+
+
+class KerasNetwork(Network):
+    """A network and its decoding in Keras.
+
+    Args:
+        network: from `method.build`, trained.
+        method: from `colorizer.methods.get`.
+    """
+
+    def __init__(self, network: keras.Model, method: Method):
+        self.network, self.method = network, method
+        self.takes_hints, self.uses_vector = method.takes_hints, method.uses_vector
+
+    def __repr__(self) -> str:
+        return f"<KerasNetwork of {self.method}>"
+
+    def predict(self, l_norm, vector=None, look=None, given=None) -> np.ndarray:
+        """Predicts the colors of a batch; see `Network.predict`."""
+        if given is None:
+            return self.method.predict_ab(self.network, l_norm, _or_zeros(vector, l_norm), look)
+        from keras import ops
+
+        l_norm = ops.convert_to_tensor(l_norm)
+        output = self.method.output_with(self.network, l_norm, ops.convert_to_tensor(given))
+        return ops.convert_to_numpy(self.method.ab_of(output, l_norm, look))
+
+    def predict_bins(self, l_norm, vector=None, look=None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Predicts colors and the likely ones from one output; see `Network.predict_bins`."""
+        if not self.method.predicts_bins:
+            return self.predict(l_norm, vector, look), None
+        from keras import ops
+
+        output = self.network.predict_on_batch([l_norm, _or_zeros(vector, l_norm)])
+        ab_norm_hat = self.method.ab_of(output, ops.convert_to_tensor(l_norm), look)
+        return ops.convert_to_numpy(ab_norm_hat), ops.convert_to_numpy(ops.softmax(output, axis=-1))
+
+    def predict_lab(self, l_norm: np.ndarray, vector: np.ndarray | None = None) -> np.ndarray:
+        """Predicts whole Lab pictures; see `Method.predict_lab`.
+
+        Args:
+            l_norm: see `Network.predict`.
+            vector: see `Network.predict`.
+
+        Returns:
+            (B, H, W, 3) float32 Lab; L 0..100.
+        """
+        return self.method.predict_lab(self.network, l_norm, _or_zeros(vector, l_norm))
+
+    def features(self, l_norm) -> np.ndarray | None:
+        """What the network's encoder sees in each place; see `Network.features`."""
+        encoder = self.method.encoder_of(self.network)
+        return None if encoder is None else _unit_vectors(encoder.predict_on_batch(l_norm))
+
+    def batch_size(self, count: int) -> int:
+        """The next power of two: at most twice the work, and few sizes for which Keras compiles."""
+        return 1 << (count - 1).bit_length()
+
+
+class OnnxNetwork(Network):
+    """A network and its decoding in ONNX Runtime. Several threads may use one. It takes no class vector.
 
     Args:
         path: the file `network.onnx`, in the folder of its weights file.
@@ -108,7 +244,7 @@ class OnnxNetwork:
         looks: names of the graph's outputs, the default one first.
         smoothing: see `methods.base.Method`; None if the graph gives `ab_norm_hat` at full size.
         weights_sha256: of the weights file that the graph was made for.
-        takes_hints: whether `predict` can be given colors of some places.
+        takes_hints: see `Network`.
 
     Raises:
         EngineError: the file cannot be read.
@@ -142,36 +278,31 @@ class OnnxNetwork:
     def __repr__(self) -> str:
         return f"<OnnxNetwork {self.path}, looks {', '.join(self.looks) or 'one'}>"
 
-    def predict(self, l_norm: np.ndarray, look: str | None = None, given: np.ndarray | None = None) -> np.ndarray:
-        """Predicts the colors of a batch.
-
-        Args:
-            l_norm: (B, H, W, 1) float32, L*/50 - 1.
-            look: one of `looks`; None for the first, or the only one.
-            given: colors of some places, see `Method.predict_hinted`, for a network that takes hints; None for none.
-
-        Returns:
-            `ab_norm_hat` (B, H, W, 2) float32, ab/128.
-        """
+    def predict(self, l_norm, vector=None, look=None, given=None) -> np.ndarray:
+        """Predicts the colors of a batch; see `Network.predict`. The vector is not used."""
         # One after the other: a batch needs the memory of all its pictures.
         fed = ([None if one is None else one[i : i + 1] for one in (l_norm, given)] for i in range(len(l_norm)))
         return np.concatenate([self._one(look or self._first, *one) for one in fed])
 
-    def output(self, l_norm: np.ndarray) -> np.ndarray | None:
-        """The network's output before decoding, (B, h, w, C) float32; None if the graph does not give it."""
-        return self._more(OUTPUT, l_norm)
+    def predict_bins(self, l_norm, vector=None, look=None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Predicts colors and the likely ones; see `Network.predict_bins`. The vector is not used."""
+        logits = self.logits(l_norm)
+        return self.predict(l_norm, vector, look), None if logits is None else _softmax(logits)
 
-    def features(self, l_norm: np.ndarray) -> np.ndarray | None:
-        """What the encoder sees, (B, h, w, C) float32, every vector of length 1; None if the graph does not give it."""
-        features = self._more(FEATURES, l_norm)
-        if features is None:
-            return None
-        return features / np.maximum(np.linalg.norm(features, axis=-1, keepdims=True), 1e-6)
+    def logits(self, l_norm: np.ndarray) -> np.ndarray | None:
+        """The network's output before decoding.
 
-    def _more(self, name: str, l_norm: np.ndarray) -> np.ndarray | None:
-        if name not in self._outputs:
-            return None
-        return self._run(name, l_norm)
+        Args:
+            l_norm: see `Network.predict`.
+
+        Returns:
+            (B, h, w, 313) float32; None if the graph does not give it.
+        """
+        return self._run(OUTPUT, l_norm) if OUTPUT in self._outputs else None
+
+    def features(self, l_norm) -> np.ndarray | None:
+        """What the network's encoder sees in each place; see `Network.features`."""
+        return _unit_vectors(self._run(FEATURES, l_norm)) if FEATURES in self._outputs else None
 
     def _run(self, output: str, l_norm: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
         """One output of the graph."""
@@ -186,7 +317,23 @@ class OnnxNetwork:
     def _one(self, output: str, l_norm: np.ndarray, given: np.ndarray | None) -> np.ndarray:
         """(1, H, W, 1) -> (1, H, W, 2)."""
         ab_norm = self._run(output, l_norm, given)
-        return ab_norm if self.smoothing is None else _enlarged(l_norm[0], ab_norm[0], *self.smoothing)[None]
+        if self.smoothing is None:
+            return ab_norm
+        return guided_filter.enlarge_numpy(l_norm[0], ab_norm[0], *self.smoothing)[None]
+
+
+def _or_zeros(vector: np.ndarray | None, l_norm: np.ndarray) -> np.ndarray:
+    """The class vectors of a batch: zeros if there are none."""
+    return np.zeros((len(l_norm), CLASSES), np.float32) if vector is None else vector
+
+
+def _unit_vectors(tokens: np.ndarray) -> np.ndarray:
+    return tokens / np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-6)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def _threads() -> int:
@@ -210,26 +357,3 @@ def _session(path: str | Path, threads: int | None):
     # More than the basic optimizations takes longer than one photograph gains.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _enlarged(l_norm: np.ndarray, coarse_ab_norm: np.ndarray, windows: int, epsilon: float) -> np.ndarray:
-    """`methods.layers.guided_filter.enlarge` of one picture, in OpenCV: (H, W, 1) and (h, w, 2) -> (H, W, 2)."""
-    height, width = l_norm.shape[:2]
-    radius = radius_of(height, width, windows)
-    ab_norm = cv2.resize(coarse_ab_norm, (width, height), interpolation=cv2.INTER_LINEAR)
-    counts = _window_sums(np.ones((height, width), np.float32), radius)[..., None]
-
-    def means(*channels):
-        return _window_sums(np.concatenate(channels, axis=-1), radius) / counts
-
-    of_l, of_ab = means(l_norm, l_norm * l_norm), means(ab_norm, l_norm * ab_norm)
-    mean_l, mean_ll, mean_ab, mean_l_ab = of_l[..., :1], of_l[..., 1:], of_ab[..., :2], of_ab[..., 2:]
-    slope = (mean_l_ab - mean_l * mean_ab) / (mean_ll - mean_l * mean_l + np.float32(epsilon))
-    lines = means(slope, mean_ab - slope * mean_l)
-    return np.clip(lines[..., :2] * l_norm + lines[..., 2:], -1, 1)
-
-
-def _window_sums(x: np.ndarray, radius: int) -> np.ndarray:
-    """Sums over squares of 2 radius + 1 pixels; what lies outside of the picture is zero."""
-    width = 2 * radius + 1
-    return cv2.boxFilter(x, -1, (width, width), normalize=False, borderType=cv2.BORDER_CONSTANT)

@@ -1,4 +1,4 @@
-"""The one way from pictures to colors. `Colorizer`, evaluation and the check of exported networks all take it.
+"""The one way of inference from pictures to colors: of `Colorizer`, evaluation and the check of exported networks.
 
     pictures -> squares of 256 pixels -> L* at the network's size ----> network -> decoding -> ab
                        |                                                   ^
@@ -7,11 +7,15 @@
 The classifier is shown 256 pixels even where the network sees fewer, because training makes the class vectors so.
 Evaluation always shows squares. `Colorizer` keeps a photograph's shape where the network takes any: about as many
 pixels as the square has, on a grid of `GRID`. A square photograph gets the same colors in both.
+
+TRICKY: training resizes a picture once, to the network's size, and computes L* after it (`data.pixel_store`,
+`training.long.mixture`). Here L* is computed before, of 256 pixels, and then averaged. Below 256 pixels the two differ:
+hardly by the order, but at sizes that do not divide 256 the second resizing softens edges. Colors change little.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,19 +23,15 @@ import cv2
 import numpy as np
 
 from colorizer import color, images
-from colorizer.config import CLASSES
 from colorizer.errors import WeightsError
-from colorizer.inference.engine import OnnxNetwork
 from colorizer.methods.layers.bins import BINS
 from colorizer.steering import network_hints
 from colorizer.steering.hint import Hint
 from colorizer.steering.prediction import Prediction
 
 if TYPE_CHECKING:
-    import keras
-
     from colorizer.classifiers.classifier import Classifier
-    from colorizer.methods import Method
+    from colorizer.inference.engine import Network
 
 SIDE = 256  # pixels; the paper's size, and the least that a classifier is shown
 GRID = 32  # pixels; the sides of what a network sees are multiples of it
@@ -87,51 +87,43 @@ class View(NamedTuple):
     square: np.ndarray | None
 
 
-def luminance(rgb_u8: np.ndarray, image_size: int) -> np.ndarray:
-    """The network's input: L* of squares, averaged over areas to the network's size.
+def luminance(rgb_u8: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The network's input: L* of pictures, averaged over areas to the network's size.
 
     Args:
-        rgb_u8: (B, s, s, 3) uint8, from `squares`.
-        image_size: side of the network's input.
+        rgb_u8: (B, h, w, 3) uint8 sRGB, such as `squares`.
+        shape: height H and width W of the network's input.
 
     Returns:
-        `l_norm` (B, S, S, 1) float32, L*/50 - 1.
+        `l_norm` (B, H, W, 1) float32, L*/50 - 1.
     """
     l_norm = np.stack([color.split(color.rgb_to_lab(rgb))[0] for rgb in rgb_u8])
-    return _resize(l_norm, image_size, cv2.INTER_AREA)
+    return _resize(l_norm, shape, cv2.INTER_AREA)
 
 
-def predict(
-    network: keras.Model | OnnxNetwork,
-    method: Method,
-    l_norm: np.ndarray,
-    vector: np.ndarray,
-    look: str | None = None,
-) -> np.ndarray:
-    """Network and decoding.
+def require_finite(predictions: np.ndarray) -> np.ndarray:
+    """Returns predictions if all are finite.
 
     Args:
-        network: of that method, in either engine.
-        method: from `colorizer.methods.get`; `declared` is enough for an `OnnxNetwork`.
-        l_norm: (B, S, S, 1) float32, L*/50 - 1.
-        vector: (B, 1000) float32 class vectors.
-        look: one of the method's looks; None takes its first, or the only one.
+        predictions: what a network gives, of any shape.
 
     Returns:
-        `ab_norm_hat` (B, S, S, 2) float32, ab/128.
+        The same in float32.
 
     Raises:
-        WeightsError: the network gives something that is no number.
+        WeightsError: some are NaN or infinite.
     """
-    if isinstance(network, OnnxNetwork):
-        return _require_numbers(network.predict(l_norm, look))
-    if look is None:
-        return _require_numbers(method.predict_ab(network, l_norm, vector))
-    return _require_numbers(method.predict_look(network, l_norm, vector, look))
+    predictions = np.asarray(predictions, np.float32)
+    if not np.isfinite(predictions).all():
+        raise WeightsError(
+            "The network gives colors that are no numbers (NaN or infinite): its training failed, or the file is "
+            "damaged. Take other weights, or train again with a lower --learning-rate."
+        )
+    return predictions
 
 
-def evidence(l_norm: np.ndarray) -> np.ndarray:
-    """How far the luminance allows to predict colors at all.
+def contrast_confidence(l_norm: np.ndarray) -> np.ndarray:
+    """How much colors can be trusted that are predicted from luminance of this contrast.
 
     Without it a sheet of plain gray becomes a blue sky, because plain areas of photographs most often are one.
 
@@ -151,17 +143,15 @@ class Forward:
     """A network and all it needs to color pictures.
 
     Attributes:
-        network: of that method, in either engine.
-        method: from `colorizer.methods.get`; `declared` is enough for an `OnnxNetwork`.
+        network: in either engine.
         image_size: side of the network's input.
-        classifier: gives class vectors; None gives zeros.
+        classifier: gives class vectors to a network that uses them; None gives zeros.
         look: one of the method's looks; None takes its first, or the only one.
         size: of what `view` makes of a photograph, in its own shape: the side of the square that has about as many
             pixels. The network then takes any shape. None: `view` makes squares of `image_size`.
     """
 
-    network: keras.Model | OnnxNetwork
-    method: Method
+    network: Network
     image_size: int
     classifier: Classifier | None = None
     look: str | None = None
@@ -176,16 +166,9 @@ class Forward:
         Returns:
             A `View` of few pixels. A square one is what `ab_norm` makes of the photograph.
         """
-        size, square = self.size or self.image_size, None
-        shape = shape_at(rgb.shape[:2], size) if self.size else (size, size)
-        fine = tuple(round(side * square_side(size) / size) for side in shape)
-        small = images.to_uint8(images.resize(rgb, fine))
-        if self.classifier is not None and self.method.uses_vector:
-            square = squares([rgb], size)[0]
-        l_norm = color.split(color.rgb_to_lab(small))[0]
-        if fine != shape:
-            l_norm = cv2.resize(l_norm, shape[::-1], interpolation=cv2.INTER_AREA)[..., None]
-        return View(l_norm, square)
+        if self.size is None:
+            return self._square_view(rgb)
+        return self._view(rgb, shape_at(rgb.shape[:2], self.size), self.size)
 
     def ab_norm_of(self, views: Sequence[View]) -> list[np.ndarray]:
         """Predicts the colors of photographs, those of one shape together.
@@ -201,14 +184,8 @@ class Forward:
         """
         predictions: list[np.ndarray] = [None] * len(views)
         for places in _batches(views):
-            batch_size = _batch_size(self.network, len(places))
-            l_norm = np.stack([views[place].l_norm for place in places])
-            seen = [views[place].square for place in places]
-            vectors = np.zeros((len(places), CLASSES), np.float32)
-            if seen[0] is not None:
-                vectors = self.classifier.vectors(np.stack(seen), batch_size=batch_size)
-            padded = _pad(l_norm, batch_size), _pad(vectors, batch_size)
-            for place, ab_norm_hat in zip(places, self._predict(*padded)[: len(places)], strict=True):
+            l_norm, vector = self._inputs([views[place] for place in places])
+            for place, ab_norm_hat in zip(places, self._predict(l_norm, vector)[: len(places)], strict=True):
                 predictions[place] = ab_norm_hat
         return predictions
 
@@ -233,7 +210,8 @@ class Forward:
         Raises:
             WeightsError: the network gives something that is no number.
         """
-        return self._run(self._predict, pictures, vectors, size, batch_size)
+        l_norm, vector = self._inputs([self._square_view(rgb) for rgb in pictures], vectors, batch_size)
+        return self._enlarged(self._predict(l_norm, vector)[: len(pictures)], size)
 
     def lab_norm(
         self,
@@ -242,7 +220,7 @@ class Forward:
         size: int | None = None,
         batch_size: int | None = None,
     ) -> np.ndarray:
-        """Predicts luminance as well as colors, for a method with `predict_lab`.
+        """Predicts luminance as well as colors, by `Method.predict_lab`; for a `KerasNetwork`.
 
         Args:
             pictures: see `ab_norm`.
@@ -256,13 +234,10 @@ class Forward:
         Raises:
             WeightsError: the network gives something that is no number.
         """
-
-        def colors(l_norm, vector):
-            lab = _require_numbers(self.method.predict_lab(self.network, l_norm, vector))
-            l_norm_hat, ab_norm_hat = color.split(lab)
-            return np.concatenate([l_norm_hat, _supported(ab_norm_hat, l_norm)], axis=-1)
-
-        return self._run(colors, pictures, vectors, size, batch_size)
+        l_norm, vector = self._inputs([self._square_view(rgb) for rgb in pictures], vectors, batch_size)
+        l_norm_hat, ab_norm_hat = color.split(require_finite(self.network.predict_lab(l_norm, vector)))
+        predictions = np.concatenate([l_norm_hat, _scale_by_confidence(ab_norm_hat, l_norm)], axis=-1)
+        return self._enlarged(predictions[: len(pictures)], size)
 
     def prediction(self, picture: np.ndarray) -> Prediction:
         """Predicts all that is known of one picture's colors, so that it can be steered.
@@ -276,20 +251,11 @@ class Forward:
         Raises:
             WeightsError: the network gives something that is no number.
         """
-        l_norm, vector = self._inputs(picture)
-        network, method, probabilities = self.network, self.method, None
-        if isinstance(network, OnnxNetwork):
-            ab_norm_hat, features = predict(network, method, l_norm, vector, self.look), network.features(l_norm)
-            output = network.output(l_norm) if method.predicts_bins else None
-            probabilities = None if output is None else _softmax(output)
-        else:
-            features = method.features(network, l_norm)
-            if method.predicts_bins:
-                ab_norm_hat, probabilities = method.predict_bins(network, l_norm, vector, self.look)
-            else:
-                ab_norm_hat = predict(network, method, l_norm, vector, self.look)
+        l_norm, vector = self._inputs([self.view(picture)])
+        ab_norm_hat, probabilities = self.network.predict_bins(l_norm, vector, self.look)
+        features = self.network.features(l_norm)
         return Prediction(
-            _supported(ab_norm_hat, l_norm)[0],
+            _scale_by_confidence(ab_norm_hat, l_norm)[0],
             None if probabilities is None else probabilities[0],
             None if probabilities is None else BINS,
             None if features is None else features[0],
@@ -298,7 +264,7 @@ class Forward:
     @property
     def takes_hints(self) -> bool:
         """Whether `hinted` can be asked."""
-        return self.method.takes_hints and getattr(self.network, "takes_hints", True)
+        return self.network.takes_hints
 
     def hinted(self, picture: np.ndarray, hints: Sequence[Hint]) -> np.ndarray:
         """Predicts the colors of one picture of which some are known, for a method that `takes_hints`.
@@ -313,42 +279,41 @@ class Forward:
         Raises:
             WeightsError: the network gives something that is no number.
         """
-        l_norm, vector = self._inputs(picture)
+        l_norm, vector = self._inputs([self.view(picture)])
         given = network_hints.grid(hints, picture.shape[:2], l_norm.shape[1:3])[np.newaxis]
-        if isinstance(self.network, OnnxNetwork):
-            colors = self.network.predict(l_norm, self.look, given)
-        else:
-            colors = self.method.predict_hinted(self.network, l_norm, vector, given, self.look)
-        return _supported(colors, l_norm)[0]
+        return _scale_by_confidence(self.network.predict(l_norm, vector, self.look, given), l_norm)[0]
 
-    def _predict(self, l_norm, vector):
-        """Colors of a batch, as far as its luminance supports them."""
-        return _supported(predict(self.network, self.method, l_norm, vector, self.look), l_norm)
+    def _view(self, rgb: np.ndarray, shape: tuple[int, int], size: int) -> View:
+        """A photograph at a height and width, in the scale of squares of `size` pixels."""
+        side = square_side(size)
+        fine = tuple(round(side * length / size) for length in shape)
+        small, square = images.to_uint8(images.resize(rgb, fine)), None
+        if self.classifier is not None and self.network.uses_vector:
+            square = small if fine == (side, side) else squares([rgb], size)[0]
+        return View(luminance(small[np.newaxis], shape)[0], square)
 
-    def _inputs(self, picture):
-        """The network's inputs for one picture."""
-        view = self.view(picture)
-        vector = np.zeros((1, CLASSES), np.float32)
-        if view.square is not None:
-            vector = self.classifier.vectors(view.square[np.newaxis], batch_size=1)
-        return view.l_norm[np.newaxis], vector
+    def _square_view(self, rgb: np.ndarray) -> View:
+        """A picture as evaluation shows it, whatever `size` is."""
+        return self._view(rgb, (self.image_size, self.image_size), self.image_size)
 
-    def _run(self, colors: Callable, pictures, vectors, size, batch_size) -> np.ndarray:
-        """Everything before and after the network."""
-        count = len(pictures)
-        batch_size = batch_size or _batch_size(self.network, count)
-        rgb_u8 = squares(pictures, self.image_size)
-        if vectors is None:
-            nothing = np.zeros((count, CLASSES), np.float32)
-            vectors = nothing if self.classifier is None else self.classifier.vectors(rgb_u8, batch_size=batch_size)
-        l_norm = luminance(rgb_u8, self.image_size)
-        predictions = colors(_pad(l_norm, batch_size), _pad(vectors, batch_size))[:count]
-        return _resize(predictions, size or self.image_size, cv2.INTER_LINEAR)
+    def _inputs(
+        self, views: Sequence[View], vectors: np.ndarray | None = None, batch_size: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The network's inputs for views of one shape, filled up with zeros to a batch."""
+        batch_size = batch_size or self.network.batch_size(len(views))
+        if vectors is None and views[0].square is not None:
+            vectors = self.classifier.vectors(np.stack([view.square for view in views]), batch_size=batch_size)
+        l_norm = _pad(np.stack([view.l_norm for view in views]), batch_size)
+        return l_norm, None if vectors is None else _pad(vectors, batch_size)
 
+    def _predict(self, l_norm: np.ndarray, vector: np.ndarray | None) -> np.ndarray:
+        """The colors of a batch, as far as its luminance supports them."""
+        return _scale_by_confidence(self.network.predict(l_norm, vector, self.look), l_norm)
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    def _enlarged(self, predictions: np.ndarray, size: int | None) -> np.ndarray:
+        """Predictions for squares at another size; None for the network's."""
+        size = size or self.image_size
+        return _resize(predictions, (size, size), cv2.INTER_LINEAR)
 
 
 def _batches(views: Sequence[View]) -> Iterator[list[int]]:
@@ -359,20 +324,9 @@ def _batches(views: Sequence[View]) -> Iterator[list[int]]:
         yield from (places[start : start + most] for start in range(0, len(places), most))
 
 
-def _require_numbers(predictions) -> np.ndarray:
-    """The predictions as float32, if all are finite."""
-    predictions = np.asarray(predictions, np.float32)
-    if not np.isfinite(predictions).all():
-        raise WeightsError(
-            "The network gives colors that are no numbers (NaN or infinite): its training failed, or the file is "
-            "damaged. Take other weights, or train again with a lower --learning-rate."
-        )
-    return predictions
-
-
-def _supported(ab_norm_hat, l_norm: np.ndarray) -> np.ndarray:
-    """Predicted colors, if all are finite, times the `evidence` for them."""
-    return _require_numbers(ab_norm_hat) * evidence(l_norm)
+def _scale_by_confidence(ab_norm_hat: np.ndarray, l_norm: np.ndarray) -> np.ndarray:
+    """Predicted colors, if all are finite, times their `contrast_confidence`."""
+    return require_finite(ab_norm_hat) * contrast_confidence(l_norm)
 
 
 def _pad(batch: np.ndarray, size: int) -> np.ndarray:
@@ -380,19 +334,9 @@ def _pad(batch: np.ndarray, size: int) -> np.ndarray:
     return np.pad(batch, [(0, size - len(batch))] + [(0, 0)] * (batch.ndim - 1))
 
 
-def _resize(batch: np.ndarray, side: int, interpolation: int) -> np.ndarray:
-    """(B, S, S, C) -> (B, side, side, C)."""
-    if batch.shape[1] == side:
+def _resize(batch: np.ndarray, shape: tuple[int, int], interpolation: int) -> np.ndarray:
+    """(B, h, w, C) -> (B, *shape, C)."""
+    if batch.shape[1:3] == shape:
         return batch
-    resized = [cv2.resize(image, (side, side), interpolation=interpolation) for image in batch]
-    return np.stack(resized).reshape(len(batch), side, side, -1)
-
-
-def _batch_size(network: keras.Model | OnnxNetwork, count: int) -> int:
-    """The size of a padded batch: ONNX Runtime takes any without compiling again."""
-    return count if isinstance(network, OnnxNetwork) else _next_power_of_two(count)
-
-
-def _next_power_of_two(count: int) -> int:
-    """At most twice the work, and at most four shapes for batches of up to eight."""
-    return 1 << (count - 1).bit_length()
+    resized = [cv2.resize(image, shape[::-1], interpolation=interpolation) for image in batch]
+    return np.stack(resized).reshape(len(batch), *shape, -1)

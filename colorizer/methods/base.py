@@ -9,7 +9,6 @@ Whatever else it leaves out keeps the meaning that is written here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,13 +20,8 @@ if TYPE_CHECKING:  # declarations can be read, and --help answered, without load
     from colorizer.methods.layers.inputs import Shape
 
 
-def radius_of(height: int, width: int, windows: int) -> int:
-    """The radius of the guided filter: the side of a square of as many pixels, over `windows`."""
-    return max(1, math.isqrt(height * width) // windows)
-
-
-# Pixels of a size at use: fewer than an encoder can halve five times, more than memory is for.
-LEAST_SIZE, LARGEST_SIZE = 64, 1024
+# Pixels, see `Method.inference_size`: below, an encoder cannot halve five times; above, memory does not suffice.
+MIN_SIZE, MAX_SIZE = 64, 1024
 
 
 class Default(NamedTuple):
@@ -60,15 +54,15 @@ class Method:
             `((l_norm, vector), (ab_norm, label))` if the run has labels.
         uses_encoder: whether a pretrained classifier is part of the network. A run then records the
             classifier's architecture, so that weights load without the classifier.
-        takes_hints: whether the network can be given colors of some places, see `predict_hinted`.
+        takes_hints: whether the network can be given colors of some places, see `output_with`.
         predicts_bins: whether the output is logits over the colors of `layers.color_bins`.
         any_shape: whether `build` also makes networks for pictures that are no squares. Photographs then keep their
             shape when they are colorized.
-        sizes_at_use: size of the training -> the size at which photographs are colorized, where another is better.
+        inference_sizes: size of the training -> the size at which photographs are colorized, where another is better.
             For a method of `any_shape`.
         looks: names of the ways to decode the network's output, the default one first; empty if there is one way.
-        smoothing: how colors that `coarse_ab_of` gives become `ab_of`'s: the picture's side over the guided filter's
-            radius, and its epsilon; None where `ab_of` is computed in another way.
+        smoothing: how colors that `coarse_ab_of` gives become `ab_of`'s: `windows` and `epsilon` of
+            `layers.guided_filter.enlarge`; None where `ab_of` is computed in another way.
         predicts_luminance: whether the network predicts L too. Evaluation then also scores `predict_lab`.
         multiply_adds: cost of one 256x256 picture, forward, in 10^9; of all networks that a training step runs.
     """
@@ -86,7 +80,7 @@ class Method:
     takes_hints: bool = False
     predicts_bins: bool = False
     any_shape: bool = False
-    sizes_at_use: Mapping[int, int] = {}
+    inference_sizes: Mapping[int, int] = {}
     looks: tuple[str, ...] = ()
     smoothing: tuple[int, float] | None = None
     predicts_luminance: bool = False
@@ -150,7 +144,7 @@ class Method:
 
         return guided_filter.enlarge(l_norm, self.coarse_ab_of(output, look), *self.smoothing)
 
-    def size_at_use(self, image_size: int, size: int | None = None) -> int | None:
+    def inference_size(self, image_size: int, size: int | None = None) -> int | None:
         """Chooses the size at which photographs are seen in their own shape.
 
         Args:
@@ -171,9 +165,9 @@ class Method:
                 )
             return None
         if size is None:
-            return max(self.sizes_at_use.get(image_size, image_size), LEAST_SIZE)
-        if not LEAST_SIZE <= size <= LARGEST_SIZE:
-            raise ValueError(f"size lies between {LEAST_SIZE} and {LARGEST_SIZE}. Received: {size}")
+            return max(self.inference_sizes.get(image_size, image_size), MIN_SIZE)
+        if not MIN_SIZE <= size <= MAX_SIZE:
+            raise ValueError(f"size lies between {MIN_SIZE} and {MAX_SIZE}. Received: {size}")
         return size
 
     def coarse_ab_of(self, output: Any, look: str | None = None) -> Any:
@@ -188,57 +182,24 @@ class Method:
         """
         raise NotImplementedError(f"{type(self).__name__} does not define coarse_ab_of()")
 
-    def predict_ab(self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray) -> np.ndarray:
-        """Predicts the colors of a batch, in the first look.
+    def predict_ab(
+        self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray, look: str | None = None
+    ) -> np.ndarray:
+        """Predicts the colors of a batch.
 
         Args:
             network: from `build`, trained.
             l_norm: (B, S, S, 1) float32, -1..1.
             vector: (B, 1000) float32.
+            look: one of `looks`; None for the first.
 
         Returns:
             `ab_norm_hat` (B, S, S, 2) float32, ab/128.
-        """
-        return self._decoded(network, l_norm, vector, None)
-
-    def predict_look(
-        self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray, look: str | None
-    ) -> np.ndarray:
-        """Predicts the colors of a batch in one of the `looks`, or as `predict_ab` if `look` is None."""
-        if look is None:
-            return self.predict_ab(network, l_norm, vector)
-        return self._decoded(network, l_norm, vector, look)
-
-    def predict_bins(
-        self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray, look: str | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Predicts colors and how likely each color of `layers.color_bins` is, for a method that `predicts_bins`.
-
-        Returns:
-            What `predict_look` returns, and probabilities (B, h, w, 313) float32 on the output's grid.
         """
         from keras import ops
 
         output = network.predict_on_batch([l_norm, vector])
-        ab = self.ab_of(output, ops.convert_to_tensor(l_norm), look)
-        return ops.convert_to_numpy(ab), ops.convert_to_numpy(ops.softmax(output, axis=-1))
-
-    def predict_hinted(
-        self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray, given: np.ndarray, look: str | None
-    ) -> np.ndarray:
-        """Predicts colors where some are known, for a method that `takes_hints`.
-
-        Args:
-            network: from `build`, trained.
-            l_norm: (B, S, S, 1) float32, -1..1.
-            vector: (B, 1000) float32.
-            given: (B, S/4, S/4, 3) float32: ab/128 and 1 where the color is known, else zeros.
-            look: one of `looks`, or None.
-
-        Returns:
-            `ab_norm_hat` (B, S, S, 2) float32, ab/128.
-        """
-        raise NotImplementedError(f"{type(self).__name__} takes no hints")
+        return ops.convert_to_numpy(self.ab_of(output, ops.convert_to_tensor(l_norm), look))
 
     def output_with(self, network: keras.Model, l_norm: Any, given: Any) -> Any:
         """The network's output where some colors are known, in tensor operations that can be exported.
@@ -246,36 +207,13 @@ class Method:
         Args:
             network: from `build`, trained.
             l_norm: (B, H, W, 1) float32, -1..1.
-            given: what `predict_hinted` takes; zeros give the network's own output.
+            given: (B, H/4, W/4, 3) float32: ab/128 and 1 where the color is known, else zeros. Zeros everywhere give
+                the network's own output.
 
         Returns:
             What the network gives without hints.
         """
         raise NotImplementedError(f"{type(self).__name__} takes no hints")
-
-    def features(self, network: keras.Model, l_norm: np.ndarray) -> np.ndarray | None:
-        """What a network's encoder sees in each place.
-
-        Args:
-            network: from `build`, trained.
-            l_norm: (B, S, S, 1) float32, -1..1.
-
-        Returns:
-            (B, S/16, S/16, C) float32, every vector of length 1; None without an encoder.
-        """
-        import numpy as np
-
-        encoder = self.encoder_of(network)
-        if encoder is None:
-            return None
-        tokens = encoder.predict_on_batch(l_norm)
-        return tokens / np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-6)
-
-    def _decoded(self, network, l_norm, vector, look) -> np.ndarray:
-        from keras import ops
-
-        output = network.predict_on_batch([l_norm, vector])
-        return ops.convert_to_numpy(self.ab_of(output, ops.convert_to_tensor(l_norm), look))
 
     def predict_lab(self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Predicts whole Lab pictures, with the network's own luminance if it `predicts_luminance`.

@@ -1,16 +1,17 @@
 """ViT decoder: a pretrained Vision Transformer sees the picture, a decoder with color hints colors it.
 
-The encoder, DINOv2-small or any classifier, knows what the picture shows. Here it stays frozen: its tokens of three
-depths go into a decoder that also sees the luminance, and out comes, for every fourth pixel, a distribution over 313
-colors. The decoder can be given hints: true colors of some places. In half of the training there are none.
+The encoder, DINOv2-small or any classifier, knows what the picture shows. Its tokens of three depths go into a decoder
+that also sees the luminance, and out comes, for every fourth pixel, a distribution over 313 colors. The decoder can be
+given hints: true colors of some places. In half of the training there are none. In `train.py` the encoder is frozen
+unless `--encoder-rate` is given; the long training can also train its last blocks, as was done for the shipped weights.
 
-    l_norm SxSx1 --> encoder (frozen) --> tokens S/16 --> decoder --> logits S/4 x S/4 x 313
-           |                                               ^  ^              |
-           +------------- stem ----------------------------+  hints or    a look's mean
-           |                                                  zeros          |
-           +------------------------- guided filter <------------------------+
-                                           |
-                                      ab_norm_hat SxSx2
+    l_norm SxSx1 --> encoder --> tokens S/16 --> decoder --> logits S/4 x S/4 x 313
+           |                                      ^  ^              |
+           +------------- stem -------------------+  hints or    a look's mean
+           |                                         zeros          |
+           +-------------------- guided filter <--------------------+
+                                      |
+                                 ab_norm_hat SxSx2
 
 With DINOv2-small the encoder has 21.9 M parameters and the decoder 4.4 M. A 256x256 picture costs 9.6 G multiply-adds,
 3.5 G of them in the decoder. What 100 epochs cost was not measured. At 192x192 the encoder sees the 168x168 pixels that
@@ -32,6 +33,7 @@ from colorizer import color
 from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
 from colorizer.methods.layers import backbone, color_bins, hints, optimizers, token_decoder
+from colorizer.methods.layers.bins import STRIDE
 from colorizer.methods.layers.color_bins import Look
 from colorizer.methods.layers.inputs import Shape, inputs, shape_of
 
@@ -43,7 +45,7 @@ LOOKS = {"accurate": Look(0.7, 0.0), "vivid": Look(0.7, 0.055, cast=0.7, limit=1
 
 
 class ViTDecoder(Method):
-    """Tokens of a frozen encoder, a decoder that takes hints, a distribution over colors."""
+    """Tokens of a pretrained encoder, a decoder that takes hints, a distribution over colors."""
 
     title = "ViT decoder (ours)"
     reference = "this project's; encoder: DINOv2 (Oquab 2024), bins: Zhang 2016, hints: Zhang 2017"
@@ -63,7 +65,7 @@ class ViTDecoder(Method):
     uses_encoder = True
     any_shape = True
     # The size at which eyes judged the shipped weights; scores are level (results/experiments/shapes.md).
-    sizes_at_use = {192: 224}
+    inference_sizes = {192: 224}
     looks = ("accurate", "vivid")
     smoothing = (16, 0.003)  # results/experiments/looks.md; the variance of `l_norm` below which a window is flat
     predicts_bins = True
@@ -85,7 +87,7 @@ class ViTDecoder(Method):
         l_norm, vector = inputs(image_size)  # the vector is not used
         seeing = backbone.tokens(backbone.plain() if encoder is None else encoder, image_size)
         decoder = token_decoder.build(shape_of(image_size), seeing.output_shape[-1])
-        nothing = hints.NoHints(token_decoder.STRIDE, name="no_hints")(l_norm)
+        nothing = hints.NoHints(STRIDE, name="no_hints")(l_norm)
         return keras.Model([l_norm, vector], decoder([l_norm, seeing(l_norm), nothing]), name="vit_decoder")
 
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
@@ -102,12 +104,6 @@ class ViTDecoder(Method):
         chosen = LOOKS[look or self.looks[0]]
         mean = color_bins.annealed_mean(output, chosen.temperature)
         return color_bins.strengthened(output, mean, chosen) / color.AB_SCALE
-
-    def predict_hinted(self, network, l_norm, vector, given, look):
-        """Predicts colors where some are known; see `Method.predict_hinted`."""
-        l_norm = ops.convert_to_tensor(l_norm)
-        output = self.output_with(network, l_norm, ops.convert_to_tensor(given))
-        return ops.convert_to_numpy(self.ab_of(output, l_norm, look))
 
     def output_with(self, network, l_norm, given):
         """The logits where some colors are known; see `Method.output_with`."""

@@ -11,7 +11,7 @@ from colorizer import photos
 from colorizer.errors import PhotoError
 from colorizer.inference import memory
 from colorizer.inference.colorizer import Colorizer
-from colorizer.methods.base import LEAST_SIZE
+from colorizer.methods.base import MIN_SIZE
 from colorizer.server.options import FORMATS, SAME, Options
 from colorizer.server.work_queue import Busy, Share
 
@@ -60,7 +60,7 @@ class Worker:
             most: the largest, unless the server's own size is larger.
         """
         own = next(iter(self.colorizers.values())).size
-        return None if own is None else (LEAST_SIZE, max(most, own))
+        return None if own is None else (MIN_SIZE, max(most, own))
 
     def colorize(self, data: bytes, options: Options) -> Picture:
         """Colorizes one file.

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from colorizer import color
+from colorizer.methods.layers.bins import STRIDE
 from colorizer.steering.hint import Hint
 
-STRIDE = 4  # pixels of the network's input to one of the hints' grid
 RADIUS = 1  # of a patch, in pixels of the grid: training draws 0 to 2
 
 
 def grid(hints: Sequence[Hint], size: tuple[int, int], seen: tuple[int, int]) -> np.ndarray:
-    """Hints on the grid of `Method.predict_hinted`.
+    """Hints on the grid of `Method.output_with`.
 
     Args:
         hints: of a picture.

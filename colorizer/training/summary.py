@@ -107,7 +107,7 @@ def validate(
         (l_norm, vector), ab_norm = validation[index]
         predictions = {
             # The trivial baselines on the same pictures: what looks at nothing reaches that much.
-            "": forward.predict(network, method, l_norm, vector),
+            "": forward.require_finite(method.predict_ab(network, l_norm, vector)),
             "_all_grey": np.zeros_like(ab_norm),
             "_mean_colour": np.broadcast_to(np.float32(mean_ab_norm), ab_norm.shape),
         }

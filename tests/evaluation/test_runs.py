@@ -37,11 +37,11 @@ def test_a_method_that_predicts_luminance_is_scored_with_its_own_too(drawn_lists
 def test_a_second_look_is_scored_kept_and_drawn(drawn_lists, tmp_path, monkeypatch):
     trivial = methods.get("trivial")
 
-    def predict_look(network, l_norm, vector, look):
-        return trivial.predict_ab(network, l_norm, vector) * {"pale": 1, "strong": 2}[look]
+    def predict_ab(network, l_norm, vector, look=None):
+        return Method.predict_ab(trivial, network, l_norm, vector) * {"pale": 1, "strong": 2}[look or "pale"]
 
     monkeypatch.setattr(Method, "looks", ("pale", "strong"))
-    monkeypatch.setattr(trivial, "predict_look", predict_look)
+    monkeypatch.setattr(trivial, "predict_ab", predict_ab)
     run = brown_run(tmp_path / "runs" / "trivial-paintings")
     table = evaluate(tmp_path / "runs", tmp_path / "out", drawn_lists)[0].scores
     assert set(table[table.run == "trivial-paintings"].method) == {"trivial", "trivial_strong"}

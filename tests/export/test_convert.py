@@ -124,8 +124,8 @@ def test_pictures_are_read_from_a_folder_or_a_folder_without_any_is_named(tmp_pa
 @pytest.mark.parametrize("side", [64, 192, 256])
 def test_the_graph_averages_luminance_as_the_forward_pass_does(side):
     rgb_u8 = forward.squares([draw_picture(i) for i in range(2)], side)
-    ours = keras.ops.convert_to_numpy(graph.Average(256, side)(forward.luminance(rgb_u8, 256)))
-    np.testing.assert_allclose(ours, forward.luminance(rgb_u8, side), atol=1e-5)
+    ours = keras.ops.convert_to_numpy(graph.Average(256, side)(forward.luminance(rgb_u8, (256, 256))))
+    np.testing.assert_allclose(ours, forward.luminance(rgb_u8, (side, side)), atol=1e-5)
 
 
 def test_an_exact_gelu_runs_in_onnx_runtime(tmp_path):

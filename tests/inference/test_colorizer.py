@@ -35,7 +35,7 @@ class Spy(methods.Method):
     def __init__(self):
         self.batches = []
 
-    def predict_ab(self, network, l_norm, vector):
+    def predict_ab(self, network, l_norm, vector, look=None):
         self.batches.append(len(l_norm))
         assert l_norm.dtype == vector.dtype == np.float32 and l_norm.shape[1:] == (SIZE, SIZE, 1)
         b = np.broadcast_to(vector.mean(1)[:, None, None, None], l_norm.shape)

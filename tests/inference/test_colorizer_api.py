@@ -101,7 +101,7 @@ def test_threads_share_one_colorizer():
     busy = threading.Lock()
 
     class OneAtATime(methods.Method):
-        def predict_ab(self, network, l_norm, vector):
+        def predict_ab(self, network, l_norm, vector, look=None):
             assert busy.acquire(blocking=False), "two threads in the network at once"
             ab = np.concatenate([l_norm, -l_norm], -1) / 4
             busy.release()
@@ -134,7 +134,7 @@ def test_l_of_the_output_is_the_inputs_within_a_level_in_gamut(library, tmp_path
 
 def test_a_sepia_scan_gets_the_colors_of_its_grey_copy():
     class OfL(methods.Method):
-        def predict_ab(self, network, l_norm, vector):
+        def predict_ab(self, network, l_norm, vector, look=None):
             return np.concatenate([l_norm, 0 * l_norm], -1) / 5
 
     own = inference.Colorizer(None, OfL(), image_size=SIZE)

@@ -9,14 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import REPOSITORY, draw_picture
-from keras import ops
 from PIL import Image
 
 from colorizer import Colorizer, color, methods, weights
 from colorizer.cli import colorize as command
 from colorizer.errors import EngineError
 from colorizer.inference import engine
-from colorizer.methods.layers import guided_filter
 
 HEAVY = ("keras", "tensorflow", "jax", "torch", "pandas", "matplotlib", "skimage", "scipy", "h5py", "sklearn")
 SHIPPED = weights.shipped(weights.DEFAULT)
@@ -56,32 +54,31 @@ def test_both_engines_color_photographs_alike(engines, name, look):
 def test_a_batch_gives_what_its_pictures_give_alone(engines):
     l_norm = np.random.default_rng(1).uniform(-1, 1, (3, 192, 192, 1)).astype(np.float32)
     network = engines[1].network
-    alone = np.concatenate([network.predict(one[None], "vivid") for one in l_norm])
-    np.testing.assert_array_equal(network.predict(l_norm, "vivid"), alone)
+    alone = np.concatenate([network.predict(one[None], look="vivid") for one in l_norm])
+    np.testing.assert_array_equal(network.predict(l_norm, look="vivid"), alone)
 
 
-def test_the_shipped_graph_takes_any_size_and_gives_output_and_features(engines):
+def test_the_shipped_graph_takes_any_size_and_gives_logits_and_features(engines):
     network = engines[1].network
     l_norm = np.random.default_rng(2).uniform(-1, 1, (1, 128, 224, 1)).astype(np.float32)
     assert network.side is None and network.predict(l_norm).shape == (1, 128, 224, 2)
-    assert network.output(l_norm).shape == (1, 32, 56, 313)
+    assert network.logits(l_norm).shape == (1, 32, 56, 313)
     np.testing.assert_allclose(np.linalg.norm(network.features(l_norm), axis=-1), np.ones((1, 8, 14)), rtol=1e-5)
 
 
-def test_the_output_is_kerass(engines):
+def test_the_logits_are_kerass(engines):
     l_norm = np.random.default_rng(3).uniform(-1, 1, (1, 192, 192, 1)).astype(np.float32)
     expected = engines[0].network.predict_on_batch([l_norm, np.zeros((1, 1000), np.float32)])
-    np.testing.assert_allclose(engines[1].network.output(l_norm), expected, atol=1e-3)
+    np.testing.assert_allclose(engines[1].network.logits(l_norm), expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("height, width", [(64, 64), (64, 96), (32, 160)])
-def test_enlarging_is_that_of_the_methods(height, width):
-    rng = np.random.default_rng(4)
-    l_norm = rng.uniform(-1, 1, (2, height, width, 1)).astype(np.float32)
-    coarse = rng.uniform(-1, 1, (2, height // 4, width // 4, 2)).astype(np.float32)
-    expected = ops.convert_to_numpy(guided_filter.enlarge(ops.convert_to_tensor(l_norm), coarse, 16, 0.003))
-    received = np.stack([engine._enlarged(l, ab, 16, 0.003) for l, ab in zip(l_norm, coarse, strict=True)])
-    np.testing.assert_allclose(received, expected, atol=1e-5)
+def test_both_engines_give_the_same_probabilities_and_features(engines):
+    l_norm = np.random.default_rng(4).uniform(-1, 1, (1, 192, 192, 1)).astype(np.float32)
+    of_keras, of_onnx = (one.forward.network for one in engines)
+    for one, other in zip(of_keras.predict_bins(l_norm), of_onnx.predict_bins(l_norm), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-3)
+    np.testing.assert_allclose(of_keras.features(l_norm), of_onnx.features(l_norm), atol=1e-3)
+    assert of_keras.takes_hints and of_onnx.takes_hints
 
 
 def test_onnx_is_chosen_where_it_can_compute_the_weights(run, monkeypatch):

@@ -14,6 +14,7 @@ from colorizer.errors import WeightsError
 from colorizer.evaluation import evaluator, metrics, scores
 from colorizer.inference import forward
 from colorizer.inference.colorizer import Colorizer
+from colorizer.inference.engine import KerasNetwork
 
 RUN = "efficientnet-coco"
 TEST = [f"test_{i}.png" for i in range(3)]
@@ -93,7 +94,7 @@ def test_the_network_sees_l_averaged_from_256_pixels_or_its_own_size(image_size)
     expected = cv2.resize(color.rgb_to_lab(square)[..., 0] / 50 - 1, (image_size, image_size), interpolation=3)
     squares = forward.squares([rgb, rgb.astype(np.uint16) * 257], image_size)
     assert squares.shape == (2, side, side, 3) and squares.dtype == np.uint8
-    for l_norm in forward.luminance(squares, image_size):
+    for l_norm in forward.luminance(squares, (image_size, image_size)):
         assert l_norm.dtype == np.float32
         np.testing.assert_allclose(l_norm[..., 0], expected, atol=1e-6)
 
@@ -106,16 +107,18 @@ def test_the_classifier_is_shown_256_pixels_and_a_batch_is_padded():
             shown.append((rgb_u8.shape, batch_size))
             return np.ones((len(rgb_u8), 1000), np.float32)
 
-    class Method:
-        def predict_ab(self, network, l_norm, vector):
+    class Method(methods.Method):
+        uses_vector = True
+
+        def predict_ab(self, network, l_norm, vector, look=None):
             fed.append((l_norm.shape, vector.shape))
             return np.concatenate([l_norm, l_norm], -1) + vector[:, :2].reshape(-1, 1, 1, 2)
 
-    pictures = [draw_picture(i, 90, 300) for i in range(3)]
-    predictions = forward.Forward(None, Method(), 64, Seen()).ab_norm(pictures, size=100)
+    pictures, network = [draw_picture(i, 90, 300) for i in range(3)], KerasNetwork(None, Method())
+    predictions = forward.Forward(network, 64, Seen()).ab_norm(pictures, size=100)
     assert shown == [((3, 256, 256, 3), 4)] and fed == [((4, 64, 64, 1), (4, 1000))]
     assert predictions.shape == (3, 100, 100, 2) and predictions.dtype == np.float32
-    forward.Forward(None, Method(), 64).ab_norm(pictures, np.zeros((3, 1000), np.float32), batch_size=20)
+    forward.Forward(network, 64).ab_norm(pictures, np.zeros((3, 1000), np.float32), batch_size=20)
     assert fed[-1] == ((20, 64, 64, 1), (20, 1000)) and len(shown) == 1
 
 
@@ -125,7 +128,7 @@ def test_colors_that_are_no_numbers_are_refused(value):
     network = trivial.build(64)
     network.set_weights([np.array([0.1, value], np.float32)])
     with pytest.raises(WeightsError, match="no numbers.*Take other weights"):
-        forward.Forward(network, trivial, 64).ab_norm([draw_picture(0)])
+        forward.Forward(KerasNetwork(network, trivial), 64).ab_norm([draw_picture(0)])
 
 
 def gray(deviation, side=64):
@@ -134,10 +137,10 @@ def gray(deviation, side=64):
     return (l / 50 - 1).astype(np.float32)
 
 
-def test_flat_luminance_is_no_evidence_for_colors_and_every_photograph_is():
-    values = [float(forward.evidence(gray(deviation)).item()) for deviation in (0, 0.5, 1.25, 2, 3, 50)]
+def test_flat_luminance_gives_no_confidence_in_colors_and_every_photograph_does():
+    values = [float(forward.contrast_confidence(gray(deviation)).item()) for deviation in (0, 0.5, 1.25, 2, 3, 50)]
     assert values == pytest.approx([0, 0, 0.5, 1, 1, 1], abs=1e-4)
-    both = forward.evidence(np.concatenate([gray(0), gray(20)]))
+    both = forward.contrast_confidence(np.concatenate([gray(0), gray(20)]))
     assert both.shape == (2, 1, 1, 1) and both.ravel().tolist() == [0, 1]
 
 
@@ -163,4 +166,4 @@ def test_photographs_keep_all_their_colors(real_data):
         for path in sorted((real_data / folder).iterdir()):
             if photos.is_photo_name(path):
                 squares = forward.squares([photos.read(path).rgb], 192)
-                assert forward.evidence(forward.luminance(squares, 192)).item() == 1, path.name
+                assert forward.contrast_confidence(forward.luminance(squares, (192, 192))).item() == 1, path.name

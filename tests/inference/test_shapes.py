@@ -10,6 +10,7 @@ from colorizer import methods, photos
 from colorizer.classifiers.encoders import vision_transformer
 from colorizer.inference import forward
 from colorizer.inference.colorizer import Colorizer
+from colorizer.inference.engine import KerasNetwork
 from colorizer.methods.layers import backbone, token_decoder
 
 SMALL = vision_transformer.Shape(width=24, heads=2, blocks=2, grid=5)
@@ -89,7 +90,7 @@ def test_shapes_mixed_in_a_batch_get_the_colors_of_one_by_one(colorizer):
 def test_a_square_photo_gets_the_colors_that_evaluation_scores(trained, colorizer):
     method, network = trained
     rgb = draw_picture(5, 300, 300)
-    expected = forward.Forward(network, method, 96, look=colorizer.look).ab_norm([rgb])[0]
+    expected = forward.Forward(KerasNetwork(network, method), 96, look=colorizer.look).ab_norm([rgb])[0]
     np.testing.assert_allclose(colorizer.predict_ab([rgb])[0], expected, atol=1e-4)
 
 
@@ -98,7 +99,7 @@ def test_a_network_for_any_shape_gives_what_one_for_that_shape_gives(trained):
     fixed, other = (method.build(shape, method.encoder_of(network)) for shape in ((64, 128), (None, None)))
     for copy in (fixed, other):
         copy.set_weights(network.get_weights())
-    l_norm = forward.luminance(forward.squares([draw_picture(i) for i in range(2)], 128), 128)[:, :64]
+    l_norm = forward.luminance(forward.squares([draw_picture(i) for i in range(2)], 128), (128, 128))[:, :64]
     vector = np.zeros((2, 1000), np.float32)
     other.predict_on_batch([l_norm[:, :, :64], vector])  # another shape before: TensorFlow then makes a general graph
     expected = fixed.predict_on_batch([l_norm, vector])
@@ -135,8 +136,8 @@ def test_many_photos_of_a_large_size_are_split(colorizer, monkeypatch):
     expected = colorizer.forward.ab_norm_of(views)
     asked = []
     monkeypatch.setattr(forward, "BATCH_PIXELS", 2 * 96 * 96)
-    predict = forward.predict
-    monkeypatch.setattr(forward, "predict", lambda *a: asked.append(len(a[2])) or predict(*a))
+    predict = KerasNetwork.predict
+    monkeypatch.setattr(KerasNetwork, "predict", lambda *a: asked.append(len(a[1])) or predict(*a))
     for ab, one in zip(colorizer.forward.ab_norm_of(views), expected, strict=True):
         np.testing.assert_allclose(ab, one, atol=1e-4)
     assert asked == [2, 1]
@@ -144,14 +145,14 @@ def test_many_photos_of_a_large_size_are_split(colorizer, monkeypatch):
 
 def test_a_size_is_chosen_or_refused():
     any_shape, squares = methods.declared("vit_decoder"), methods.declared("efficientnet")
-    assert any_shape.size_at_use(256, None) == 256 and any_shape.size_at_use(192, 320) == 320
-    assert any_shape.size_at_use(192, None) == 224  # as eyes judged them
-    assert any_shape.size_at_use(32, None) == 64
-    assert squares.size_at_use(256, None) is None and squares.size_at_use(256, 256) is None
+    assert any_shape.inference_size(256, None) == 256 and any_shape.inference_size(192, 320) == 320
+    assert any_shape.inference_size(192, None) == 224  # as eyes judged them
+    assert any_shape.inference_size(32, None) == 64
+    assert squares.inference_size(256, None) is None and squares.inference_size(256, 256) is None
     with pytest.raises(ValueError, match="lies between 64 and 1024. Received: 63"):
-        any_shape.size_at_use(192, 63)
+        any_shape.inference_size(192, 63)
     with pytest.raises(ValueError, match="sees squares of 256 pixels, as it was trained. Received: size 320"):
-        squares.size_at_use(256, 320)
+        squares.inference_size(256, 320)
 
 
 def test_the_shipped_weights_see_a_photo_in_its_own_shape(tmp_path):

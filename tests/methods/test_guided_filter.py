@@ -62,3 +62,13 @@ def test_an_edge_of_luminance_keeps_its_colors_and_noise_goes():
 def test_one_color_stays_as_it_is(pair):
     color = np.broadcast_to(np.float32([0.25, -0.5]), (1, SIDE, SIDE, 2))
     np.testing.assert_allclose(_smooth(pair[0], color), color, atol=1e-5)
+
+
+@pytest.mark.parametrize("height, width", [(64, 64), (64, 96), (32, 160)])
+def test_enlarging_without_keras_gives_the_same(height, width):
+    rng = np.random.default_rng(4)
+    l_norm = rng.uniform(-1, 1, (2, height, width, 1)).astype(np.float32)
+    coarse = rng.uniform(-1, 1, (2, height // 4, width // 4, 2)).astype(np.float32)
+    expected = ops.convert_to_numpy(guided_filter.enlarge(ops.convert_to_tensor(l_norm), coarse, 16, 0.003))
+    received = np.stack([guided_filter.enlarge_numpy(l, ab, 16, 0.003) for l, ab in zip(l_norm, coarse, strict=True)])
+    np.testing.assert_allclose(received, expected, atol=1e-5)

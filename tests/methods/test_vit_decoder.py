@@ -173,7 +173,7 @@ def test_the_encoder_stays_as_it_is_unless_it_has_a_rate(network, rate, stays):
 
 def test_vivid_is_more_colorful_than_accurate(network):
     l_norm, vector = l_norm_of(), np.zeros((1, 1000), np.float32)
-    accurate, vivid = (METHOD.predict_look(network, l_norm, vector, look) for look in METHOD.looks)
+    accurate, vivid = (METHOD.predict_ab(network, l_norm, vector, look) for look in METHOD.looks)
     assert accurate.shape == vivid.shape == (1, 64, 64, 2)
     assert np.abs(vivid).mean() > np.abs(accurate).mean()
 

@@ -1,4 +1,4 @@
-"""The 313 colors of which methods predict a distribution. Needs no Keras.
+"""The 313 colors of which methods predict a distribution, and the grid on which they do. Needs no Keras.
 
 From Zhang, Isola, Efros, Colorful Image Colorization, ECCV 2016, section 2.1.
 """
@@ -6,6 +6,8 @@ From Zhang, Isola, Efros, Colorful Image Colorization, ECCV 2016, section 2.1.
 from __future__ import annotations
 
 import numpy as np
+
+STRIDE = 4  # pixels of the network's input to a cell of the logits' and the hints' grid, along a side; as in the paper
 
 # The bins that occur in sRGB, on a grid of 10 Lab units: for each a, the first and the last b. It is the authors'
 # published list; no simple rule for "inside sRGB" gives exactly these.

@@ -17,9 +17,8 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.methods.layers.bins import BINS
+from colorizer.methods.layers.bins import BINS, STRIDE
 
-STRIDE = 4  # a network's output is a quarter of its input, as in the paper
 # The paper prints 5; its author calls that a typo, and the code has 10 (richzhang/colorization#59).
 NEIGHBORS = 10
 SIGMA = 5.0  # Lab units, of the Gaussian over the neighbors; section 2.2

@@ -17,10 +17,9 @@ from keras import ops
 
 from colorizer import color
 from colorizer.methods.layers import backbone, code_table, hints
-from colorizer.methods.layers.color_bins import BINS
+from colorizer.methods.layers.bins import BINS, STRIDE
 from colorizer.methods.layers.non_local_mean import NonLocalMean
 
-STRIDE = 4  # pixels of the input to one of the logits' and of the hints' grid
 JOINED = 512  # channels of the tokens after the first layer
 WIDTHS = (320, 224, 128)  # channels at S/16, S/8, S/4
 STEM = (32, 64)  # channels of the luminance at S/2 and S/4

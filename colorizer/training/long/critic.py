@@ -18,7 +18,8 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.methods.layers import color_bins, hints, token_decoder
+from colorizer.methods.layers import color_bins, hints
+from colorizer.methods.layers.bins import STRIDE
 from colorizer.methods.vit_decoder import LOOKS
 
 WIDTHS = (64, 128, 192)  # channels at S/4, S/8, S/16
@@ -95,7 +96,7 @@ class DecodedColors(keras.layers.Layer):
 
 def downsampled(l_norm):
     """Luminance at the size of the colors: (B, S, S, 1) -> (B, S/4, S/4, 1)."""
-    return ops.average_pool(l_norm, token_decoder.STRIDE, token_decoder.STRIDE)
+    return ops.average_pool(l_norm, STRIDE, STRIDE)
 
 
 def labels(outputs: tuple[tuple, ...], pictures: int) -> list[np.ndarray]:

@@ -19,6 +19,7 @@ import numpy as np
 from colorizer import color, images
 from colorizer.data import degradation
 from colorizer.errors import DataError
+from colorizer.methods.layers.bins import STRIDE
 
 BLOCK = 4096  # samples in which every set has its exact share
 OLD_SHARE = 1 / 3  # of the samples whose luminance is made old
@@ -27,8 +28,6 @@ WHOLE_SHARE = 0.25  # of the samples that show the whole picture, squeezed to a 
 SMALLEST_CROP = 0.6  # of the shorter side
 # exp(0.15) = 1.16: circles stay nearly round.
 STRETCH = 0.15  # the most that a crop's aspect is changed by, as a logarithm
-# As `token_decoder.STRIDE`: the logits' grid.
-STRIDE = 4  # pixels of luminance to one of the colors
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from colorizer import color
 from colorizer.evaluation import metrics
 from colorizer.images import resize_square
 from colorizer.methods.layers import hints, token_decoder
-from colorizer.methods.layers.color_bins import BINS
+from colorizer.methods.layers.bins import BINS, STRIDE
 from colorizer.training.long.mixture import PictureSet
 
 SIDE = 256  # of the squares that are scored
@@ -41,7 +41,7 @@ class Squares:
         filled = np.concatenate([self.l_norm, np.zeros((-len(self.l_norm) % BATCH, *self.l_norm.shape[1:]))])
         parts = [encoder.predict_on_batch(filled[i : i + BATCH]) for i in range(0, len(filled), BATCH)]
         self.tokens = np.concatenate(parts)[: len(self.l_norm)].astype(np.float16)
-        side = image_size // token_decoder.STRIDE
+        side = image_size // STRIDE
         self.ab_norm = np.stack(
             [cv2.resize(color.rgb_to_l_ab(rgb)[1], (side, side), interpolation=cv2.INTER_AREA) for rgb in self.rgb]
         )
