@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from colorizer import images, methods, photos, weights
-from colorizer.errors import EngineError, HintError
+from colorizer.errors import ArgumentError, EngineError, HintError
 from colorizer.inference import batch_files, borders, forward, full_size, presets
 from colorizer.inference import engine as engines
 from colorizer.inference.batch_files import Outcome
@@ -70,7 +70,7 @@ class Colorizer:
         engine: "keras" or "onnx".
 
     Raises:
-        ValueError: the method has no such look, or the size is out of range or not to be chosen.
+        ArgumentError: the method has no such look, or the size is out of range or not to be chosen.
         EngineError: the engine is not installed or cannot compute these weights.
         WeightsError: the weights are missing, damaged or do not fit.
         ClassifierError: the classifier is missing; the message names it and the choices.
@@ -83,6 +83,7 @@ class Colorizer:
         classifier: Classifier | str | None = None,
         image_size: int = 256,
         look: str | None = None,
+        *,
         engine: str | None = None,
         size: int | None = None,
     ):
@@ -133,7 +134,7 @@ class Colorizer:
             size: see the class.
 
         Raises:
-            ValueError, EngineError, WeightsError, ClassifierError: see the class.
+            ArgumentError, EngineError, WeightsError, ClassifierError: see the class.
         """
         return cls(trained, classifier=classifier, look=look, engine=engine, size=size)
 
@@ -147,7 +148,7 @@ class Colorizer:
             options: of the class, such as `look` or `classifier`.
 
         Raises:
-            ValueError, WeightsError, ClassifierError: see the class; a hub does not give the files.
+            ArgumentError, WeightsError, ClassifierError: see the class; a hub does not give the files.
         """
         return cls(presets.folder_of(preset), **options)
 
@@ -175,7 +176,7 @@ class Colorizer:
             size: see the class; None leaves it. A network of squares has its own only.
 
         Raises:
-            ValueError: the method has no such look, or the size is out of range or not to be chosen.
+            ArgumentError: the method has no such look, or the size is out of range or not to be chosen.
         """
         other = copy.copy(self)
         other.look = _look_of(self.method, look)
@@ -194,7 +195,7 @@ class Colorizer:
             where the network takes squares only.
 
         Raises:
-            ValueError: not such a photo.
+            ArgumentError: not such a photo.
             WeightsError: the network gives something that is no number.
         """
         if not rgbs:
@@ -243,7 +244,7 @@ class Colorizer:
             depth and alpha; for a list a list. L* is the photo's own wherever the color is inside sRGB.
 
         Raises:
-            ValueError: not such a photo, or `strength` outside 0..1.
+            ArgumentError: not such a photo, or `strength` outside 0..1.
             PhotoError: a file cannot be read.
             WeightsError: the network gives something that is no number.
             HintError: a hint does not lie on the photo or on its frame, or hints are given for a list.
@@ -268,7 +269,7 @@ class Colorizer:
             photo: of any kind that `colorize` takes, but no list.
 
         Raises:
-            ValueError, PhotoError, WeightsError: see `colorize`.
+            ArgumentError, PhotoError, WeightsError: see `colorize`.
         """
         return SteeredPhoto(self.forward, inputs.open_any(photo)[0], self._one_at_a_time)
 
@@ -290,11 +291,11 @@ class Colorizer:
             What `colorize` returns for each, in order.
 
         Raises:
-            ValueError, PhotoError, WeightsError: see `colorize`.
+            ArgumentError, PhotoError, WeightsError: see `colorize`.
         """
         _require_strength(strength)
         if batch_size < 1:
-            raise ValueError(f"batch_size is 1 or more. Received: {batch_size}")
+            raise ArgumentError(f"batch_size is 1 or more. Received: {batch_size}")
         pictures = list(photos)
         results: list[ColorPicture] = []
         for start in range(0, len(pictures), batch_size):
@@ -308,6 +309,7 @@ class Colorizer:
         pairs: Iterable[tuple[str | Path, str | Path]],
         batch_size: int = BATCH_SIZE,
         strength: float = 1.0,
+        *,
         overwrite: bool = False,
         quality: int = photos.JPEG_QUALITY,
         steering: FileSteering | None = None,
@@ -374,13 +376,13 @@ def _look_of(method: Method, look: str | None) -> str | None:
     """Chooses the look to predict with; None for a method that has one only."""
     if look is not None and look not in method.looks:
         choices = f"has the looks {', '.join(method.looks)}" if method.looks else "has one look only"
-        raise ValueError(f"{method.title} {choices}. Received: {look}")
+        raise ArgumentError(f"{method.title} {choices}. Received: {look}")
     return look or (LOOK if LOOK in method.looks else None)
 
 
 def _require_strength(strength: float) -> None:
     if not 0 <= strength <= 1:
-        raise ValueError(f"strength lies between 0 and 1. Received: {strength}")
+        raise ArgumentError(f"strength lies between 0 and 1. Received: {strength}")
 
 
 def _of_any_shape(network: keras.Model, method: Method) -> keras.Model:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from colorizer.errors import ArgumentError
+
 if TYPE_CHECKING:  # declarations can be read, and --help answered, without loading Keras
     import keras
     import numpy as np
@@ -155,11 +157,11 @@ class Method:
             A size; None for a method whose network takes squares only.
 
         Raises:
-            ValueError: it is out of range, or not to be chosen.
+            ArgumentError: it is out of range, or not to be chosen.
         """
         if not self.any_shape:
             if size not in (None, image_size):
-                raise ValueError(
+                raise ArgumentError(
                     f"{self.title} sees squares of {image_size} pixels, as it was trained. Received: size {size}. "
                     "Leave the size out."
                 )
@@ -167,7 +169,7 @@ class Method:
         if size is None:
             return max(self.inference_sizes.get(image_size, image_size), MIN_SIZE)
         if not MIN_SIZE <= size <= MAX_SIZE:
-            raise ValueError(f"size lies between {MIN_SIZE} and {MAX_SIZE}. Received: {size}")
+            raise ArgumentError(f"size lies between {MIN_SIZE} and {MAX_SIZE}. Received: {size}")
         return size
 
     def coarse_ab_of(self, output: Any, look: str | None = None) -> Any:

@@ -154,7 +154,8 @@ def _export_record(flags):
     """Writes the network with the record of a finished run."""
     sets, validation = [picture_set(text) for text in flags.set], picture_set(f"validation={flags.validate}")
     mixture = Mixture(sets, flags.image_size, flags.seed, flags.augmentations_per_image or None)
-    export.write_record(flags.run, flags.encoder, flags.export, mixture, validation, _averaged_with(flags))
+    averaged = _averaged_with(flags)
+    export.write_record(flags.run, flags.encoder, flags.export, mixture, validation, averaged_with=averaged)
 
 
 def _averaged_with(flags) -> tuple[str, float] | None:

@@ -128,6 +128,7 @@ def write_record(
     folder: str | Path,
     mixture: Mixture,
     validation: PictureSet,
+    *,
     averaged_with: tuple[str | Path, float] | None = None,
 ) -> None:
     """Writes the network with the record of a finished run, as evaluation and the tables read it.
