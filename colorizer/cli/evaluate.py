@@ -169,10 +169,16 @@ def _evaluate(flags, runs: Path, output: Path, note: str) -> None:
     from colorizer.reporting import build
 
     limited = output / LIMITED
+    features = _features(flags.perceptual, runs) if flags.perceptual else None
     same_lists = note == (limited.read_text("utf-8").strip() if limited.is_file() else "")
+    recorded = scores.read(output / scores.FILE) if same_lists else scores.empty()
+    # Committed records are of whole lists: they never stand beside limited ones.
+    records = None if flags.committed or note else _committed_results(runs)
+    if records:
+        recorded = scores.complete(recorded, scores.read(records / scores.FILE))
     result = evaluator.evaluate(
         runs,
-        scores.read(output / scores.FILE) if same_lists else None,
+        recorded,
         data_dir=flags.data_dir,
         limit=flags.limit,
         classifier_spec=flags.classifier,
@@ -180,13 +186,13 @@ def _evaluate(flags, runs: Path, output: Path, note: str) -> None:
     )
     if note:
         atomic_files.write_text(limited, note + "\n")
-    lines = build.write(result, output, note, summary=not flags.committed)
+    lines = build.write(result, output, note, summary=not flags.committed, records=records)
     if not note:
         limited.unlink(missing_ok=True)
     if flags.committed:
         lines += build.fill_in(result, output)
-    if flags.perceptual:
-        _perceptual(flags, result, output, note)
+    if features:
+        _perceptual(flags, result, features, output, note)
     print(summary(result))
     for line in (*_grouped(result.notes), *(line for line in lines if "not drawn" in line or "unchanged" in line)):
         print(line)
@@ -194,12 +200,21 @@ def _evaluate(flags, runs: Path, output: Path, note: str) -> None:
     print(f"\nTables: {output / 'tables'} ({pages}); claims: {output / 'REPRODUCTION.md'}; {output / 'figures'}")
 
 
-def _perceptual(flags, result, output: Path, note: str) -> None:
+def _features(spec: str, runs: Path):
+    """The classifier of --perceptual, refused before anything is scored."""
+    from colorizer.evaluation import runs as records
+    from colorizer.evaluation.perceptual import scorer
+
+    features = scorer.load(spec)
+    scorer.check(records.read(runs)[0], features)
+    return features
+
+
+def _perceptual(flags, result, features, output: Path, note: str) -> None:
     """Writes the table of perceptual measures, and prints it."""
     from colorizer.evaluation.perceptual import class_pictures, scorer
     from colorizer.reporting import perceptual_table
 
-    features = scorer.load(flags.perceptual)
     classes = class_pictures.read(flags.classes) if flags.classes else None
     print(perceptual_table.write(scorer.score(result, features, classes, flags.limit), output, features.name, note))
 

@@ -79,6 +79,18 @@ class Run:
         return json.dumps([values | about, length], sort_keys=True)
 
     @property
+    def seed(self) -> int:
+        """The seed of its training; that of older records is the default."""
+        return self.config.get("seed", TrainConfig.seed)
+
+    @property
+    def has_earlier_stages(self) -> bool:
+        """Whether its history begins before its settings do: a learning rate is above the highest of its settings."""
+        rate, rates = self.config.get("learning_rate"), self.history.get("learning_rate")
+        # The history has it rounded to float32.
+        return rate is not None and rates is not None and bool(rates.max() > 1.001 * rate)
+
+    @property
     def pictures_seen(self) -> int:
         """Training pictures times epochs: how much training the run has had."""
         return self.summary["epochs_done"] * self.summary["train_images"]

@@ -20,6 +20,11 @@ FLOORS = ("all_grey", "mean_colour")  # the trivial baselines, as metrics.csv na
 FILE = "metrics.csv"
 
 
+def empty() -> pd.DataFrame:
+    """A table of scores without a row."""
+    return pd.DataFrame(columns=list(COLUMNS))
+
+
 def read(path: Path) -> pd.DataFrame:
     """Reads metrics.csv.
 
@@ -33,7 +38,7 @@ def read(path: Path) -> pd.DataFrame:
         EvaluationError: the file has other columns.
     """
     if not path.is_file():
-        return pd.DataFrame(columns=list(COLUMNS))
+        return empty()
     # A classifier called "none" is a name, not a missing value.
     try:
         table = pd.read_csv(path, dtype=dict.fromkeys(KEYS, str), keep_default_na=False)
@@ -49,6 +54,23 @@ def write(path: Path, table: pd.DataFrame) -> None:
     """Writes metrics.csv at full precision, whole or not at all."""
     with atomic_files.replacing(path) as part:
         table.to_csv(part, index=False, columns=list(COLUMNS))
+
+
+def complete(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Adds what another table knows of predictors and test lists that a table has no row of.
+
+    Args:
+        table: `COLUMNS`; its rows come first.
+        other: the same.
+
+    Returns:
+        `COLUMNS`.
+    """
+    head = [*PREDICTOR, "test_set"]
+    known = set(table[head].itertuples(index=False, name=None))
+    lacking = [key not in known for key in other[head].itertuples(index=False, name=None)]
+    parts = [part for part in (table, other[lacking]) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else table
 
 
 def select(table: pd.DataFrame, **key: str) -> pd.DataFrame:

@@ -38,8 +38,8 @@ class Comparison(NamedTuple):
             "mean_colour" (of the run's own training set), "proposed" (the paper's network, trained on the same set)
             or "base" (the unchanged run of an ablation); `against` is the opponent's run or method; `differs` says
             that the interval excludes zero.
-        seeds: `SEED_COLUMNS`, of runs that were trained with several seeds: how many, and the `low`est and `high`est of
-            their means. The intervals of the others are over pictures and say nothing about this.
+        seeds: `SEED_COLUMNS`, of runs that were trained with several seeds: how many seeds, and the `low`est and
+            `high`est of their means. The intervals of the others are over pictures and say nothing about this.
     """
 
     lists: pd.DataFrame
@@ -91,12 +91,14 @@ def seed_spread(runs: Iterable[Run], lists: pd.DataFrame) -> pd.DataFrame:
         lists: `LIST_COLUMNS`.
 
     Returns:
-        `SEED_COLUMNS`, a row for each of these runs, method (look), test list and measure.
+        `SEED_COLUMNS`, a row for each of these runs, method (look), test list and measure. A run that was repeated
+        with its own seed is no further seed.
     """
-    recipes = {run.name: run.recipe for run in runs}
-    table = lists.assign(recipe=lists.run.map(recipes)).dropna(subset=["recipe", "mean"])
+    runs = list(runs)
+    recipes, seeds = ({run.name: getattr(run, name) for run in runs} for name in ("recipe", "seed"))
+    table = lists.assign(recipe=lists.run.map(recipes), seed=lists.run.map(seeds)).dropna(subset=["recipe", "mean"])
     groups = table.groupby(["recipe", "method", "test_set", "measure"])
-    table["seeds"] = groups["run"].transform("nunique")
+    table["seeds"] = groups["seed"].transform("nunique")
     table["low"], table["high"] = groups["mean"].transform("min"), groups["mean"].transform("max")
     return table[table.seeds > 1][SEED_COLUMNS].reset_index(drop=True)
 

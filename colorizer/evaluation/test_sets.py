@@ -120,7 +120,7 @@ def _of_list(name, folder, limit, runs):
     names = some(list(data.test), limit)
     extra = [n for test_list, n in figure5() if test_list == name and n in set(data.test) - set(names)]
     # scikit-image's photographs are in `ood` and, as crops, in `sample`.
-    allowed = frozenset(r.name for r in runs if r.trained_on != SAMPLE) if name == "ood" else None
+    allowed = frozenset(r.name for r in runs if SAMPLE not in r.named_sets) if name == "ood" else None
     return _pictures(name, data.root, names, extra, data.split_source, keep_gray=True, runs=allowed)
 
 
@@ -130,27 +130,30 @@ def _pictures(name, root, names, extra, split_source, keep_gray, runs=None):
     return Pictures(name, [*names, *extra], len(names), split_source, pixels, pixels.select([*names, *extra]), runs)
 
 
+def _has_own_list(run) -> bool:
+    return run.has_own_pictures or SAMPLE in run.named_sets
+
+
 def _own(runs, data_dir, limit) -> tuple[list[Pictures], list[str]]:
-    """The test splits of folders that runs were trained on; runs with the same split share a list.
+    """The test splits of `sample` and of folders that runs were trained on; runs with the same split share a list.
 
     Other runs trained on such a folder are not scored on it: its test pictures may be their training pictures.
     """
     splits, notes = {}, []
     for run in runs:
-        if not (run.has_own_pictures or run.trained_on == SAMPLE):
+        if not _has_own_list(run):
             continue
         try:
-            root, names, source = _own_split(run, data_dir)
+            own, root, names, source = _own_split(run, data_dir)
         except (DataError, OSError, ValueError, KeyError, TypeError) as error:
             notes.append(f"{run.name}: its own test pictures cannot be used: {error}")
             continue
-        splits.setdefault((root.resolve(), names, source), []).append(run)
+        splits.setdefault((own, root.resolve(), names, source), []).append(run)
     lists = []
-    named = {run.name for run in runs if not (run.has_own_pictures or run.trained_on == SAMPLE)}
-    for (root, names, source), sharing in splits.items():
-        first = sharing[0]
+    named = {run.name for run in runs if not _has_own_list(run)}
+    for (own, root, names, source), sharing in splits.items():
         taken = {*TEST_LISTS, *(pictures.name for pictures in lists)}
-        name = first.trained_on if first.trained_on not in taken else f"{first.trained_on} of {first.name}"
+        name = own if own not in taken else f"{own} of {sharing[0].name}"
         here = [n for n in names if (root / n).is_file()]
         if len(here) < len(names):
             notes.append(f"{name}: {len(names) - len(here)} of {len(names)} test pictures are no longer in {root}")
@@ -169,19 +172,19 @@ def _own(runs, data_dir, limit) -> tuple[list[Pictures], list[str]]:
     return lists, notes
 
 
-def _own_split(run, data_dir) -> tuple[Path, tuple[str, ...], str]:
-    """(folder, names of its test pictures, how they were chosen)."""
-    source = run.config["data"]["split_source"]
-    if run.trained_on == SAMPLE:
+def _own_split(run, data_dir) -> tuple[str, Path, tuple[str, ...], str]:
+    """(name of the list, folder, names of its test pictures, how they were chosen)."""
+    if not run.has_own_pictures:
         data = datasets.find(SAMPLE)
-        return data.root, data.test, source
+        return SAMPLE, data.root, data.test, data.split_source
+    source = run.config["data"]["split_source"]
     places = [run.config.get("data_dir"), run.config["dataset"], data_dir and Path(data_dir) / run.trained_on]
     root = next((Path(place) for place in places if place and Path(place).is_dir()), None)
     if root is None:
         raise DataError(f"the folder is not here. Received: {run.config['dataset']}")
     if source == "lists":
-        return root, datasets.find(str(root)).test, source
+        return run.trained_on, root, datasets.find(str(root)).test, source
     split = run.folder / "split.json"
     if not split.is_file():
         raise DataError(f"{split} is missing")
-    return root, tuple(json.loads(split.read_text("utf-8"))["test"]), source
+    return run.trained_on, root, tuple(json.loads(split.read_text("utf-8"))["test"]), source

@@ -29,8 +29,8 @@ def table(runs: Iterable[Run], comparison: statistics.Comparison) -> pd.DataFram
 
     Returns:
         `COLUMNS`, a row per run and measure; a missing run has one row, its `note` gives the command.
-        `minus_base` is the paired difference to the unchanged run; `seeds` counts the runs that differ in their seed
-        alone, where there are several, `seeds_low` and `seeds_high` are the ends of their means.
+        `minus_base` is the paired difference to the unchanged run; `seeds` counts the seeds of the runs that differ in
+        their seed alone, where there are several, `seeds_low` and `seeds_high` are the ends of their means.
     """
     here = {run.name: run for run in runs}
     wanted = [name for name, part in experiments.MATRICES.items() if any(r.base and r.name in here for r in part)]

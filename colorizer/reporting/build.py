@@ -18,7 +18,9 @@ from colorizer.reporting.paper import page
 SUMMARY = "summary.md"
 
 
-def write(result: Evaluation, output: Path, note: str = "", summary: bool = True) -> list[str]:
+def write(
+    result: Evaluation, output: Path, note: str = "", summary: bool = True, records: Path | None = None
+) -> list[str]:
     """Writes metrics.csv, tables/, REPRODUCTION.md and figures/ into a folder.
 
     Args:
@@ -26,6 +28,7 @@ def write(result: Evaluation, output: Path, note: str = "", summary: bool = True
         output: the folder.
         note: a sentence that every page must carry, such as that the lists were limited.
         summary: whether tables/summary.md, the means of all runs, is written too.
+        records: the committed results, for records that `output` lacks; None for none.
 
     Returns:
         What was done, a line for each page and figure.
@@ -35,7 +38,7 @@ def write(result: Evaluation, output: Path, note: str = "", summary: bool = True
     write_tables(result.runs, scores, output, note)
     if summary:
         atomic_files.write_text(output / "tables" / SUMMARY, table_pages.headline(tables.headline(scores), note))
-    lines = [page.write(result.runs, scores, output, note)]
+    lines = [page.write(result.runs, scores, output, note, records)]
     view = gallery.Gallery(result.runs, result.pictures, result.predictions)
     figure5 = test_sets.figure5() if result.figure5 else []
     return lines + gallery.draw(result.runs, view, scores, output / "figures", figure5)
@@ -58,6 +61,7 @@ def write_tables(runs, scores: pd.DataFrame, output: Path, note: str = "") -> st
     runs = list(runs)
     comparison = statistics.compare(runs, scores)
     no_ablations = [run for run in runs if not experiments.is_ablation(run.name)]
+    staged = [run.name for run in no_ablations if run.has_earlier_stages]
     data = {
         "table1": tables.table1(no_ablations),
         "table2": tables.table2(no_ablations),
@@ -66,7 +70,7 @@ def write_tables(runs, scores: pd.DataFrame, output: Path, note: str = "") -> st
         "ablation": ablation_table.table(runs, comparison),
     }
     texts = {
-        "table1": table_pages.table1(data["table1"], note),
+        "table1": table_pages.table1(data["table1"], note, staged),
         "table2": table_pages.table2(data["table2"], comparison, note),
         "table3": table_pages.table3(data["table3"], comparison, note),
         "table4": table_pages.table4(data["table4"], comparison, note),
@@ -75,7 +79,7 @@ def write_tables(runs, scores: pd.DataFrame, output: Path, note: str = "") -> st
     for name, text in texts.items():
         atomic_files.write_text(output / "tables" / f"{name}.md", text)
     records = data | comparison._asdict()
-    if comparison.seeds.empty:  # every run has a recipe of its own
+    if comparison.seeds.empty:  # no recipe has several seeds
         del records["seeds"]
         (output / "tables" / "seeds.csv").unlink(missing_ok=True)
     for name, table in records.items():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
+from colorizer import weights
 from colorizer.evaluation import metrics, statistics
 from colorizer.evaluation.scores import FIGURE5, NONE, test_lists
 from colorizer.reporting import markdown, test_set_section
@@ -15,6 +18,7 @@ _SETTINGS = (
     f"PSNR over all RGB values, data range {metrics.RGB_PEAK}. SSIM by scikit-image, mean of the three channels, "
     f"uniform {metrics.SSIM_WINDOW}x{metrics.SSIM_WINDOW} window, data range {metrics.RGB_PEAK}. {_INTERVALS}"
 )
+_STAGES = "results/experiments/long_training.md"  # of the shipped weights
 _UNIDENTIFIED = (
     "The paper does not identify its eight pictures. Its values and ours are of different pictures: compare orders of "
     "magnitude only."
@@ -46,8 +50,17 @@ def _seeds(table, comparison):
     return [markdown.SEEDS] if comparison.seeds.run.isin(table.run).any() else []
 
 
-def table1(table: pd.DataFrame, note: str = "") -> str:
-    """Renders `tables.table1`: a line per parameter, a column per run."""
+def table1(table: pd.DataFrame, note: str = "", staged: Sequence[str] = ()) -> str:
+    """Renders `tables.table1`: a line per parameter, a column per run.
+
+    Args:
+        table: from `tables.table1`.
+        note: a sentence that the page must carry; "" for none.
+        staged: the runs whose settings are those of their last stage alone.
+
+    Returns:
+        Markdown.
+    """
     wide = table.assign(who=[r.run if r.source == "ours" else "paper" for r in table.itertuples()])
     wide = wide.pivot_table(index="parameter", columns="who", values="value", aggfunc="first", sort=False)
     header = ["Parameter", "Paper", *(f"`{name}`" for name in wide.columns if name != "paper")]
@@ -57,8 +70,15 @@ def table1(table: pd.DataFrame, note: str = "") -> str:
         "The first six parameters are the paper's Table 1. The others decide a result too; colorizer/config.py gives "
         "their sources.",
         "Zoom is a share, rotation and shear are degrees.",
+        *(_stages(name) for name in staged),
     ]
     return _page("Table 1. Final model parameters", [markdown.table(header, rows)], notes, note)
+
+
+def _stages(name):
+    """The note on a run that was trained in stages: its epochs are those of all, its settings those of one."""
+    told = f"; {_STAGES} tells the stages" if name in weights.SHIPPED else ""
+    return f"`{name}` was trained in stages: its epochs are those of all, the other settings those of the last{told}."
 
 
 def table2(table: pd.DataFrame, comparison: statistics.Comparison, note: str = "") -> str:

@@ -1,16 +1,18 @@
 """evaluate.py as a person types it: where results go, what is refused before Keras loads, what the terminal shows."""
 
 import os
+import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
-from canned import canned_run
+from canned import canned_run, canned_scores, floor_key, run_key
 from conftest import REPOSITORY
 from drawn_lists import brown_run, own_folder, own_run, snapshot
 
 from colorizer.cli import evaluate
-from colorizer.evaluation import scores
+from colorizer.evaluation import runs, scores
 
 
 @pytest.fixture
@@ -90,6 +92,46 @@ def test_committed_records_can_be_scored_elsewhere_and_stay_as_they_are(clone, d
     assert evaluate.main(["--runs", "results/runs", "--output", "elsewhere", "--data-dir", str(drawn_lists)]) == 0
     assert snapshot(clone / "results") == before
     assert "trivial-coco" in set(scores.read(clone / "elsewhere" / "metrics.csv").run)
+
+
+@pytest.fixture
+def records(clone):
+    """Committed results with scores of two runs without weights, and what else the pages are made from."""
+    canned_run(clone / "results" / "runs" / "efficientnet-paintings")
+    rows = canned_scores(floor_key("all_grey"), "paintings", [20, 22], [0.9, 0.8])
+    for run in runs.read(clone / "results" / "runs")[0]:
+        rows += canned_scores(run_key(run), "paintings", [22, 24], [0.91, 0.81])
+    scores.write(clone / "results" / "metrics.csv", pd.DataFrame(rows))
+    for name in ("conventions.json", "experiments/metric_conventions.md"):
+        (clone / "results" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / "results" / name, clone / "results" / name)
+    assert evaluate.main(["--committed"]) == 0
+    return clone
+
+
+def test_the_recommended_command_uses_the_committed_scores(records, capsys):
+    """As in a clone, where neither weights nor pictures are."""
+    before = snapshot(records / "results")
+    assert evaluate.main(["--runs", "results/runs", "--output", "runs/evaluation-of-records"]) == 0
+    written = snapshot(records / "runs" / "evaluation-of-records")
+    pages = [path for path in written if path.suffix in (".csv", ".md") and path.name != "summary.md"]
+    assert {path.name for path in pages} > {"metrics.csv", "REPRODUCTION.md", "table3.md"}
+    assert {path: written[path] for path in pages} == {path: before[path] for path in pages}
+    assert len(scores.read(records / "runs/evaluation-of-records/metrics.csv")) == 6
+    assert "recorded" in capsys.readouterr().out
+    assert snapshot(records / "results") == before
+
+
+def test_with_pictures_runs_without_weights_have_their_committed_scores(records, drawn_lists):
+    flags = ["--runs", "results/runs", "--output", "elsewhere", "--data-dir", str(drawn_lists)]
+    before = pd.DataFrame(columns=list(scores.COLUMNS))  # of an evaluation without them
+    scores.write(records / "elsewhere" / "metrics.csv", before)
+    assert evaluate.main(flags) == 0
+    table = scores.read(records / "elsewhere" / "metrics.csv")
+    counts = table[table.test_set == "paintings"].groupby("run").size().to_dict()
+    assert counts == {"-": 12, "efficientnet-paintings": 2, "trivial-paintings": 2}
+    assert evaluate.main([*flags[:2], *flags[4:], "--limit", "1", "--output", "limited"]) == 0
+    assert set(scores.read(records / "limited" / "metrics.csv").run) == {"-"}  # no whole lists beside limited ones
 
 
 def test_the_committed_tables_are_made_when_asked_for(clone, capsys):

@@ -155,6 +155,23 @@ def test_a_run_on_sample_is_scored_on_its_cat_and_not_on_ood(drawn_lists, tmp_pa
     assert "ood" in counts_of(result, "all_grey")
 
 
+def test_nor_is_a_run_on_sample_joined_with_others(drawn_lists, tmp_path):
+    config = {"data": {"split_source": "lists"}}
+    brown_run(tmp_path / "runs" / "both", trained_on="coco+sample", config=config | {"dataset": "coco+sample:2"})
+    brown_run(tmp_path / "runs" / "try", trained_on="sample", config=config | {"dataset": "sample"})
+    result = evaluator.evaluate(tmp_path / "runs", data_dir=drawn_lists)
+    ours = result.scores[result.scores.run != "-"].groupby(["run", "test_set"]).size()
+    assert ours.to_dict() == {
+        (run, test_set): n for run in ("both", "try") for test_set, n in dict(paintings=6, coco=4, sample=9).items()
+    }
+
+
+def test_a_folder_called_sample_is_ones_own(drawn_lists, tmp_path):
+    own_run(tmp_path / "runs" / "album", own_folder(tmp_path / "sample"), ["photo_1.png", "photo_4.png"])
+    result = evaluator.evaluate(tmp_path / "runs", data_dir=drawn_lists)
+    assert counts_of(result, "trivial") == WHOLE | {"sample": 2}
+
+
 def test_the_classifier_must_be_that_of_the_training(drawn_lists, tmp_path, monkeypatch):
     monkeypatch.setattr(methods.get("trivial"), "uses_vector", True)
     config = {"classifier": "none", "classifier_sha256": "sha256:of-another"}

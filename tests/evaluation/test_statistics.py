@@ -190,6 +190,17 @@ def test_runs_that_differ_in_their_seed_alone_show_how_far_they_lie_apart(tmp_pa
     assert not (tmp_path / "out/tables/seeds.csv").exists()
 
 
+def test_a_repeat_with_the_same_seed_is_no_further_seed(tmp_path):
+    seeds = {"one": 42, "again": 42, "other": 43}
+    found = [canned_run(tmp_path / name, config={"seed": seed}) for name, seed in seeds.items()]
+    table = frame([row for run, psnr in zip(found, (23, 23.2, 23.4), strict=True) for row in _two(run, psnr)])
+    repeated = table[table.run != "other"]
+    assert statistics.compare(found[:2], repeated).seeds.empty
+    text = build.write_tables(found[:2], repeated, tmp_path / "out")
+    assert "seeds:" not in text and markdown.SEEDS not in text
+    assert set(statistics.compare(found, table).seeds.seeds) == {2}
+
+
 def test_only_pages_with_a_run_of_several_seeds_have_the_note_on_them(tmp_path):
     names = {"efficientnet-coco-128": 1, BASE: 1, f"{BASE}-seed43": 2}  # the first has more epochs
     found = [

@@ -45,6 +45,16 @@ def test_without_any_record_every_claim_is_untested_and_the_page_says_so(tmp_pat
     assert f"Of {len(judged)} claims: {len(judged)} {claims.UNKNOWN}." in text
 
 
+def test_only_another_seed_shows_how_much_a_training_varies(tmp_path):
+    found = [canned_run(tmp_path / name, config={"seed": seed}) for name, seed in (("a", 42), ("b", 42), ("c", 43))]
+    pages = [
+        reproduction.render(evidence.read(some, pd.DataFrame(columns=list(scores.COLUMNS)), tmp_path))
+        for some in (found[:2], found)
+    ]
+    assert ["from seed to seed: every run was made with one seed." in page for page in pages] == [True, False]
+    assert ["for the rows that were made with several" in page for page in pages] == [False, True]
+
+
 def test_verdicts_are_counted_in_their_order_and_open_ones_last():
     judged = [claims.Claim("", verdict=v) for v in ("open: differs so far", claims.NO, claims.YES, claims.NO)]
     assert reproduction.counts(judged) == ("Of 4 claims: 1 reproduced; 2 not reproduced; 1 open: differs so far.")

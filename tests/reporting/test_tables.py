@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 
-from colorizer import methods
+from colorizer import methods, weights
 from colorizer.evaluation import runs, scores, statistics
 from colorizer.reporting import build, markdown, run_list, table_pages, tables
 from colorizer.reporting.paper import published
@@ -54,6 +54,18 @@ def test_table1_lists_the_papers_six_and_every_run(found):
     text = table_pages.table1(table)
     assert "| Parameter | Paper | `efficientnet-paintings` | `try` |" in text
     assert "| optimizer | Adam | Adam | Adam |" in text
+
+
+def test_table1_says_whose_settings_are_those_of_the_last_stage(tmp_path, recorded):
+    shipped = next(iter(weights.SHIPPED))
+    rates = {shipped: 4e-4, "of-ones-own": 9e-4, "in-one-go": 1e-3}  # the histories go up to 1e-3
+    found = [canned_run(tmp_path / name, "vit_decoder", config={"learning_rate": r}) for name, r in rates.items()]
+    build.write_tables(found, recorded, tmp_path / "out")
+    said = "was trained in stages: its epochs are those of all, the other settings those of the last"
+    assert lines_of((tmp_path / "out" / "tables" / "table1.md").read_text(), "- `") == [
+        f"- `{shipped}` {said}; results/experiments/long_training.md tells the stages.",
+        f"- `of-ones-own` {said}.",
+    ]
 
 
 def test_table1s_built_in_rows_are_what_the_network_is():

@@ -10,7 +10,7 @@ this costs shows the row `truth_64`, the true colors at that size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,13 +70,8 @@ def score(
     Raises:
         EvaluationError: a run was trained with this classifier, or no list is here.
     """
-    finished = [run for run in result.runs if not experiments.is_ablation(run.name)]
-    for run in finished:
-        if run.config.get("classifier_sha256") == features.fingerprint:
-            raise EvaluationError(
-                f"--perceptual needs a classifier that no run was trained with. Received: {features.name}, which "
-                f"{run.name} was trained with. Name another one."
-            )
+    check(result.runs, features)
+    finished = _no_ablations(result.runs)
     if not result.pictures and not classes:
         raise EvaluationError("--perceptual needs test pictures. Received: none is here. See --data-dir.")
     rows: list[dict] = []
@@ -91,6 +86,28 @@ def score(
         classes = classes._replace(classes={name: classes.classes[name] for name in chosen})
         rows += _class_rows(result, finished, features, classes)
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def check(finished: Iterable[Run], features: Features) -> None:
+    """Checks that a classifier trained none of the runs that it would judge.
+
+    Args:
+        finished: the finished runs; ablations are not judged.
+        features: of the classifier.
+
+    Raises:
+        EvaluationError: a run was trained with it.
+    """
+    for run in _no_ablations(finished):
+        if run.config.get("classifier_sha256") == features.fingerprint:
+            raise EvaluationError(
+                f"--perceptual needs a classifier that no run was trained with. Received: {features.name}, which "
+                f"{run.name} was trained with. Name another one."
+            )
+
+
+def _no_ablations(finished: Iterable[Run]) -> list[Run]:
+    return [run for run in finished if not experiments.is_ablation(run.name)]
 
 
 def _key(run: Run, suffix: str) -> tuple[str, ...]:

@@ -71,9 +71,22 @@ class Evidence:
         return (color_statistics.hues(predicted), truth) if predicted is not None and truth else None
 
 
-def read(runs: Iterable[Run], scores: pd.DataFrame, results: Path) -> Evidence:
-    """Collects the evidence in a folder of results; pixels, weights and classifiers are not needed."""
-    path = Path(results) / RECORD
+def read(runs: Iterable[Run], scores: pd.DataFrame, results: Path, records: Path | None = None) -> Evidence:
+    """Collects the evidence in a folder of results; pixels, weights and classifiers are not needed.
+
+    Args:
+        runs: the finished runs.
+        scores: metrics.csv.
+        results: the folder.
+        records: another one, whose conventions.json is used where the first has none; None for none.
+
+    Returns:
+        An `Evidence`.
+    """
+    results = Path(results)
+    if records and not (results / RECORD).is_file():
+        results = records
+    path = results / RECORD
     measured = json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
     def predicted(run):

@@ -16,7 +16,7 @@ from colorizer.reporting.paper.evidence import Evidence
 from colorizer.reporting.paper.published import TABLE2, TABLE4
 
 PAGE = "REPRODUCTION.md"
-_ONE_SEED = "every run was made once. Intervals are over pictures."
+_ONE_SEED = "every run was made with one seed. Intervals are over pictures."
 _SEEDS = "`tables/` show it for the rows that were made with several. Intervals are over pictures."
 _NOT_MEASURED = "Not measured: `python -m experiments.metric_conventions` needs the test pictures."
 
@@ -59,15 +59,26 @@ def render(known: Evidence, note: str = "") -> str:
     parts = {"counts": counts(judged), "runs": _runs(known), "claims": table(judged)}
     parts |= {"numbers": plausibility.numbers(known), "conventions": known.conventions or _NOT_MEASURED}
     parts |= {"near": claims.NEAR, "brown": claims.BROWN, "alike": claims.ALIKE}
-    recipes = [run.recipe for run in known.by_name.values()]
-    parts["seeds"] = _ONE_SEED if len(set(recipes)) == len(recipes) else _SEEDS
+    trainings = {(run.recipe, run.seed) for run in known.by_name.values()}
+    parts["seeds"] = _ONE_SEED if len({recipe for recipe, _ in trainings}) == len(trainings) else _SEEDS
     parts |= {"epochs": TrainConfig.epochs, "classifier": TrainConfig.classifier, "marked": markdown.MARKED}
     title, _, rest = template("page.md").format(**parts).partition("\n")
     return f"{title}\n\n**{note}**\n{rest}" if note else f"{title}\n{rest}"
 
 
-def write(runs: Iterable[Run], scores: pd.DataFrame, output: Path, note: str = "") -> str:
-    """Writes the page beside the tables, of `evidence.read` and a `note`; returns a line that says so."""
-    known = evidence.read(runs, scores, output)
+def write(runs: Iterable[Run], scores: pd.DataFrame, output: Path, note: str = "", records: Path | None = None) -> str:
+    """Writes the page beside the tables.
+
+    Args:
+        runs: the finished runs.
+        scores: metrics.csv.
+        output: the folder of results.
+        note: a sentence that the page must carry; "" for none.
+        records: a further folder of results, as in `evidence.read`.
+
+    Returns:
+        A line that says so.
+    """
+    known = evidence.read(runs, scores, output, records)
     atomic_files.write_text(output / PAGE, render(known, note))
     return f"{PAGE}: written" + ("" if known.measured else ", without conventions.json, which is not here")

@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from canned import canned_run
 from conftest import draw_picture
 from drawn_lists import brown_run, score_at
 
 from colorizer import photos
+from colorizer.classifiers import catalog
 from colorizer.classifiers.classifier import Classifier
 from colorizer.cli import evaluate
 from colorizer.errors import ClassifierError, EvaluationError
@@ -129,6 +131,19 @@ def test_the_command_writes_one_more_table(drawn_lists, tmp_path, labeled, capsy
     page = (run.folder.parent / "evaluation-limit-3" / "tables" / "perceptual.md").read_text("utf-8")
     assert page in capsys.readouterr().out and "KID x 1000" in page and "at most 3 pictures" in page
     assert "| list (n=3) | truth |" in page
+
+
+def test_the_command_refuses_an_unfit_classifier_before_anything_is_scored(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(evaluator, "evaluate", lambda *args, **options: pytest.fail("scored first"))
+    seeing, flat = tmp_path / "seeing.keras", tmp_path / "flat.keras"
+    seeing_classifier().save(seeing)
+    rgb = keras.Input((64, 64, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(rgb))
+    keras.Model(rgb, keras.layers.Dense(1000, activation="softmax")(x)).save(flat)
+    canned_run(tmp_path / "runs" / "seen", config={"classifier_sha256": catalog.fingerprint_of(seeing)})
+    for path, message in ((seeing, "seeing, which seen was trained with"), (flat, "64 pixels, without 1/4")):
+        assert evaluate.main(["--runs", str(tmp_path / "runs"), "--perceptual", str(path)]) == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
