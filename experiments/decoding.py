@@ -18,7 +18,7 @@ import numpy as np
 from colorizer import weights
 from colorizer.data import batches, datasets, pixel_store
 from colorizer.methods import colorful
-from colorizer.methods.layers.color_bins import prior_of
+from colorizer.methods.layers.soft_encoding import prior_of
 from experiments import validation
 
 

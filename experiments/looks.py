@@ -3,7 +3,7 @@
     python -m experiments.looks --run shipped > results/experiments/looks.jsonl
 
 A line for each temperature of the annealed mean, each Lab units of chroma by the distribution's variance, each factor
-of the cast, and some limits of the chroma; see `color_bins.strengthened`. Then lines for other radii of the guided
+of the cast, and some limits of the chroma; see `color_bins.boost_chroma`. Then lines for other radii of the guided
 filter, as a part of the side, and other variances of luminance that it takes for flat. The looks of
 `methods.vit_decoder` are chosen from these lines and from what the pictures look like, never from a test list.
 """

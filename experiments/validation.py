@@ -49,7 +49,7 @@ def decoded(logits: np.ndarray, look: color_bins.Look) -> np.ndarray:
     one_by_one = []
     for one in logits:
         one = ops.convert_to_tensor(one[None])
-        ab = color_bins.strengthened(one, color_bins.annealed_mean(one, look.temperature), look)
+        ab = color_bins.boost_chroma(one, color_bins.annealed_mean(one, look.temperature), look)
         one_by_one.append(ops.convert_to_numpy(ab) / color.AB_SCALE)
     return np.concatenate(one_by_one)
 

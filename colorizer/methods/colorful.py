@@ -25,8 +25,8 @@ from keras import ops
 from colorizer import color
 from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
-from colorizer.methods.layers import code_table
-from colorizer.methods.layers.color_bins import BINS, annealed_mean, prior_of, subsample
+from colorizer.methods.layers import soft_encoding
+from colorizer.methods.layers.color_bins import BINS, annealed_mean
 from colorizer.methods.layers.inputs import inputs
 
 MIXTURE = 0.5  # lambda: the share of the prior that a uniform one replaces; section 2.2
@@ -88,7 +88,7 @@ def rebalance(prior: np.ndarray) -> np.ndarray:
 @keras.saving.register_keras_serializable("colorizer")
 def cross_entropy(ab_norm: Any, logits: Any) -> Any:
     """The loss without weights, (B,) nats per pixel: ln 313 = 5.75 for a uniform output, about 1.43 at best."""
-    indices, shares = code_table.encode(subsample(ab_norm))
+    indices, shares = soft_encoding.encode(soft_encoding.subsample(ab_norm))
     # Only ten of 313 terms differ from zero, and the shares sum to 1. Without a gradient, that is the fastest way.
     chosen = ops.sum(shares * ops.take_along_axis(logits, indices, axis=-1), axis=-1)
     return ops.mean(ops.logsumexp(logits, axis=-1) - chosen, axis=(1, 2))
@@ -106,17 +106,17 @@ class RebalancedCrossEntropy(keras.losses.Loss):
     def __init__(self, weights: np.ndarray, name: str = "rebalanced_cross_entropy"):
         super().__init__(name=name)
         self.weights = np.asarray(weights, np.float32)
-        self.codes = code_table.Codes()
-        self.weights_of_rows = self.weights[code_table.neighbors()[0][:, 0]]
+        self.codes = soft_encoding.SoftEncoder()
+        self.weights_of_rows = self.weights[soft_encoding.neighbors()[0][:, 0]]
 
     def call(self, ab_norm: Any, logits: Any) -> Any:
         """(B, S, S, 2) ab/128 and (B, S/4, S/4, 313) -> (B,) float32."""
-        ab = subsample(ab_norm)
+        ab = soft_encoding.subsample(ab_norm)
         # The dense code of 313 numbers costs less than the gradient of a look at ten of them.
         nats = ops.logsumexp(logits, axis=-1) - ops.sum(self.codes(ab) * logits, axis=-1)
         # One pixel above the bound is enough: it is the picture that is gray, not a pixel.
         colored = ops.cast(ops.any(ops.abs(ab) > GRAY, axis=(1, 2, 3)), nats.dtype)
-        return colored * ops.mean(ops.take(self.weights_of_rows, code_table.rows(ab)) * nats, axis=(1, 2))
+        return colored * ops.mean(ops.take(self.weights_of_rows, soft_encoding.row_index(ab)) * nats, axis=(1, 2))
 
     def get_config(self) -> dict[str, Any]:
         """The weights as a list, so that a saved network can be loaded."""
@@ -180,7 +180,7 @@ class Colorful(Method):
         """Compiles Adam on the rebalanced cross entropy; logs the unweighted one beside it."""
         network.compile(
             optimizer=keras.optimizers.Adam(config.learning_rate, beta_2=0.99),  # beta_2: the authors' solver
-            loss=RebalancedCrossEntropy(rebalance(prior_of(train))),
+            loss=RebalancedCrossEntropy(rebalance(soft_encoding.prior_of(train))),
             metrics=[cross_entropy],
         )
         return network

@@ -32,7 +32,7 @@ from keras import ops
 from colorizer import color
 from colorizer.config import TrainConfig
 from colorizer.methods.base import Default, Method
-from colorizer.methods.layers import backbone, color_bins, hints, optimizers, token_decoder
+from colorizer.methods.layers import backbone, color_bins, hints, optimizers, soft_encoding, token_decoder
 from colorizer.methods.layers.bins import STRIDE
 from colorizer.methods.layers.color_bins import Look
 from colorizer.methods.layers.inputs import Shape, inputs, shape_of
@@ -93,7 +93,7 @@ class ViTDecoder(Method):
     def trainer(self, network: keras.Model, config: TrainConfig, train: keras.utils.PyDataset) -> keras.Model:
         """Compiles AdamW on the distribution's loss, with hints in half of the pictures."""
         if not config.init_weights:  # trained weights know it
-            token_decoder.start_from(network.get_layer("decoder"), color_bins.prior_of(train))
+            token_decoder.init_prior_bias(network.get_layer("decoder"), soft_encoding.prior_of(train))
         model = HintTrainer(network, config.seed)
         optimizer = optimizers.fine_tuning(config, self.encoder_of(network), len(train))
         model.compile(optimizer=optimizer, jit_compile=optimizers.JIT_COMPILE)
@@ -103,7 +103,7 @@ class ViTDecoder(Method):
         """Decodes a look at the size of the logits; see `Method.coarse_ab_of`."""
         chosen = LOOKS[look or self.looks[0]]
         mean = color_bins.annealed_mean(output, chosen.temperature)
-        return color_bins.strengthened(output, mean, chosen) / color.AB_SCALE
+        return color_bins.boost_chroma(output, mean, chosen) / color.AB_SCALE
 
     def output_with(self, network, l_norm, given):
         """The logits where some colors are known; see `Method.output_with`."""

@@ -1,13 +1,9 @@
-"""The 313 bins, the soft code, the annealed mean, the prior."""
+"""The 313 bins, the annealed mean, the gain of chroma."""
 
 import keras
 import numpy as np
 import pytest
-from skimage import data
-from test_colorful import dense, photograph
 
-from colorizer.config import resolve
-from colorizer.data import batches, pixel_store
 from colorizer.methods import colorful
 from colorizer.methods.layers import color_bins
 
@@ -23,24 +19,6 @@ def test_the_313_colors_are_the_table():
     assert color_bins.BINS.min(0).tolist() == [-90, -110] and color_bins.BINS.max(0).tolist() == [100, 100]
 
 
-@pytest.fixture(scope="module")
-def colors():
-    """Every 7th subsampled pixel of three photographs: (n, 2) Lab units."""
-    photos = [photograph(128, rgb_u8)[1] for rgb_u8 in (data.chelsea(), data.coffee(), data.astronaut())]
-    return np.concatenate([color_bins.subsample(ab_norm).reshape(-1, 2) for ab_norm in photos])[::7]
-
-
-def test_a_color_is_spread_over_its_ten_nearest(colors):
-    indices, shares = (keras.ops.convert_to_numpy(part) for part in color_bins.encode(colors))
-    assert indices.shape == shares.shape == (len(colors), 10)
-    np.testing.assert_allclose(shares.sum(1), 1, atol=1e-6)
-    encoded = np.zeros((len(colors), 313))
-    np.put_along_axis(encoded, indices, shares, axis=1)
-    assert ((encoded > 0).sum(1) == 10).all()
-    np.testing.assert_allclose(encoded, dense(colors), atol=1e-4)
-    assert np.abs(encoded @ color_bins.BINS - colors).mean() < 0.3, "the mean of an encoding is the color"
-
-
 def test_the_annealed_mean_lies_between_mean_and_mode():
     logits = np.log(np.full((1, 313), 1e-6, np.float32))
     logits[0, [10, 200]] = np.log([0.6, 0.4])
@@ -50,36 +28,9 @@ def test_the_annealed_mean_lies_between_mean_and_mode():
     np.testing.assert_allclose(decoded, expected, atol=0.05)
 
 
-def test_the_nearest_bins_are_those_of_a_whole_search():
-    """Bit for bit, also half-way between bins and half-way between the table's grid points."""
-    rng = np.random.default_rng(0)
-    ab = rng.uniform([-90, -110], [100, 96], (20_000, 2)).astype(np.float32)
-    ab[:4_000] = np.round(ab[:4_000]) + 0.5
-    ab[4_000:8_000] = np.round(ab[4_000:8_000] / 5) * 5
-    squared = np.square(ab[:, :1] - color_bins.BINS[:, 0]) + np.square(ab[:, 1:] - color_bins.BINS[:, 1])
-    nearest = np.argsort(squared, axis=1, kind="stable")[:, :10]  # of two as near, the first, as top_k has it
-    indices, shares = (keras.ops.convert_to_numpy(part) for part in color_bins.encode(ab))
-    np.testing.assert_array_equal(indices, nearest)
-    by_search = keras.ops.softmax(-np.take_along_axis(squared, nearest, axis=1) / 50, axis=-1)
-    np.testing.assert_array_equal(shares, keras.ops.convert_to_numpy(by_search))
-
-
-def test_the_prior_is_the_mean_of_the_encoded_pictures(tmp_path, picture_folder):
-    names = sorted(path.name for path in picture_folder.iterdir())[:6]
-    pictures = pixel_store.build(picture_folder, names, 32, cache=tmp_path / "cache")
-    generator = batches.generator_of(resolve({}))
-    train = batches.Batches(pictures, pictures.rows, batch_size=4, generator=generator, shuffle=True)
-    prior = color_bins.prior_of(train)
-    plain = batches.Batches(pictures, pictures.rows, batch_size=6)
-    expected = dense(color_bins.subsample(plain[0][1]).reshape(-1, 2)).mean(0)
-    np.testing.assert_allclose(prior, expected, atol=1e-5)
-    assert prior.sum() == pytest.approx(1)
-    np.testing.assert_array_equal(color_bins.prior_of(train), prior)
-
-
 def test_no_color_at_all_is_no_division_by_zero():
     gray = np.zeros((1, 8, 8, 2), np.float32)
-    gain = float(np.squeeze(color_bins.gain(np.zeros((1, 8, 8, len(color_bins.BINS)), np.float32), gray, 0.1)))
+    gain = float(np.squeeze(color_bins.chroma_gain(np.zeros((1, 8, 8, len(color_bins.BINS)), np.float32), gray, 0.1)))
     assert gain == color_bins.LARGEST_GAIN
 
 
@@ -88,7 +39,7 @@ def test_a_look_adds_chroma_by_the_distributions_variance():
     logits = np.full((1, 16, 16, len(color_bins.BINS)), -20, np.float32)
     logits[..., gray], logits[..., red] = 0.2, 0
     look = color_bins.Look(0.5, 0.025)
-    ab = color_bins.strengthened(logits, color_bins.annealed_mean(logits, look.temperature), look)
+    ab = color_bins.boost_chroma(logits, color_bins.annealed_mean(logits, look.temperature), look)
     chroma = float(np.hypot(*keras.ops.convert_to_numpy(ab)[0, 0, 0]))
     likely = {temperature: 1 / (1 + np.exp(0.2 / temperature)) for temperature in (1, look.temperature)}
     mean = np.hypot(*(likely[0.5] * color_bins.BINS[red] + (1 - likely[0.5]) * color_bins.BINS[gray]))
@@ -101,7 +52,7 @@ def test_a_sure_color_is_left_as_it_is():
     logits = np.full((1, 4, 4, len(color_bins.BINS)), -20, np.float32)
     logits[..., red] = 40
     mean = color_bins.annealed_mean(logits)
-    ab = color_bins.strengthened(logits, mean, color_bins.Look(1.0, 0.025))
+    ab = color_bins.boost_chroma(logits, mean, color_bins.Look(1.0, 0.025))
     np.testing.assert_allclose(keras.ops.convert_to_numpy(ab), keras.ops.convert_to_numpy(mean), atol=0.01)
 
 
@@ -109,8 +60,10 @@ def test_a_gain_is_of_its_picture_alone():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, [[[[1.0]]], [[[6.0]]]], (2, 8, 8, len(color_bins.BINS))).astype(np.float32)
     ab = keras.ops.convert_to_numpy(color_bins.annealed_mean(logits))
-    both = keras.ops.convert_to_numpy(color_bins.gain(logits, ab, 0.01))
-    alone = [keras.ops.convert_to_numpy(color_bins.gain(logits[i : i + 1], ab[i : i + 1], 0.01)) for i in range(2)]
+    both = keras.ops.convert_to_numpy(color_bins.chroma_gain(logits, ab, 0.01))
+    alone = [
+        keras.ops.convert_to_numpy(color_bins.chroma_gain(logits[i : i + 1], ab[i : i + 1], 0.01)) for i in range(2)
+    ]
     np.testing.assert_allclose(both, np.concatenate(alone), rtol=1e-5)
     assert both[0] > both[1] >= 1, "the surer picture has lost less of its chroma"
 
@@ -118,7 +71,7 @@ def test_a_gain_is_of_its_picture_alone():
 def test_with_a_limit_pale_colors_get_the_gain_and_none_is_raised_above_it():
     picture = np.array([[[[1e-3, 0], [0, 20], [-60, 0], [0, 99], [0, -130]]]], np.float32)
     look = color_bins.Look(0.5, 0.1, limit=100.0)
-    ab = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(picture), picture, look))
+    ab = keras.ops.convert_to_numpy(color_bins.boost_chroma(logits_like(picture), picture, look))
     raised = np.linalg.norm(ab, axis=-1)[0, 0] / np.linalg.norm(picture, axis=-1)[0, 0]
     assert raised[0] == pytest.approx(color_bins.LARGEST_GAIN, rel=1e-3)
     assert (np.diff(raised) < 0).all() and raised[3] * 99 < 100 and raised[4] == 1
@@ -135,8 +88,8 @@ def logits_like(ab: np.ndarray) -> np.ndarray:
 def test_a_brown_room_does_not_become_browner_but_the_red_coat_in_it_redder():
     room = np.full((1, 8, 8, 2), (2.0, 5.0), np.float32)
     room[0, :2, :2] = (20, 8)
-    ab = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(room), room, CAST))
-    with_cast = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(room), room, CAST._replace(cast=None)))
+    ab = keras.ops.convert_to_numpy(color_bins.boost_chroma(logits_like(room), room, CAST))
+    with_cast = keras.ops.convert_to_numpy(color_bins.boost_chroma(logits_like(room), room, CAST._replace(cast=None)))
     chroma = [np.hypot(*picture[0, 7, 7]) for picture in (room, ab, with_cast)]
     assert chroma[1] < chroma[0] < chroma[2]
     assert np.hypot(*ab[0, 0, 0]) > 1.5 * np.hypot(*room[0, 0, 0])
@@ -146,7 +99,7 @@ def test_no_color_turns_into_its_opposite_and_gray_stays_gray():
     rng = np.random.default_rng(0)
     picture = rng.normal((2, 6), 9, (1, 8, 8, 2)).astype(np.float32)
     picture[0, 0, 0] = 0
-    ab = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(picture), picture, CAST))
+    ab = keras.ops.convert_to_numpy(color_bins.boost_chroma(logits_like(picture), picture, CAST))
     np.testing.assert_allclose(ab[0, 0, 0], 0, atol=1e-5)
     assert ((ab * picture).sum(axis=-1) >= 0).all()
     direction = picture.mean(axis=(1, 2)) / np.linalg.norm(picture.mean(axis=(1, 2)))
@@ -156,14 +109,14 @@ def test_no_color_turns_into_its_opposite_and_gray_stays_gray():
 def test_a_meadow_keeps_the_color_that_is_more_than_a_cast():
     meadow = np.full((1, 8, 8, 2), (-20.0, 30.0), np.float32)
     logits = logits_like(meadow)
-    ab = keras.ops.convert_to_numpy(color_bins.strengthened(logits, meadow, CAST))
+    ab = keras.ops.convert_to_numpy(color_bins.boost_chroma(logits, meadow, CAST))
     assert np.hypot(*ab[0, 0, 0]) > np.hypot(*meadow[0, 0, 0])
 
 
 def test_a_picture_is_strengthened_by_itself_and_a_gray_one_is_no_division_by_zero():
     rng = np.random.default_rng(0)
     pictures = np.concatenate([rng.normal((2, 6), 9, (1, 8, 8, 2)), np.zeros((1, 8, 8, 2))]).astype(np.float32)
-    both = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(pictures), pictures, CAST))
-    alone = keras.ops.convert_to_numpy(color_bins.strengthened(logits_like(pictures[:1]), pictures[:1], CAST))
+    both = keras.ops.convert_to_numpy(color_bins.boost_chroma(logits_like(pictures), pictures, CAST))
+    alone = keras.ops.convert_to_numpy(color_bins.boost_chroma(logits_like(pictures[:1]), pictures[:1], CAST))
     np.testing.assert_allclose(both[:1], alone, rtol=1e-5, atol=1e-4)
     np.testing.assert_array_equal(both[1], 0)

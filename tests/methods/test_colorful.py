@@ -15,7 +15,7 @@ from skimage import data
 from colorizer import color, images, methods
 from colorizer.config import resolve
 from colorizer.methods import colorful
-from colorizer.methods.layers import color_bins
+from colorizer.methods.layers import color_bins, soft_encoding
 from colorizer.training import loop
 
 METHOD = methods.get("colorful")
@@ -150,7 +150,7 @@ def test_rare_colors_weigh_more():
 
 def test_the_loss_is_bounded_by_what_is_known():
     _, ab_norm = photograph(128)
-    colors = color_bins.subsample(ab_norm)
+    colors = soft_encoding.subsample(ab_norm)
     weights = np.random.default_rng(0).uniform(0.1, 6, 313).astype(np.float32)
     loss = colorful.RebalancedCrossEntropy(weights)
     nothing = np.zeros((1, 32, 32, 313), np.float32)

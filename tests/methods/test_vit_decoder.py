@@ -79,7 +79,7 @@ def test_the_declared_cost_is_that_of_the_layers():
 def test_it_begins_with_the_prior(encoder, narrow):
     network, prior = METHOD.build(64, encoder), np.full(len(BINS), 1e-4)
     prior[100] = 1 - prior.sum() + prior[100]
-    token_decoder.start_from(network.get_layer("decoder"), prior)
+    token_decoder.init_prior_bias(network.get_layer("decoder"), prior)
     logits = network.predict_on_batch([l_norm_of(), np.zeros((1, 1000), np.float32)])
     np.testing.assert_allclose(ops.convert_to_numpy(ops.softmax(logits))[0, 3, 3], prior, atol=1e-3)
 

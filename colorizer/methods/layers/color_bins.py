@@ -1,7 +1,6 @@
-"""Colors as classes: 313 bins of ab, the soft code of a color, how often each bin occurs, and the way back to ab.
+"""From a distribution over 313 bins of ab to a color. The way there is `soft_encoding`.
 
-    ab --> encode --> 10 bins with shares      (training targets)
-    logits over the 313 bins --> annealed_mean, strengthened --> ab
+    logits over the 313 bins --> annealed_mean, boost_chroma --> ab
 
 From Zhang, Isola, Efros, Colorful Image Colorization, ECCV 2016, section 2. Written from the paper; the
 authors' code (BSD-2-Clause) is not used. Details: docs/reproduction_notes.md, 1.2.
@@ -9,22 +8,13 @@ authors' code (BSD-2-Clause) is not used. Details: docs/reproduction_notes.md, 1
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 from keras import ops
 
-from colorizer import color
-from colorizer.methods.layers.bins import BINS, STRIDE
+from colorizer.methods.layers.bins import BINS
 
-# The paper prints 5; its author calls that a typo, and the code has 10 (richzhang/colorization#59).
-NEIGHBORS = 10
-SIGMA = 5.0  # Lab units, of the Gaussian over the neighbors; section 2.2
-PRIOR_PICTURES = 2500  # enough for the prior: 10 million pixels at 256x256; more would only take time
-# The table of candidates begins at a = b = -128 and covers every a and b that sRGB reaches.
-_LOWEST, _SIDE = -128, 256
 # A bound for pictures whose colors the network hardly knows: all 313 bins alike have a variance of 5,709, of which
 # 0.025 makes 143 Lab units, nine times the 17 of their mean.
 LARGEST_GAIN = 3.0
@@ -33,51 +23,6 @@ LEAST_CHROMA = 1.0  # Lab units; a mean paler than this has no direction
 # below 7.1, the most 9.1; a meadow or a sunset has more, and keeps the rest.
 LARGEST_CAST = 8.0
 MOMENTS = np.column_stack([BINS, np.square(BINS).sum(axis=1)])  # (313, 3): a, b, a^2 + b^2
-
-
-@cache
-def _candidates() -> np.ndarray:
-    """For each whole a and b, the bins that can be among the nearest of any color that rounds to it.
-
-    Returns:
-        (65536, k) int32 indices into `BINS`, ascending; k is the longest row's length.
-    """
-    # A color is at most half a diagonal from its grid point, so its distances differ by at most that: a bin that is
-    # further than the 10th nearest by a whole diagonal cannot be among the ten. 0.01 is for rounding.
-    diagonal = np.sqrt(2) + 0.01
-    grid = np.arange(_LOWEST, _LOWEST + _SIDE, dtype=np.float32)
-    longest, rows = 0, []
-    for a in grid:
-        distance = np.hypot(a - BINS[:, 0], grid[:, None] - BINS[:, 1])  # (256, 313)
-        order = np.argsort(distance, axis=1)[:, :32]
-        near = np.take_along_axis(distance, order, axis=1)
-        longest = max(longest, (near <= near[:, NEIGHBORS - 1 : NEIGHBORS] + diagonal).sum(axis=1).max())
-        rows.append(order)
-    return np.sort(np.concatenate(rows)[:, :longest], axis=1).astype(np.int32)
-
-
-def encode(ab: Any) -> tuple[Any, Any]:
-    """Spreads colors over their nearest bins (section 2.2).
-
-    The nearest are searched among a few candidates, which a table holds for each whole a and b; the result is
-    exactly that of a search over all 313 bins.
-
-    Args:
-        ab: (..., 2) float32, Lab units, within -128..127.
-
-    Returns:
-        `indices` (..., 10) int32 into `BINS`, nearest first, and `shares` (..., 10) float32 that sum to 1.
-    """
-    ab = ops.convert_to_tensor(ab)
-    cell = ops.cast(ops.clip(ops.round(ab) - _LOWEST, 0, _SIDE - 1), "int32")
-    candidates = ops.take(_candidates(), cell[..., 0] * _SIDE + cell[..., 1], axis=0)
-    # Differences and no matrix product: a GPU would round the product's 20,000 to three digits (TF32).
-    squared = ops.square(ab[..., :1] - ops.take(BINS[:, 0], candidates)) + ops.square(
-        ab[..., 1:] - ops.take(BINS[:, 1], candidates)
-    )
-    negative, nearest = ops.top_k(-squared, NEIGHBORS)
-    indices = ops.take_along_axis(candidates, nearest, axis=-1)
-    return indices, ops.softmax(negative / (2 * SIGMA**2), axis=-1)  # a Gaussian that sums to 1
 
 
 def annealed_mean(logits: Any, temperature: float = 1.0) -> Any:
@@ -109,8 +54,8 @@ class Look(NamedTuple):
     Attributes:
         temperature: of the annealed mean.
         added: see `gain`.
-        cast: see `strengthened`.
-        limit: see `strengthened`.
+        cast: see `boost_chroma`.
+        limit: see `boost_chroma`.
     """
 
     temperature: float
@@ -119,7 +64,7 @@ class Look(NamedTuple):
     limit: float | None = None
 
 
-def gain(logits: Any, ab: Any, added: float) -> Any:
+def chroma_gain(logits: Any, ab: Any, added: float) -> Any:
     """The factor that raises a picture's chroma where its own distribution makes that cheapest.
 
     A mean is paler than what it is the mean of: if red and green are equally likely, it is neither. Its squared error
@@ -143,7 +88,7 @@ def gain(logits: Any, ab: Any, added: float) -> Any:
     return ops.clip(raised, 1, LARGEST_GAIN)[:, None, None, None]
 
 
-def strengthened(logits: Any, ab: Any, look: Look) -> Any:
+def boost_chroma(logits: Any, ab: Any, look: Look) -> Any:
     """Raises a picture's chroma; see `gain`.
 
     With `look.limit` pale colors get the whole gain and strong ones less, as by a photo editor's vibrance: chroma c
@@ -166,12 +111,12 @@ def strengthened(logits: Any, ab: Any, look: Look) -> Any:
         (B, h, w, 2) float32, Lab units.
     """
     if look.cast is None:
-        return _limited(gain(logits, ab, look.added), ab, look.limit) * ab
+        return _limited(chroma_gain(logits, ab, look.added), ab, look.limit) * ab
     mean = ops.mean(ab, axis=(1, 2), keepdims=True)
     chroma = ops.sqrt(ops.sum(ops.square(mean), axis=-1, keepdims=True))
     direction = mean / ops.maximum(chroma, 1e-6)  # a gray picture has none
     cast = ops.minimum(chroma, LARGEST_CAST)
-    factor = _limited(gain(logits, ab - cast * direction, look.added), ab, look.limit)
+    factor = _limited(chroma_gain(logits, ab - cast * direction, look.added), ab, look.limit)
     along = ops.sum(ab * direction, axis=-1, keepdims=True)
     inside = ops.minimum(ops.maximum(along, 0.0), cast)
     return factor * ab - (factor - look.cast) * inside * direction
@@ -183,27 +128,3 @@ def _limited(factor: Any, ab: Any, limit: float | None) -> Any:
         return factor
     chroma = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True))
     return ops.maximum(factor / (1 + (factor - 1) * chroma / limit), 1.0)
-
-
-def subsample(ab_norm: Any) -> Any:
-    """Takes every fourth pixel, as the authors' code: (B, S, S, 2) ab/128 -> (B, S/4, S/4, 2) Lab units."""
-    return ab_norm[:, ::STRIDE, ::STRIDE] * color.AB_SCALE
-
-
-def prior_of(train: keras.utils.PyDataset) -> np.ndarray:
-    """How often each bin occurs in a training set: the mean soft code of its pixels (section 2.2).
-
-    Args:
-        train: training batches. Their pictures are taken without augmentation, at most `PRIOR_PICTURES` of them,
-            so that a resumed run gets the same prior.
-
-    Returns:
-        (313,) float64, sums to 1.
-    """
-    plain = train.unaugmented(PRIOR_PICTURES)
-    counts = np.zeros(len(BINS))
-    for index in range(len(plain)):
-        _, ab_norm = plain[index]
-        indices, shares = (ops.convert_to_numpy(part).ravel() for part in encode(subsample(ab_norm)))
-        counts += np.bincount(indices, shares, minlength=len(BINS))
-    return counts / counts.sum()

@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.methods.layers import backbone, code_table, hints
+from colorizer.methods.layers import backbone, hints, soft_encoding
 from colorizer.methods.layers.bins import BINS, STRIDE
 from colorizer.methods.layers.non_local_mean import NonLocalMean
 
@@ -91,13 +91,13 @@ def build(size: tuple[int | None, int | None], channels: int) -> keras.Model:
             x = keras.layers.Add(name="sum4")([x, y])
         x = _pair(keras.layers.ReLU(name=f"relu{stride}")(x), filters, f"pair{stride}")
     x = NonLocalMean(name="non_local_mean", dtype="float32")(x, tokens, given)
-    # Zeros: the first output is the bias alone, which `start_from` sets to the prior.
+    # Zeros: the first output is the bias alone, which `init_prior_bias` sets to the prior.
     x = _conv(x, len(BINS), 1, "logits", activation=None, kernel_initializer="zeros")
     x = keras.layers.Activation("linear", dtype="float32", name="logits32")(x)
     return keras.Model([l_norm, tokens, given], x, name="decoder")
 
 
-def start_from(decoder: keras.Model, prior: np.ndarray) -> None:
+def init_prior_bias(decoder: keras.Model, prior: np.ndarray) -> None:
     """Lets a new decoder begin with what is known of all pictures.
 
     Args:
@@ -119,7 +119,7 @@ class Loss(keras.losses.Loss):
 
     def __init__(self, dtype: str = "float32"):
         super().__init__(name="distribution")
-        self.codes = code_table.Codes(dtype)
+        self.codes = soft_encoding.SoftEncoder(dtype)
 
     def call(self, ab_norm, logits):
         ab = averaged_to(ab_norm, logits.shape[1]) * color.AB_SCALE

@@ -88,7 +88,7 @@ class DecodedColors(keras.layers.Layer):
     def call(self, logits):
         look = LOOKS[LOOK]
         mean = color_bins.annealed_mean(logits, look.temperature)
-        return color_bins.strengthened(ops.stop_gradient(logits), mean, look) / color.AB_SCALE
+        return color_bins.boost_chroma(ops.stop_gradient(logits), mean, look) / color.AB_SCALE
 
     def compute_output_shape(self, shape):
         return (*shape[:-1], 2)

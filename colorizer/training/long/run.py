@@ -26,7 +26,7 @@ import pandas as pd
 
 from colorizer import atomic_files, color, weights
 from colorizer.errors import TrainingError
-from colorizer.methods.layers import backbone, code_table, hints, token_decoder
+from colorizer.methods.layers import backbone, hints, soft_encoding, token_decoder
 from colorizer.training.long import run_files, tuning
 from colorizer.training.long.adversarial import AdversarialTrainer
 from colorizer.training.long.feature_cache import CachedFeatures, Features, fingerprint
@@ -156,7 +156,7 @@ class LongRun:
             run_files.load_decoder(tuning.split(self.ema_network)[0], init_weights)
             self.network.set_weights(self.ema_network.get_weights())
         else:
-            token_decoder.start_from(tuning.split(self.network)[0], _prior(self.mixture))
+            token_decoder.init_prior_bias(tuning.split(self.network)[0], _prior(self.mixture))
         self.ema_weights = _copies(self.network)
 
     def _resume(self) -> bool:
@@ -368,13 +368,8 @@ def _features(settings, mixture, frozen, key, cache) -> Features:
 
 def _prior(mixture) -> np.ndarray:
     """How often each color occurs in the first samples."""
-    codes = code_table.table()
-    total = np.zeros(codes.shape[1])
-    for number in range(PRIOR_SAMPLES):
-        ab = mixture.sample(mixture.draw(number)).ab_norm
-        rows = np.asarray(code_table.rows(ab * color.AB_SCALE))
-        total += codes[rows.ravel()].mean(axis=0)
-    return total / total.sum()
+    samples = (mixture.sample(mixture.draw(number)) for number in range(PRIOR_SAMPLES))
+    return soft_encoding.prior(sample.ab_norm * color.AB_SCALE for sample in samples)
 
 
 def _copies(network) -> list[np.ndarray]:
