@@ -22,6 +22,7 @@ from typing import Any
 
 from colorizer import cli, config, environment, methods
 from colorizer.errors import ClassifierError, ColorizerError, LabelsError, TrainingError, UsageError
+from colorizer.methods import base
 
 PROG = "python -m colorizer train"
 
@@ -118,7 +119,7 @@ def check_inputs(chosen) -> None:
         chosen: a `TrainConfig`.
 
     Raises:
-        UsageError: Keras is not installed.
+        UsageError: Keras is not installed, or the pictures are too small for the encoder.
         StrategyError: `--strategy` is for another backend.
         DataError, LabelsError, WeightsError, ClassifierError, TrainingError: what is missing, and what to do.
     """
@@ -144,9 +145,23 @@ def check_inputs(chosen) -> None:
             if not run_folders.holds_run(chosen.run):
                 raise
             raise ClassifierError(f"{error}\nThe run was started with it: name its file with --classifier.") from error
+    _check_size(chosen, method)
     if chosen.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise TrainingError(
             f"--tensorboard needs the package tensorboard: pip install tensorboard. Received: {chosen.tensorboard}"
+        )
+
+
+def _check_size(chosen, method: methods.Method) -> None:
+    """Refuses pictures that convolutions cannot halve five times; a saved encoder's needs show when it is loaded."""
+    from colorizer.classifiers import catalog
+
+    if not method.uses_encoder or chosen.init_weights or chosen.image_size >= base.LEAST_SIZE:
+        return
+    if not Path(chosen.classifier).is_file() and catalog.find(chosen.classifier) is None:
+        raise UsageError(
+            f"--image-size must be at least {base.LEAST_SIZE} for --method {chosen.method} with --classifier "
+            f"{chosen.classifier}. Received: {chosen.image_size}"
         )
 
 

@@ -7,7 +7,8 @@ category of the largest marked object is used (docs/reproduction_notes.md).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -17,19 +18,51 @@ from colorizer.errors import LabelsError
 UNLABELLED = -1  # a picture without annotations
 
 
-def read(path: str | Path, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+@dataclass(frozen=True)
+class Labels:
+    """The classes of an annotation file's pictures.
+
+    Attributes:
+        path: of the file.
+        categories: their names in the order of their ids, 80 for COCO.
+        labels: file name of a picture -> an index into the categories.
+    """
+
+    path: str | Path
+    categories: list[str]
+    labels: Mapping[str, int]
+
+    def of(self, names: Sequence[str]) -> np.ndarray:
+        """Looks up the class of each picture.
+
+        Args:
+            names: file names of the pictures, as in a data set's lists.
+
+        Returns:
+            (len(names),) int32, an index into the categories, or `UNLABELLED`.
+
+        Raises:
+            LabelsError: the file has none of the pictures.
+        """
+        found = [self.labels.get(PurePosixPath(name).name, UNLABELLED) for name in names]
+        if names and max(found) == UNLABELLED:
+            raise LabelsError(
+                f"--labels must name the pictures that are trained on. Received: {self.path}, which has none of them"
+            )
+        return np.array(found, np.int32)
+
+
+def read(path: str | Path) -> Labels:
     """Reads the class of each picture from a COCO annotation file.
 
     Args:
         path: `instances_*.json` of COCO (annotations_trainval2017.zip of its site).
-        names: file names of the pictures, as in a data set's lists.
 
     Returns:
-        (len(names),) int32, an index into the categories, or `UNLABELLED`; the categories' names
-        in the order of their ids, 80 for COCO.
+        The file's `Labels`.
 
     Raises:
-        LabelsError: the file is no such annotation file, or has none of the pictures.
+        LabelsError: the file is no such annotation file.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -45,9 +78,4 @@ def read(path: str | Path, names: Sequence[str]) -> tuple[np.ndarray, list[str]]
     largest: dict[str, tuple[float, int]] = {}
     for name, area, label in instances:
         largest[name] = max(largest.get(name, (-1.0, UNLABELLED)), (area, label))
-    labels = [largest.get(PurePosixPath(name).name, (0.0, UNLABELLED))[1] for name in names]
-    if names and max(labels) == UNLABELLED:
-        raise LabelsError(
-            f"--labels must name the pictures that are trained on. Received: {path}, which has none of them"
-        )
-    return np.array(labels, np.int32), [name for _, name in categories]
+    return Labels(path, [name for _, name in categories], {name: label for name, (_, label) in largest.items()})

@@ -43,6 +43,8 @@ from colorizer.methods.layers.inputs import Shape, inputs, shape_of
 # (results/experiments/looks.md, eyes.md).
 LOOKS = {"accurate": Look(0.7, 0.0), "vivid": Look(0.7, 0.055, cast=0.7, limit=110.0)}
 
+SEEDS = "seeds"  # the name of the generator's state in a file of weights
+
 
 class ViTDecoder(Method):
     """Tokens of a pretrained encoder, a decoder that takes hints, a distribution over colors."""
@@ -162,3 +164,14 @@ class HintTrainer(keras.Model):
             logits = decoder([x[0], encoder(x[0], training=training), given], training=training)
         self.mse.update_state(token_decoder.mse(y, logits))
         return ops.mean(self.distribution.call(y, logits))
+
+    def save_own_variables(self, store):
+        """Saves how far the hints are drawn; Keras leaves the state of its generators out."""
+        super().save_own_variables(store)
+        store[SEEDS] = self.seeds.state
+
+    def load_own_variables(self, store):
+        """Loads how far the hints were drawn; states of earlier versions do not say, and the hints begin again."""
+        # Not Keras' own loader: it refuses a variable that it does not know. All others belong to parts of this model.
+        if SEEDS in store:
+            self.seeds.state.assign(store[SEEDS])

@@ -70,7 +70,7 @@ def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | No
         A `Data`.
 
     Raises:
-        DataError, ClassifierError, LabelsError, WeightsError: with what to do.
+        DataError, ClassifierError, LabelsError, WeightsError, UsageError: with what to do.
 
     Source: paper §III.B.
     """
@@ -81,7 +81,14 @@ def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | No
         )
     # Before the classifier: who mistypes a folder should not be told that EfficientNet's weights are missing.
     dataset = _dataset(config, split)
+    # All that may be wrong is said before the pictures are prepared, which takes long.
+    labels = coco_labels.read(config.labels) if config.labels else None
+    if labels:
+        labels.of([*dataset.train, *dataset.val])
     loaded = initialization.classifier_of(config, method)
+    if method.uses_encoder and split is None:
+        # An encoder that cannot be built on, or not at this size, shows only here.
+        initialization.network_of(config, method, loaded.model)
     # One store for both parts, made once: pixels are read from it by row, in any order.
     pictures = pixel_store.build(dataset.root, [*dataset.train, *dataset.val], config.image_size)
     train_rows, val_rows = pictures.select(dataset.train), pictures.select(dataset.val)
@@ -95,7 +102,7 @@ def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | No
     # In the order of `train_rows`, without the pictures that could not be read.
     draws = [draw for name, draw in zip(dataset.train, dataset.draws, strict=False) if name not in pictures.dropped]
     data = Data(dataset, pictures, loaded, vectors, train_rows, val_rows, draws=np.array(draws) if draws else None)
-    return _with_labels(data, config.labels) if config.labels else data
+    return _with_labels(data, labels) if labels else data
 
 
 def _class_vectors(source: classifier.Classifier, dataset, pictures: pixel_store.Store) -> np.ndarray:
@@ -110,14 +117,13 @@ def _class_vectors(source: classifier.Classifier, dataset, pictures: pixel_store
     return class_vectors.compute(source, pictures)
 
 
-def _with_labels(data: Data, file: str) -> Data:
+def _with_labels(data: Data, labels: coco_labels.Labels) -> Data:
     """The same pictures with their classes, of COCO's annotations."""
-    of_pictures, categories = coco_labels.read(file, data.store.names)
     # Rows of the store that are in no list keep the mark of a picture without a class.
     of_rows = np.full(len(data.store.pixels), coco_labels.UNLABELLED, np.int32)
-    of_rows[data.store.rows] = of_pictures
+    of_rows[data.store.rows] = labels.of(data.store.names)
     # As many classes as the file has categories, whichever of them these pictures show.
-    return replace(data, labels=of_rows, classes=len(categories))
+    return replace(data, labels=of_rows, classes=len(labels.categories))
 
 
 def _dataset(config, split) -> datasets.Dataset:

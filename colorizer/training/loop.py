@@ -53,6 +53,7 @@ def run(config: TrainConfig, resume: bool = False, watch: Watch | None = None) -
         TrainingError: the training diverged.
         StrategyError, LostRank: the devices do not go together, or no longer do.
         DataError, ClassifierError, LabelsError, WeightsError: what cannot be had.
+        UsageError: the pictures are too small for the encoder.
         KeyboardInterrupt: passed on; the record then holds the last whole epoch.
 
     Source: paper §III.C, Table 1.

@@ -115,3 +115,10 @@ def _check_settings(config: TrainConfig, recorded: Mapping[str, Any], folder: Pa
                 f"{folder} was started with {flag_of(name)} {before}; a resumed run keeps its settings. "
                 f"Received: {value}"
             )
+        # The rate of every step depends on the number of epochs: the steps that are done had another schedule's.
+        if name == "epochs" and config.schedule == "one_cycle" and not same:
+            raise RecordError(
+                f"{folder} was started with --schedule one_cycle over --epochs {before}, and its learning rate "
+                f"falls to 0 at their end; a resumed run keeps both. Received: --epochs {value}. "
+                f"Start another run with --init-weights {folder}."
+            )

@@ -88,6 +88,10 @@ WRONG = [
         ["--dataset", "pictures", "--method", "let_there_be_color", "--labels", "instances.json"],
         "Received: instances.json, which is not there",
     ),
+    (
+        ["--dataset", "pictures", "--method", "vit_decoder", "--classifier", "none", "--image-size", "32"],
+        "--image-size must be at least 64 for --method vit_decoder with --classifier none. Received: 32",
+    ),
 ]
 
 

@@ -33,10 +33,10 @@ def annotations(tmp_path, picture_folder):
 
 
 def test_the_largest_thing_is_the_class(annotations):
-    found, categories = coco_labels.read(annotations, ["picture_00.png", "a/picture_01.png", "picture_02.png"])
-    assert categories == ["person", "cat", "toothbrush"]
-    assert found.tolist() == [0, 2, 1]
-    found, _ = coco_labels.read(annotations, ["picture_23.png", "unknown.png", "picture_01.png"])
+    labels = coco_labels.read(annotations)
+    assert labels.categories == ["person", "cat", "toothbrush"]
+    assert labels.of(["picture_00.png", "a/picture_01.png", "picture_02.png"]).tolist() == [0, 2, 1]
+    found = labels.of(["picture_23.png", "unknown.png", "picture_01.png"])
     assert found.tolist() == [coco_labels.UNLABELLED, coco_labels.UNLABELLED, 2]
 
 
@@ -50,9 +50,9 @@ def test_what_is_no_annotation_file_is_refused(tmp_path, annotations):
         path.write_text(json.dumps(content | {"annotations": [one]}))
     for path in (tmp_path / "missing.json", captions, *stray.values()):
         with pytest.raises(LabelsError, match=r"instances_\*\.json.*Received: .*" + path.name):
-            coco_labels.read(path, ["a.png"])
+            coco_labels.read(path)
     with pytest.raises(LabelsError, match="has none"):
-        coco_labels.read(annotations, ["elsewhere.png"])
+        coco_labels.read(annotations).of(["elsewhere.png"])
 
 
 def settings(folder, run, method, annotations):

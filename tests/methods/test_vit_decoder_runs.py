@@ -126,3 +126,30 @@ def test_trains_on_jax_compiled():
     code = TRAINS.replace("(32)", "(64)").replace("get_weights()[0]", "get_weights()[-1]")
     code = code.replace("settings(method)", 'settings(method, classifier="none")')
     assert run_on_jax(code, "vit_decoder").strip() == "trained"
+
+
+RESUMES = """
+import keras, sys
+from colorizer import methods, weights
+from colorizer.config import TrainConfig
+from colorizer.methods.vit_decoder import SEEDS, HintTrainer
+import h5py
+
+network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+one, other = HintTrainer(network, 7), HintTrainer(network, 7)
+for _ in range(3):
+    keras.random.uniform((1,), seed=one.seeds)
+path = sys.argv[1]
+one.save_weights(path)
+other.load_weights(path)
+drawn = keras.ops.convert_to_numpy(other.seeds.state).tolist()
+with h5py.File(path, "r+") as file:  # as earlier versions wrote it
+    del file["vars"][SEEDS]
+other = HintTrainer(network, 7)
+other.load_weights(path)
+print(drawn, keras.ops.convert_to_numpy(other.seeds.state).tolist())
+"""
+
+
+def test_the_state_of_the_hints_is_saved_on_jax_too(tmp_path):
+    assert run_on_jax(RESUMES, tmp_path / "state.weights.h5").strip() == "[7, 3] [7, 0]"

@@ -1,11 +1,14 @@
 """What a training takes over from the run that it resumes."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
-from test_loop import settings
+from test_loop import assert_same_run, settings
 
+from colorizer import config, methods
 from colorizer.errors import RecordError
+from colorizer.methods.layers import token_decoder
+from colorizer.training import loop
 from colorizer.training.resume import Start
 from colorizer.training.run_record import Record
 
@@ -36,3 +39,28 @@ def test_a_resumed_run_starts_from_its_own_weights_once_it_has_some(tmp_path):
     (record.last / "state.json").write_text("{}")
     start = Start.resumed(chosen, record)
     assert start.config.init_weights == str(tmp_path) and start.recorded["init_weights"] == "others"
+
+
+def test_one_cycle_keeps_its_number_of_epochs(tmp_path):
+    chosen = settings("pictures", tmp_path, schedule="one_cycle", epochs=4)
+    record = Record(tmp_path)
+    record.start(asdict(chosen))
+    assert Start.resumed(replace(chosen, max_minutes=1.0), record).config.epochs == 4
+    advice = f"one_cycle over --epochs 4.* Received: --epochs 6. Start another run with --init-weights {tmp_path}"
+    with pytest.raises(RecordError, match=advice):
+        Start.resumed(replace(chosen, epochs=6), record)
+
+
+def test_hints_go_on_where_they_were(tmp_path, picture_folder, monkeypatch):
+    """Hints are drawn in each training step: a resumed run that began with the first again would learn otherwise."""
+    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(token_decoder, "JOINED", 32)
+    monkeypatch.setattr(token_decoder, "WIDTHS", (24, 16, 16))
+    given = {"dataset": str(picture_folder), "method": "vit_decoder", "classifier": "none", "image_size": 64}
+    given |= {"limit": 9, "batch_size": 4, "epochs": 2, "run": str(tmp_path / "whole")}
+    chosen = config.resolve(given, methods.get("vit_decoder"))
+    loop.run(chosen)
+    halved = replace(chosen, run=str(tmp_path / "halved"))
+    assert loop.run(replace(halved, max_minutes=1e-6))["epochs_done"] == 1
+    assert loop.run(halved, resume=True)["epochs_done"] == 2
+    assert_same_run(tmp_path / "whole", tmp_path / "halved")

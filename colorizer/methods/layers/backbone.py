@@ -34,7 +34,7 @@ def stages(encoder: keras.Model, image_size: int | Shape) -> keras.Model:
     shape = shape_of(image_size)
     if any(side and side < 2 * STRIDES[-1] for side in shape):
         least = f"--image-size must be at least {2 * STRIDES[-1]} for a method with a pretrained encoder"
-        raise UsageError(f"{least}. Received: {image_size}")
+        raise UsageError(f"{least}. Received: {shape[0] if shape[0] == shape[1] else shape}")
     maps = [layer.output for layer in encoder.layers if _is_map(layer)]
     cut = keras.Model(encoder.inputs, maps[-1:])
     whole = _resized(cut, shape)

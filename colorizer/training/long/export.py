@@ -21,7 +21,7 @@ import pandas as pd
 from colorizer import atomic_files, color, weights
 from colorizer.classifiers.encoders import saved
 from colorizer.config import CLASSES
-from colorizer.errors import ClassifierError, WeightsError
+from colorizer.errors import ClassifierError, RecordError, WeightsError
 from colorizer.images import resize_square
 from colorizer.methods.vit_decoder import ViTDecoder
 from colorizer.training import run_folders
@@ -96,11 +96,7 @@ def write(
         WeightsError, ClassifierError: what is missing or does not fit.
     """
     run, folder = Path(run), Path(folder)
-    # A cooldown's folder lies in the run's, whose config.json it shares.
-    record = next((path for path in (run / weights.RECORD, run.parent / weights.RECORD) if path.is_file()), None)
-    if record is None:
-        raise WeightsError(f"A long training has a {weights.RECORD}. Received: {run}. Give its folder.")
-    config, source = run_files.read_record(record), saved.load(str(encoder))
+    config, source = run_files.read_record(_record_of(run)), saved.load(str(encoder))
     if source.model is None:
         raise ClassifierError(f"The network needs its encoder. Received: {encoder}. Give the saved encoder.")
     network = assemble(run, source.model, config["image_size"])
@@ -143,10 +139,13 @@ def write_record(
 
     Raises:
         WeightsError, ClassifierError: what is missing or does not fit.
+        RecordError: the run was never validated.
     """
-    folder, method = Path(folder), ViTDecoder()
+    run, folder, method = Path(run), Path(folder), ViTDecoder()
+    _record_of(run)
+    history = _epochs(run, len(mixture))
     write(run, encoder, folder, averaged_with)
-    trained, history = weights.load(folder), _epochs(pd.read_csv(folder / run_files.HISTORY), len(mixture))
+    trained = weights.load(folder)
     # The exported weights are those of the last checkpoint, also where an earlier one had a lower validation loss.
     config, last, best = dict(trained.config), history.iloc[-1], history.loc[history.val_loss.idxmin()]
     names = [one.name for one in mixture.sets]
@@ -187,8 +186,23 @@ def write_record(
     atomic_files.write_json(folder / "summary.json", summary)
 
 
-def _epochs(history: pd.DataFrame, pictures: int) -> pd.DataFrame:
-    """The validated rows of a history, with the samples seen as a number of epochs in front."""
+def _record_of(run: Path) -> Path:
+    """The config.json of a long training, or of one of its cooldowns."""
+    # A cooldown's folder lies in the run's, whose config.json it shares.
+    for path in (run / weights.RECORD, run.parent / weights.RECORD):
+        if path.is_file():
+            return path
+    raise WeightsError(f"A long training has a {weights.RECORD}. Received: {run}. Give its folder.")
+
+
+def _epochs(run: Path, pictures: int) -> pd.DataFrame:
+    """The validated rows of a run's history, with the samples seen as a number of epochs in front."""
+    history = run_files.history(run) if (run / run_files.HISTORY).is_file() else pd.DataFrame()
+    if "val_loss" not in history or history.val_loss.isna().all():
+        raise RecordError(
+            f"A record needs a run that was validated. Received: {run}, whose {run_files.HISTORY} has no val_loss. "
+            "Train on with --validate, or leave --set out: --export then writes the network alone."
+        )
     rows = history.dropna(subset=["val_loss"]).reset_index(drop=True)
     rows.insert(0, "epoch", (rows.samples / pictures).round(2))
     return rows

@@ -16,7 +16,7 @@ from conftest import REPOSITORY
 
 from colorizer import weights
 from colorizer.classifiers.encoders import vision_transformer
-from colorizer.errors import DataError, TrainingError, UsageError, WeightsError
+from colorizer.errors import DataError, RecordError, TrainingError, UsageError, WeightsError
 from colorizer.evaluation import runs
 from colorizer.methods.layers import token_decoder
 from colorizer.training.long import __main__ as command
@@ -342,6 +342,15 @@ def test_the_record_says_where_it_was_trained_and_which_checkpoint_was_best(
         assert summary["device"] == "a GPU"
         assert summary["best_epoch"] == pytest.approx(16 / 24, abs=0.01)
         assert summary["epochs_done"] == summary["exported_epoch"] == 1
+
+
+def test_the_record_of_a_run_that_was_never_validated_is_refused(start, picture_folder, tmp_path):
+    run = start("run")
+    run.train(samples=8)
+    validation = PictureSet("validation", picture_folder, ("picture_00.png",), 1)
+    with pytest.raises(RecordError, match="Received: .*run, whose history.csv has no val_loss. Train on with --valid"):
+        export.write_record(tmp_path / "run", "not read", tmp_path / "exported", run.mixture, validation)
+    assert not (tmp_path / "exported").exists()
 
 
 def test_help_explains_sets_and_the_flags_that_need_it(capsys):
