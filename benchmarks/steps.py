@@ -59,7 +59,7 @@ def vit_steps(flags, precision: str) -> tuple[dict[str, Callable], float]:
     from colorizer.training.long.settings import Settings
 
     size = flags.image_size
-    encoder = backbone.tokens(vision_transformer.build((dinov2.SIZE,) * 2, dinov2.LEVELS), size, precision)
+    encoder = backbone.token_encoder(vision_transformer.build((dinov2.SIZE,) * 2, dinov2.LEVELS), size, precision)
 
     def network(blocks=0):
         settings = Settings(image_size=size, trainable_blocks=blocks)

@@ -33,7 +33,7 @@ def given_of(rgb: np.ndarray, side: int, count: int, seed: int) -> np.ndarray:
     ab_norm = cv2.resize(color.rgb_to_l_ab(rgb)[1], (side, side), interpolation=cv2.INTER_AREA)
     mask = np.zeros((1, side, side, 1), np.float32)
     mask[0][tuple(np.random.default_rng(seed).integers(side, size=(2, count)))] = 1
-    return ops.convert_to_numpy(hints.of(ab_norm[None], mask))
+    return ops.convert_to_numpy(hints.make_hints(ab_norm[None], mask))
 
 
 def inputs(trained: weights.Trained, rgb_u8: np.ndarray, count: int):

@@ -156,11 +156,11 @@ def _check_size(chosen, method: methods.Method) -> None:
     """Refuses pictures that convolutions cannot halve five times; a saved encoder's needs show when it is loaded."""
     from colorizer.classifiers import catalog
 
-    if not method.uses_encoder or chosen.init_weights or chosen.image_size >= base.LEAST_SIZE:
+    if not method.uses_encoder or chosen.init_weights or chosen.image_size >= base.MIN_SIZE:
         return
     if not Path(chosen.classifier).is_file() and catalog.find(chosen.classifier) is None:
         raise UsageError(
-            f"--image-size must be at least {base.LEAST_SIZE} for --method {chosen.method} with --classifier "
+            f"--image-size must be at least {base.MIN_SIZE} for --method {chosen.method} with --classifier "
             f"{chosen.classifier}. Received: {chosen.image_size}"
         )
 

@@ -83,11 +83,11 @@ class ViTDecoder(Method):
 
         Args:
             image_size: see `Method.build`; a Vision Transformer also takes multiples of 16.
-            encoder: see `backbone.tokens`; None for `backbone.plain`.
+            encoder: see `backbone.token_encoder`; None for `backbone.plain_encoder`.
             initializer: not an option of this method.
         """
         l_norm, vector = inputs(image_size)  # the vector is not used
-        seeing = backbone.tokens(backbone.plain() if encoder is None else encoder, image_size)
+        seeing = backbone.token_encoder(backbone.plain_encoder() if encoder is None else encoder, image_size)
         decoder = token_decoder.build(shape_of(image_size), seeing.output_shape[-1])
         nothing = hints.NoHints(STRIDE, name="no_hints")(l_norm)
         return keras.Model([l_norm, vector], decoder([l_norm, seeing(l_norm), nothing]), name="vit_decoder")
@@ -159,7 +159,7 @@ class HintTrainer(keras.Model):
             side = self.network.output_shape[1]
             ab_norm = token_decoder.averaged_to(y, side)
             uniform = keras.random.uniform((ops.shape(y)[0], hints.DRAWS), seed=self.seeds)
-            given = hints.of(ab_norm, hints.masks(uniform, (side, side)))
+            given = hints.make_hints(ab_norm, hints.sample_masks(uniform, (side, side)))
             encoder, decoder = self.network.get_layer("encoder"), self.network.get_layer("decoder")
             logits = decoder([x[0], encoder(x[0], training=training), given], training=training)
         self.mse.update_state(token_decoder.mse(y, logits))

@@ -42,13 +42,13 @@ def test_a_transformer_sees_the_picture_averaged_to_its_own_patches(transformer)
     exact = vision_transformer.build((56, 84), (0, 2), SMALL)
     exact.set_weights(transformer.get_weights())
     expected = exact.predict_on_batch(np.repeat(smaller[None, ..., None], 3, axis=-1))
-    tokens = backbone.tokens(transformer, (64, 96)).predict_on_batch(l_norm)
+    tokens = backbone.token_encoder(transformer, (64, 96)).predict_on_batch(l_norm)
     assert tokens.shape == (1, 4, 6, 48)
     np.testing.assert_allclose(tokens, expected, atol=2e-3)
 
 
 def test_a_classifier_gives_a_grid_of_the_same_size():
-    encoder = backbone.tokens(backbone.plain(), 64)
+    encoder = backbone.token_encoder(backbone.plain_encoder(), 64)
     tokens = encoder.predict_on_batch(picture()[0])
     assert tokens.shape == (1, 4, 4, 96 + 192 + 384)
     np.testing.assert_allclose(tokens[..., :96].mean(axis=-1), 0, atol=1e-4)
@@ -56,12 +56,12 @@ def test_a_classifier_gives_a_grid_of_the_same_size():
 
 @pytest.mark.parametrize("kind", ["transformer", "classifier"])
 def test_an_encoder_is_made_again_for_another_size(kind, transformer):
-    encoder = backbone.tokens(transformer if kind == "transformer" else backbone.plain(), 64)
+    encoder = backbone.token_encoder(transformer if kind == "transformer" else backbone.plain_encoder(), 64)
     copy = keras.models.model_from_json(encoder.to_json())
     copy.set_weights(encoder.get_weights())
-    larger = backbone.tokens(copy, 96)
+    larger = backbone.token_encoder(copy, 96)
     assert larger.output_shape[1:] == (6, 6, encoder.output_shape[-1])
-    again = backbone.tokens(larger, 64)
+    again = backbone.token_encoder(larger, 64)
     l_norm = picture()[0]
     np.testing.assert_allclose(again.predict_on_batch(l_norm), encoder.predict_on_batch(l_norm), atol=1e-5)
 
@@ -75,7 +75,7 @@ def test_averaging_by_area_keeps_what_is_constant():
 
 def test_an_encoders_scales_are_found_by_shape():
     classifier = keras.applications.EfficientNetB0(weights=None)
-    outputs = backbone.stages(classifier, 64).outputs
+    outputs = backbone.feature_pyramid(classifier, 64).outputs
     assert [tuple(o.shape[1:]) for o in outputs] == [(16, 16, 144), (8, 8, 240), (4, 4, 672), (2, 2, 1280)]
 
 
@@ -84,9 +84,9 @@ def test_what_has_no_scales_is_no_encoder():
         [keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3, padding="same"), keras.layers.Flatten()]
     )
     with pytest.raises(ClassifierError, match="Received: none of 1/4, 1/8, 1/16, 1/32. Choose another"):
-        backbone.stages(flat, 64)
+        backbone.feature_pyramid(flat, 64)
 
 
 def test_an_input_too_small_for_the_scales_is_refused():
     with pytest.raises(UsageError, match="--image-size must be at least 64 .* Received: 32"):
-        backbone.stages(keras.applications.EfficientNetB0(weights=None, include_top=False), 32)
+        backbone.feature_pyramid(keras.applications.EfficientNetB0(weights=None, include_top=False), 32)

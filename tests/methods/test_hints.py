@@ -9,7 +9,7 @@ from colorizer.methods.layers import hints
 
 def masks(count, size=(24, 24), seed=0):
     uniform = np.random.default_rng(seed).random((count, hints.DRAWS), np.float32)
-    return ops.convert_to_numpy(hints.masks(uniform, size))
+    return ops.convert_to_numpy(hints.sample_masks(uniform, size))
 
 
 def test_half_of_the_pictures_have_no_hint():
@@ -29,7 +29,7 @@ def test_the_number_of_patches_is_between_one_and_the_most():
 def test_one_patch_is_a_square_around_its_center(radius, side):
     uniform = np.zeros((1, hints.DRAWS), np.float32)
     uniform[:, 2 : 2 + hints.MOST], uniform[:, 2 + hints.MOST :] = radius, 0.5
-    mask = ops.convert_to_numpy(hints.masks(uniform, (12, 16)))[0, ..., 0]
+    mask = ops.convert_to_numpy(hints.sample_masks(uniform, (12, 16)))[0, ..., 0]
     rows, columns = np.nonzero(mask)
     assert (rows.min() + rows.max(), columns.min() + columns.max()) == (2 * 6, 2 * 8)
     assert mask.sum() == side**2
@@ -39,7 +39,7 @@ def test_hints_are_the_truth_where_the_mask_is():
     ab_norm = np.random.default_rng(0).uniform(-0.4, 0.4, (2, 8, 8, 2)).astype(np.float32)
     mask = np.zeros((2, 8, 8, 1), np.float32)
     mask[0, 2, 3] = 1
-    given = ops.convert_to_numpy(hints.of(ab_norm, mask))
+    given = ops.convert_to_numpy(hints.make_hints(ab_norm, mask))
     np.testing.assert_allclose(given[0, 2, 3], [*ab_norm[0, 2, 3] / hints.RANGE, 1], rtol=1e-6)
     given[0, 2, 3] = 0
     assert not given.any()

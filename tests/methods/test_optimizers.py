@@ -12,7 +12,7 @@ from colorizer.methods.layers import optimizers
 @pytest.mark.parametrize(("share", "frozen_steps", "moved"), [(1, 0, 1), (0.1, 0, 0.1), (1, 2, 0), (0.1, 1, 0.05)])
 def test_two_rates(share, frozen_steps, moved):
     slow, other = (keras.Variable(np.ones(3, np.float32)) for _ in range(2))
-    optimizer = optimizers.TwoRates(0.01, [slow], share, frozen_steps, weight_decay=0.5)
+    optimizer = optimizers.GroupedAdamW(0.01, [slow], share, frozen_steps, weight_decay=0.5)
     optimizer.build([slow, other])
     for _ in range(2):
         optimizer.apply([ops.ones(3), ops.ones(3)])
@@ -32,8 +32,8 @@ def test_one_cycle_rises_and_falls_to_nothing():
 
 def test_two_rates_can_be_saved():
     slow, other = (keras.Variable(np.ones(3, np.float32), name=name) for name in ("slow", "other"))
-    optimizer = optimizers.TwoRates(0.01, [slow], 0.1, 5, weight_decay=0.5)
-    again = optimizers.TwoRates.from_config(optimizer.get_config())
+    optimizer = optimizers.GroupedAdamW(0.01, [slow], 0.1, 5, weight_decay=0.5)
+    again = optimizers.GroupedAdamW.from_config(optimizer.get_config())
     for one in (optimizer, again):
         one.build([slow, other])
         one.apply([ops.ones(3), ops.ones(3)])
@@ -43,7 +43,7 @@ def test_two_rates_can_be_saved():
 
 def test_names_without_decay_hold_beside_slow_variables():
     slow, other, bias = (keras.Variable(np.ones(3, np.float32), name=name) for name in ("slow", "other", "bias"))
-    optimizer = optimizers.TwoRates(0.01, [slow], 0.1, weight_decay=0.5)
+    optimizer = optimizers.GroupedAdamW(0.01, [slow], 0.1, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     optimizer.build([slow, other, bias])
     optimizer.apply([ops.zeros(3)] * 3)

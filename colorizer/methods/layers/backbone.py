@@ -11,12 +11,12 @@ from colorizer.errors import ClassifierError, UsageError
 from colorizer.methods.layers.inputs import Shape, shape_of
 
 STRIDES = (4, 8, 16, 32)  # of the scales that are used
-PLAIN = (24, 48, 96, 192, 384)  # channels of `plain`'s five sizes: as many parameters as a small classifier
+PLAIN = (24, 48, 96, 192, 384)  # channels of `plain_encoder`'s five sizes: as many parameters as a small classifier
 PROBE = 64  # side of the input at which a classifier's scales are told apart, where that is to be any
-PATCH = 16  # pixels of the input to a token of `tokens`
+PATCH = 16  # pixels of the input to a token of `token_encoder`
 
 
-def stages(encoder: keras.Model, image_size: int | Shape) -> keras.Model:
+def feature_pyramid(encoder: keras.Model, image_size: int | Shape) -> keras.Model:
     """Cuts a classifier into its scales, without its head and for another input size.
 
     Args:
@@ -68,12 +68,12 @@ def _resized(model: keras.Model, shape: Shape) -> keras.Model:
     return copy
 
 
-def plain() -> keras.Model:
+def plain_encoder() -> keras.Model:
     """Ten convolutions with random weights in a classifier's place, to measure what the transfer is worth.
 
     There is no batch normalization: after a few steps its moving statistics would fit no picture.
     """
-    # Any multiple of 32 serves: `stages` makes a copy for the size that is asked for.
+    # Any multiple of 32 serves: `feature_pyramid` makes a copy for the size that is asked for.
     rgb = keras.Input((64, 64, 3))
     x = keras.layers.Rescaling(1 / 127.5, -1)(rgb)  # 0..255 -> -1..1, as most classifiers do inside
     for filters in PLAIN:
@@ -136,12 +136,12 @@ class Doubled(keras.layers.Layer):
         return shape[0], height, width, shape[3]
 
 
-def tokens(encoder: keras.Model, size: int | Shape, dtype=None) -> keras.Model:
+def token_encoder(encoder: keras.Model, size: int | Shape, dtype=None) -> keras.Model:
     """What an encoder sees in luminance: one interface for classifiers and for the Vision Transformer.
 
     Args:
-        encoder: a classifier as `stages` takes it, a model of `vision_transformer.build`, or what this function made
-            of one for another size.
+        encoder: a classifier as `feature_pyramid` takes it, a model of `vision_transformer.build`, or what this
+            function made of one for another size.
         size: side of the input, or its height and width; multiples of 16, for a classifier of 32; (None, None) for any.
         dtype: of a Vision Transformer's products; None for the global policy.
 
@@ -161,7 +161,7 @@ def tokens(encoder: keras.Model, size: int | Shape, dtype=None) -> keras.Model:
         return keras.Model(l_norm, _gray_transformer(encoder, shape, dtype)(gray), name="encoder")
     rgb = keras.layers.Concatenate(name="rgb")([gray, gray, gray])
     # S/8, S/16 and S/32 are brought to S/16, the grid of a Vision Transformer with patches of 16 pixels.
-    _, fine, middle, coarse = stages(encoder, shape)(rgb)
+    _, fine, middle, coarse = feature_pyramid(encoder, shape)(rgb)
     levels = [
         keras.layers.AveragePooling2D(2, name="fine")(fine),
         middle,

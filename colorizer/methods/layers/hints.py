@@ -22,7 +22,7 @@ LOWEST = -1e4  # a score that counts nothing
 DRAWS = 2 + 3 * MOST  # random numbers that decide where a picture's hints are
 
 
-def masks(uniform, size: tuple[int, int]):
+def sample_masks(uniform, size: tuple[int, int]):
     """Where hints are given in training: no hint in half of the pictures, else 1 to 64 patches.
 
     Few patches are as frequent as many: their number's logarithm is uniform.
@@ -52,7 +52,7 @@ def masks(uniform, size: tuple[int, int]):
     return ops.cast(patches > 0, "float32")[..., None]
 
 
-def of(ab_norm, mask):
+def make_hints(ab_norm, mask):
     """Hints of true colors: (B, h, w, 2) ab/128 and (B, h, w, 1) mask -> (B, h, w, 3)."""
     return ops.concatenate([ab_norm * mask / RANGE, mask], axis=-1)
 

@@ -50,7 +50,7 @@ def learning_rate(config: TrainConfig, steps_per_epoch: int) -> float | keras.op
 
 
 @keras.saving.register_keras_serializable("colorizer")
-class TwoRates(keras.optimizers.AdamW):
+class GroupedAdamW(keras.optimizers.AdamW):
     """AdamW that trains some variables more slowly than the others, and for some steps not at all.
 
     Args:
@@ -102,7 +102,7 @@ class TwoRates(keras.optimizers.AdamW):
         return super().get_config() | own
 
 
-def fine_tuning(config: TrainConfig, encoder: keras.Model, steps_per_epoch: int) -> TwoRates:
+def fine_tuning(config: TrainConfig, encoder: keras.Model, steps_per_epoch: int) -> GroupedAdamW:
     """Makes the optimizer of a network whose encoder may be pretrained: the encoder learns more slowly.
 
     An encoder that learns nothing stops being trainable, so that its batch statistics stay too. One without trained
@@ -117,7 +117,7 @@ def fine_tuning(config: TrainConfig, encoder: keras.Model, steps_per_epoch: int)
     if not (config.init_weights or _is_trained(config.classifier)):
         share, frozen = 1.0, 0
     encoder.trainable = share > 0
-    optimizer = TwoRates(
+    optimizer = GroupedAdamW(
         learning_rate(config, steps_per_epoch),
         slow=encoder.trainable_variables,
         share=share,

@@ -141,7 +141,7 @@ def _score(flags):
     """Prints a run's scores with some numbers of hints, each a pixel of the hints' grid."""
     if not flags.validate:
         raise DataError("Scores need pictures. Received: --hints without --validate. Name FOLDER@LIST.")
-    encoder = backbone.tokens(saved.load(flags.encoder).model, flags.image_size)
+    encoder = backbone.token_encoder(saved.load(flags.encoder).model, flags.image_size)
     decoder = token_decoder.build((flags.image_size,) * 2, encoder.output_shape[-1])
     run_files.load_decoder(decoder, flags.run)
     run_files.set_blocks(encoder, run_files.load_blocks(flags.run))

@@ -36,7 +36,7 @@ class Features:
     """An encoder's features of pictures, computed each time. Safe to call from several threads.
 
     Args:
-        encoder: from `backbone.tokens`.
+        encoder: from `backbone.token_encoder`.
         batch_size: pictures in one forward pass; smaller batches are filled up, so that one shape is compiled.
     """
 

@@ -105,7 +105,7 @@ class LongRun:
             folder: the run's; made if it is not there.
             settings: see `Settings`.
             mixture: the samples.
-            encoder: from `vision_transformer` or a classifier, see `backbone.tokens`.
+            encoder: from `vision_transformer` or a classifier, see `backbone.token_encoder`.
             feature_cache: the folder of the features' cache, or None to compute them each time.
             init_weights: weights to start from, of a run with the same encoder: the decoder's and the trained blocks,
                 see `run_files`; None starts from a random decoder. A resumed run does not need them.
@@ -120,7 +120,7 @@ class LongRun:
         """
         folder = Path(folder)
         blocks = _init_blocks(folder, init_weights)
-        tokens = backbone.tokens(encoder, settings.image_size, settings.precision)
+        tokens = backbone.token_encoder(encoder, settings.image_size, settings.precision)
         run_files.set_blocks(tokens, blocks)
         trained = settings.trainable_blocks
         frozen = tuning.frozen_part(tokens, trained) if trained else tokens
@@ -280,8 +280,8 @@ class LongRun:
         rows = [self.mixture.number(draw) * number + self.mixture.augmentation(draw) % number for draw in draws]
         # 2: a stream of its own. 0 is the order of sets, 1 that of pictures, both in `mixture`.
         rng = np.random.default_rng((self.settings.seed, 2, first))
-        mask = hints.masks(rng.random((len(draws), hints.DRAWS), np.float32), ab_norm.shape[1:3])
-        given = keras.ops.convert_to_numpy(hints.of(ab_norm, mask))
+        mask = hints.sample_masks(rng.random((len(draws), hints.DRAWS), np.float32), ab_norm.shape[1:3])
+        given = keras.ops.convert_to_numpy(hints.make_hints(ab_norm, mask))
         return [l_norm, self.features.of(np.array(rows), l_norm), given], ab_norm, border
 
     def _step(self, inputs, ab_norm, border, scale) -> dict[str, float]:

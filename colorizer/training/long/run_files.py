@@ -134,7 +134,7 @@ def load_decoder(decoder: keras.Model, path: str | Path) -> None:
 
 
 def transformer(encoder: keras.Model) -> keras.Model | None:
-    """The Vision Transformer inside an encoder of `backbone.tokens`; None for a classifier."""
+    """The Vision Transformer inside an encoder of `backbone.token_encoder`; None for a classifier."""
     return next((layer for layer in encoder.layers if isinstance(layer, keras.Model) and blocks_in(layer)), None)
 
 
@@ -187,7 +187,7 @@ def set_blocks(encoder: keras.Model, blocks: Blocks) -> None:
     """Gives an encoder trained blocks.
 
     Args:
-        encoder: from `backbone.tokens`.
+        encoder: from `backbone.token_encoder`.
         blocks: from `load_blocks`; none leaves the encoder as it is.
 
     Raises:

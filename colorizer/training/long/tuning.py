@@ -24,7 +24,7 @@ def frozen_part(encoder: keras.Model, trained: int) -> keras.Model:
     """The part of an encoder that stays frozen.
 
     Args:
-        encoder: from `backbone.tokens`, for squares.
+        encoder: from `backbone.token_encoder`, for squares.
         trained: how many of the last blocks are trained.
 
     Returns:
@@ -111,7 +111,7 @@ def build(tokens: keras.Model, settings: Settings, precision: str) -> keras.Mode
     """Builds a new decoder, joined with the blocks that the settings train.
 
     Args:
-        tokens: the encoder, from `backbone.tokens`.
+        tokens: the encoder, from `backbone.token_encoder`.
         settings: their `image_size` and `trainable_blocks` count.
         precision: of the layers.
 
@@ -135,7 +135,7 @@ def compiled(network: keras.Model, settings: Settings) -> keras.Model:
         The same network; its optimizer has all its variables.
     """
     trainable = split(network)[1]
-    optimizer = optimizers.TwoRates(
+    optimizer = optimizers.GroupedAdamW(
         settings.learning_rate,
         slow=trainable.trainable_variables if trainable else (),
         share=settings.encoder_lr_scale,

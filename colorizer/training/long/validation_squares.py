@@ -24,7 +24,7 @@ class Squares:
 
     Args:
         pictures: the set.
-        encoder: from `backbone.tokens`, for squares of `image_size`.
+        encoder: from `backbone.token_encoder`, for squares of `image_size`.
         image_size: side of the network's input.
         given: how many random true hints are given.
 
@@ -50,7 +50,7 @@ class Squares:
         rng = np.random.default_rng(0)
         for picture in mask:
             picture[tuple(rng.integers(side, size=(2, given)))] = 1
-        self.hints = ops.convert_to_numpy(hints.of(self.ab_norm, mask))
+        self.hints = ops.convert_to_numpy(hints.make_hints(self.ab_norm, mask))
 
     def score(self, decoder: keras.Model) -> dict[str, float]:
         """Loss and squared error at the logits' size, and the PSNR of the mean color with the true luminance.

@@ -151,7 +151,7 @@ def test_a_run_with_a_critic_resumes_bit_for_bit(encoder, picture_folder, tmp_pa
     names = tuple(sorted(path.name for path in picture_folder.iterdir()))
     mixture = Mixture([PictureSet("drawn", picture_folder, names, 1)], 32, augmentations_per_image=1)
     keras.utils.set_random_seed(2)
-    inside = run_files.transformer(backbone.tokens(encoder, 32))
+    inside = run_files.transformer(backbone.token_encoder(encoder, 32))
     blocks = {name: [1.5 * array for array in inside.get_layer(name).get_weights()] for name in ("block00", "block01")}
     run_files.write(tmp_path / "first", token_decoder.build((32, 32), 48), blocks)
 

@@ -15,7 +15,7 @@ from colorizer.training.long import run_files
 @pytest.fixture(scope="module")
 def encoder():
     keras.utils.set_random_seed(0)
-    return backbone.tokens(vision_transformer.build((28, 28), (0, 1), vision_transformer.Shape(24, 2, 2, 5)), 32)
+    return backbone.token_encoder(vision_transformer.build((28, 28), (0, 1), vision_transformer.Shape(24, 2, 2, 5)), 32)
 
 
 def test_blocks_come_back_in_their_order(encoder, tmp_path):
@@ -45,7 +45,7 @@ def test_blocks_that_do_not_fit_are_refused(encoder, tmp_path):
         with pytest.raises(WeightsError, match=f"do not fit the encoder. Received: {next(iter(blocks))}"):
             run_files.set_blocks(encoder, blocks)
     with pytest.raises(WeightsError, match="do not fit the encoder"):
-        run_files.set_blocks(backbone.tokens(backbone.plain(), 64), {"block01": []})
+        run_files.set_blocks(backbone.token_encoder(backbone.plain_encoder(), 64), {"block01": []})
     (tmp_path / run_files.BLOCKS).write_bytes(b"no file of arrays")
     with pytest.raises(WeightsError, match="blocks cannot be read. Received: .*encoder.npz"):
         run_files.load_blocks(tmp_path)

@@ -48,7 +48,7 @@ def start(small, picture_folder, encoder, tmp_path):
 
 @pytest.mark.parametrize("trained", [1, 2, 3, 4])
 def test_both_parts_together_compute_what_the_encoder_computes(encoder, trained):
-    whole = backbone.tokens(encoder, 32)
+    whole = backbone.token_encoder(encoder, 32)
     l_norm = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 1)).astype(np.float32)
     frozen, trainable = tuning.frozen_part(whole, trained), tuning.trainable_part(whole, trained, "float32")
     # Levels 0 and 1, and the input of the first trained block.
@@ -59,9 +59,9 @@ def test_both_parts_together_compute_what_the_encoder_computes(encoder, trained)
 def test_only_blocks_that_are_there_can_be_trained(encoder):
     for trained in (-1, 5):
         with pytest.raises(UsageError, match=f"has 4 blocks. Received: --trainable-blocks {trained}"):
-            tuning.frozen_part(backbone.tokens(encoder, 32), trained)
+            tuning.frozen_part(backbone.token_encoder(encoder, 32), trained)
     with pytest.raises(ClassifierError, match="Received: a classifier. Use --trainable-blocks 0"):
-        tuning.frozen_part(backbone.tokens(backbone.plain(), 64), 1)
+        tuning.frozen_part(backbone.token_encoder(backbone.plain_encoder(), 64), 1)
 
 
 def test_a_tuned_run_resumes_bit_for_bit_and_is_exported(start, encoder, tmp_path):
