@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from colorizer.methods import Method
 
 BEST = "best.weights.h5"
-RECORD = "config.json"
+RECORD, SUMMARY = "config.json", "summary.json"  # of a run: its settings, and its results once it is done
 ENCODER = "encoder.json"
 SCALE = "scale"  # of a quantized array: its attribute with one factor a channel
 LEAST_QUANTIZED = 4096  # weights; smaller arrays gain nothing

@@ -122,9 +122,9 @@ class Record:
         for folder in (self.folder, self.last):
             atomic_files.sweep_folder(folder)
         state = self.state() if resume else None
-        atomic_files.write_json(self.folder / run_folders.RECORD, config)
+        atomic_files.write_json(self.folder / weights.RECORD, config)
         # Of the session before: a run that is open has none.
-        (self.folder / "summary.json").unlink(missing_ok=True)
+        (self.folder / weights.SUMMARY).unlink(missing_ok=True)
         return state
 
     def save_state(self, trainer: keras.Model, epochs_done: int, history: Sequence[dict], callbacks: dict) -> None:
@@ -176,7 +176,7 @@ class Record:
 
     def finish(self, summary: dict) -> None:
         """Writes `summary.json`, which says that the run is done."""
-        atomic_files.write_json(self.folder / "summary.json", summary)
+        atomic_files.write_json(self.folder / weights.SUMMARY, summary)
 
 
 class ReadOnly(Record):

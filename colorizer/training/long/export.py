@@ -24,7 +24,6 @@ from colorizer.config import CLASSES
 from colorizer.errors import ClassifierError, RecordError, WeightsError
 from colorizer.images import resize_square
 from colorizer.methods.vit_decoder import ViTDecoder
-from colorizer.training import run_folders
 from colorizer.training.long import run_files
 from colorizer.training.long.mixture import Mixture, PictureSet
 from colorizer.training.long.validation_squares import SIDE
@@ -180,10 +179,10 @@ def write_record(
         "device": config["device"],
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    atomic_files.write_json(folder / run_folders.RECORD, config)
+    atomic_files.write_json(folder / weights.RECORD, config)
     with atomic_files.replacing(folder / run_files.HISTORY) as part:
         history.to_csv(part, index=False)
-    atomic_files.write_json(folder / "summary.json", summary)
+    atomic_files.write_json(folder / weights.SUMMARY, summary)
 
 
 def _record_of(run: Path) -> Path:
