@@ -117,12 +117,36 @@ class Reader:
         with opened(self.film.path) as container:
             stream = container.streams[self.film.stream]
             stream.thread_type = "AUTO"
-            packets = container.demux(stream) if after is None else _packets_before(av, container, stream, after)
-            if packets is not None:
-                frames = self._frames_of(av, packets, container.format.name in STEADY)
+            if after is None:
+                frames = self._frames_of(av, container.demux(stream), container.format.name in STEADY)
+            else:
+                frames = self._frames_before(av, container, stream, after)
+            if frames is not None:
                 yield from _deinterlaced(av, stream, frames) if self.deinterlace else frames
                 return
         yield from self._decoded(None)
+
+    def _frames_before(self, av, container, stream, after: int) -> Iterator[av.VideoFrame] | None:
+        """Frames from one on that is shown no later than a time stamp; None where there is no way to it.
+
+        In MPEG's streams a seek may end between two key frames, or behind the time stamp. After a recovery point, which
+        counts as a key frame, decoders give no frame until the picture is whole. Then the seek goes further back.
+        """
+        back = 0  # seconds
+        while container.format.name not in GUESSED and after * stream.time_base >= back:
+            damaged = self.damaged
+            try:
+                container.seek(after - round(back / stream.time_base), stream=stream, backward=True)
+            except av.error.FFmpegError:
+                return None
+            packets = itertools.dropwhile(lambda packet: not packet.is_keyframe, container.demux(stream))
+            frames = self._frames_of(av, packets, steady=False)
+            first = next(frames, None)
+            if first is not None and self._time_of(first, None) <= after:
+                return itertools.chain([first], frames)
+            self.damaged = damaged
+            back = 2 * back + 1
+        return None
 
     def _frames_of(self, av, packets: Iterator[av.Packet], steady: bool) -> Iterator[av.VideoFrame]:
         """All frames that can be decoded; what cannot is counted.
@@ -156,26 +180,6 @@ class Reader:
                 elif steady:  # one of the last, which wait in the decoder
                     frame.pts = None
                 yield frame
-
-
-def _packets_before(av, container, stream, after: int) -> Iterator[av.Packet] | None:
-    """Packets from a key frame on that is shown no later than a time stamp; None where there is no way to it.
-
-    In MPEG's streams a seek may end between two key frames, or behind the time stamp: then it goes further back.
-    """
-    back = 0  # seconds
-    while container.format.name not in GUESSED and after * stream.time_base >= back:
-        try:
-            container.seek(after - round(back / stream.time_base), stream=stream, backward=True)
-            packets = container.demux(stream)
-            key = next((packet for packet in packets if packet.is_keyframe), None)
-        except av.error.FFmpegError:
-            return None
-        stamp = key and (key.dts if key.pts is None else key.pts)
-        if stamp is not None and stamp <= after:
-            return itertools.chain([key], packets)
-        back = 2 * back + 1
-    return None
 
 
 def _deinterlaced(av, stream, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
