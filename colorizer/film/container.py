@@ -27,7 +27,9 @@ NOT_COPIED = ("encoder", "major_brand", "minor_version", "compatible_brands", "d
 STATISTICS = ("_statistics", "bps", "number_of_")
 WITH_ATTACHMENTS = ("matroska",)  # containers that hold files: fonts of subtitles, a cover
 WITH_COVERS = ("mp4", "ipod")  # containers that hold a cover among their tags
+WITH_CHAPTERS = ("mp4", "mov", "ipod", "3gp", "matroska", "webm", "ogg", "nut", "asf")
 WITH_ROTATION = ("mp4", "mov", "ipod", "3gp", "matroska", "webm")
+DISCARD_ALL = 48  # FFmpeg's AVDISCARD_ALL: a stream that its demuxer has read already
 REORDERED = 16  # frames that H.264 and its like may decode before they are shown, at most
 
 
@@ -170,6 +172,10 @@ def _copied_streams(film: Film, source, target, covers: dict[int, bytes]) -> tup
             continue
         if stream.index in covers and name not in WITH_COVERS:
             notes.append(f"cover picture does not fit into {name}: left out")
+            continue
+        if stream.type == "data" and stream.discard == DISCARD_ALL and source.chapters():  # the track of their names
+            if name not in WITH_CHAPTERS:
+                notes.append(f"chapters do not fit into {name}: left out")
             continue
         codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else None
         if codec is None or codec not in encoder.codecs_of(target):

@@ -63,21 +63,20 @@ class Reader:
 
         Args:
             after: a time stamp; only later frames come.
-            until: seconds from the start; only earlier frames come.
+            until: seconds from the first picture; only earlier frames come.
 
         Raises:
             FilmError: the file cannot be opened.
         """
-        film, last = self.film, None
-        end = None if until is None else film.start + until
-        for frame in self._decoded(after):
+        film, first, last = self.film, None, None
+        for frame in self._decoded(after if until is None else None):  # the first picture says where `until` is
             time = self._time_of(frame, last)
             if last is not None and time <= last:
                 continue  # a frame that was shown already
-            last = time
-            seconds = float(time * film.time_base)
-            if end is not None and seconds >= end:
+            first, last = time if first is None else first, time
+            if until is not None and float((time - first) * film.time_base) >= until:
                 return
+            seconds = float(time * film.time_base)
             duration = self._duration_of(frame)
             self.end = seconds + float(duration * film.time_base) - film.start
             if after is not None and time <= after:
