@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ class Settings:
         strength: of the colors, 0..1.
         codec: see `encoder.choose`.
         crf: constant rate factor, less is better.
-        preview: seconds from the start; None for the whole film.
+        preview: seconds from the first picture; None for the whole film.
         deinterlace: whether two fields become one frame.
         every: frames from one key frame to the next, at most.
         bits: of a channel in the result, at most: 8, or 10 for films that have more than 8.
@@ -125,10 +125,8 @@ def colorize(
     encoder.Encoder(film, encoding)  # before anything is written
     container.try_out(film, output, encoding)
     require_partial_name(film.path, output)
-    try:
+    with _writing(output):
         parts = Parts(output, _record(film, colorizer, settings, encoding))
-    except OSError as error:
-        raise FilmError(output, f"cannot be written: {error.strerror or error}") from error
     with parts:
         result = Result(output, resumed=parts.frames, notes=[*film.notes, *filter(None, [encoding.note])])
         reader = Reader(film, settings.deinterlace, encoding.bits)
@@ -154,12 +152,22 @@ def colorize(
             result.output = partial_name(output)
             require_partial_name(film.path, output)  # hours have passed
         elif not settings.preview:
-            parts.close()
+            with _writing(output):
+                parts.close()
         result.notes += container.write(film, parts, result.output, encoding)
         if not result.cut_short:
             parts.remove_partial()
         parts.remove()
         return result
+
+
+@contextlib.contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    """Says which file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise FilmError(output, f"cannot be written: {error.strerror or error}") from error
 
 
 def colorize_shot(

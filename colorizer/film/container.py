@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import math
 import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
@@ -18,6 +19,7 @@ from colorizer.film import encoder
 from colorizer.film.encoder import Encoding
 from colorizer.film.parts import Parts
 from colorizer.film.probe import Film, address, opened, require_av
+from colorizer.film.reader import falls_back, shifts
 
 if TYPE_CHECKING:
     import av
@@ -27,7 +29,9 @@ NOT_COPIED = ("encoder", "major_brand", "minor_version", "compatible_brands", "d
 STATISTICS = ("_statistics", "bps", "number_of_")
 WITH_ATTACHMENTS = ("matroska",)  # containers that hold files: fonts of subtitles, a cover
 WITH_COVERS = ("mp4", "ipod")  # containers that hold a cover among their tags
+WITH_CHAPTERS = ("mp4", "mov", "ipod", "3gp", "matroska", "webm", "ogg", "nut", "asf")
 WITH_ROTATION = ("mp4", "mov", "ipod", "3gp", "matroska", "webm")
+DISCARD_ALL = 48  # FFmpeg's AVDISCARD_ALL: a stream that its demuxer has read already
 REORDERED = 16  # frames that H.264 and its like may decode before they are shown, at most
 
 
@@ -41,7 +45,8 @@ def write(film: Film, parts: Parts, output: Path, encoding: Encoding) -> list[st
         encoding: that the parts were encoded with.
 
     Returns:
-        A line for each stream that the container cannot hold, and for each picture that gets no colors.
+        A line for each stream that the container cannot hold, for each picture that gets no colors, and one where the
+        film has joints.
 
     Raises:
         FilmError: the file cannot be written.
@@ -138,6 +143,9 @@ def _shifted(chapter: dict, start: float) -> dict:
 def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding, covers: dict[int, bytes]) -> list[str]:
     picture, copies, notes = _begin(film, source, target, encoding, covers)
     last = parts.endings[-1] if parts.endings else None
+    if joints := len(shifts(film)) - 1:
+        times = "once" if joints == 1 else f"{joints} times"
+        notes.append(f"time stamps fall back {times}, as in joined films: the pieces follow one another")
     until = None if last is None or last.whole else float((last.time + 1) * film.time_base)
     streams = [_picture_packets(av, picture, film, parts, encoder.unit_of(film, encoding))]
     for index in covers.keys() & copies.keys():
@@ -145,7 +153,7 @@ def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding, cov
         cover.stream, cover.pts, cover.dts, cover.time_base = copies.pop(index), 0, 0, Fraction(1, 1000)
         target.mux(cover)
     if copies:
-        streams.append(_other_packets(av, source, copies, film.start, until))
+        streams.append(_other_packets(av, film, source, copies, until))
     for _, packet in heapq.merge(*streams, key=lambda pair: pair[0]):
         target.mux(packet)
     return notes
@@ -170,6 +178,10 @@ def _copied_streams(film: Film, source, target, covers: dict[int, bytes]) -> tup
             continue
         if stream.index in covers and name not in WITH_COVERS:
             notes.append(f"cover picture does not fit into {name}: left out")
+            continue
+        if stream.type == "data" and stream.discard == DISCARD_ALL and source.chapters():  # the track of their names
+            if name not in WITH_CHAPTERS:
+                notes.append(f"chapters do not fit into {name}: left out")
             continue
         codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else None
         if codec is None or codec not in encoder.codecs_of(target):
@@ -225,19 +237,59 @@ def _delay(parts: Parts, shown: np.ndarray) -> int:
     return int(np.clip((np.arange(len(shown)) - ranks).max(initial=0), 0, REORDERED))
 
 
-def _other_packets(av, source, copies: dict, start: float, until: float | None) -> Iterator[tuple[float, av.Packet]]:
+def _other_packets(av, film: Film, source, copies: dict, until: float | None) -> Iterator[tuple[float, av.Packet]]:
     """The packets of all other streams with their seconds, up to the picture's end."""
     seconds = -1.0  # stamps fall back now and then; the merge needs them sorted
-    for packet in _stamped(_until_damage(av, source.demux([source.streams[index] for index in copies]))):
-        offset = round(start / packet.time_base)
+    ends: dict[int, int] = {}
+    for packet in _shifted_packets(av, film, source, list(copies)):
+        offset = round(film.start / packet.time_base)
         time = float((packet.dts - offset) * packet.time_base)
-        if until is not None and time + start >= until:
+        if until is not None and time + film.start >= until:
             continue
         packet.pts = None if packet.pts is None else packet.pts - offset
         packet.dts -= offset
-        packet.stream = copies[packet.stream.index]
+        copy = copies[packet.stream.index]
+        _let_rise(packet, copy, ends)
+        packet.stream = copy
         seconds = max(seconds, time)
         yield seconds, packet
+
+
+def _let_rise(packet: av.Packet, copy, ends: dict[int, int]) -> None:
+    """Moves a packet behind the one before it: containers refuse stamps of decoding that fall.
+
+    Args:
+        packet: of any stream but the picture.
+        copy: its stream in the target.
+        ends: the last packet's stamp of decoding, by the index of its stream; takes this packet's.
+    """
+    last = ends.get(packet.stream.index)
+    strict = packet.stream.type in ("audio", "video")
+    if last is not None and (packet.dts < last or strict and packet.dts == last):
+        packet.dts = last + max(1, math.ceil(copy.time_base / packet.time_base))
+        packet.pts = None if packet.pts is None else max(packet.pts, packet.dts)
+    ends[packet.stream.index] = packet.dts
+
+
+def _shifted_packets(av, film: Film, source, indices: list[int]) -> Iterator[av.Packet]:
+    """The packets of streams; in a joined film they move with the picture.
+
+    A piece's packets may lie a little before or behind the picture's joint in the file. So each goes with whichever
+    piece brings it nearest to the picture that is decoded there.
+    """
+    moves = [shift * film.time_base for shift in shifts(film)]
+    wanted = indices if len(moves) == 1 else [*indices, film.stream]
+    piece, last, now = 0, None, film.start
+    for packet in _stamped(_until_damage(av, source.demux([source.streams[index] for index in wanted]))):
+        if packet.stream.index == film.stream:
+            piece, last = min(piece + falls_back(packet, last), len(moves) - 1), packet.dts
+            now = packet.dts * packet.time_base + moves[piece]
+            continue
+        near, time = moves[max(0, piece - 1) : piece + 2], packet.dts * packet.time_base
+        move = round(min(near, key=lambda move: abs(time + move - now)) / packet.time_base)
+        packet.dts += move
+        packet.pts = None if packet.pts is None else packet.pts + move
+        yield packet
 
 
 def _until_damage(av, packets: Iterator[av.Packet]) -> Iterator[av.Packet]:

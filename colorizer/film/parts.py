@@ -75,7 +75,12 @@ class Parts:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _prepare(self, record: dict) -> None:
-        """Keeps what an earlier run with the same record has done, and removes what another one has."""
+        """Keeps what an earlier run with the same record has done, and removes what another one has.
+
+        What writers of the result left when they were killed goes too: whoever holds the lock is the only writer.
+        """
+        for result in (self.output, partial_name(self.output)):
+            atomic_files.sweep(result)
         file = self.folder / RECORD
         try:
             same = json.loads(file.read_text(encoding="utf-8")) == record

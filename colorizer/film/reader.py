@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     import av
 
 GUESSED = ("mpeg", *STEADY)  # containers whose time stamps are guessed, and others after a seek
+JOINED = ("mpeg", "mpegts", "matroska,webm", "nut")  # containers whose files may stand one after the other in a file
+FALL = 1  # seconds that time stamps fall back by where another piece of a joined film begins
 SHORTER = 1.0, 0.02  # seconds, and share of its length, that a film may be shorter than stated before it counts as cut
 
 LARGEST = 1023  # level of 10 bits
@@ -49,7 +54,6 @@ class Reader:
         self.film, self.deinterlace, self.bits = film, deinterlace, bits
         self._curve = sdr_curve(film.transfer) if film.transfer in HDR else None
         self.damaged, self.end = 0, 0.0
-        self._step = max(1, round(1 / (film.rate * film.time_base)))
 
     @property
     def missing(self) -> float:
@@ -59,31 +63,43 @@ class Reader:
         return gone if gone > max(SHORTER[0], SHORTER[1] * stated) else 0.0
 
     def frames(self, after: int | None = None, until: float | None = None) -> Iterator[Frame]:
-        """The frames in order; time stamps rise.
+        """The frames in order; time stamps rise, also over the joints of a joined film: see `shifts`.
 
         Args:
             after: a time stamp; only later frames come.
-            until: seconds from the start; only earlier frames come.
+            until: seconds from the first picture; only earlier frames come.
 
         Raises:
             FilmError: the file cannot be opened.
         """
-        film, last = self.film, None
-        end = None if until is None else film.start + until
-        for frame in self._decoded(after):
-            time = self._time_of(frame, last)
-            if last is not None and time <= last:
-                continue  # a frame that was shown already
-            last = time
-            seconds = float(time * film.time_base)
-            if end is not None and seconds >= end:
+        film, first = self.film, None
+        for time, frame in self._timed(after if until is None else None):  # the first picture says where `until` is
+            first = time if first is None else first
+            if until is not None and float((time - first) * film.time_base) >= until:
                 return
+            seconds = float(time * film.time_base)
             duration = self._duration_of(frame)
             self.end = seconds + float(duration * film.time_base) - film.start
             if after is not None and time <= after:
                 continue
             gray, deep = self._levels(frame)
             yield Frame(gray, time, duration, deep)
+
+    def _timed(self, after: int | None) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Frames with their time stamps, which rise; where a frame has none, it gets the one after the last."""
+        film, last, shift = self.film, None, 0
+        step, fall = step_of(film), round(FALL / film.time_base)
+        for frame in self._decoded(after):
+            stamp = self._stamp_of(frame)
+            if stamp is None:
+                time = round(film.start / film.time_base) if last is None else last + step
+            else:
+                if last is not None and stamp + shift < last - fall:
+                    shift = last + step - stamp
+                time = stamp + shift
+            if last is None or time > last:  # else it was shown already
+                last = time
+                yield time, frame
 
     def _levels(self, frame: av.VideoFrame) -> tuple[np.ndarray, np.ndarray | None]:
         """A frame's luma with 8 bits, and with 10 where they are asked for; SDR in any case."""
@@ -100,16 +116,14 @@ class Reader:
             return gray
         return frame.to_ndarray(format=form, width=self.film.width, height=self.film.height)  # it changed its size
 
-    def _time_of(self, frame: av.VideoFrame, last: int | None) -> int:
-        """A frame's time stamp; where it has none, the one after the last."""
+    def _stamp_of(self, frame: av.VideoFrame) -> int | None:
         stamp = frame.pts if frame.pts is not None else frame.dts
-        if stamp is None:
-            return round(self.film.start / self.film.time_base) if last is None else last + self._step
-        return round(stamp * frame.time_base / self.film.time_base)  # the deinterlacer has a unit of its own
+        # The deinterlacer has a unit of its own.
+        return None if stamp is None else round(stamp * frame.time_base / self.film.time_base)
 
     def _duration_of(self, frame: av.VideoFrame) -> int:
         duration = frame.duration and round(frame.duration * frame.time_base / self.film.time_base)
-        return duration or self._step
+        return duration or step_of(self.film)
 
     def _decoded(self, after: int | None) -> Iterator[av.VideoFrame]:
         """Frames, from some place before `after` on."""
@@ -117,12 +131,39 @@ class Reader:
         with opened(self.film.path) as container:
             stream = container.streams[self.film.stream]
             stream.thread_type = "AUTO"
-            packets = container.demux(stream) if after is None else _packets_before(av, container, stream, after)
-            if packets is not None:
-                frames = self._frames_of(av, packets, container.format.name in STEADY)
+            if after is None:
+                frames = self._frames_of(av, container.demux(stream), container.format.name in STEADY)
+            else:
+                frames = self._frames_before(av, container, stream, after)
+            if frames is not None:
                 yield from _deinterlaced(av, stream, frames) if self.deinterlace else frames
                 return
         yield from self._decoded(None)
+
+    def _frames_before(self, av, container, stream, after: int) -> Iterator[av.VideoFrame] | None:
+        """Frames from one on that is shown no later than a time stamp; None where there is no way to it.
+
+        In MPEG's streams a seek may end between two key frames, or behind the time stamp. After a recovery point, which
+        counts as a key frame, decoders give no frame until the picture is whole. Then the seek goes further back.
+        """
+        back = 0  # seconds
+        if container.format.name in GUESSED or len(shifts(self.film)) > 1:
+            return None
+        while after * stream.time_base >= back:
+            damaged = self.damaged
+            try:
+                container.seek(after - round(back / stream.time_base), stream=stream, backward=True)
+            except av.error.FFmpegError:
+                return None
+            packets = itertools.dropwhile(lambda packet: not packet.is_keyframe, container.demux(stream))
+            frames = self._frames_of(av, packets, steady=False)
+            first = next(frames, None)
+            stamp = first and self._stamp_of(first)
+            if stamp is not None and stamp <= after:
+                return itertools.chain([first], frames)
+            self.damaged = damaged
+            back = 2 * back + 1
+        return None
 
     def _frames_of(self, av, packets: Iterator[av.Packet], steady: bool) -> Iterator[av.VideoFrame]:
         """All frames that can be decoded; what cannot is counted.
@@ -158,24 +199,61 @@ class Reader:
                 yield frame
 
 
-def _packets_before(av, container, stream, after: int) -> Iterator[av.Packet] | None:
-    """Packets from a key frame on that is shown no later than a time stamp; None where there is no way to it.
+def step_of(film: Film) -> int:
+    """From one frame to the next, in units of the film's time base."""
+    return max(1, round(1 / (film.rate * film.time_base)))
 
-    In MPEG's streams a seek may end between two key frames, or behind the time stamp: then it goes further back.
+
+def shifts(film: Film) -> tuple[int, ...]:
+    """What time stamps need to rise in a film whose pieces were joined as they are, like `cat a.ts b.ts`.
+
+    A piece begins where they fall back by more than `FALL`. All packets are read for that, none is decoded.
+
+    Args:
+        film: from `probe`.
+
+    Returns:
+        For each piece what is added to its time stamps, in units of the film's time base; (0,) for one piece.
+
+    Raises:
+        FilmError: the file cannot be opened.
     """
-    back = 0  # seconds
-    while container.format.name not in GUESSED and after * stream.time_base >= back:
-        try:
-            container.seek(after - round(back / stream.time_base), stream=stream, backward=True)
-            packets = container.demux(stream)
-            key = next((packet for packet in packets if packet.is_keyframe), None)
-        except av.error.FFmpegError:
-            return None
-        stamp = key and (key.dts if key.pts is None else key.pts)
-        if stamp is not None and stamp <= after:
-            return itertools.chain([key], packets)
-        back = 2 * back + 1
-    return None
+    with contextlib.suppress(OSError):  # who opens it says why it cannot be read
+        state = os.stat(film.path)
+        return _shifts(film, state.st_size, state.st_mtime_ns)
+    return (0,)
+
+
+@functools.lru_cache(maxsize=8)  # on a cluster each shot asks
+def _shifts(film: Film, *_: int) -> tuple[int, ...]:
+    av = require_av()
+    pieces: list[list[int]] = [[]]  # the first and the last time stamp of each
+    with opened(film.path) as container, contextlib.suppress(av.error.FFmpegError):
+        if container.format.name not in JOINED:
+            return (0,)
+        last, waiting = None, []  # Matroska does not know when the first packets are decoded
+        for packet in container.demux(container.streams[film.stream]):
+            waiting += [] if packet.pts is None else [packet.pts]
+            if packet.dts is None:
+                continue
+            if falls_back(packet, last):
+                pieces.append([])
+            last, times = packet.dts, [*pieces[-1], *waiting]
+            waiting, pieces[-1] = [], [min(times), max(times)] if times else []
+    result = [0]
+    for (_, end), (begin, _) in itertools.pairwise(filter(None, pieces)):
+        result.append(end + result[-1] + step_of(film) - begin)
+    return tuple(result)
+
+
+def falls_back(packet: av.Packet, last: int | None) -> bool:
+    """Whether another piece of a joined film begins with a packet of its picture.
+
+    Args:
+        packet: one that has a time stamp of decoding.
+        last: that of the packet before it; None for the first.
+    """
+    return last is not None and (last - packet.dts) * packet.time_base > FALL
 
 
 def _deinterlaced(av, stream, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:

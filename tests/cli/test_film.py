@@ -126,6 +126,23 @@ def test_what_cannot_be_encoded_or_written_is_said_before_the_network_is_loaded(
     assert sorted(os.listdir()) == ["film.mp4", "notes"]
 
 
+def test_a_disk_that_fills_up_at_the_end_of_a_film_does_not_stop_the_next(colorize, tmp_path, monkeypatch):
+    for name in ("a.mp4", "b.mp4"):
+        write(tmp_path / name, moving(3))
+    close = Parts.close
+
+    def full(parts):
+        if parts.output.name == "a.mp4":
+            raise OSError(28, "No space left on device")
+        close(parts)
+
+    monkeypatch.setattr(Parts, "close", full)
+    status, _, err = colorize("a.mp4", "b.mp4", "-o", "out")
+    assert status == 1 and err == "colorize.py: out/a.mp4: cannot be written: No space left on device\n"
+    rows = (tmp_path / "out/report.csv").read_text().splitlines()
+    assert os.path.exists("out/b.mp4") and len(rows) == 3 and "No space left" in rows[1]
+
+
 @pytest.fixture
 def album(tmp_path, monkeypatch):
     """A folder with a photo and two films; the photos that are colored are counted."""

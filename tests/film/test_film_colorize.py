@@ -165,6 +165,14 @@ def test_a_preview_is_the_beginning(tmp_path, clip):
     assert packets_of(tmp_path / "color.mp4", "audio")[-1][0] < 0.35 and result.cut_short == 0
 
 
+def test_a_preview_of_a_picture_that_begins_late_is_its_beginning(tmp_path):
+    times = [3000 + 40 * number for number in range(20)]
+    source = write(tmp_path / "film.mkv", moving(20), times=times, sound=True)
+    assert colorize(Painter(), source, tmp_path / "color.mkv", Settings(preview=0.3)).frames == 8
+    first, *_, last = times_of(tmp_path / "color.mkv")
+    assert first > 2.8 and last - first == pytest.approx(0.28)
+
+
 def test_a_truncated_film_is_said_and_written_under_another_name(tmp_path):
     whole = write(tmp_path / "whole.mkv", moving(100), options={"crf": "5", "g": "5"})
     cut = tmp_path / "film.mkv"

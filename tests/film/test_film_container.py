@@ -43,6 +43,16 @@ def two_chapters():
     ]
 
 
+def test_the_track_of_chapters_is_no_stream_that_is_left_out(tmp_path):
+    source = write(tmp_path / "film.mp4", moving(20), chapters=two_chapters())
+    for ending, notes in ((".mp4", []), (".mkv", []), (".ts", ["chapters do not fit into mpegts: left out"])):
+        result = colorize(Painter(), source, tmp_path / f"color{ending}")
+        assert result.notes == notes
+        with av.open(str(result.output)) as made:
+            titles = [chapter["metadata"]["title"] for chapter in made.chapters()]
+        assert titles == ([] if notes else ["A", "B"])
+
+
 def test_what_a_container_cannot_hold_is_said(tmp_path):
     source = write(tmp_path / "film.mkv", moving(4), subtitles=["one"])
     result = colorize(Painter(), source, tmp_path / "color.mp4")

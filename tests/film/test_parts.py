@@ -1,11 +1,14 @@
 """Finished parts of a film: what is kept of them, and who may work on them."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 from clips import Painter, files_of, moving, two_shots, write
 
 from colorizer.errors import FilmError
-from colorizer.film import carry, parts
+from colorizer.film import carry, container, parts
 from colorizer.film.colorize import colorize
 
 
@@ -57,3 +60,19 @@ def test_an_unfinished_part_that_was_changed_is_another_file(tmp_path):
     part.unlink()
     assert own and colorize(Painter(), source, tmp_path / "color.mp4").frames == 20
     assert files_of(tmp_path) == ["color.mp4", "film.mp4"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of POSIX")
+def test_a_kill_while_the_film_is_put_together_leaves_nothing_beside_it(tmp_path, monkeypatch):
+    source = two_shots(tmp_path / "film.mp4")
+    if not (child := os.fork()):
+        written = container._write
+        monkeypatch.setattr(container, "_write", lambda *to: (written(*to), os.kill(os.getpid(), signal.SIGKILL)))
+        colorize(Painter(), source, tmp_path / "color.mp4")
+        os._exit(0)
+    os.waitpid(child, 0)
+    left = [name for name in files_of(tmp_path) if name.endswith("-color.mp4")]
+    (tmp_path / left[0].replace("-color.mp4", "-color.part.mp4")).write_bytes(b"of a film that was interrupted")
+    (tmp_path / left[0].replace("-color.mp4", "-other.mp4")).write_bytes(b"of a film that is being made")
+    assert len(left) == 1 and colorize(Painter(), source, tmp_path / "color.mp4").resumed == 20
+    assert [name.rpartition("-")[2] for name in files_of(tmp_path)] == ["other.mp4", "color.mp4", "film.mp4"]

@@ -67,3 +67,15 @@ def test_longer_sound_does_not_make_a_film_cut(tmp_path, ending):
     reader = Reader(probe(longer))
     assert len(list(reader.frames())) == 50 and reader.missing == 0
     assert reader.film.seconds > 6  # for the progress
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+def test_reading_begins_again_where_the_picture_is_whole_after_a_recovery_point(tmp_path, ending):
+    options = {"crf": "20", "x264-params": "intra-refresh=1:keyint=30:bframes=0:scenecut=0"}
+    film = probe(write(tmp_path / f"film.{ending}", moving(90, 96, 320), options=options, unit=Fraction(1, 25)))
+    whole = list(Reader(film).frames())
+    assert len(whole) == 90
+    for number in (2, 29, 31, 44, 58, 61, 75, 88):
+        again = list(Reader(film).frames(whole[number].time))
+        assert [frame.time for frame in again] == [frame.time for frame in whole[number + 1 :]]
+        assert all((one.gray == other.gray).all() for one, other in zip(again, whole[number + 1 :], strict=True))
