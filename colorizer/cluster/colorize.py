@@ -28,6 +28,7 @@ from colorizer.cli import film as command_film
 from colorizer.cli.steering import Asked
 from colorizer.cluster import film, nodes
 from colorizer.cluster.addresses import local_path
+from colorizer.cluster.album import list_album
 from colorizer.errors import UsageError
 from colorizer.film.probe import is_film_name
 from colorizer.inference.batch_files import Outcome
@@ -57,60 +58,6 @@ class Options(NamedTuple):
     hints: bool = False  # whether the sidecars beside the photos are read
     reference: str | None = None
     size: int | None = None
-
-
-class Album(NamedTuple):
-    """The photographs of a tree.
-
-    Attributes:
-        pairs: (address, address) of each photograph and of its copy, sorted.
-        sizes: address -> bytes of each photograph.
-    """
-
-    pairs: list[tuple[str, str]]
-    sizes: dict[str, int]
-
-
-def list_album(source: str, output: str, form: str | None = None, required: bool = True) -> Album:
-    """Finds the photographs of a tree and names their copies.
-
-    Args:
-        source: a folder, as a path or as an address that fsspec opens.
-        output: another one. What it holds is not colorized, nor are names that begin with a dot.
-        form: the format of all copies; None keeps each photograph's own.
-        required: whether a tree without photographs is an error.
-
-    Returns:
-        An `Album`. Addresses in local folders are absolute: workers start elsewhere.
-
-    Raises:
-        UsageError: there is no photograph, or two copies would have one name.
-    """
-    system, root = fsspec.core.url_to_fs(source)
-    _, target = fsspec.core.url_to_fs(output)
-    root, target = root.rstrip("/"), target.rstrip("/")
-    if root == target:
-        raise UsageError(f"OUT is another folder than IN. Received: {source} for both")
-    inside = f"{target}/" if target.startswith(f"{root}/") else None
-    if local_path(source) and not os.path.exists(source):
-        raise UsageError(f"no such file or folder: {source}")
-    infos = system.find(root, detail=True)
-    names = [
-        name[len(root) + 1 :]
-        for name in sorted(infos)
-        if photos.is_photo_name(name) and not (inside and name.startswith(inside))
-    ]
-    if not names and required:
-        raise UsageError(f"no photos ({', '.join((*photos.EXTENSIONS, *photos.ONLY_READ))}) and no films in {source}")
-    base, into = local_path(source) or source.rstrip("/"), local_path(output) or output.rstrip("/")
-    copies: dict[str, str] = {}
-    for name in names:
-        copy = str(file_plan.place_of_copy(PurePosixPath(name), form))
-        if copy in copies:
-            raise UsageError(f"{copies[copy]} and {name} would both become {copy}")
-        copies[copy] = name
-    pairs = [(f"{base}/{name}", f"{into}/{copy}") for copy, name in copies.items()]
-    return Album(pairs, {f"{base}/{name}": int(infos[f"{root}/{name}"].get("size") or 0) for name in names})
 
 
 def chunk(pairs: Pairs, options: Options) -> list[Outcome]:
@@ -292,6 +239,8 @@ def main(flags: argparse.Namespace, prog: str) -> int:
         album = list_album(flags.input, flags.output, flags.format, required=not films)
         if left_out and not album.pairs:
             raise UsageError(f"{film.LEFT_OUT}. Received: {flags.output} for {flags.input}, which has films only.")
+        file_plan.check(album.pairs)
+        command_film.check([] if left_out else films)
         album.pairs.extend((str(source), str(target)) for source, target in films if not left_out)
         album.sizes.update({str(source): source.stat().st_size for source, _ in films})
         command.check_files(flags)

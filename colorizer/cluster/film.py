@@ -60,8 +60,8 @@ def list_films(source: str, output: str, preview: bool = False) -> list[tuple[Pa
     if not local_path(source) or not root.is_dir():
         return []
     films = [path for path in sorted(root.rglob("*")) if is_film_name(path) and path.is_file()]
-    if out:
-        inside = os.path.realpath(out) + os.sep
+    inside = os.path.realpath(out) + os.sep if out else ""
+    if inside.startswith(os.path.join(os.path.realpath(root), "")):
         films = [path for path in films if not os.path.realpath(path).startswith(inside)]
     copies = [place_of_copy(path.relative_to(root)) for path in films]
     copies = [preview_name(copy) for copy in copies] if preview else copies
