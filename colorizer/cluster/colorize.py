@@ -30,6 +30,7 @@ from colorizer.cluster import film, nodes
 from colorizer.cluster.addresses import local_path
 from colorizer.cluster.album import list_album
 from colorizer.errors import UsageError
+from colorizer.film.colorize import stamp
 from colorizer.film.probe import is_film_name
 from colorizer.inference.batch_files import Outcome
 from colorizer.steering import sidecar
@@ -248,7 +249,12 @@ def main(flags: argparse.Namespace, prog: str) -> int:
         report = Report(flags.output, album.sizes)
     except (OSError, ImportError, ValueError) as error:  # no permission, no s3fs, an unknown protocol
         raise UsageError(f"{flags.input} or {flags.output} cannot be listed: {error}") from error
-    work = file_plan.sort_pairs(album.pairs, report.existing, flags.overwrite)
+
+    def existing(source: str, target: str) -> progress.Existing | None:
+        """As the report says; a preview is for trying, and the next one replaces it."""
+        return None if flags.preview and is_film_name(source) else report.existing(source, target)
+
+    work = file_plan.sort_pairs(album.pairs, existing, flags.overwrite)
     work.ended.extend(left_out)
     if flags.dry_run:
         return _dry_run(prog, work)
@@ -281,6 +287,7 @@ def _outcomes(flags: argparse.Namespace, work: file_plan.Work, prog: str) -> Ite
     if not work.to_do:
         return
     options = _options(flags)
+    identity = _identity(options)  # before any worker loads the weights
     connect()
     try:
         nodes.require(nodes.takes_of(flags), prog)
@@ -294,12 +301,7 @@ def _outcomes(flags: argparse.Namespace, work: file_plan.Work, prog: str) -> Ite
                 Path(source),
                 Path(target),
                 command_film.settings_of(flags),
-                identity={
-                    "weights": options.weights,
-                    "classifier": options.classifier,
-                    "look": options.look,
-                    "size": options.size,
-                },
+                identity=identity,
                 load=lambda: _colorizer(options)[0],
                 run=partial(run, size=1, **takes),
             )
@@ -327,6 +329,21 @@ def _options(flags: argparse.Namespace) -> Options:
         absolute(flags.reference),
         flags.size,
     )
+
+
+def _identity(options: Options) -> dict:
+    """What a film's colors depend on. A file counts with its size and date: another may take its place."""
+    from colorizer.inference import engine
+
+    weights, classifier = Path(options.weights), Path((options.classifier or "").rpartition(":")[2])
+    chosen = engine.choose(weights, options.engine)
+    return {
+        "weights": stamp(weights),
+        "classifier": [options.classifier, stamp(classifier) if classifier.is_file() else None],
+        "engine": [chosen, stamp(weights.parent / engine.FILE) if chosen == engine.ONNX else None],
+        "look": options.look,
+        "size": options.size,
+    }
 
 
 def connect() -> None:
