@@ -350,10 +350,16 @@ def connect() -> None:
     """Joins the cluster that RAY_ADDRESS names, or starts one on this machine for this command alone.
 
     Raises:
-        UsageError: there is no such cluster.
+        UsageError: there is no such cluster, or it has another token.
     """
     address = os.environ.get("RAY_ADDRESS") or "local"
     try:
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=30)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UsageError(f"no Ray cluster answers. Received: RAY_ADDRESS={address}: {error}") from error
+    except Exception as error:  # Ray raises its own, also such as are neither documented nor of one base
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip()
+        if address == "local":
+            raise UsageError(f"Ray cannot start on this machine: {reason}") from error
+        raise UsageError(
+            f"cannot join the cluster at {address}, which RAY_ADDRESS names: {reason}\nWhere its nodes ask for a token "
+            "(RAY_AUTH_MODE), all machines need the same one, this one too."
+        ) from error
