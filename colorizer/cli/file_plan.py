@@ -72,7 +72,7 @@ def plan(inputs: list[str], output: str, form: str | None = None) -> Plan:
         raise UsageError(f"-o {output} names a file; several photos, or a folder of them, need a folder")
     else:
         pairs = [(sources[0][0], _named_file(out, form))]
-    _check(pairs)
+    check(pairs)
     require_writable(out if into_folder else out.parent, pairs)
     return Plan(pairs, unlisted, into_folder)
 
@@ -188,10 +188,18 @@ def require_writable(folder: Path, pairs: list[tuple[Path, Path]]) -> None:
         raise UsageError(f"-o: {obstacle}. Received: {folder} as the folder of the results. Choose another -o.")
 
 
-def _check(pairs: list[tuple[Path, Path]]) -> None:
-    """Refuses to replace a photo, or a copy by another copy."""
+def check(pairs: Iterable[tuple[Path | str, Path | str]]) -> None:
+    """Refuses to replace a photo, or a copy by another copy.
+
+    Args:
+        pairs: source and target of each, as paths or addresses.
+
+    Raises:
+        UsageError: two photos would become one file, or a copy would replace a photo.
+    """
+    pairs = list(pairs)
     sources = {identity(source) for source, _ in pairs}
-    taken: dict[Path, Path] = {}
+    taken: dict[Path | str, Path | str] = {}
     for source, target in pairs:
         if target in taken:
             raise UsageError(f"{taken[target]} and {source} would both become {target}")
@@ -200,7 +208,7 @@ def _check(pairs: list[tuple[Path, Path]]) -> None:
         taken[target] = source
 
 
-def identity(path: Path) -> tuple[int, int] | str:
+def identity(path: Path | str) -> tuple[int, int] | str:
     """What two names of one file have in common, also where a file system takes a.jpg and A.JPG for one name."""
     try:
         status = os.stat(path)

@@ -109,7 +109,6 @@ def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, P
             be written there.
     """
     from colorizer.cli import file_plan
-    from colorizer.film.parts import partial_name
     from colorizer.film.probe import ENDINGS
 
     if output == "-":
@@ -126,6 +125,23 @@ def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, P
     pairs += [(source, out / place_of_copy(place)) for source, place in films.listed]
     if preview:
         pairs = [(source, preview_name(target)) for source, target in pairs]
+    check(pairs)
+    file_plan.require_writable(out.parent if named else out, pairs)
+    return pairs
+
+
+def check(pairs: list[tuple[Path, Path]]) -> None:
+    """Refuses to replace a film, or a copy by another copy or its unfinished part.
+
+    Args:
+        pairs: source and target of each.
+
+    Raises:
+        UsageError: two films would become one file, or a copy or its unfinished part would replace a film.
+    """
+    from colorizer.cli import file_plan
+    from colorizer.film.parts import partial_name
+
     sources = {file_plan.identity(source) for source, _ in pairs}
     taken: dict[Path, Path] = {}
     for source, target in pairs:
@@ -141,8 +157,6 @@ def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, P
                 f"{taken[part]} would become {part}, the name of what is done of {source} when it cannot be finished: "
                 "colorize them into two folders"
             )
-    file_plan.require_writable(out.parent if named else out, pairs)
-    return pairs
 
 
 def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], load: Callable[[], Colorizer]) -> int:

@@ -75,6 +75,8 @@ def main(argv=None, prog: str = PROG) -> int:
     """Flags -> one call; returns the exit status."""
     flags = parse(argv, prog)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray announces a change of its own
+    if os.environ.get("RAY_ADDRESS") not in (None, "", "local"):  # what starts here may take several tries
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # else minutes of silence where nobody answers
     try:
         cli.require_packages({"ray": "ray"})
         from colorizer.cluster import colorize, train

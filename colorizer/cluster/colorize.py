@@ -28,7 +28,9 @@ from colorizer.cli import film as command_film
 from colorizer.cli.steering import Asked
 from colorizer.cluster import film, nodes
 from colorizer.cluster.addresses import local_path
+from colorizer.cluster.album import list_album
 from colorizer.errors import UsageError
+from colorizer.film.colorize import stamp
 from colorizer.film.probe import is_film_name
 from colorizer.inference.batch_files import Outcome
 from colorizer.steering import sidecar
@@ -57,60 +59,6 @@ class Options(NamedTuple):
     hints: bool = False  # whether the sidecars beside the photos are read
     reference: str | None = None
     size: int | None = None
-
-
-class Album(NamedTuple):
-    """The photographs of a tree.
-
-    Attributes:
-        pairs: (address, address) of each photograph and of its copy, sorted.
-        sizes: address -> bytes of each photograph.
-    """
-
-    pairs: list[tuple[str, str]]
-    sizes: dict[str, int]
-
-
-def list_album(source: str, output: str, form: str | None = None, required: bool = True) -> Album:
-    """Finds the photographs of a tree and names their copies.
-
-    Args:
-        source: a folder, as a path or as an address that fsspec opens.
-        output: another one. What it holds is not colorized, nor are names that begin with a dot.
-        form: the format of all copies; None keeps each photograph's own.
-        required: whether a tree without photographs is an error.
-
-    Returns:
-        An `Album`. Addresses in local folders are absolute: workers start elsewhere.
-
-    Raises:
-        UsageError: there is no photograph, or two copies would have one name.
-    """
-    system, root = fsspec.core.url_to_fs(source)
-    _, target = fsspec.core.url_to_fs(output)
-    root, target = root.rstrip("/"), target.rstrip("/")
-    if root == target:
-        raise UsageError(f"OUT is another folder than IN. Received: {source} for both")
-    inside = f"{target}/" if target.startswith(f"{root}/") else None
-    if local_path(source) and not os.path.exists(source):
-        raise UsageError(f"no such file or folder: {source}")
-    infos = system.find(root, detail=True)
-    names = [
-        name[len(root) + 1 :]
-        for name in sorted(infos)
-        if photos.is_photo_name(name) and not (inside and name.startswith(inside))
-    ]
-    if not names and required:
-        raise UsageError(f"no photos ({', '.join((*photos.EXTENSIONS, *photos.ONLY_READ))}) and no films in {source}")
-    base, into = local_path(source) or source.rstrip("/"), local_path(output) or output.rstrip("/")
-    copies: dict[str, str] = {}
-    for name in names:
-        copy = str(file_plan.place_of_copy(PurePosixPath(name), form))
-        if copy in copies:
-            raise UsageError(f"{copies[copy]} and {name} would both become {copy}")
-        copies[copy] = name
-    pairs = [(f"{base}/{name}", f"{into}/{copy}") for copy, name in copies.items()]
-    return Album(pairs, {f"{base}/{name}": int(infos[f"{root}/{name}"].get("size") or 0) for name in names})
 
 
 def chunk(pairs: Pairs, options: Options) -> list[Outcome]:
@@ -292,6 +240,8 @@ def main(flags: argparse.Namespace, prog: str) -> int:
         album = list_album(flags.input, flags.output, flags.format, required=not films)
         if left_out and not album.pairs:
             raise UsageError(f"{film.LEFT_OUT}. Received: {flags.output} for {flags.input}, which has films only.")
+        file_plan.check(album.pairs)
+        command_film.check([] if left_out else films)
         album.pairs.extend((str(source), str(target)) for source, target in films if not left_out)
         album.sizes.update({str(source): source.stat().st_size for source, _ in films})
         command.check_files(flags)
@@ -299,7 +249,12 @@ def main(flags: argparse.Namespace, prog: str) -> int:
         report = Report(flags.output, album.sizes)
     except (OSError, ImportError, ValueError) as error:  # no permission, no s3fs, an unknown protocol
         raise UsageError(f"{flags.input} or {flags.output} cannot be listed: {error}") from error
-    work = file_plan.sort_pairs(album.pairs, report.existing, flags.overwrite)
+
+    def existing(source: str, target: str) -> progress.Existing | None:
+        """As the report says; a preview is for trying, and the next one replaces it."""
+        return None if flags.preview and is_film_name(source) else report.existing(source, target)
+
+    work = file_plan.sort_pairs(album.pairs, existing, flags.overwrite)
     work.ended.extend(left_out)
     if flags.dry_run:
         return _dry_run(prog, work)
@@ -332,6 +287,7 @@ def _outcomes(flags: argparse.Namespace, work: file_plan.Work, prog: str) -> Ite
     if not work.to_do:
         return
     options = _options(flags)
+    identity = _identity(options)  # before any worker loads the weights
     connect()
     try:
         nodes.require(nodes.takes_of(flags), prog)
@@ -345,12 +301,7 @@ def _outcomes(flags: argparse.Namespace, work: file_plan.Work, prog: str) -> Ite
                 Path(source),
                 Path(target),
                 command_film.settings_of(flags),
-                identity={
-                    "weights": options.weights,
-                    "classifier": options.classifier,
-                    "look": options.look,
-                    "size": options.size,
-                },
+                identity=identity,
                 load=lambda: _colorizer(options)[0],
                 run=partial(run, size=1, **takes),
             )
@@ -380,14 +331,35 @@ def _options(flags: argparse.Namespace) -> Options:
     )
 
 
+def _identity(options: Options) -> dict:
+    """What a film's colors depend on. A file counts with its size and date: another may take its place."""
+    from colorizer.inference import engine
+
+    weights, classifier = Path(options.weights), Path((options.classifier or "").rpartition(":")[2])
+    chosen = engine.choose(weights, options.engine)
+    return {
+        "weights": stamp(weights),
+        "classifier": [options.classifier, stamp(classifier) if classifier.is_file() else None],
+        "engine": [chosen, stamp(weights.parent / engine.FILE) if chosen == engine.ONNX else None],
+        "look": options.look,
+        "size": options.size,
+    }
+
+
 def connect() -> None:
     """Joins the cluster that RAY_ADDRESS names, or starts one on this machine for this command alone.
 
     Raises:
-        UsageError: there is no such cluster.
+        UsageError: there is no such cluster, or it has another token.
     """
     address = os.environ.get("RAY_ADDRESS") or "local"
     try:
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=30)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UsageError(f"no Ray cluster answers. Received: RAY_ADDRESS={address}: {error}") from error
+    except Exception as error:  # Ray raises its own, also such as are neither documented nor of one base
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip()
+        if address == "local":
+            raise UsageError(f"Ray cannot start on this machine: {reason}") from error
+        raise UsageError(
+            f"cannot join the cluster at {address}, which RAY_ADDRESS names: {reason}\nWhere its nodes ask for a token "
+            "(RAY_AUTH_MODE), all machines need the same one, this one too."
+        ) from error

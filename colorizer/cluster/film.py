@@ -18,8 +18,8 @@ from colorizer.cli.film import place_of_copy, preview_name
 from colorizer.cluster.addresses import local_path
 from colorizer.errors import ColorizerError, FilmError, UsageError
 from colorizer.film import carry, container, encoder
-from colorizer.film.colorize import VERSION, Settings, colorize_shot
-from colorizer.film.parts import Parts, ending_of
+from colorizer.film.colorize import VERSION, Settings, colorize_shot, stamp
+from colorizer.film.parts import Parts, ending_of, partial_name, require_partial_name
 from colorizer.film.probe import is_film_name, probe, require_av
 from colorizer.film.reader import Reader
 from colorizer.inference.batch_files import Outcome
@@ -60,8 +60,8 @@ def list_films(source: str, output: str, preview: bool = False) -> list[tuple[Pa
     if not local_path(source) or not root.is_dir():
         return []
     films = [path for path in sorted(root.rglob("*")) if is_film_name(path) and path.is_file()]
-    if out:
-        inside = os.path.realpath(out) + os.sep
+    inside = os.path.realpath(out) + os.sep if out else ""
+    if inside.startswith(os.path.join(os.path.realpath(root), "")):
         films = [path for path in films if not os.path.realpath(path).startswith(inside)]
     copies = [place_of_copy(path.relative_to(root)) for path in films]
     copies = [preview_name(copy) for copy in copies] if preview else copies
@@ -78,20 +78,20 @@ def colorize_film(
         source: the film.
         target: its copy.
         settings: see `Settings`.
-        identity: what the colors depend on besides: weights and look.
+        identity: what the colors depend on besides: weights and look. Finished shots of another one are done again.
         load: gives the network, in a worker.
         run: gives pairs of a shot and a part's file to workers; see `colorizer.cluster.colorize.run`.
 
     Returns:
-        The film's `Outcome`.
+        The film's `Outcome`. Where the source ends early it has failed, and `partial_name` has what could be read.
     """
     try:
         film = probe(source)
         encoding = encoder.choose(target, settings.codec, settings.crf, film.bits if settings.bits > 8 else 8)
         encoder.Encoder(film, encoding)
         container.try_out(film, target, encoding)
-        state = source.stat()
-        about = {"version": VERSION, "source": [str(source), state.st_size, state.st_mtime_ns], **identity}
+        require_partial_name(source, target)
+        about = {"version": VERSION, "source": stamp(source), **identity}
         about |= {"settings": asdict(settings), "encoding": asdict(encoding), "cluster": True}
         with Parts(target, about) as parts:
             reader = Reader(film, settings.deinterlace)
@@ -107,15 +107,26 @@ def colorize_film(
                 if outcome.error:
                     return Outcome(source, target, outcome.error)
             parts.read()
-            if not parts.endings or reader.missing and not settings.preview:
-                return Outcome(
-                    source, target, f"ends {reader.missing:.1f} s before its stated end: truncated or damaged"
-                )
-            if not settings.preview:
+            if not parts.endings:
+                parts.remove()
+                return Outcome(source, target, "no frame can be decoded (0 frames)")
+            missing = 0.0 if settings.preview else reader.missing
+            output, error = target, None
+            if missing:
+                output = partial_name(target)
+                require_partial_name(source, target)  # hours have passed
+                error = f"ends {missing:.1f} s before its stated end: truncated or damaged. What could be read is in "
+                error += str(output)
+            elif not settings.preview:
                 parts.close()
-            notes = container.write(film, parts, target, encoding)
+            notes = [*film.notes, *filter(None, [encoding.note])]
+            if reader.damaged:
+                notes.append(f"damaged places that could not be decoded: {reader.damaged}")
+            notes += container.write(film, parts, output, encoding)
+            if not missing:
+                parts.remove_partial()
             parts.remove()
-            return Outcome(source, target, notes=tuple([*film.notes, *filter(None, [encoding.note]), *notes]))
+            return Outcome(source, target, error, notes=tuple(notes))
     except FilmError as error:
         return Outcome(source, target, error.reason)
     except OSError as error:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,6 +24,17 @@ from colorizer import weights
 from colorizer.cluster import colorize, nodes
 from colorizer.data import datasets
 from colorizer.errors import UsageError
+
+try:
+    from ray.train.v2._internal import exceptions
+
+    # What Ray Train says where ranks cannot start: nodes are lost or busy. It tries again for ever by itself.
+    WAITING = (exceptions.WorkerGroupStartupFailedError, exceptions.WorkerGroupStartupTimeoutError)
+    ONCE = {"controller_failure_limit": 0}
+    ray.train.FailureConfig(**ONCE), ray.train.ControllerError
+except (ImportError, AttributeError, TypeError):  # another version of Ray: it waits as it likes
+    WAITING, ONCE = (), {}
+SAVED = "The last complete epoch is saved: continue with the same command and --resume."
 
 
 def rank(settings: dict) -> None:
@@ -84,6 +98,36 @@ def _settings(flags, prog: str) -> dict:
     return settings
 
 
+def _fit(trainer: Callable[[], DataParallelTrainer], require: Callable[[], None]) -> ray.train.Result:
+    """Trains, and tries again where ranks cannot start because nodes are busy or only coming.
+
+    Args:
+        trainer: makes one for each try.
+        require: raises where the nodes are gone for good.
+
+    Raises:
+        UsageError: of `require`.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    # Ray Train's own handler of Ctrl-C stays in place after it ends, and exits in silence.
+    handler = signal.getsignal(signal.SIGINT)
+    while True:
+        try:
+            return trainer().fit()
+        except SystemExit:  # of that handler
+            raise KeyboardInterrupt from None
+        except Exception as error:
+            if not isinstance(getattr(error, "controller_failure", None), WAITING):
+                raise
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, handler)
+        try:
+            require()
+        except UsageError as error:
+            raise UsageError(f"{error} {SAVED}") from None
+
+
 def main(flags, prog: str) -> int:
     """The command `train`: returns the exit status.
 
@@ -94,29 +138,34 @@ def main(flags, prog: str) -> int:
 
     settings = _settings(flags, prog)
     takes = nodes.takes_of(flags)
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(colorize.PATIENCE))
     colorize.connect()
     try:
         nodes.require(takes, prog, flags.ranks)
-        ended = DataParallelTrainer(
-            rank,
-            train_loop_config=settings,
-            scaling_config=ray.train.ScalingConfig(
-                num_workers=flags.ranks,
-                use_gpu=flags.gpus > 0,
-                resources_per_worker=takes,
+        ended = _fit(
+            # Anew each time: the record says whether a rank resumes.
+            lambda: DataParallelTrainer(
+                rank,
+                train_loop_config=settings,
+                scaling_config=ray.train.ScalingConfig(
+                    num_workers=flags.ranks,
+                    use_gpu=flags.gpus > 0,
+                    resources_per_worker=takes,
+                ),
+                run_config=ray.train.RunConfig(
+                    name="ray",
+                    storage_path=str(Path(settings["run"]) / "last"),
+                    failure_config=ray.train.FailureConfig(max_failures=flags.restarts, **ONCE),
+                    worker_runtime_env={"env_vars": {"KERAS_BACKEND": "jax"}},
+                ),
             ),
-            run_config=ray.train.RunConfig(
-                name="ray",
-                storage_path=str(Path(settings["run"]) / "last"),
-                failure_config=ray.train.FailureConfig(max_failures=flags.restarts),
-                worker_runtime_env={"env_vars": {"KERAS_BACKEND": "jax"}},
-            ),
-        ).fit()
+            lambda: nodes.require(takes, prog, flags.ranks),
+        )
     except UsageError:
         raise
     except Exception as error:  # Ray wraps whatever ended the ranks
         print(
-            f"{prog}: {error}\nThe last complete epoch is saved: continue with the same command and --resume.",
+            f"{prog}: {error}\n{SAVED}",
             file=sys.stderr,
         )
         return 1

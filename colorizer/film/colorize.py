@@ -282,16 +282,23 @@ def _record(film: Film, colorizer: Colorizer, settings: Settings, encoding: Enco
     """What the parts depend on."""
     return {
         "version": VERSION,
-        "source": _stamp(film.path),
+        "source": stamp(film.path),
         "colorizer": repr(colorizer),
-        "weights": _stamp(getattr(colorizer, "weights", None)),
+        "weights": stamp(getattr(colorizer, "weights", None)),
         "settings": asdict(settings),
         "encoding": asdict(encoding),
     }
 
 
-def _stamp(path: Path | None) -> list | None:
-    """A file's place, size and date."""
+def stamp(path: Path | None) -> list | None:
+    """A file's place, size and date, by which it is known again.
+
+    Args:
+        path: the file; None for none.
+
+    Returns:
+        [real path, bytes, nanoseconds since 1970]; None for None.
+    """
     if path is None:
         return None
     state = os.stat(path)

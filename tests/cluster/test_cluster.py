@@ -372,16 +372,3 @@ def test_a_task_takes_its_resources_and_one_thread_for_each_of_its_cores(monkeyp
     assert options["num_cpus"] == 2 and options["resources"] == {"scanner": 0.5, "tape": 1.0}
     assert set(options["runtime_env"]["env_vars"].values()) == {"2"}
     assert {"OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"} <= set(options["runtime_env"]["env_vars"])
-
-
-def test_without_a_cluster_the_address_is_named(monkeypatch):
-    from colorizer.cluster import colorize
-    from colorizer.errors import UsageError
-
-    def refuses(**_):
-        raise ConnectionError("nobody there")
-
-    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
-    monkeypatch.setattr("ray.init", refuses)
-    with pytest.raises(UsageError, match="Received: RAY_ADDRESS=head:6379: nobody there"):
-        colorize.connect()

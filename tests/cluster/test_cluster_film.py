@@ -29,8 +29,8 @@ def spread(pairs, work):
         yield from work([pair])
 
 
-def do(clip, target, run=spread, **settings):
-    return film.colorize_film(clip, target, Settings(**settings), identity={}, load=Painter, run=run)
+def do(clip, target, run=spread, identity=None, **settings):
+    return film.colorize_film(clip, target, Settings(**settings), identity=identity or {}, load=Painter, run=run)
 
 
 def test_shots_are_found_as_a_film_is_cut(clip):
@@ -63,6 +63,71 @@ def test_finished_shots_are_not_done_again(clip, tmp_path):
     assert do(clip, target, lost).error == "its worker was lost 3 times" and not target.exists()
     assert do(clip, target, counted).error is None and len(given) == 2
     assert times_of(target) == times_of(clip)
+
+
+def test_shots_of_other_weights_are_done_again(clip, tmp_path):
+    pytest.importorskip("ray")
+    from colorizer.cluster import colorize as cluster
+
+    weights, classifier, given = tmp_path / "best.weights.h5", tmp_path / "classifier.keras", []
+
+    def lost(pairs, work):
+        yield from work(pairs[:1])
+        yield Outcome(*pairs[1], "its worker was lost 3 times")
+
+    def counted(pairs, work):
+        given.append(len(pairs))
+        yield from lost(pairs, work)
+
+    def again():
+        options = cluster.Options(str(weights), classifier=str(classifier), engine="keras")
+        return do(clip, tmp_path / "film.mkv", counted, identity=cluster._identity(options))
+
+    weights.write_bytes(b"of one epoch")
+    classifier.write_bytes(b"one")
+    again(), again()
+    for file in (weights, classifier):
+        file.write_bytes(b"trained further")
+        again()
+    assert given == [3, 2, 3, 3]
+
+
+def test_a_truncated_film_is_said_and_written_under_another_name(tmp_path):
+    whole = write(tmp_path / "whole.mkv", moving(100), options={"crf": "5", "g": "5"})
+    cut, target, part = (tmp_path / name for name in ("film.mkv", "color.mkv", "color.part.mkv"))
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    outcome = do(cut, target)
+    assert "s before its stated end: truncated or damaged. What could be read is in " in outcome.error
+    assert outcome.error.endswith(str(part)) and len(times_of(part)) > 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["color.part.mkv", "film.mkv", "whole.mkv"]
+    assert (
+        "the name of its unfinished part" in do(cut, target, run=lambda *_: pytest.fail("shots were given out")).error
+    )
+
+
+def test_damaged_places_are_said(tmp_path):
+    about = {"codec": "png", "pix_fmt": "gray", "options": {}}
+    source = write(tmp_path / "film.avi", moving(40), **about)
+    data = bytearray(source.read_bytes())
+    start = data.index(b"\x89PNG", len(data) // 2)
+    data[start : start + 8] = bytes(8)
+    source.write_bytes(data)
+    outcome = do(source, tmp_path / "film.mp4")
+    assert not outcome.error and "damaged places that could not be decoded: 1" in outcome.notes
+    assert outcome.notes == tuple(colorize(Painter(), source, tmp_path / "alone.mp4").notes)
+
+
+def test_the_next_preview_replaces_the_last(clip, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("ray")
+    from colorizer.cluster import __main__ as command
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out" / "reels").mkdir(parents=True)
+    for name in ("film.mkv", "film.preview.mkv"):
+        (tmp_path / "out" / "reels" / name).touch()
+    words = ["colorize", "in", "-o", "out", "--dry-run"]
+    assert command.main(words) == 0 and "0 to colorize, 1 to skip" in capsys.readouterr().out
+    assert command.main([*words, "--preview", "1"]) == 0 and "1 to colorize, 0 to skip" in capsys.readouterr().out
 
 
 def test_a_second_run_on_one_film_is_a_line(clip, tmp_path):

@@ -1,5 +1,8 @@
 """A training on a Ray cluster: what its ranks cannot share is refused, and names stay names."""
 
+import signal
+from types import SimpleNamespace
+
 import pytest
 from test_cluster import no_ray  # noqa: F401  (it skips this module without Ray)
 
@@ -40,3 +43,73 @@ def test_names_stay_names_where_a_folder_has_them_too(tmp_path, monkeypatch):
     assert train._settings(flags, "it")["init_weights"] == weights.DEFAULT
     flags = command.parse(["colorize", "in", "-o", "out", "--classifier", "none"])
     assert colorize._options(flags).classifier == "none"
+
+
+@pytest.fixture
+def training(tmp_path, monkeypatch):
+    """Runs the command on a cluster that is none: each try of Ray Train does the next thing of a list."""
+    from colorizer.cluster import __main__ as command
+    from colorizer.cluster import colorize, nodes, train
+    from colorizer.errors import UsageError
+
+    def begin(*tries, lost_after=99):
+        coming, looked, made = iter(tries), [], []
+
+        def fit():
+            signal.signal(signal.SIGINT, lambda *_: None)  # as Ray Train does
+            if isinstance(step := next(coming), BaseException):
+                raise step
+            return SimpleNamespace(metrics=step)
+
+        def trainer(_, *, run_config, **about):
+            made.append(run_config)
+            return SimpleNamespace(fit=fit)
+
+        def require(takes, prog=None, count=1):
+            looked.append((takes, count))
+            if len(looked) > lost_after:
+                raise UsageError("the cluster's nodes have CPU 1.")
+
+        monkeypatch.setattr(train, "DataParallelTrainer", trainer)
+        monkeypatch.setattr(nodes, "require", require)
+        status = command.main(["train", "--ranks", "2", "--cpus", "3", "--", "--run", str(tmp_path)])
+        assert looked == [({"CPU": 3}, 2)] * len(looked) and signal.getsignal(signal.SIGINT) is handler
+        assert all(config.failure_config.controller_failure_limit == 0 for config in made)
+        return status, len(made)
+
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "300")
+    monkeypatch.setattr(train, "_settings", lambda *_: {"run": str(tmp_path)})
+    monkeypatch.setattr(colorize, "connect", lambda: None)
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    yield begin
+    signal.signal(signal.SIGINT, handler)
+
+
+def cannot_start():
+    import ray.train
+    from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
+
+    return ray.train.ControllerError(WorkerGroupStartupTimeoutError(2))
+
+
+def test_a_training_whose_nodes_are_gone_ends_with_a_reason(training, capsys):
+    assert training(cannot_start(), cannot_start(), lost_after=2) == (2, 2)
+    said = capsys.readouterr().err
+    assert "nodes have CPU 1. The last complete epoch is saved" in said and "--resume" in said
+
+
+def test_a_training_whose_nodes_are_busy_waits_for_them(training, capsys):
+    assert training(cannot_start(), {"loss": 1}) == (0, 2) and capsys.readouterr().out == '{"loss": 1}\n'
+
+
+def test_another_mistake_of_the_controller_ends_a_training(training, capsys):
+    import ray.train
+
+    assert training(ray.train.ControllerError(ValueError("no such thing"))) == (1, 1)
+    assert "no such thing" in capsys.readouterr().err
+
+
+def test_an_interrupted_training_says_how_it_goes_on(training, capsys):
+    assert training(SystemExit(0)) == (130, 1)
+    assert "interrupted. Continue with the same command and --resume." in capsys.readouterr().err
