@@ -15,7 +15,7 @@ import hashlib
 import importlib.util
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -104,7 +104,7 @@ def open_for(weights: Path) -> OnnxNetwork:
     return network
 
 
-class Network:
+class Network(Protocol):
     """A network and its decoding, in either engine.
 
     Attributes:
@@ -133,7 +133,6 @@ class Network:
         Returns:
             `ab_norm_hat` (B, H, W, 2) float32, ab/128.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define predict()")
 
     def predict_bins(
         self, l_norm: np.ndarray, vector: np.ndarray | None = None, look: str | None = None
@@ -149,7 +148,6 @@ class Network:
             What `predict` returns, and probabilities (B, h, w, 313) float32 on the output's grid; None instead of
             them if the network predicts no distribution.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define predict_bins()")
 
     def features(self, l_norm: np.ndarray) -> np.ndarray | None:
         """What the network's encoder sees in each place.
@@ -160,7 +158,6 @@ class Network:
         Returns:
             (B, H/16, W/16, C) float32, every vector of length 1; None without an encoder.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define features()")
 
     def batch_size(self, count: int) -> int:
         """The size to which a batch is best filled up.
