@@ -23,6 +23,7 @@ STRATEGIES = ("none", "mirrored", "jax")
 ENDED, STOPPED, CUT = ENDINGS = ("ended", "stopped", "cut")
 CLASSES = 1000  # ImageNet's: the length of a class vector
 LARGEST_IMAGE = 1024  # four times the paper's side: 16 times its time; colors need no more pixels
+RECORD, SUMMARY = "config.json", "summary.json"  # files of a run: its settings, and its results once it is done
 SEEDS = 2**32  # what NumPy and Keras take
 _ABOVE_0 = ("epochs", "batch_size", "learning_rate", "image_size", "workers", "limit", "max_minutes", "patience")
 _NOT_BELOW_0 = ("plateau_patience", "plateau_min_delta", "plateau_min_lr", "weight_decay", "encoder_rate")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from colorizer import methods
+from colorizer.config import RECORD
 from colorizer.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from colorizer.methods import Method
 
 BEST = "best.weights.h5"
-RECORD, SUMMARY = "config.json", "summary.json"  # of a run: its settings, and its results once it is done
 ENCODER = "encoder.json"
 SCALE = "scale"  # of a quantized array: its attribute with one factor a channel
 LEAST_QUANTIZED = 4096  # weights; smaller arrays gain nothing

@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from colorizer import cli, environment, experiments, methods, weights
-from colorizer.config import CUT, PRECISIONS, TrainConfig, flag_of
+from colorizer import cli, environment, experiments, methods
+from colorizer.config import CUT, PRECISIONS, RECORD, SUMMARY, TrainConfig, flag_of
 from colorizer.errors import ArgumentError
 from colorizer.training import run_folders
 
@@ -129,7 +129,7 @@ def _state(folder: Path, row: experiments.Row) -> tuple[str, int]:
 
     A row that was cut by time is resumed, unless the limit is its own. Without a state it cannot be; its record stays.
     """
-    if summary := run_folders.read_json(folder / weights.SUMMARY, ADVICE):
+    if summary := run_folders.read_json(folder / SUMMARY, ADVICE):
         if summary.get("ending") != CUT or "max_minutes" in row.flags:
             return FINISHED, summary["epochs_done"]
         return BEGUN if run_folders.has_state(folder) else STATELESS, summary["epochs_done"]
@@ -194,7 +194,7 @@ def hours_left(planned: Iterable[Planned], runs_dir: Path, device: str) -> tuple
     rates: dict[tuple, list[float]] = {}
     for summary in sorted(Path(runs_dir).glob("*/summary.json")):
         record = json.loads(summary.read_text("utf-8"))
-        config = json.loads((summary.parent / weights.RECORD).read_text("utf-8"))
+        config = json.loads((summary.parent / RECORD).read_text("utf-8"))
         done = work(config, record["method"], record["train_images"], record["epochs_done"])
         if record["device"] == device and done and record["runtime_hours"]:
             rate = record["runtime_hours"] / done
@@ -312,7 +312,7 @@ def minutes_trained(folder: Path) -> float:
 
 def _forget(folder):
     """Removes what a run left that was killed before its first whole epoch: its record and nothing else."""
-    for path in (*folder.glob("last/*"), folder / weights.RECORD, folder / "split.json", folder / "history.csv"):
+    for path in (*folder.glob("last/*"), folder / RECORD, folder / "split.json", folder / "history.csv"):
         path.unlink(missing_ok=True)
 
 

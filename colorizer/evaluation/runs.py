@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from colorizer import experiments, methods, weights
-from colorizer.config import CUT, ENDED, STOPPED, TrainConfig
+from colorizer import experiments, methods
+from colorizer.config import CUT, ENDED, RECORD, STOPPED, SUMMARY, TrainConfig
 from colorizer.data.datasets import NAMES, parts_of
 from colorizer.evaluation.scores import PREDICTOR
 
@@ -147,9 +147,9 @@ def read(runs_dir: Path) -> tuple[list[Run], list[str]]:
     """
     runs, notes = [], []
     for folder in sorted(path for path in Path(runs_dir).iterdir() if path.is_dir()):
-        if not (folder / weights.RECORD).is_file() and not (folder / weights.SUMMARY).is_file():
+        if not (folder / RECORD).is_file() and not (folder / SUMMARY).is_file():
             continue  # no run: the folder of an evaluation, say
-        if not (folder / weights.SUMMARY).is_file():
+        if not (folder / SUMMARY).is_file():
             notes.append(f"{folder.name}: skipped, its training has not finished (no summary.json)")
             continue
         try:

@@ -9,8 +9,8 @@ import json
 import re
 from pathlib import Path
 
-from colorizer import atomic_files, experiments, weights
-from colorizer.config import CUT
+from colorizer import atomic_files, experiments
+from colorizer.config import CUT, RECORD, SUMMARY
 from colorizer.errors import RecordError
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 def holds_run(folder: str | Path) -> bool:
     """Whether a run was started in this folder."""
-    return (Path(folder) / weights.RECORD).is_file()
+    return (Path(folder) / RECORD).is_file()
 
 
 def free(folder: str | Path) -> Path:
@@ -46,12 +46,12 @@ def newest(folder: str | Path) -> Path:
         RecordError: there is no such run; the message lists the runs beside it.
     """
     folder = Path(folder)
-    beside = sorted(path.parent for path in folder.parent.glob(f"*/{weights.RECORD}"))
+    beside = sorted(path.parent for path in folder.parent.glob(f"*/{RECORD}"))
     numbered = re.compile(rf"{re.escape(folder.name)}(?:-(\d+))?")
     runs = [(path, numbered.fullmatch(path.name)) for path in beside]
     # config.json is written when a run starts and when it is resumed. Of two in one nanosecond the higher number
     # counts.
-    ages = [((path / weights.RECORD).stat().st_mtime_ns, int(name[1] or 1), path) for path, name in runs if name]
+    ages = [((path / RECORD).stat().st_mtime_ns, int(name[1] or 1), path) for path, name in runs if name]
     if not ages:
         names = "\n  ".join(map(str, beside))
         there = f"Name one with --run:\n  {names}" if beside else "Leave --resume out to start one."
@@ -66,7 +66,7 @@ def read_config(folder: str | Path) -> dict | None:
         RecordError: the file is damaged.
     """
     return read_json(
-        Path(folder) / weights.RECORD,
+        Path(folder) / RECORD,
         "It says how the run was trained: without it the run can be neither resumed nor used. Restore the file, "
         "or train again in another --run.",
     )
@@ -84,7 +84,7 @@ def was_cut(folder: str | Path) -> bool:
         RecordError: its summary is damaged.
     """
     advice = "Move it away: the run writes it again when it ends."
-    return (read_json(Path(folder) / weights.SUMMARY, advice) or {}).get("ending") == CUT
+    return (read_json(Path(folder) / SUMMARY, advice) or {}).get("ending") == CUT
 
 
 def read_json(path: Path, advice: str) -> dict | None:

@@ -23,6 +23,7 @@ import keras
 import pandas as pd
 
 from colorizer import atomic_files, weights
+from colorizer.config import RECORD, SUMMARY
 from colorizer.errors import RecordError
 from colorizer.training import run_folders
 
@@ -122,9 +123,9 @@ class Record:
         for folder in (self.folder, self.last):
             atomic_files.sweep_folder(folder)
         state = self.state() if resume else None
-        atomic_files.write_json(self.folder / weights.RECORD, config)
+        atomic_files.write_json(self.folder / RECORD, config)
         # Of the session before: a run that is open has none.
-        (self.folder / weights.SUMMARY).unlink(missing_ok=True)
+        (self.folder / SUMMARY).unlink(missing_ok=True)
         return state
 
     def save_state(self, trainer: keras.Model, epochs_done: int, history: Sequence[dict], callbacks: dict) -> None:
@@ -176,7 +177,7 @@ class Record:
 
     def finish(self, summary: dict) -> None:
         """Writes `summary.json`, which says that the run is done."""
-        atomic_files.write_json(self.folder / weights.SUMMARY, summary)
+        atomic_files.write_json(self.folder / SUMMARY, summary)
 
 
 class ReadOnly(Record):

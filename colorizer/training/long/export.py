@@ -20,7 +20,7 @@ import pandas as pd
 
 from colorizer import atomic_files, color, weights
 from colorizer.classifiers.encoders import saved
-from colorizer.config import CLASSES
+from colorizer.config import CLASSES, SUMMARY
 from colorizer.errors import ClassifierError, RecordError, WeightsError
 from colorizer.images import resize_square
 from colorizer.methods.vit_decoder import ViTDecoder
@@ -182,7 +182,7 @@ def write_record(
     atomic_files.write_json(folder / weights.RECORD, config)
     with atomic_files.replacing(folder / run_files.HISTORY) as part:
         history.to_csv(part, index=False)
-    atomic_files.write_json(folder / weights.SUMMARY, summary)
+    atomic_files.write_json(folder / SUMMARY, summary)
 
 
 def _record_of(run: Path) -> Path:
