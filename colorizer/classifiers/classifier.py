@@ -166,6 +166,17 @@ def spec_of(record: Mapping[str, Any]) -> str:
     return prefix + str(cached) if cached else spec
 
 
+def absolute(spec: str) -> str:
+    """The same classifier with the absolute path of its file, for a process that begins in another folder.
+
+    Args:
+        spec: as for `load`; a name stays a name.
+    """
+    prefix, rest = _split(spec)
+    is_file = rest not in names() and Path(rest).is_file()
+    return prefix + (str(Path(rest).resolve()) if is_file else rest)
+
+
 def check(spec: str) -> None:
     """Checks, without the backend, that `load` can find a classifier.
 

@@ -312,13 +312,14 @@ def _outcomes(flags: argparse.Namespace, work: file_plan.Work, prog: str) -> Ite
 def _options(flags: argparse.Namespace) -> Options:
     """What workers are told; names of files are absolute, since workers start in another folder."""
     from colorizer import weights
+    from colorizer.classifiers import classifier
 
     def absolute(name: str | None) -> str | None:
         return str(Path(name).resolve()) if name and Path(name).is_file() else name
 
     return Options(
         str(weights.place(flags.weights or weights.DEFAULT).resolve()),
-        absolute(flags.classifier),
+        flags.classifier and classifier.absolute(flags.classifier),
         flags.look,
         flags.strength,
         flags.quality,

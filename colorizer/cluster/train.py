@@ -21,6 +21,7 @@ import ray.train
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from colorizer import weights
+from colorizer.classifiers import classifier
 from colorizer.cluster import colorize, nodes
 from colorizer.data import datasets
 from colorizer.errors import UsageError
@@ -29,11 +30,12 @@ try:
     from ray.train.v2._internal import exceptions
 
     # What Ray Train says where ranks cannot start: nodes are lost or busy. It tries again for ever by itself.
-    WAITING = (exceptions.WorkerGroupStartupFailedError, exceptions.WorkerGroupStartupTimeoutError)
+    FAILED, TIMED_OUT = exceptions.WorkerGroupStartupFailedError, exceptions.WorkerGroupStartupTimeoutError
     ONCE = {"controller_failure_limit": 0}
     ray.train.FailureConfig(**ONCE), ray.train.ControllerError
 except (ImportError, AttributeError, TypeError):  # another version of Ray: it waits as it likes
-    WAITING, ONCE = (), {}
+    FAILED, TIMED_OUT, ONCE = (), (), {}
+STARTS = 5  # failures in a row between which no node was waited for: something is wrong with the ranks
 SAVED = "The last complete epoch is saved: continue with the same command and --resume."
 
 
@@ -89,7 +91,8 @@ def _settings(flags, prog: str) -> dict:
             f"Received: {chosen.batch_size}"
         )
     settings = asdict(chosen) | {"run": str(Path(chosen.run).resolve()), "dataset": dataset}
-    for name in ("data_dir", "classifier", "labels", "init_weights"):
+    settings["classifier"] = classifier.absolute(chosen.classifier)
+    for name in ("data_dir", "labels", "init_weights"):
         place = Path(settings.get(name) or "")
         # A folder may have the name of shipped weights, or be called none: names stay names.
         exists = place.is_dir() if name == "data_dir" else place.is_file() or (place / weights.BEST).is_file()
@@ -106,19 +109,28 @@ def _fit(trainer: Callable[[], DataParallelTrainer], require: Callable[[], None]
         require: raises where the nodes are gone for good.
 
     Raises:
-        UsageError: of `require`.
+        UsageError: of `require`; or the ranks failed to start `STARTS` times in a row.
         KeyboardInterrupt: Ctrl-C.
     """
     # Ray Train's own handler of Ctrl-C stays in place after it ends, and exits in silence.
     handler = signal.getsignal(signal.SIGINT)
+    failures = 0
     while True:
         try:
             return trainer().fit()
         except SystemExit:  # of that handler
             raise KeyboardInterrupt from None
         except Exception as error:
-            if not isinstance(getattr(error, "controller_failure", None), WAITING):
+            reason = getattr(error, "controller_failure", None)
+            if isinstance(reason, TIMED_OUT):
+                failures = 0
+            elif isinstance(reason, FAILED):
+                failures += 1
+            else:
                 raise
+            if failures == STARTS:
+                message = f"the ranks failed to start {failures} times in a row. Received: {reason}. {SAVED}"
+                raise UsageError(message) from error
         finally:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, handler)

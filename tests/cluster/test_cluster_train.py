@@ -7,6 +7,7 @@ import pytest
 from test_cluster import no_ray  # noqa: F401  (it skips this module without Ray)
 
 from colorizer import weights
+from colorizer.config import TrainConfig
 
 
 @pytest.mark.parametrize(
@@ -86,21 +87,48 @@ def training(tmp_path, monkeypatch):
     signal.signal(signal.SIGINT, handler)
 
 
-def cannot_start():
+def busy():
     import ray.train
     from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 
     return ray.train.ControllerError(WorkerGroupStartupTimeoutError(2))
 
 
+def broken():
+    import ray.train
+    from ray.train.v2._internal.exceptions import WorkerGroupStartupFailedError
+
+    return ray.train.ControllerError(WorkerGroupStartupFailedError("no such module"))
+
+
 def test_a_training_whose_nodes_are_gone_ends_with_a_reason(training, capsys):
-    assert training(cannot_start(), cannot_start(), lost_after=2) == (2, 2)
+    assert training(busy(), busy(), lost_after=2) == (2, 2)
     said = capsys.readouterr().err
     assert "nodes have CPU 1. The last complete epoch is saved" in said and "--resume" in said
 
 
 def test_a_training_whose_nodes_are_busy_waits_for_them(training, capsys):
-    assert training(cannot_start(), {"loss": 1}) == (0, 2) and capsys.readouterr().out == '{"loss": 1}\n'
+    assert training(busy(), {"loss": 1}) == (0, 2) and capsys.readouterr().out == '{"loss": 1}\n'
+
+
+def test_ranks_that_always_fail_end_with_their_reason(training, capsys):
+    assert training(*[broken()] * 4, busy(), *[broken()] * 9) == (2, 10)
+    said = capsys.readouterr().err
+    assert "failed to start 5 times in a row. Received: no such module" in said and "--resume" in said
+
+
+def test_a_classifier_behind_a_prefix_is_absolute_for_the_ranks(tmp_path, monkeypatch):
+    from colorizer.cluster import __main__ as command
+    from colorizer.cluster import colorize, train
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.keras").touch()
+    monkeypatch.setattr("colorizer.cli.train.configuration", lambda given, resume: TrainConfig(**given))
+    words = ["--dataset", "sample", "--run", "r", "--classifier", "shuffled:small.keras"]
+    flags = command.parse(["train", "--ranks", "2", "--", *words])
+    assert train._settings(flags, "it")["classifier"] == f"shuffled:{tmp_path / 'small.keras'}"
+    flags = command.parse(["colorize", "in", "-o", "out", "--classifier", "logits:small.keras"])
+    assert colorize._options(flags).classifier == f"logits:{tmp_path / 'small.keras'}"
 
 
 def test_another_mistake_of_the_controller_ends_a_training(training, capsys):
