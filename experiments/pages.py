@@ -145,6 +145,15 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         },
         list,
     ),
+    "critic": (
+        {
+            "Factor of ab/128": ("color_scale", "{:g}".format),
+            "Steps": ("steps", str),
+            "Pictures in the right order": ("pictures", _percent),
+            "Patches": ("patches", _percent),
+        },
+        list,
+    ),
     "long_training": (
         {
             "Samples": ("samples", "{:,}".format),

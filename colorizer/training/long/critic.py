@@ -18,7 +18,7 @@ import numpy as np
 from keras import ops
 
 from colorizer import color
-from colorizer.methods.layers import color_bins, hints
+from colorizer.methods.layers import color_bins
 from colorizer.methods.layers.bins import STRIDE
 from colorizer.methods.vit_decoder import LOOKS
 
@@ -26,14 +26,17 @@ WIDTHS = (64, 128, 192)  # channels at S/4, S/8, S/16
 TOKENS = 128  # channels of the tokens where they are joined
 LEAK = 0.2  # slope of LeakyReLU below zero, as in `methods/gan.py`
 LOOK = "vivid"  # the look whose colors the critic gets
+# Of ab/128: about 13 Lab units become 1. Kernels have norm 1, so colors smaller than the luminance would hardly count.
+COLOR_SCALE = 10.0  # results/experiments/critic.md
 
 
-def build(side: int, channels: int) -> keras.Model:
+def build(side: int, channels: int, color_scale: float = COLOR_SCALE) -> keras.Model:
     """The critic, with random weights.
 
     Args:
         side: S/4, of the colors; a multiple of 4.
         channels: of the tokens.
+        color_scale: factor of ab/128.
 
     Returns:
         A model named "critic" with the inputs `l_norm` (B, S/4, S/4, 1), `ab_norm` (B, S/4, S/4, 2) and `tokens`
@@ -58,8 +61,7 @@ def build(side: int, channels: int) -> keras.Model:
         # Not the layer: TensorFlow fuses it with the convolution and then misses a part for the gradient.
         return ops.maximum(x, LEAK * x)
 
-    # As hints: about 50 Lab units become 1, the scale of the luminance.
-    x = keras.layers.Rescaling(1 / hints.RANGE, name="scaled", dtype="float32")(ab_norm)
+    x = keras.layers.Rescaling(color_scale, name="scaled", dtype="float32")(ab_norm)
     x = keras.layers.Concatenate(name="colored", dtype="float32")([l_norm, x])
     x = leaky(conv(x, WIDTHS[0], 3, "conv4"))
     x = leaky(conv(x, WIDTHS[1], 4, "conv8", stride=2))
