@@ -334,7 +334,9 @@ def _init_blocks(folder, init_weights) -> run_files.Blocks:
     """The encoder's blocks that were trained before the run; one that has started has a copy of them."""
     own = run_files.find(folder, run_files.INIT_BLOCKS)
     started = own.is_file() or (folder / run_files.STATE).is_file()
-    return run_files.load_blocks(own if started else init_weights)
+    blocks = run_files.load_blocks(own if started else init_weights)
+    # Rounded before the first step already: the run's copy is, and a resumed run must have the same encoder.
+    return blocks if started else run_files.rounded(blocks)
 
 
 def _key(settings, mixture, frozen) -> dict:

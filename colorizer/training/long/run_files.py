@@ -217,14 +217,23 @@ def write(folder: Path, decoder: keras.Model, blocks: Blocks) -> None:
 
 
 def write_blocks(path: Path, blocks: Blocks) -> None:
-    """Writes blocks as `load_blocks` reads them; kernels in half precision, vectors in single."""
+    """Writes blocks as `load_blocks` reads them, in the precision of `rounded`."""
     arrays = {
-        f"{name}/{index}": array.astype(np.float16 if array.ndim > 1 else np.float32)
+        f"{name}/{index}": array.astype(_stored_dtype(array))
         for name, parts in blocks.items()
         for index, array in enumerate(parts)
     }
     with atomic_files.replacing(path) as part:
         np.savez(part, **arrays)
+
+
+def rounded(blocks: Blocks) -> Blocks:
+    """Blocks as they come back from a file: kernels rounded to half precision, vectors as they are; all float32."""
+    return {name: [a.astype(_stored_dtype(a)).astype(np.float32) for a in parts] for name, parts in blocks.items()}
+
+
+def _stored_dtype(array: np.ndarray) -> type:
+    return np.float16 if array.ndim > 1 else np.float32
 
 
 def history(run: str | Path) -> pd.DataFrame:

@@ -108,3 +108,16 @@ def test_a_tuned_run_resumes_bit_for_bit_and_is_exported(start, encoder, tmp_pat
         strict=True,
     ):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_resumed_run_has_the_blocks_that_it_began_with(tmp_path, monkeypatch):
+    """Weights in one byte a number are no halves, but a run's copy of them is."""
+    exported = {"block03": [np.full((2, 3), 1 / 3, np.float32), np.full(3, 1 / 3, np.float32)]}
+    load = run_files.load_blocks
+    monkeypatch.setattr(run_files, "load_blocks", lambda path: exported if path == "shipped" else load(path))
+    begun = long_run._init_blocks(tmp_path, "shipped")
+    run_files.write_blocks(tmp_path / run_files.INIT_BLOCKS, begun)
+    resumed = long_run._init_blocks(tmp_path, "shipped")
+    for mine, theirs in zip(begun["block03"], resumed["block03"], strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert begun["block03"][0][0, 0] != exported["block03"][0][0, 0] == begun["block03"][1][0]
