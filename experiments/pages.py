@@ -69,7 +69,24 @@ def _film_details(row: dict) -> str:
     return "; ".join(parts).replace("_", " ")
 
 
+def _mixed(other: str) -> tuple[Columns, Callable[[list[dict]], list[dict]]]:
+    """The table of a record of `experiments.averaged_weights`.
+
+    Args:
+        other: the name of the other weights' share.
+    """
+    columns: Columns = {
+        "List": ("dataset", str),
+        other: ("share", _percent),
+        "Look": ("look", str),
+        **SCORES,
+        "Colorfulness (truth)": _colorfulness,
+    }
+    return columns, list
+
+
 PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
+    "adversarial": _mixed("Share of the weights before"),
     "alive": (
         {
             "Run": ("run", "`{}`".format),
@@ -178,16 +195,7 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         },
         lambda rows: [row for row in rows if row.get("temperature") != 1.0 or not row["added"]],
     ),
-    "averaged_weights": (
-        {
-            "List": ("dataset", str),
-            "Share of the old weights": ("share", _percent),
-            "Look": ("look", str),
-            **SCORES,
-            "Colorfulness (truth)": _colorfulness,
-        },
-        list,
-    ),
+    "averaged_weights": _mixed("Share of the old weights"),
     "non_local_mean": (
         {
             "List": ("dataset", str),
