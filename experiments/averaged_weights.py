@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 
-import numpy as np
-
 from colorizer import weights
 from colorizer.methods.vit_decoder import LOOKS
 from colorizer.training.long import export
@@ -38,8 +36,8 @@ def main(argv=None) -> None:
         for name, rgb_u8 in pictures.items():
             logits, l_norm = validation.logits_of(trained, rgb_u8)
             for look, setting in LOOKS.items():
-                ab = validation.smoothed(l_norm, validation.decoded(logits, setting), *trained.method.smoothing)
-                line = validation.line(rgb_u8, np.clip(ab, -1, 1), dataset=name, share=share, look=look)
+                ab = validation.smoothed(l_norm, validation.decoded(logits, setting), logits, trained.method.smoothing)
+                line = validation.line(rgb_u8, ab, dataset=name, share=share, look=look)
                 print(line, flush=True)
 
 

@@ -99,7 +99,7 @@ def scores(exported: Path, pictures: dict[str, np.ndarray]) -> dict[str, list[di
     for name, rgb_u8 in pictures.items():
         logits, l_norm = validation.logits_of(trained, rgb_u8)
         coarse = validation.decoded(logits, LOOKS["accurate"])
-        ab_norm_hat = np.clip(validation.smoothed(l_norm, coarse, *ViTDecoder.smoothing), -1, 1)
+        ab_norm_hat = validation.smoothed(l_norm, coarse, logits, ViTDecoder.smoothing)
         pairs = zip(rgb_u8, ab_norm_hat, strict=True)
         rows[name] = [metrics.score(rgb, cv2.resize(ab, rgb.shape[1::-1])) for rgb, ab in pairs]
     return rows

@@ -3,9 +3,9 @@
     python -m experiments.looks --run shipped > results/experiments/looks.jsonl
 
 A line for each temperature of the annealed mean, each Lab units of chroma by the distribution's variance, each factor
-of the cast, and some limits of the chroma; see `color_bins.boost_chroma`. Then lines for other radii of the guided
-filter, as a part of the side, and other variances of luminance that it takes for flat. The looks of
-`methods.vit_decoder` are chosen from these lines and from what the pictures look like, never from a test list.
+of the cast, and some limits of the chroma; see `color_bins.boost_chroma`. Then lines for other spreads and
+contrasts of the smoothing, see `domain_transform`. The looks of `methods.vit_decoder` are chosen from these lines and
+from what the pictures look like, never from a test list.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ TEMPERATURES = (1.0, 0.7, 0.5)
 ADDED = (0.03, 0.035)
 CASTS = (None, 0.7, 1.0)
 LIMITED = tuple(itertools.product((0.7, 0.5), (0.055, 0.07), (0.7, 0.3), (80.0, 110.0)))
-SMOOTHINGS = ((None, 0.0), (8, 0.003), (24, 0.003), (32, 0.003), (16, 0.01))
+SMOOTHINGS = (None, (0.2, 0.2), (0.8, 0.2), (0.4, 0.1), (0.4, 0.4))
 # With both the smoothings are compared.
 ACCURATE, VIVID = Look(0.7, 0.0), Look(0.7, 0.055, cast=0.7, limit=110.0)
 
 
-def settings(smoothing: tuple[int, float]) -> list[tuple[Look, tuple[int | None, float]]]:
+def settings(smoothing: tuple[float, float]) -> list[tuple[Look, tuple[float, float] | None]]:
     """Every look and smoothing measured.
 
     Args:
@@ -56,10 +56,11 @@ def main(argv=None) -> None:
         logits, l_norm = validation.logits_of(trained, rgb_u8)
         gray = np.zeros((*logits.shape[:3], 2), np.float32)
         print(validation.line(rgb_u8, gray, dataset=name, look="all_grey"), flush=True)
-        for look, (windows, variance) in settings(trained.method.smoothing):
-            ab = validation.smoothed(l_norm, validation.decoded(logits, look), windows, variance)
-            setting = {"dataset": name, **look._asdict(), "windows": windows, "variance": variance}
-            print(validation.line(rgb_u8, np.clip(ab, -1, 1), **setting), flush=True)
+        for look, smoothing in settings(trained.method.smoothing):
+            ab = validation.smoothed(l_norm, validation.decoded(logits, look), logits, smoothing)
+            spread, contrast = smoothing or (None, None)
+            setting = {"dataset": name, **look._asdict(), "spread": spread, "contrast": contrast}
+            print(validation.line(rgb_u8, ab, **setting), flush=True)
 
 
 if __name__ == "__main__":

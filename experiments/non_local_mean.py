@@ -52,7 +52,7 @@ def colors(logits, l_norm, look: Look, smoothing) -> np.ndarray:
     """(1, S, S, 2) float32, ab/128, of logits in a look."""
     mean = color_bins.annealed_mean(logits, look.temperature)
     ab_norm = color_bins.boost_chroma(logits, mean, look) / color.AB_SCALE
-    return np.clip(validation.smoothed(l_norm, ab_norm, *smoothing), -1, 1)
+    return validation.smoothed(l_norm, *map(ops.convert_to_numpy, (ab_norm, logits)), smoothing)
 
 
 def main(argv=None) -> None:

@@ -44,9 +44,16 @@ def _colorfulness(row: dict) -> str:
     return f"{row['colourfulness']:.1f} ({row['colourfulness_truth']:.1f})"
 
 
+def _pair(row: dict) -> str:
+    """The spread and the contrast of a smoothing."""
+    return f"{row['spread']:g}, {row['contrast']:g}" if row["spread"] else "none"
+
+
 def _filter(row: dict) -> str:
-    """The guided filter of a line of `looks.jsonl`: its radius as a part of the side, its variance."""
-    return f"1/{row['windows']}, {row['variance']:g}" if row["windows"] else "none"
+    """The filter of a line of `smoothing.jsonl` with its parameters."""
+    if row["filter"] == "guided":
+        return f"guided 1/{1 / row['radius']:.0f}, {row['variance']:g}"
+    return f"domain {_pair(row)}{', weighted' * row['weighted']}" if row["filter"] == "domain" else row["filter"]
 
 
 def _described(row: dict) -> str:
@@ -189,7 +196,7 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
             "Variance added": ("added", _number(3)),
             "Cast times": lambda row: "" if "look" in row else f"{row['cast'] or 'the gain'}",
             "Limit": lambda row: f"{row['limit']:.0f}" if row.get("limit") else "",
-            "Filter": lambda row: "" if "look" in row else _filter(row),
+            "Smoothing": lambda row: "" if "look" in row else _pair(row),
             **SCORES,
             "Colorfulness (truth)": _colorfulness,
         },
@@ -205,6 +212,18 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
             "Variance added": ("added", _number(3)),
             **SCORES,
             "Colorfulness (truth)": _colorfulness,
+        },
+        list,
+    ),
+    "smoothing": (
+        {
+            "List": ("dataset", str),
+            "Look": ("look", str),
+            "Filter": _filter,
+            **SCORES,
+            "Colorfulness (truth)": _colorfulness,
+            "Blotches": ("blotch_deviation", _number(2)),
+            "Stray hues": lambda row: f"{row['blotch_hues']:.2%}",
         },
         list,
     ),

@@ -27,7 +27,7 @@ import numpy as np
 from colorizer import Colorizer, color, images, photos
 from colorizer.data import datasets
 from colorizer.evaluation import metrics
-from colorizer.methods.layers import guided_filter
+from colorizer.methods.layers import domain_transform
 
 SMALL, LARGE = 300, 3000
 GRAIN = 8.0  # standard deviation in levels of 255: a coarse film
@@ -119,8 +119,8 @@ def blotches(colorizer: Colorizer, rgbs: list) -> Iterator[dict]:
     even = [deviations(rgb) < EVEN for rgb in rgbs]
     truth = np.concatenate([deviations(rgb)[here] for rgb, here in zip(rgbs, even, strict=True)])
     for smoothed in (True, False):
-        smooth = guided_filter.smooth if smoothed else lambda l_norm, ab_norm_hat, *_: ab_norm_hat
-        with mock.patch.object(guided_filter, "smooth", smooth):
+        smooth = domain_transform.smooth if smoothed else lambda l_norm, ab_norm_hat, *_: ab_norm_hat
+        with mock.patch.object(domain_transform, "smooth", smooth):
             done = [deviations(colorizer.colorize(twelve_megapixels(rgb))) for rgb in rgbs]
         values = np.concatenate([deviation[here] for deviation, here in zip(done, even, strict=True)])
         yield {

@@ -12,7 +12,7 @@ from keras import ops
 from colorizer import color, config, images, weights
 from colorizer.data import datasets, pixel_store
 from colorizer.evaluation import metrics
-from colorizer.methods.layers import color_bins, guided_filter
+from colorizer.methods.layers import color_bins, domain_transform
 from colorizer.methods.layers.color_bins import BINS
 
 MEASURES = ("mse_ab", "psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")
@@ -54,13 +54,29 @@ def decoded(logits: np.ndarray, look: color_bins.Look) -> np.ndarray:
     return np.concatenate(one_by_one)
 
 
-def smoothed(l_norm: np.ndarray, ab_norm_hat: np.ndarray, windows: int | None, epsilon: float) -> np.ndarray:
-    """Enlarged to luminance's size and put through the guided filter, as `Method.ab_of` does; None for no filter."""
-    side = l_norm.shape[1]
-    enlarged = ops.image.resize(ab_norm_hat, (side, side), interpolation="bilinear")
-    if windows:
-        enlarged = guided_filter.smooth(ops.convert_to_tensor(l_norm), enlarged, side // windows, epsilon)
-    return ops.convert_to_numpy(enlarged)
+def smoothed(
+    l_norm: np.ndarray, ab_norm: np.ndarray, logits: np.ndarray, smoothing: tuple[float, float] | None
+) -> np.ndarray:
+    """Enlarges colors to luminance's size and smooths them, as `Method.ab_of` does.
+
+    Args:
+        l_norm: (n, S, S, 1) float32, -1..1.
+        ab_norm: (n, h, w, 2) float32, ab/128.
+        logits: (n, h, w, 313) float32, the distributions that the colors are of.
+        smoothing: see `Method.smoothing`; None for no filter.
+
+    Returns:
+        `ab_norm_hat` (n, S, S, 2) float32, within -1..1.
+    """
+    if smoothing is None:
+        enlarged = ops.image.resize(ab_norm, l_norm.shape[1:3], interpolation="bilinear")
+        return np.clip(ops.convert_to_numpy(enlarged), -1, 1)
+    one_by_one = []
+    for l_norm_one, ab_norm_one, logits_one in zip(l_norm, ab_norm, logits, strict=True):
+        weight = ops.convert_to_numpy(color_bins.certainty(ops.convert_to_tensor(logits_one)))
+        coarse = np.concatenate([ab_norm_one, weight], axis=-1)
+        one_by_one.append(domain_transform.enlarge_numpy(l_norm_one, coarse, *smoothing))
+    return np.stack(one_by_one)
 
 
 def line(rgb_u8, ab_norm_hat, **setting) -> str:

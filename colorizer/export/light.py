@@ -1,9 +1,9 @@
 """Makes `network.onnx`, the file of the light engine, beside a weights file; see `colorizer.inference.engine`.
 
-    l_norm --> network --> for each look: Method.coarse_ab_of --> an output with the look's name
+    l_norm --> network --> for each look: Method.coarse_of --> an output with the look's name
                  |  +----> the logits, and the encoder's features: for hints and other looks
 
-What follows, enlargement and guided filter, depends on the picture's size; the engine does it outside of the graph. A
+What follows, enlargement and smoothing, depends on the picture's size; the engine does it outside of the graph. A
 method without `smoothing` has its whole `ab_of` inside, for one size.
 
 The graph holds no kernel: ONNX' external data points into the weights file, which HDF5 keeps in one piece for each
@@ -55,10 +55,10 @@ class Coarse(keras.layers.Layer):
         self.method, self.look = method, look
 
     def call(self, output, l_norm):
-        """The network's output and (B, H, W, 1) -> (B, h, w, 2) float32, ab/128."""
+        """The network's output and (B, H, W, 1) -> (B, h, w, 2 or 3) float32: ab/128, and the weight of `coarse_of`."""
         if self.method.smoothing is None:
             return self.method.ab_of(output, l_norm, self.look)
-        return self.method.coarse_ab_of(output, self.look)
+        return self.method.coarse_of(output, self.look)
 
 
 class DifferentError(ExportError):
@@ -138,7 +138,7 @@ def _model_of(trained: weights.Trained, path: Path) -> onnx.ModelProto:
     facts = {
         "method": trained.method.name,
         "looks": ",".join(trained.method.looks),
-        "smoothing": ",".join(map(str, trained.method.smoothing or ())),
+        "domain_transform": ",".join(map(str, trained.method.smoothing or ())),
         "weights_sha256": hashlib.sha256(trained.path.read_bytes()).hexdigest(),
     }
     for key, value in facts.items():

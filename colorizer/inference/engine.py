@@ -1,7 +1,7 @@
 """What computes a network: Keras, or ONNX Runtime with the file `network.onnx` beside the weights.
 
     KerasNetwork: l_norm, vector --> network --> Method.ab_of --> ab_norm_hat
-    OnnxNetwork:  l_norm --> network.onnx: network, Method.coarse_ab_of --> enlarged, guided filter --> ab_norm_hat
+    OnnxNetwork:  l_norm --> network.onnx: network, Method.coarse_of --> enlarged, smoothed --> ab_norm_hat
 
 Both are a `Network`: `inference.forward` need not know which one it has. ONNX Runtime starts in a fraction of Keras'
 time and needs no TensorFlow; Keras is imported only within the functions that need it. The file `network.onnx` is made
@@ -21,7 +21,7 @@ import numpy as np
 
 from colorizer.config import CLASSES
 from colorizer.errors import EngineError
-from colorizer.methods.layers import guided_filter
+from colorizer.methods.layers import domain_transform
 from colorizer.methods.layers.bins import STRIDE
 
 if TYPE_CHECKING:
@@ -255,14 +255,14 @@ class OnnxNetwork(Network):
             self._session = _session(path, threads)
             facts = self._session.get_modelmeta().custom_metadata_map
             self.looks = tuple(facts["looks"].split(",")) if facts["looks"] else ()
-            windows, epsilon = facts["smoothing"].split(",") if facts["smoothing"] else (0, 0)
+            smoothing = facts["domain_transform"]
             self.weights_sha256 = facts["weights_sha256"]
         except Exception as error:  # ONNX Runtime has a dozen kinds; a file of another program has no facts
             raise EngineError(
                 f"{path} is damaged or not from this program. Make it again, or take the engine {KERAS}. "
                 f"Received: {next(iter(str(error).splitlines()), type(error).__name__)}"
             ) from error
-        self.smoothing = (int(windows), float(epsilon)) if windows else None
+        self.smoothing = tuple(map(float, smoothing.split(","))) if smoothing else None
         inputs = {one.name: one.shape for one in self._session.get_inputs()}
         self.takes_hints = HINTS in inputs
         height = inputs[INPUT][1]
@@ -313,10 +313,10 @@ class OnnxNetwork(Network):
 
     def _one(self, output: str, l_norm: np.ndarray, given: np.ndarray | None) -> np.ndarray:
         """(1, H, W, 1) -> (1, H, W, 2)."""
-        ab_norm = self._run(output, l_norm, given)
+        decoded = self._run(output, l_norm, given)
         if self.smoothing is None:
-            return ab_norm
-        return guided_filter.enlarge_numpy(l_norm[0], ab_norm[0], *self.smoothing)[None]
+            return decoded
+        return domain_transform.enlarge_numpy(l_norm[0], decoded[0], *self.smoothing)[None]
 
 
 def _or_zeros(vector: np.ndarray | None, l_norm: np.ndarray) -> np.ndarray:

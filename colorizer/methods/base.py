@@ -63,8 +63,8 @@ class Method:
         inference_sizes: size of the training -> the size at which photographs are colorized, where another is better.
             For a method of `any_shape`.
         looks: names of the ways to decode the network's output, the default one first; empty if there is one way.
-        smoothing: how colors that `coarse_ab_of` gives become `ab_of`'s: `windows` and `epsilon` of
-            `layers.guided_filter.enlarge`; None where `ab_of` is computed in another way.
+        smoothing: how what `coarse_of` gives becomes `ab_of`'s: `spread` and `contrast` of
+            `layers.domain_transform.enlarge`; None where `ab_of` is computed in another way.
         predicts_luminance: whether the network predicts L too. Evaluation then also scores `predict_lab`.
         multiply_adds: cost of one 256x256 picture, forward, in 10^9; of all networks that a training step runs.
     """
@@ -84,7 +84,7 @@ class Method:
     any_shape: bool = False
     inference_sizes: Mapping[int, int] = {}
     looks: tuple[str, ...] = ()
-    smoothing: tuple[int, float] | None = None
+    smoothing: tuple[float, float] | None = None
     predicts_luminance: bool = False
     multiply_adds: float = 0.0
 
@@ -138,13 +138,13 @@ class Method:
 
         Returns:
             `ab_norm_hat` (B, S, S, 2) float32, ab/128. By default the output itself, or what `smoothing` makes of
-            `coarse_ab_of`.
+            `coarse_of`.
         """
         if self.smoothing is None:
             return output
-        from colorizer.methods.layers import guided_filter
+        from colorizer.methods.layers import domain_transform
 
-        return guided_filter.enlarge(l_norm, self.coarse_ab_of(output, look), *self.smoothing)
+        return domain_transform.enlarge(l_norm, self.coarse_of(output, look), *self.smoothing)
 
     def inference_size(self, image_size: int, size: int | None = None) -> int | None:
         """Chooses the size at which photographs are seen in their own shape.
@@ -172,7 +172,7 @@ class Method:
             raise ArgumentError(f"size lies between {MIN_SIZE} and {MAX_SIZE}. Received: {size}")
         return size
 
-    def coarse_ab_of(self, output: Any, look: str | None = None) -> Any:
+    def coarse_of(self, output: Any, look: str | None = None) -> Any:
         """Decodes the network's output at its own size, in tensor operations; for a method with `smoothing`.
 
         Args:
@@ -180,9 +180,9 @@ class Method:
             look: one of `looks`; None for the first.
 
         Returns:
-            (B, h, w, 2) float32, ab/128.
+            (B, h, w, 3) float32: `ab_norm_hat`, ab/128, and the weight of each place in the smoothing, above 0.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define coarse_ab_of()")
+        raise NotImplementedError(f"{type(self).__name__} does not define coarse_of()")
 
     def predict_ab(
         self, network: keras.Model, l_norm: np.ndarray, vector: np.ndarray, look: str | None = None

@@ -9,7 +9,7 @@ unless `--encoder-rate` is given; the long training can also train its last bloc
            |                                      ^  ^              |
            +------------- stem -------------------+  hints or    a look's mean
            |                                         zeros          |
-           +-------------------- guided filter <--------------------+
+           +------------------ domain transform <-------------------+
                                       |
                                  ab_norm_hat SxSx2
 
@@ -69,7 +69,7 @@ class ViTDecoder(Method):
     # The size at which eyes judged the shipped weights; scores are level (results/experiments/shapes.md).
     inference_sizes = {192: 224}
     looks = ("accurate", "vivid")
-    smoothing = (16, 0.003)  # results/experiments/looks.md; the variance of `l_norm` below which a window is flat
+    smoothing = (0.4, 0.2)  # results/experiments/smoothing.md; 0.2 of `l_norm` are 10 of L*
     predicts_bins = True
     takes_hints = True
     multiply_adds = 9.6  # with DINOv2-small as its encoder, whose part is 6.1
@@ -101,11 +101,11 @@ class ViTDecoder(Method):
         model.compile(optimizer=optimizer, jit_compile=optimizers.JIT_COMPILE)
         return model
 
-    def coarse_ab_of(self, output, look: str | None = None):
-        """Decodes a look at the size of the logits; see `Method.coarse_ab_of`."""
+    def coarse_of(self, output, look: str | None = None):
+        """Decodes a look at the size of the logits; see `Method.coarse_of`."""
         chosen = LOOKS[look or self.looks[0]]
-        mean = color_bins.annealed_mean(output, chosen.temperature)
-        return color_bins.boost_chroma(output, mean, chosen) / color.AB_SCALE
+        ab = color_bins.boost_chroma(output, color_bins.annealed_mean(output, chosen.temperature), chosen)
+        return ops.concatenate([ab / color.AB_SCALE, color_bins.certainty(output)], axis=-1)
 
     def output_with(self, network, l_norm, given):
         """The logits where some colors are known; see `Method.output_with`."""

@@ -195,7 +195,7 @@ def test_kernels_of_one_byte_become_floats_once(tmp_path, monkeypatch):
         [numpy_helper.from_array(values, name) for name, values in arrays.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
-    for key in ("looks", "smoothing", "weights_sha256"):
+    for key in ("looks", "domain_transform", "weights_sha256"):
         model.metadata_props.add(key=key, value="")
     onnx.save(model, tmp_path / engine.FILE)
     l_norm = chance.uniform(-1, 1, (1, 8, 8, 1)).astype(np.float32)

@@ -56,6 +56,20 @@ def test_a_sure_color_is_left_as_it_is():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(ab), keras.ops.convert_to_numpy(mean), atol=0.01)
 
 
+def test_a_place_counts_by_how_narrow_its_distribution_is():
+    bins = color_bins.BINS.astype(np.float64)
+    violet, beside = (int(np.square(bins - color).sum(1).argmin()) for color in ([90, -90], [90, -80]))
+    logits = np.full((3, len(bins)), -60, np.float32)
+    logits[0, violet] = 0  # only its bin
+    logits[1, [violet, beside]] = 0, -4  # nearly
+    logits[2] = 0  # any
+    certainty = keras.ops.convert_to_numpy(color_bins.certainty(logits))[:, 0]
+    share = np.exp(-4) / (1 + np.exp(-4))
+    all_alike = np.square(bins - bins.mean(axis=0)).sum(axis=1).mean()
+    expected = np.array([0, share * (1 - share) * 100, all_alike]) + 100 / 6  # 10x10 units, all of a bin equally likely
+    np.testing.assert_allclose(1 / certainty, expected, rtol=1e-3)
+
+
 def test_a_gain_is_of_its_picture_alone():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, [[[[1.0]]], [[[6.0]]]], (2, 8, 8, len(color_bins.BINS))).astype(np.float32)

@@ -9,7 +9,7 @@ from colorizer.training.long import critic
 
 def test_it_gets_the_colors_of_the_vivid_look():
     logits = np.random.default_rng(0).normal(0, 3, (2, 8, 8, 313)).astype(np.float32)
-    expected = methods.get("vit_decoder").coarse_ab_of(logits, "vivid")
+    expected = methods.get("vit_decoder").coarse_of(logits, "vivid")[..., :2]
     np.testing.assert_allclose(critic.DecodedColors()(logits), expected, atol=1e-6)
 
 
