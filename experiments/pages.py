@@ -117,6 +117,18 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         },
         list,
     ),
+    "encoders": (
+        {
+            "Encoder": ("encoder", "`{}`".format),
+            "Trained on": ("sets", str),
+            "List": ("dataset", str),
+            "PSNR (dB)": SCORES["PSNR (dB)"],
+            "CIEDE2000": SCORES["CIEDE2000"],
+            "Colorfulness": ("colourfulness", _number(1)),
+            "PSNR minus the first's [95 %]": lambda row: _interval(row) if "minus_base" in row else "",
+        },
+        list,
+    ),
     "eyes": (
         {
             "Weights": ("weights", str),

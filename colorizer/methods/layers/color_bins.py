@@ -70,10 +70,10 @@ def _variance(logits: Any) -> Any:
 
 
 def certainty(logits: Any) -> Any:
-    """What the color of a place counts beside that of others: one over the variance of its distribution.
+    """The weight of a place's color beside those of other places: one over the variance of its distribution.
 
-    So are values that are known differently well averaged with the least error. Within its bin a color is not known, as
-    if all of the bin were equally likely.
+    With these weights a mean of independent values has the least error. Where within a bin a color lies is not known:
+    the variance has that of a whole bin added, as if all of its colors were equally likely.
 
     Args:
         logits: (..., 313) float32.
