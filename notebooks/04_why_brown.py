@@ -98,7 +98,7 @@ table.groupby(kinds)[measures].mean().round(4)
 
 # %%
 looks = pd.read_json(RESULTS / "experiments" / "looks.jsonl", lines=True)
-looks = looks[(looks.temperature == 0.5) & looks.cast.isna() & (looks.windows == 16) & (looks.variance == 0.003)]
+looks = looks[(looks.temperature == 0.5) & looks.cast.isna() & (looks.spread == 0.4) & (looks.contrast == 0.2)]
 looks[["dataset", "added", *measures]].round(4).reset_index(drop=True)
 
 # %% [markdown]
