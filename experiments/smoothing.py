@@ -33,7 +33,7 @@ Filter = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def guided(l_norm: np.ndarray, ab_norm: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
-    """The guided filter (He, Sun, Tang, ECCV 2010, eq. 5-8).
+    """The guided filter (He, Sun, Tang, ECCV 2010, eq. 5-8), the picture mirrored at its borders.
 
     Args:
         l_norm: (S, S, 1) float32, -1..1.
