@@ -201,6 +201,16 @@ PAGES: dict[str, tuple[Columns, Callable[[list[dict]], list[dict]]]] = {
         },
         list,
     ),
+    "true_hints": (
+        {
+            "Weights": ("weights", str),
+            "Hints": ("hints", str),
+            "Loss": ("val_loss", _number(3)),
+            "MSE of ab/128 at 48x48": ("val_mse", _number(4)),
+            "PSNR (dB)": ("val_psnr", _number(2)),
+        },
+        list,
+    ),
     "looks": (
         {
             "List": ("dataset", str),

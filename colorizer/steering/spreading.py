@@ -2,7 +2,8 @@
 
     luminance, smoothed; predicted colors --> costs of a step --> distance from each hint along the cheapest path
     encoder's features, unlike the hint's --> added to it     --> a hint's weight, falling steeply at a distance of 1
-    weights of all hints, and 1 for the network --> mean of the asked colors and the predicted one
+    weights of all hints --> mean of the asked colors
+    their sum, and 1 for the network --> mean of that and the predicted color
 
 A distance grows at edges much more than in flat places, so a color fills a thing and stops at its edge. In shadow the
 asked color is darker and paler, as a colored thing is: there a and b shrink with L + 16.
@@ -33,6 +34,7 @@ NOISE = 0.028  # of a step's change that costs nothing: grain, and soft shading
 UNLIKE = 0.2  # of the difference to the hint's own luminance and color, beside the path
 FEATURES, AXES = 0.83, 8  # cost of the difference of features; the number of their main axes that count
 POWER = 8  # of distance in a weight: how flat it is within its reach, and how steep at the end
+AMONG = 4  # the same between hints: of two that reach a place both count, the nearer one more
 FARTHEST = 3.0  # distances beyond are not looked for: a weight is then below 1/6000
 CORE = 1  # pixels of the grid around a hint that are exactly as asked
 BRIGHTEST = 1.25  # most of the asked a and b in places brighter than the hint's
@@ -111,7 +113,8 @@ class Canvas:
         Returns:
             (h, w, 2) float32, ab/128, at the canvas's size.
         """
-        total, mean = np.ones(self.shape, np.float32), (self.ab if ab is None else ab) * np.float32(strength)
+        own = (self.ab if ab is None else ab) * np.float32(strength)
+        total, among, mean = np.ones(self.shape, np.float32), np.zeros(self.shape, np.float32), np.zeros_like(own)
         for hint in hints:
             (weight,) = self.weights([hint])
             row, column = self.place(hint)
@@ -120,8 +123,10 @@ class Canvas:
             light = self.light(hint)
             asked[_core(row, column)] = shaded(hint.ab, light, np.full((1, 1), light, np.float32))[0, 0]
             total += weight
-            mean += (weight / total)[..., None] * (asked - mean)
-        return mean / np.float32(color.AB_SCALE)
+            weight = weight ** (AMONG / POWER)
+            among += weight
+            mean += (weight / among)[..., None] * (asked - mean)
+        return (mean + (own - mean) / total[..., None]) / np.float32(color.AB_SCALE)
 
 
 def shaded(ab: np.ndarray, light: float, l: np.ndarray) -> np.ndarray:

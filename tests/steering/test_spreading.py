@@ -59,6 +59,16 @@ def test_of_two_hints_each_has_its_surroundings_and_one_more_takes_a_color_back(
     assert np.linalg.norm(ab[canvas.place(HINT)] - HINT.ab) < 0.5
 
 
+def test_between_two_hints_on_one_thing_both_count_the_nearer_one_more():
+    canvas = Canvas(np.full((HEIGHT, WIDTH, 3), 120, np.uint8), predicted((0, 0)))
+    red, green = Hint(60, 120, "#a04040"), Hint(260, 120, "#40a040")
+    ab = canvas.ab_norm([red, green]) * 128
+    apart = np.linalg.norm(red.ab - green.ab)
+    middle, nearer = ab[120, 160], ab[120, 120]  # of the canvas, which is as large as the picture
+    np.testing.assert_allclose(middle, (red.ab + green.ab) / 2, atol=0.1 * apart)
+    assert 0.02 * apart < np.linalg.norm(nearer - red.ab) < 0.15 * apart
+
+
 def test_a_small_reach_stays_near():
     canvas = Canvas(two_things(), predicted())
     areas = [(canvas.weights([Hint(80, 120, "#7a1f1f", reach)]) > 1).sum() for reach in (0.05, 0.1, 1)]

@@ -40,6 +40,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import logging
 import signal
 import sys
@@ -138,7 +139,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _score(flags):
-    """Prints a run's scores with some numbers of hints, each a pixel of the hints' grid."""
+    """Prints a run's scores with some numbers of hints, each a pixel of the hints' grid: a line of JSON for each."""
     if not flags.validate:
         raise DataError("Scores need pictures. Received: --hints without --validate. Name FOLDER@LIST.")
     encoder = backbone.token_encoder(saved.load(flags.encoder).model, flags.image_size)
@@ -147,7 +148,8 @@ def _score(flags):
     run_files.set_blocks(encoder, run_files.load_blocks(flags.run))
     for given in flags.hints:
         scores = Squares(picture_set(f"validation={flags.validate}"), encoder, flags.image_size, given).score(decoder)
-        print(f"hints={given}", *(f"{name}={value:.4f}" for name, value in scores.items()), flush=True)
+        rounded = {name: round(value, 4) for name, value in scores.items()}
+        print(json.dumps({"weights": Path(flags.run).name, "hints": given} | rounded), flush=True)
 
 
 def _export_record(flags):

@@ -291,8 +291,9 @@ def test_the_command_trains_resumes_and_scores_hints(picture_folder, encoder, tm
     assert history.samples.tolist() == [8, 16]
     assert history.val_psnr.notna().all()
     command.main([*flags, *validated, "--hints", "0", "3"])
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["hints=0", "hints=3"]
+    scores = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["weights"], one["hints"]) for one in scores] == [("run", 0), ("run", 3)]
+    assert all(one["val_psnr"] > 0 for one in scores)
     with pytest.raises(SystemExit):
         command.main([*flags, "--hints", "1"])
     assert "--hints without --validate" in capsys.readouterr().err
