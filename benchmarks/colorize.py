@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.measuring import apart, peak_rss_mib, photographs, result, rss_mib, say, seconds
 
-MEMORY_MIB = 400  # over the idle process, for one photo of 12 megapixels
+MEMORY_MIB = 400  # over the idle process, for one photo of 12 megapixels and for a folder of them
 
 
 def parse(argv=None) -> argparse.Namespace:

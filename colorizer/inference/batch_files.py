@@ -23,7 +23,7 @@ from colorizer.errors import HintError, PhotoError
 from colorizer.inference import full_size, memory
 
 THREADS = 4  # decode and encode around the network; each works on one photo
-PIXELS = 72_000_000  # in progress at once, about half a gigabyte; a single larger photo is allowed
+PIXELS = 48_000_000  # in progress at once: four photos of a camera, under 400 MiB; a single larger one is allowed
 LARGE = 16_000_000  # photos of more pixels are checked against the free memory
 
 Predict = Callable[[list[np.ndarray]], list[np.ndarray]]
