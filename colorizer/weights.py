@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 BEST = "best.weights.h5"
 ENCODER = "encoder.json"
+TRAINED_BLOCKS = "trained_blocks"  # field of a record: the encoder's blocks that were trained, by name
 SCALE = "scale"  # of a quantized array: its attribute with one factor a channel
 LEAST_QUANTIZED = 4096  # weights; smaller arrays gain nothing
 PLACE = "COLORIZER_WEIGHTS"  # environment variable: other weights for whoever names none

@@ -13,6 +13,7 @@ from pathlib import Path
 from colorizer.data.cache import cache_dir
 
 FETCH = "python -m colorizer fetch"
+DINOV2 = "dinov2_small"  # no classifier: an encoder that networks can be built on
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,9 @@ def find(name: str, fingerprint: str = "") -> Path | None:
 
 
 def how_to_get(name: str) -> str:
-    """How to get a classifier of the catalog, as a sentence; "" for one that is not in it."""
+    """How to get what the fetch command knows, as a sentence; "" for anything else."""
+    if name == DINOV2:
+        return f"Fetch this encoder once: {FETCH} {name}"
     if name not in ENTRIES:
         return ""
     entry = ENTRIES[name]

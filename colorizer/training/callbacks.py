@@ -301,7 +301,8 @@ class Progress(keras.callbacks.Callback):
             values = "".join(f", {name} {value}" for name, value in losses.items())
             # `epoch` counts from 0.
             rest = seconds * (self.epochs - epoch - 1)
-            left = f", about {_duration(rest)} left" if rest else ""
+            ends = not rest or self.model.stop_training  # by the last epoch, --patience or --max-minutes
+            left = "" if ends else f", about {_duration(rest)} left"
             print(f"{self._name}{values}, {_duration(seconds)}{left}", flush=True)
 
     def close(self) -> None:

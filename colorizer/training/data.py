@@ -86,8 +86,8 @@ def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | No
     if labels:
         labels.of([*dataset.train, *dataset.val])
     loaded = initialization.classifier_of(config, method)
-    if method.uses_encoder and split is None:
-        # An encoder that cannot be built on, or not at this size, shows only here.
+    if (method.uses_encoder or config.init_weights) and split is None:
+        # An encoder that cannot be built on, or weights that do not fit this size, show only here.
         initialization.network_of(config, method, loaded.model)
     # One store for both parts, made once: pixels are read from it by row, in any order.
     pictures = pixel_store.build(dataset.root, [*dataset.train, *dataset.val], config.image_size)

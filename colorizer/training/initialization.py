@@ -12,6 +12,7 @@ from colorizer import weights
 from colorizer.classifiers import classifier
 from colorizer.classifiers.encoders import saved
 from colorizer.config import TrainConfig
+from colorizer.errors import WeightsError
 from colorizer.methods import Method
 
 
@@ -51,7 +52,7 @@ def network_of(config: TrainConfig, method: Method, encoder: keras.Model | None)
         encoder: a classifier, for a method that has an encoder; None where it starts untrained or from other weights.
 
     Returns:
-        The method's network for `config.image_size`; with --init-weights theirs, whatever size they were trained at.
+        The method's network for `config.image_size`; with --init-weights theirs, where its layers fit that size.
 
     Raises:
         WeightsError: the weights to start from cannot be found, do not fit or are another method's.
@@ -60,9 +61,15 @@ def network_of(config: TrainConfig, method: Method, encoder: keras.Model | None)
     if not config.init_weights:
         return method.build(config.image_size, encoder, config.initializer)
     # Refuses another method's weights before they are loaded.
-    weights.record_for(config.init_weights, config.method)
+    record = weights.record_for(config.init_weights, config.method)
     source = weights.load(config.init_weights).network
-    return copy_of(source, method, config.image_size)
+    try:
+        return copy_of(source, method, config.image_size)
+    except ValueError as error:
+        raise WeightsError(
+            f"Layers of {method.title} depend on the size of the pictures, so --init-weights {config.init_weights} fit "
+            f"--image-size {record['image_size']} alone. Received: --image-size {config.image_size}"
+        ) from error
 
 
 def copy_of(network: keras.Model, method: Method, image_size: int) -> keras.Model:
@@ -72,8 +79,11 @@ def copy_of(network: keras.Model, method: Method, image_size: int) -> keras.Mode
         network: the method's.
         method: from `colorizer.methods.get`.
         image_size: side of the copy's input, a multiple of 32.
+
+    Raises:
+        ValueError: some layers depend on the size, those of the GAN and of Let there be Color.
     """
-    # The layers do not depend on the size, so the weights fit in their order.
+    # Both have the same layers in the same order.
     copy = method.build(image_size, method.encoder_of(network))
     copy.set_weights(network.get_weights())
     return copy

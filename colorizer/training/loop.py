@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from colorizer import environment, methods
+from colorizer import environment, methods, weights
 from colorizer.config import TrainConfig
 from colorizer.training import distribution, initialization
 from colorizer.training.callbacks import BestWeights, EpochClock, Progress, RunCheckpoint, StopTraining
@@ -73,6 +73,8 @@ def _run(config, resume, group, watch) -> dict:
     start.check_classifier(data.classifier)
     described = describe(config, method, data, group)
     described["commit"] = start.all_commits(described["commit"])
+    if blocks := start.trained_blocks():
+        described[weights.TRAINED_BLOCKS] = blocks
     group.wait("prepared")  # all have looked at the record as it was
     # Before training: what decides the result is on the disk when the first epoch begins. Now the folder holds a run.
     state = record.start(described, resume)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from colorizer import weights
 from colorizer.classifiers import classifier
 from colorizer.config import TrainConfig, flag_of
 from colorizer.errors import RecordError
@@ -56,11 +57,12 @@ class Start:
             record: of the run's folder.
 
         Raises:
-            RecordError: there is no run, it had other settings, or its record is damaged.
+            RecordError: there is no run, it had other settings, or its record or state is damaged or absent.
         """
         run_folders.refuse_absent(record.folder)
         recorded = record.config()
         _check_settings(config, recorded, record.folder)
+        record.require_state()
         if config.init_weights and record.has_state():
             config = replace(config, init_weights=config.run)
         return cls(config, recorded, record.split())
@@ -92,6 +94,13 @@ class Start:
                 "Name the right file with --classifier."
             )
 
+    def trained_blocks(self) -> list[str]:
+        """The blocks of the encoder that were trained before this run, by name; a long training takes them over."""
+        recorded = self.recorded
+        if not recorded and self.config.init_weights:
+            recorded = weights.record_for(self.config.init_weights, self.config.method)
+        return recorded.get(weights.TRAINED_BLOCKS, [])
+
     def all_commits(self, now: str) -> str:
         """The commits that train the run, the latest one last: "a1b2c3, then d4e5f6".
 
@@ -107,8 +116,10 @@ def _check_settings(config: TrainConfig, recorded: Mapping[str, Any], folder: Pa
     for name, value in asdict(config).items():
         # A run from before there was a setting was trained with what is now its default.
         before = recorded.get(name, getattr(TrainConfig, name))
-        if name == "classifier":  # its file may be elsewhere now; its sha256 is compared when it is loaded
+        if name == "classifier":  # its file may be elsewhere now, under another name
+            renamed = classifier.has_fingerprint(value, recorded.get("classifier_sha256"))
             before, value = classifier.name_of(before), classifier.name_of(value)
+            value = before if renamed else value
         same = Path(before) == Path(value) if name == "dataset" else before == value
         if name not in _FREE_ON_RESUME and not same:
             raise RecordError(

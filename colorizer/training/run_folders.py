@@ -36,11 +36,13 @@ def free(folder: str | Path) -> Path:
     return candidate
 
 
-def newest(folder: str | Path) -> Path:
+def newest(folder: str | Path, method: str, dataset: str) -> Path:
     """The run to resume where none is named: of FOLDER, FOLDER-2, ... the one that was started or resumed last.
 
     Args:
         folder: the default folder of a method and a data set.
+        method: of the run.
+        dataset: as typed; another one may be called like a numbered run, as `photos-2024` beside `photos`.
 
     Raises:
         RecordError: there is no such run; the message lists the runs beside it.
@@ -51,12 +53,26 @@ def newest(folder: str | Path) -> Path:
     runs = [(path, numbered.fullmatch(path.name)) for path in beside]
     # config.json is written when a run starts and when it is resumed. Of two in one nanosecond the higher number
     # counts.
-    ages = [((path / RECORD).stat().st_mtime_ns, int(name[1] or 1), path) for path, name in runs if name]
+    ages = [
+        ((path / RECORD).stat().st_mtime_ns, int(name[1] or 1), path)
+        for path, name in runs
+        if name and _is_of(path, method, dataset)
+    ]
     if not ages:
         names = "\n  ".join(map(str, beside))
         there = f"Name one with --run:\n  {names}" if beside else "Leave --resume out to start one."
         raise RecordError(f"There is no run of this method and data set to resume. Received: no {folder}. {there}")
     return max(ages)[-1]
+
+
+def _is_of(folder: Path, method: str, dataset: str) -> bool:
+    """Whether a run is of this method and data set; also if its record is damaged, which is then said."""
+    try:
+        recorded = read_config(folder)
+    except RecordError:
+        return True
+    same_set = Path(recorded.get("dataset", dataset)) == Path(dataset)
+    return same_set and recorded.get("method", method) == method
 
 
 def read_config(folder: str | Path) -> dict | None:

@@ -27,6 +27,7 @@ from colorizer.config import RECORD, SUMMARY
 from colorizer.errors import RecordError
 from colorizer.training import run_folders
 
+HISTORY = "history.csv"
 STATE = "state.json"
 SPLIT = "split.json"
 
@@ -78,16 +79,35 @@ class Record:
         """
         path = self.last / state["weights"]
         try:
-            # Records of older versions have no checksum.
-            if "sha256" in state and hashlib.sha256(path.read_bytes()).hexdigest() != state["sha256"]:
-                raise ValueError("other bytes than were written")
             trainer.load_weights(path)
         except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise RecordError(f"{path} is damaged. {self._advice()} Received: {reason}") from error
+            raise self._damaged(path, error) from error
+
+    def require_state(self) -> None:
+        """Refuses to start a run over that has finished an epoch but lacks what it resumes from.
+
+        Raises:
+            RecordError: the state is absent or damaged; the message says how to train on.
+        """
+        state = self.state()
+        # A history is written after the first state: a run that was killed before may begin anew.
+        if state is None and any((self.folder / name).is_file() for name in (HISTORY, SUMMARY)):
+            raise RecordError(f"{self.last / STATE} is not there. {self._advice()}")
+        if state is None or "sha256" not in state:  # records of older versions have no checksum
+            return
+        path = self.last / state["weights"]
+        try:
+            if hashlib.sha256(path.read_bytes()).hexdigest() != state["sha256"]:
+                raise ValueError("other bytes than were written")
+        except (OSError, ValueError) as error:
+            raise self._damaged(path, error) from error
+
+    def _damaged(self, path: Path, error: Exception) -> RecordError:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return RecordError(f"{path} is damaged. {self._advice()} Received: {reason}")
 
     def _advice(self) -> str:
-        """What a person can do where the state to resume from is damaged."""
+        """What a person can do where the state to resume from is damaged or absent."""
         advice = "The run cannot be resumed."
         if (self.folder / weights.BEST).is_file():
             return f"{advice} Its best weights are intact: start a new run from them with --init-weights {self.folder}."
@@ -158,7 +178,7 @@ class Record:
 
     def write_history(self, history: Sequence[dict]) -> None:
         """Writes `history.csv`, whole."""
-        with atomic_files.replacing(self.folder / "history.csv") as part:
+        with atomic_files.replacing(self.folder / HISTORY) as part:
             pd.DataFrame(history).to_csv(part, index=False)
 
     def keep_split(self, dataset) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import pytest
 from conftest import REPOSITORY, write_pictures
 from PIL import Image
 
-from colorizer import config
+from colorizer import config, weights
 from colorizer.classifiers import catalog
 from colorizer.cli import train, training_report
 from colorizer.errors import ClassifierError
@@ -125,6 +126,17 @@ def test_a_wrong_folder_is_said_before_missing_classifier_weights(monkeypatch, c
     assert "Received: nowhere" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "wrong", [["--classifier", "nowhere"], ["--init-weights", "nowhere"], ["--labels", "nowhere.json"]]
+)
+def test_what_is_mistyped_is_said_before_a_download(wrong, folder, monkeypatch, capsys):
+    monkeypatch.delenv("COLORIZER_DATA", raising=False)
+    monkeypatch.setattr("colorizer.data.download.coco", lambda *_: pytest.fail("a download began"))
+    method = ["--method", "let_there_be_color"] if "--labels" in wrong else []
+    assert train.main(["--dataset", "coco", "--classifier", "none", *method, *wrong], prog="train.py") == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
 def test_without_keras_nothing_is_downloaded(monkeypatch, capsys):
     from colorizer.data import datasets
 
@@ -212,6 +224,25 @@ def test_a_report_without_test_pictures_takes_those_of_validation(folder, pictur
     assert rows[0]["mean color"] == rows[0]["all gray"] == rows[1]["all gray"] != rows[1]["mean color"]
 
 
+def test_a_report_opens_the_classifier_that_was_typed(folder, picture_folder, monkeypatch):
+    (folder / "mine.keras").touch()
+    chosen = config.resolve({"dataset": "pictures", "run": "run", "image_size": 32, "classifier": "mine.keras"})
+    Record("run").folder.mkdir()
+    names = sorted(path.name for path in picture_folder.iterdir())
+    (folder / "run/split.json").write_text(json.dumps({"train": names[2:], "val": names[:2], "test": []}))
+    opened = []
+
+    def load(*named):
+        opened.append(named)
+        raise ClassifierError("not opened here")
+
+    monkeypatch.setattr(training_report.Colorizer, "load", load)
+    monkeypatch.setenv(weights.PLACE, "elsewhere")  # "shipped weights" are those of the package all the same
+    said = training_report.write(chosen, {"mean_ab_norm": [0.0, 0.0]}, "colorize")
+    assert opened == [("run", "mine.keras"), (next(iter(weights.SHIPPED)), None)]
+    assert said.endswith("--weights run --classifier mine.keras")
+
+
 def test_a_report_that_cannot_be_made_does_not_fail_the_training(folder, picture_folder):
     chosen = config.resolve({"dataset": "pictures", "run": "run"})
     Record("run").folder.mkdir()
@@ -272,6 +303,7 @@ def test_a_bar_goes_on_while_validation_does(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(sys, "stdout", Terminal())
     progress = callbacks.Progress(3, Pictures(10), Pictures(5))
+    progress.set_model(SimpleNamespace(stop_training=False))
     progress.on_epoch_begin(1)
     for batch in range(3):
         progress.on_train_batch_end(batch)
@@ -290,11 +322,16 @@ def test_a_bar_goes_on_while_validation_does(monkeypatch):
 def test_a_log_file_gets_lines_and_no_bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    monkeypatch.setattr(time, "perf_counter", iter([0.0, 65.0]).__next__)
+    monkeypatch.setattr(time, "perf_counter", iter([0.0, 65.0, 65.0, 130.0]).__next__)
     progress = callbacks.Progress(3, Pictures(10), Pictures(5))
+    progress.set_model(SimpleNamespace(stop_training=False))
     progress.on_epoch_begin(0)
     progress.on_epoch_end(0, {"loss": 0.5, "val_loss": 0.25})
     assert sys.stdout.getvalue() == "epoch 1/3, loss 0.50000, val_loss 0.25000, 0:01:05, about 0:02:10 left\n"
+    progress.model.stop_training = True  # by --patience
+    progress.on_epoch_begin(1)
+    progress.on_epoch_end(1, {})
+    assert sys.stdout.getvalue().endswith("epoch 2/3, 0:01:05\n")
     assert sys.stderr.getvalue() == ""
 
 

@@ -234,6 +234,20 @@ def test_a_data_dir_must_hold_every_joined_set(two_sets, tmp_path):
         find("coco+paintings", data_dir=two_sets)
 
 
+def test_a_folder_that_holds_other_sets_is_none_of_them(two_sets):
+    with pytest.raises(DataError, match="or the one that holds paintings/. Received: .*, which holds coco/"):
+        find("paintings", data_dir=two_sets)
+
+
+def test_pictures_of_a_path_may_lie_elsewhere_now(two_sets):
+    moved = two_sets / "other" / "my photos"
+    expected = find(str(moved))
+    for place in (moved, moved.parent):
+        assert find("gone/my photos", data_dir=place) == expected
+    with pytest.raises(DataError, match="Received: gone/photos"):
+        find("gone/photos", data_dir=moved)
+
+
 def test_absolute_names_are_found_from_another_folder(two_sets, monkeypatch):
     monkeypatch.chdir(two_sets / "other")
     name = datasets.absolute("coco+my photos:2")

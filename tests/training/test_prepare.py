@@ -5,8 +5,9 @@ import pytest
 from colorizer import config, methods
 from colorizer.classifiers.encoders import vision_transformer
 from colorizer.data import pixel_store
-from colorizer.errors import LabelsError, UsageError
+from colorizer.errors import LabelsError, UsageError, WeightsError
 from colorizer.training import data, loop
+from colorizer.training.run_record import Record
 
 
 class Prepared(Exception):
@@ -40,6 +41,19 @@ def test_a_vision_transformer_sees_smaller_pictures(picture_folder, tmp_path):
     chosen = settings(picture_folder, tmp_path / "run", "vit_decoder", classifier=str(tmp_path / "small.keras"))
     with pytest.raises(Prepared):
         data.prepare(chosen, methods.get("vit_decoder"))
+
+
+def test_weights_whose_layers_fit_another_size(picture_folder, tmp_path):
+    method, begun = methods.get("let_there_be_color"), tmp_path / "begun"
+    record = Record(begun)
+    record.start({"method": method.name, "image_size": 32, "classifier_name": "none", "classifier_sha256": ""})
+    record.save_best(method.build(32))
+    given = {"method": method.name, "init_weights": str(begun)}
+    with pytest.raises(WeightsError, match="Let there be Color depend on the size.*--image-size 32 .*Received.* 64"):
+        loop.run(settings(picture_folder, tmp_path / "run", **given, image_size=64))
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(Prepared):
+        loop.run(settings(picture_folder, tmp_path / "run", **given))
 
 
 @pytest.mark.parametrize(

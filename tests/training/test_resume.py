@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 from test_loop import assert_same_run, settings
 
-from colorizer import config, methods
+from colorizer import config, methods, weights
+from colorizer.classifiers import catalog
 from colorizer.errors import RecordError
 from colorizer.methods.layers import token_decoder
 from colorizer.training import loop
@@ -39,6 +40,27 @@ def test_a_resumed_run_starts_from_its_own_weights_once_it_has_some(tmp_path):
     (record.last / "state.json").write_text("{}")
     start = Start.resumed(chosen, record)
     assert start.config.init_weights == str(tmp_path) and start.recorded["init_weights"] == "others"
+
+
+def test_the_same_classifier_may_have_another_name(tmp_path):
+    file, other = tmp_path / "copy.keras", tmp_path / "other.keras"
+    file.write_bytes(b"weights")
+    other.write_bytes(b"other weights")
+    record = Record(tmp_path / "run")
+    chosen = settings("pictures", record.folder, classifier=str(file))
+    recorded = {"classifier": "mine", "classifier_sha256": catalog.fingerprint_of(file)}
+    record.start(asdict(chosen) | recorded)
+    assert Start.resumed(chosen, record).config == chosen
+    with pytest.raises(RecordError, match="was started with --classifier mine.* Received: other"):
+        Start.resumed(replace(chosen, classifier=str(other)), record)
+
+
+def test_blocks_that_were_trained_before_stay_in_the_record(tmp_path):
+    chosen = settings("pictures", tmp_path, method="vit_decoder", image_size=64, init_weights="shipped")
+    blocks = Start.new(chosen, Record(tmp_path)).trained_blocks()
+    assert blocks == weights.record_for("shipped", "vit_decoder")["trained_blocks"] != []
+    assert Start(chosen, {"trained_blocks": ["block11"]}).trained_blocks() == ["block11"]
+    assert Start(settings("pictures", tmp_path)).trained_blocks() == []
 
 
 def test_one_cycle_keeps_its_number_of_epochs(tmp_path):

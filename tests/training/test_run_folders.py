@@ -10,9 +10,9 @@ from colorizer.errors import RecordError
 from colorizer.training import run_folders
 
 
-def start(folder, modified=None):
+def start(folder, modified=None, record="{}"):
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text(record)
     if modified is not None:
         os.utime(folder / "config.json", (modified, modified))
     return folder
@@ -40,14 +40,24 @@ def test_the_next_free_folder_is_numbered(tmp_path):
 def test_the_newest_run_of_a_method_and_data_set_is_resumed(tmp_path):
     folder = tmp_path / "runs/a-b"
     with pytest.raises(RecordError, match="no run of this method and data set.*Leave --resume out"):
-        run_folders.newest(folder)
+        run_folders.newest(folder, "a", "b")
     start(tmp_path / "runs/a-b-c", 40)
     with pytest.raises(RecordError, match="Name one with --run:\n.*a-b-c"):
-        run_folders.newest(folder)
+        run_folders.newest(folder, "a", "b")
     start(folder, 20)
     start(tmp_path / "runs/a-b-2", 30)
     start(tmp_path / "runs/a-b-10", 10)
-    assert run_folders.newest(folder) == tmp_path / "runs/a-b-2"
+    assert run_folders.newest(folder, "a", "b") == tmp_path / "runs/a-b-2"
+
+
+def test_a_data_set_that_is_called_like_a_numbered_run_is_another(tmp_path):
+    folder = tmp_path / "runs/a-photos"
+    start(folder, 20, '{"method": "a", "dataset": "my/photos/"}')
+    start(tmp_path / "runs/a-photos-2024", 30, '{"method": "a", "dataset": "my/photos-2024"}')
+    assert run_folders.newest(folder, "a", "my/photos") == folder
+    # A damaged record is not passed over in silence.
+    start(tmp_path / "runs/a-photos-2", 40, "{")
+    assert run_folders.newest(folder, "a", "my/photos") == tmp_path / "runs/a-photos-2"
 
 
 @pytest.mark.parametrize("typed", ["results/runs/mine", "./results/../results/runs/a"])

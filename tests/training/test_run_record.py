@@ -47,11 +47,26 @@ def test_damaged_weights_end_with_a_way_to_train_on(tmp_path, picture_folder, da
     else:
         data[-1] ^= 1  # nothing that HDF5 would notice
         path.write_bytes(data)
+    before = _files(run)
     with pytest.raises(RecordError, match=rf"is damaged. The run cannot be resumed.*--init-weights {run}"):
         loop.run(_chosen(picture_folder, run, 2), resume=True)
+    assert _files(run) == before  # the summary of a finished run among them
     # the advice works
     again = settings(picture_folder, tmp_path / "again", method="trivial", epochs=1, init_weights=str(run))
     assert loop.run(again)["epochs_done"] == 1
+
+
+def _files(run):
+    return {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+
+
+def test_a_run_whose_state_is_gone_is_not_begun_anew(tmp_path, picture_folder):
+    run = tmp_path / "run"
+    shutil.rmtree(trained(picture_folder, run).last)
+    before = _files(run)
+    with pytest.raises(RecordError, match=rf"state.json is not there. The run cannot be resumed.*--init-weights {run}"):
+        loop.run(_chosen(picture_folder, run, 2), resume=True)
+    assert _files(run) == before and "summary.json" in before
 
 
 def test_a_run_goes_on_without_the_weights_that_it_began_with(tmp_path, picture_folder):

@@ -47,7 +47,7 @@ class Look(NamedTuple):
 
     Attributes:
         temperature: of the annealed mean.
-        added: see `gain`.
+        added: see `chroma_gain`.
         cast: see `boost_chroma`.
         limit: see `boost_chroma`.
     """
@@ -107,7 +107,7 @@ def chroma_gain(logits: Any, ab: Any, added: float) -> Any:
 
 
 def boost_chroma(logits: Any, ab: Any, look: Look) -> Any:
-    """Raises a picture's chroma; see `gain`.
+    """Raises a picture's chroma; see `chroma_gain`.
 
     With `look.limit` pale colors get the whole gain and strong ones less, as by a photo editor's vibrance: chroma c
     becomes c gain / (1 + (gain - 1) c / limit), so none is raised above the limit. The strongest color of a picture is

@@ -81,17 +81,13 @@ def encode(ab):
 
 
 class SoftEncoder:
-    """The table where the backend can look into it.
+    """The table where the backend can look into it."""
 
-    Args:
-        dtype: of the codes.
-    """
-
-    def __init__(self, dtype: str = "float32"):
-        self.variable = keras.Variable(table(), trainable=False, dtype=dtype, name="codes")
+    def __init__(self):
+        self.variable = keras.Variable(table(), trainable=False, dtype="float32", name="codes")
 
     def __call__(self, ab):
-        """Soft codes: (..., 2) float Lab units -> (..., 313) of the table's type."""
+        """Soft codes: (..., 2) float Lab units -> (..., 313) float32."""
         return ops.take(self.variable, row_index(ab), axis=0)
 
 

@@ -112,14 +112,11 @@ class Loss(keras.losses.Loss):
     """Cross entropy with the soft code of the true color, and the squared error of the distribution's mean.
 
     The truth is `ab_norm` at the size of the logits, or of the picture: it is then averaged.
-
-    Args:
-        dtype: of the table of codes.
     """
 
-    def __init__(self, dtype: str = "float32"):
+    def __init__(self):
         super().__init__(name="distribution")
-        self.codes = soft_encoding.SoftEncoder(dtype)
+        self.codes = soft_encoding.SoftEncoder()
 
     def call(self, ab_norm, logits):
         ab = averaged_to(ab_norm, logits.shape[1]) * color.AB_SCALE

@@ -113,7 +113,7 @@ def write(
     config |= {"classifier_sha256": source.fingerprint}
     trained = sorted(run_files.load_blocks(run))
     if trained:
-        config[run_files.TRAINED_BLOCKS] = trained
+        config[weights.TRAINED_BLOCKS] = trained
     atomic_files.write_json(folder / weights.RECORD, config)
 
 

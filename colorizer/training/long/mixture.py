@@ -8,6 +8,7 @@ Which picture is drawn depends on the sample's number and the seed alone, so a s
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from colorizer import color, images
 from colorizer.data import degradation
 from colorizer.errors import DataError
 from colorizer.methods.layers.bins import STRIDE
+
+log = logging.getLogger(__name__)
 
 BLOCK = 4096  # samples in which every set has its exact share
 OLD_SHARE = 1 / 3  # of the samples whose luminance is made old
@@ -55,8 +58,14 @@ class PictureSet:
         path = self.root / name
         bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if bgr is None:
-            raise DataError(f"A picture cannot be read. Received: {path}. Remove it or repair it.")
+            raise DataError(f"A picture cannot be read. Received: {path}. Remove it before a run starts, or repair it.")
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+    def stamps(self) -> list[tuple[int, int] | None]:
+        """Size and time of each file, which change with its pixels; None for a file that is gone."""
+        files = (self.root / name for name in self.names)
+        stats = (path.stat() if path.is_file() else None for path in files)
+        return [stat and (stat.st_size, stat.st_mtime_ns) for stat in stats]
 
 
 class Draw(NamedTuple):
@@ -111,6 +120,7 @@ class Mixture:
             raise DataError("A mixture needs sets of pictures. Received: none. Name one.")
         self.sets, self.image_size, self.seed = tuple(sets), image_size, seed
         self.augmentations_per_image = augmentations_per_image
+        self._unreadable: set[str] = set()  # that were warned about
         self._starts = np.cumsum([0, *(len(one.names) for one in sets)])
         shares = np.array([one.weight for one in sets]) / sum(one.weight for one in sets) * BLOCK
         self._counts = np.floor(shares).astype(int)
@@ -149,14 +159,15 @@ class Mixture:
             draw: from `draw`.
 
         Returns:
-            A `Sample`; the same for the same draw, seed and number of augmentations.
+            A `Sample`; the same for the same draw, seed and number of augmentations. If the picture cannot be read,
+            the next one of its set that can takes its place: one damaged file must not end a training of days.
 
         Raises:
-            DataError: the picture cannot be read.
+            DataError: no picture of the set can be read.
         """
-        one = self.sets[draw.set_index]
         rng = np.random.default_rng((self.seed, draw.set_index, draw.row, self.augmentation(draw)))
-        l_norm, ab_norm = color.rgb_to_l_ab(cropped(one.read(one.names[draw.row]), self.image_size, rng))
+        picture = self._readable(self.sets[draw.set_index], draw.row)
+        l_norm, ab_norm = color.rgb_to_l_ab(cropped(picture, self.image_size, rng))
         border = np.zeros(l_norm.shape[:2], bool)
         if rng.random() < OLD_SHARE:
             l_norm, border = degradation.aged(l_norm, rng)
@@ -167,6 +178,18 @@ class Mixture:
         ab_norm = cv2.resize(ab_norm, size, interpolation=cv2.INTER_AREA)
         share = cv2.resize(border.astype(np.float32), size, interpolation=cv2.INTER_AREA)
         return Sample(l_norm, ab_norm, (share > 0).astype(np.float32)[..., None])
+
+    def _readable(self, one: PictureSet, row: int) -> np.ndarray:
+        """The picture of a row, or of the next one that can be read: (H, W, 3) uint8."""
+        for name in (*one.names[row:], *one.names[:row]):
+            try:
+                return one.read(name)
+            except DataError as error:
+                # Its place in the list stays: a resumed run must have the same pictures.
+                if name not in self._unreadable:
+                    log.warning("%s The next one takes its place.", error)
+                self._unreadable.add(name)
+        raise DataError(f"None of its pictures can be read. Received: the set {one.name}, {one.root}")
 
 
 # Four blocks: two threads read ahead, and a batch may lie across two.

@@ -128,10 +128,8 @@ class LongRun:
         features = _features(settings, mixture, frozen, key, feature_cache)
         record = asdict(settings) | {"key": key, "init_weights": run_files.origin(init_weights)} | (described or {})
         run_files.start_record(folder, settings, record)
-        if blocks and not run_files.find(folder, run_files.INIT_BLOCKS).is_file():
-            run_files.write_blocks(folder / run_files.INIT_BLOCKS, blocks)
-        if init_weights and not (folder / run_files.HISTORY).is_file():
-            run_files.write_before(folder, init_weights)
+        if not run_files.has_state(folder):
+            run_files.write_origin(folder, blocks, init_weights)
         # The networks draw their initial weights in this order; another order would be another run.
         keras.utils.set_random_seed(settings.seed)
         network = tuning.compiled(tuning.build(tokens, settings, settings.precision), settings)
@@ -331,17 +329,16 @@ class LongRun:
 
 
 def _init_blocks(folder, init_weights) -> run_files.Blocks:
-    """The encoder's blocks that were trained before the run; one that has started has a copy of them."""
-    own = run_files.find(folder, run_files.INIT_BLOCKS)
-    started = own.is_file() or (folder / run_files.STATE).is_file()
-    blocks = run_files.load_blocks(own if started else init_weights)
+    """The encoder's blocks that were trained before the run; one that has a checkpoint has a copy of them."""
+    if run_files.has_state(folder):
+        return run_files.load_blocks(run_files.find(folder, run_files.INIT_BLOCKS))
     # Rounded before the first step already: the run's copy is, and a resumed run must have the same encoder.
-    return blocks if started else run_files.rounded(blocks)
+    return run_files.rounded(run_files.load_blocks(init_weights))
 
 
 def _key(settings, mixture, frozen) -> dict:
-    """What decides the features of the encoder's frozen part: a cache with another key does not fit."""
-    # "views" and "tune": a cache is found by this key's hash, so its names stay those of the first caches.
+    """What decides the features of the encoder's frozen part, for the record: a resumed run must have the same."""
+    # "views" and "tune": the names of the first records, which are compared with this.
     key = {
         "format": FORMAT,
         "encoder": fingerprint(*(np.asarray(w) for w in frozen.get_weights())),
@@ -365,6 +362,9 @@ def _features(settings, mixture, frozen, key, cache) -> Features:
             "A feature cache needs a number of augmentations. Received: none. "
             "Give --augmentations-per-image, or leave --feature-cache out."
         )
+    # A folder of the same names may hold other pictures: numbers as names are common. The record, which may go to
+    # another machine, is compared without the files' times.
+    key = key | {"files": fingerprint(*(one.stamps() for one in mixture.sets))}
     return CachedFeatures(Path(cache) / fingerprint(key), key, number * len(mixture), frozen, settings.batch_size)
 
 

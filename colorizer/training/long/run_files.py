@@ -33,7 +33,6 @@ HISTORY, BEFORE = "history.csv", "before.csv"
 STATE = "last/state.json"
 COOLDOWN = "cooldown"  # the folder in a run's that holds its result after a cooldown
 CUMULATIVE = ["samples", "seconds"]  # columns of a history that the next run's rows continue
-TRAINED_BLOCKS = "trained_blocks"  # field of an exported network's record: the blocks' names
 # Names in the folders of older runs -> those of today: fields of config.json and of last/state.json, and files.
 RENAMED = {
     "views": "augmentations_per_image",
@@ -47,7 +46,7 @@ Blocks = dict[str, list[np.ndarray]]  # a block's name -> its weights
 
 
 def start_record(folder: Path, settings: Settings, config: dict) -> None:
-    """Writes config.json of a new run, or checks that of a run that is resumed.
+    """Writes config.json of a run without a checkpoint, or checks that of a run that is resumed.
 
     Args:
         folder: the run's; made if it is not there.
@@ -55,10 +54,15 @@ def start_record(folder: Path, settings: Settings, config: dict) -> None:
         config: the settings' fields, "key" and further fields; versions, commit, backend and device are added.
 
     Raises:
-        TrainingError: the folder holds a run with other settings or other pictures.
+        TrainingError: the folder holds a run with other settings or other pictures, or one whose state is gone.
     """
     path = folder / RECORD
-    if not path.is_file():
+    if (folder / HISTORY).is_file() and not has_state(folder):
+        raise TrainingError(
+            f"{folder} holds a run that cannot be resumed: {STATE} is not there. "
+            f"Train on in another folder, with --init-weights {folder}."
+        )
+    if not (path.is_file() and has_state(folder)):
         folder.mkdir(parents=True, exist_ok=True)
         config |= {"versions": environment.versions(), "commit": environment.commit()}
         config |= {"backend": keras.backend.backend(), "device": environment.device()}
@@ -72,6 +76,11 @@ def start_record(folder: Path, settings: Settings, config: dict) -> None:
                 f"{folder} was started with {name} {recorded.get(name)}. Received: {config[name]}. "
                 f"Choose another folder, or the same settings."
             )
+
+
+def has_state(folder: Path) -> bool:
+    """Whether a run has a checkpoint, from which it is resumed."""
+    return (folder / STATE).is_file()
 
 
 def read_record(path: Path) -> dict:
@@ -117,15 +126,14 @@ def load_decoder(decoder: keras.Model, path: str | Path) -> None:
     Raises:
         WeightsError: the file is absent or does not fit.
     """
-    if is_exported(path):
-        trained = weights.load(path)
-        if not trained.method.takes_hints:
-            raise WeightsError(f"A long training starts from weights of vit_decoder. Received: {trained!r}.")
-        decoder.set_weights(trained.network.get_layer("decoder").get_weights())
-        return
-    path = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
+    exported = weights.load(path) if is_exported(path) else None
+    if exported and not exported.method.takes_hints:
+        raise WeightsError(f"A long training starts from weights of vit_decoder. Received: {exported!r}.")
     try:
-        decoder.load_weights(path)
+        if exported:
+            decoder.set_weights(exported.network.get_layer("decoder").get_weights())
+        else:
+            decoder.load_weights(Path(path) / WEIGHTS if Path(path).is_dir() else path)
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(
             f"The decoder's weights do not fit or are not there. Received: {path} ({str(error).splitlines()[0]}). "
@@ -154,12 +162,19 @@ def load_blocks(path: str | Path | None) -> Blocks:
         The blocks; none where the encoder was not trained.
 
     Raises:
-        WeightsError: the file cannot be read.
+        WeightsError: the file cannot be read, or the whole encoder was trained.
     """
     if path is None:
         return {}
     if is_exported(path):
-        names = weights.record_of(weights.place(path)).get(TRAINED_BLOCKS, [])
+        record = weights.record_of(weights.place(path))
+        if record.get("encoder_rate"):
+            raise WeightsError(
+                "A long training takes over blocks of an encoder, and not a whole one that was trained. "
+                f"Received: {path}, trained with --encoder-rate {record['encoder_rate']}. "
+                "Start from weights of a training without it."
+            )
+        names = record.get(weights.TRAINED_BLOCKS, [])
         if not names:
             return {}
         exported = weights.load(path)
@@ -274,13 +289,18 @@ def origin(init_weights: str | Path | None) -> str | None:
     return read_record(record).get("init_weights") if record else None
 
 
-def write_before(folder: Path, init_weights: str | Path) -> None:
-    """Writes the history of the run whose weights this one starts from; shipped weights have none.
+def write_origin(folder: Path, blocks: Blocks, init_weights: str | Path | None) -> None:
+    """Writes what a run starts from: the encoder's trained blocks and, of a run before it, the history.
 
     Args:
-        folder: of the new run.
-        init_weights: the folder of the run before, or the name of shipped weights.
+        folder: of the new run. Files of an earlier start, which got to no checkpoint, are replaced or removed.
+        blocks: see `load_blocks`.
+        init_weights: the folder of the run before, or the name of shipped weights; None for none.
     """
-    if (Path(init_weights) / HISTORY).is_file():
+    for name in (INIT_BLOCKS, BEFORE):
+        find(folder, name).unlink(missing_ok=True)
+    if blocks:
+        write_blocks(folder / INIT_BLOCKS, blocks)
+    if init_weights and (Path(init_weights) / HISTORY).is_file():
         with atomic_files.replacing(folder / BEFORE) as part:
             history(init_weights).to_csv(part, index=False)

@@ -80,7 +80,7 @@ def test_it_is_fetched_by_name_and_found_by_name(monkeypatch, tmp_path):
         return target
 
     monkeypatch.setattr(dinov2, "fetch", small)
-    path = fetch.fetch(fetch.DINOV2)
+    path = fetch.fetch(catalog.DINOV2)
     assert path == fetch.fetch(dinov2.NAME) == catalog.path_of(dinov2.NAME)
     assert saved.load(dinov2.NAME).name == dinov2.NAME
     assert "dinov2_small" in fetch.listing()

@@ -96,5 +96,31 @@ def test_what_is_no_set_is_refused(sets, tmp_path):
         Mixture([], 32)
     (tmp_path / "a.jpg").write_bytes(b"no picture")
     broken = Mixture([PictureSet("broken", tmp_path, ("a.jpg",), 1)], 32)
-    with pytest.raises(DataError, match="cannot be read. Received: .*a.jpg"):
+    with pytest.raises(DataError, match="None of its pictures can be read. Received: the set broken"):
         broken.sample(broken.draw(0))
+
+
+def test_a_damaged_picture_ends_no_training(sets, tmp_path, caplog):
+    names = ("a.jpg", "b.jpg", "c.jpg")
+    for name in names[1:]:
+        cv2.imwrite(str(tmp_path / name), draw_picture(names.index(name)))
+    (tmp_path / "a.jpg").write_bytes(b"no picture")
+    stream = Mixture([PictureSet("one", tmp_path, names, 1)], 32)
+    own, next_one = (stream.sample(mixture.Draw(0, row, 0)) for row in (0, 1))
+    assert own.l_norm.std() > 0.05 and next_one.l_norm.std() > 0.05
+    stream.sample(mixture.Draw(0, 0, 1))
+    assert [record.getMessage().count("a.jpg") for record in caplog.records] == [1]
+    np.testing.assert_array_equal(stream.sample(mixture.Draw(0, 0, 0)).l_norm, own.l_norm)
+    for name in names[1:]:
+        (tmp_path / name).unlink()
+    with pytest.raises(DataError, match="None of its pictures can be read. Received: the set one"):
+        stream.sample(mixture.Draw(0, 1, 0))
+
+
+def test_another_picture_of_the_same_name_has_another_stamp(tmp_path):
+    one = PictureSet("one", tmp_path, ("a.jpg", "gone.jpg"), 1)
+    cv2.imwrite(str(tmp_path / "a.jpg"), draw_picture(0))
+    before = one.stamps()
+    assert before[1] is None and one.stamps() == before
+    cv2.imwrite(str(tmp_path / "a.jpg"), draw_picture(1))
+    assert one.stamps()[0] != before[0]

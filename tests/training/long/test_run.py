@@ -144,7 +144,7 @@ def test_a_cooldown_leaves_the_run_as_it_was(start, tmp_path):
 
 
 def test_other_settings_are_another_run(start, tmp_path):
-    start("run")
+    start("run").train(samples=SETTINGS.batch_size)
     # A run that is older than a setting has its default.
     path = tmp_path / "run" / "config.json"
     config = json.loads(path.read_text("utf-8"))

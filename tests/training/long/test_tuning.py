@@ -117,6 +117,8 @@ def test_a_resumed_run_has_the_blocks_that_it_began_with(tmp_path, monkeypatch):
     monkeypatch.setattr(run_files, "load_blocks", lambda path: exported if path == "shipped" else load(path))
     begun = long_run._init_blocks(tmp_path, "shipped")
     run_files.write_blocks(tmp_path / run_files.INIT_BLOCKS, begun)
+    (tmp_path / run_files.STATE).parent.mkdir()
+    (tmp_path / run_files.STATE).write_text("{}")
     resumed = long_run._init_blocks(tmp_path, "shipped")
     for mine, theirs in zip(begun["block03"], resumed["block03"], strict=True):
         np.testing.assert_array_equal(mine, theirs)
