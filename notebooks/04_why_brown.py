@@ -13,7 +13,7 @@
 #
 # The paper says that pictures unlike its training set "looked mostly brown". The loss explains it. A gray shirt may
 # have been red, blue or green. The prediction with the least squared error is the mean of these colors, and the mean
-# of many colors is dull. Most true colors are warm, so the dull color is brown.
+# of many colors is dull. The mean of the true colors lies on the warm side, so the dull color is brown.
 
 # %%
 from pathlib import Path
@@ -34,15 +34,15 @@ truth = colors[color_statistics.TRUTH]
 predictors = {label: predicted for label, predicted in colors.items() if label != color_statistics.TRUTH}
 
 # %% [markdown]
-# Red, yellow, green and blue, and their mean; then the mean color of each training set, the best prediction that
-# ignores the picture. All at middle gray.
+# Red, yellow, green and blue, and their mean; then the mean color of each training set by its name, the best
+# prediction that ignores the picture. All at middle gray.
 
 # %%
 swatches = {"red": (0.5, 0.4), "yellow": (0, 0.55), "green": (-0.4, 0.3), "blue": (0.15, -0.5)}
 swatches["their mean"] = np.mean(list(swatches.values()), axis=0)
-swatches |= {f"mean of {run.trained_on}": run.summary["mean_ab_norm"] for run in view.systems}
+swatches |= {run.trained_on.replace("+", " + "): run.summary["mean_ab_norm"] for run in view.systems}
 contact_sheets.sheet(
-    [[contact_sheets.Group([contact_sheets.swatch(ab_norm)], label) for label, ab_norm in swatches.items()]], tile=96
+    [[contact_sheets.Group([contact_sheets.swatch(ab_norm)], label)] for label, ab_norm in swatches.items()], tile=48
 )
 
 # %% [markdown]
@@ -65,8 +65,9 @@ color_statistics.table(colors).round(2)
 # %% [markdown]
 # ## The cost of stronger colors
 #
-# Multiply the predicted a and b by a gain. `best_gain` gives the least squared error. It is near 1 for a network
-# trained by squared error: its colors are as pale as its loss asks for. `vivid_gain` makes the colors as strong as the
+# Multiply the predicted a and b by a gain. `best_gain` gives the least squared error. For a network trained by squared
+# error it is near 1 on the test list of its own training set: its colors are as pale as its loss asks for. On other
+# lists it is mostly lower: there its colors are too strong. `vivid_gain` makes the colors as strong as the
 # true ones (the dots below). Then the error of such a network is about that of no color, or
 # larger; that of the ViT decoder, trained on distributions, stays below.
 
