@@ -71,8 +71,9 @@ np.array_equal(color.lab_to_rgb(color.rgb_to_lab(picture)), picture)
 # %% [markdown]
 # ## Where the colors are
 #
-# More than a third of the pixels are nearly gray; the others are more often yellow and orange. `spread` is the distance from the mean
-# color, `near_gray` the share of pixels with less than 10 Lab units of chroma, `warm` the share with a > 0 and b > 0.
+# More than a third of the pixels are nearly gray; the others are more often yellow and orange. `spread` is the distance
+# from the mean color, `near_gray` the share of pixels with less than 10 Lab units of chroma, `warm` the share with
+# a > 0 and b > 0.
 
 # %%
 truth = color_statistics.truths(view.pictures)

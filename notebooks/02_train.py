@@ -73,8 +73,9 @@ summary = loop.run(settings, watch=watch)
 contact_sheets.sheet(contact_sheets.through_time(pictures, epochs))
 
 # %% [markdown]
-# So few pictures teach hardly more than one mean color, a brown; the loss does not even fall clearly below that color's.
-# The two horizontal lines in the curves are the trivial baselines: all-gray, and the mean color for every pixel.
+# So few pictures teach hardly more than one mean color, a brown: the validation loss does not fall clearly below what
+# that color alone has. The two horizontal lines in the curves are the trivial baselines: all-gray, and the mean color
+# for every pixel.
 
 # %%
 tiny = runs.read(f"{folder.name}/runs")[0][0]

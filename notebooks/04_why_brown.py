@@ -41,9 +41,8 @@ predictors = {label: predicted for label, predicted in colors.items() if label !
 swatches = {"red": (0.5, 0.4), "yellow": (0, 0.55), "green": (-0.4, 0.3), "blue": (0.15, -0.5)}
 swatches["their mean"] = np.mean(list(swatches.values()), axis=0)
 swatches |= {run.trained_on.replace("+", " + "): run.summary["mean_ab_norm"] for run in view.systems}
-contact_sheets.sheet(
-    [[contact_sheets.Group([contact_sheets.swatch(ab_norm)], label)] for label, ab_norm in swatches.items()], tile=48
-)
+groups = [contact_sheets.Group([contact_sheets.swatch(ab_norm)], label) for label, ab_norm in swatches.items()]
+contact_sheets.sheet([groups[:4], groups[4:]], tile=160)
 
 # %% [markdown]
 # ## The colors of truth and predictions
