@@ -185,7 +185,8 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
         encoder.choose(target, flags.codec, flags.crf)
     out, again = Path(flags.output), flags.overwrite or bool(flags.preview)  # a preview is for trying
     in_folder = any(out in target.parents for _, target in pairs)  # else it is the film's own name
-    report = progress.Report(out if in_folder else out.parent, in_folder and not (flags.dry_run or flags.preview))
+    writes = not (flags.dry_run or flags.preview)
+    report = progress.Report(out, writes) if in_folder else progress.Report.of_file(pairs[0][1], writes)
     work = file_plan.sort_pairs(pairs, report.existing, again)
     failed, network = progress.say_ended(prog, work.ended) if flags.dry_run else 0, None
     report.open()

@@ -60,6 +60,24 @@ def test_films_and_photos_together_go_into_a_folder(colorize, tmp_path, monkeypa
     assert seen == [["photo.png"]] and sorted(os.listdir("both")) == ["a.mp4", "report.csv"]
 
 
+def test_a_photo_beside_a_film_has_a_row_also_if_it_fails(colorize, tmp_path):
+    write(tmp_path / "a.mp4", moving(3))
+    (tmp_path / "bad.jpg").write_text("a shopping list")
+    assert colorize("bad.jpg", "a.mp4", "-o", "mix")[0] == 1
+    lines = (tmp_path / "mix/report.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["bad.jpg", "a.mp4"] and ",failed," in lines[1]
+
+
+def test_a_film_with_a_name_of_its_own_is_known_to_a_report_that_is_there(colorize, tmp_path):
+    for name, seed in (("p/m.mp4", 0), ("q/m.mp4", 3)):
+        (tmp_path / name).parent.mkdir()
+        write(tmp_path / name, moving(3, seed=seed), options={"crf": str(20 + seed)})
+    assert colorize("p", "-o", "out")[0] == 0
+    assert colorize("q/m.mp4", "-o", "out/m.mp4", "--overwrite")[0] == 0
+    status, _, err = colorize("p", "-o", "out")
+    assert status == 1 and "out/m.mp4 was made from q/m.mp4" in err
+
+
 def test_another_films_copy_is_not_taken_for_done(colorize, tmp_path):
     for name, seed in (("p/m.mp4", 0), ("q/m.mp4", 3)):
         (tmp_path / name).parent.mkdir()
