@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--save-hints", metavar="FILE", help="write all hints of one photo, to have the same result again")
     add("--reference", metavar="PHOTO", help="a photo in color, for what looks the same in it")
-    add("--samples", type=int, metavar="N", help="N versions of one photo: OUT-1, OUT-2, ... and a strip")
+    add("--samples", type=int, metavar="N", help="N versions of one photo: OUT-1 (automatic), OUT-2, ... and a strip")
 
 
 def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) -> None:
@@ -274,7 +274,7 @@ def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: 
     size = photo.rgb.shape[:2]
     steered, own = network.steer(photo.rgb), asked.hints_of(source, *size)
     small = []
-    versions = steered.samples(flags.samples, own)
+    versions = steered.samples(flags.samples, own, strength=flags.strength)
     for name, hints in zip(names, versions, strict=False):
         rgb = steered.colorized(hints, flags.strength)
         photos.write(name, photos.with_pixels(photo, rgb), quality=flags.quality)

@@ -134,6 +134,18 @@ def test_versions_are_files_with_their_hints_and_a_strip(colorize, tmp_path, bin
     assert status == 2 and "exists already" in err
 
 
+def test_the_first_version_is_the_automatic_result_and_strength_pales_all(colorize, tmp_path, bins_run):  # noqa: F811
+    picture(tmp_path / "a.png", 3)
+    words = ("--weights", bins_run, "--samples", "3")
+    assert colorize("a.png", "-o", "auto.png", *words[:2], weights_given=False)[0] == 0
+    assert colorize("a.png", "-o", "b.png", *words, weights_given=False)[0] == 0
+    assert (tmp_path / "b-1.png").read_bytes() == (tmp_path / "auto.png").read_bytes()
+    assert sidecar.read(tmp_path / "b-1.png.hints.json").hints == ()
+    assert colorize("a.png", "-o", "gray.png", *words, "--strength", "0", weights_given=False)[0] == 0
+    for number in (1, 2, 3):
+        assert np.ptp(photos.read(tmp_path / f"gray-{number}.png").rgb.astype(int), axis=-1).max() <= 2
+
+
 @pytest.mark.parametrize("given", ["b-1.png", "b-strip.jpg", "b-2.png.hints.json"])
 def test_versions_replace_no_input(colorize, tmp_path, bins_run, given):  # noqa: F811
     if given.endswith(".json"):
