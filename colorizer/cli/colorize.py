@@ -189,6 +189,8 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
         steering.refuse_films(flags)
     if flags.format and not films.others:
         raise UsageError(f"--format is for photos; a film has the format of -o. Received: --format {flags.format}")
+    if films.typed or film.is_installed():
+        film.check_codec(flags, pairs)
     status = _run_photos(flags, prog, films.others) if films.others else 0
     network = partial(load, flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
     try:

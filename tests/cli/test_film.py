@@ -238,6 +238,20 @@ def test_wrong_usage_writes_nothing(colorize, tmp_path, words, reason):
     assert status in (1, 2) and reason in err and sorted(os.listdir()) == before
 
 
+def test_what_is_wrong_with_a_film_is_said_before_the_photos_beside_it_are_done(colorize, tmp_path, album, monkeypatch):
+    refused = {
+        "album/photo.png album/a.mp4 -o fresh.jpg": "-o fresh.jpg names a photo; several inputs, or a folder of them",
+        "album/photo.png album/a.mp4 -o out --codec vp99": "--codec is one of h264",
+        "album -o out --codec vp99": "--codec is one of h264",
+    }
+    for words, reason in refused.items():
+        status, _, err = colorize(*words.split())
+        assert status == 2 and reason in err and album == [] and os.listdir() == ["album"], words
+    monkeypatch.setitem(sys.modules, "av", None)
+    status, _, err = colorize("album/photo.png", "album/a.mp4", "-o", "out")
+    assert status == 2 and album == [] and 'pip install -e ".[film]"' in err
+
+
 def test_without_pyav_the_message_says_what_to_install(colorize, tmp_path, monkeypatch):
     write(tmp_path / "film.mp4", moving(2))
     monkeypatch.setitem(sys.modules, "av", None)
