@@ -286,9 +286,11 @@ def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, setting
 
 def _summary(result: Result, seconds: float) -> str:
     new = result.frames - result.resumed
-    earlier = f", {result.resumed} of them by an earlier run" if result.resumed else ""
-    shots = f"{result.shots} shot{'' if result.shots == 1 else 's'}"
-    return f"{result.frames} frames{earlier}, {shots}, {new / max(seconds, 1e-3):.1f} frames/s"
+    if result.resumed:  # nobody has counted the shots of the earlier run
+        more = f"{result.resumed} of them by an earlier run"
+    else:
+        more = f"{result.shots} shot{'' if result.shots == 1 else 's'}"
+    return f"{result.frames} frames, {more}, {new / max(seconds, 1e-3):.1f} frames/s"
 
 
 def _clock(seconds: float) -> str:

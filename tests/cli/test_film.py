@@ -265,7 +265,8 @@ def test_ctrl_c_says_where_the_beginning_is(colorize, tmp_path, monkeypatch):
     status, _, err = colorize("film.mp4", "-o", "color.mp4")
     assert status == 130 and "are in color.part.mp4. Run the same command again to continue." in err
     monkeypatch.setattr(command, "load", lambda *_: Painter())
-    assert "20 frames, 12 of them by an earlier run" in colorize("film.mp4", "-o", "color.mp4")[1]
+    assert "20 frames, 12 of them by an earlier run, " in (out := colorize("film.mp4", "-o", "color.mp4")[1])
+    assert "shot" not in out
 
 
 def test_a_second_run_on_one_film_is_refused_before_the_network_is_loaded(colorize, tmp_path, monkeypatch):
