@@ -123,8 +123,8 @@ class Report:
         if _is_report(target.parent / NAME):
             return cls(target.parent, writes)
         for folder in Path(os.path.abspath(target)).parents[1:]:
-            if _is_report(folder / NAME) and (report := cls(folder, writes)).names(target):
-                return report
+            if _is_report(folder / NAME) and cls(folder, writes=False).names(target):
+                return cls(folder, writes)
         return cls(target.parent, writes=False)
 
     def names(self, target: Path) -> bool:
@@ -287,9 +287,11 @@ def _read(path: Path, strict: bool) -> dict[tuple[str, str], Row]:
 def _is_report(path: Path) -> bool:
     """Whether a file is a report of this program."""
     try:
-        return bool(_read(path, strict=True)) or path.stat().st_size > 0
-    except (OSError, UsageError):
+        with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
+            header = next(csv.reader(file), [])
+    except (OSError, csv.Error):
         return False
+    return tuple(header) in (COLUMNS, *OLD_COLUMNS)
 
 
 def _path(source: str | Path) -> str:
