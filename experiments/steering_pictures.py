@@ -90,7 +90,7 @@ def reference_of(colorizer: Colorizer) -> list[np.ndarray]:
 
 
 def versions_of(colorizer: Colorizer, name: str) -> list[np.ndarray]:
-    """Versions of one photo, the predicted one first."""
+    """Versions of one photo, the automatic one first."""
     steered = colorizer.steer(gray(photo(name)))
     return [steered.colorized(hints) for hints in steered.samples(VERSIONS)]
 

@@ -1,6 +1,7 @@
 """Hints by clicks: what the page does with one photograph whose colors are set by hand. Nothing of Gradio is in here.
 
-The network sees a photograph once. Every click is then worked on in the preview; the full size is for the download.
+Every click is worked on in the preview, each set of hints in one more pass of the network. The full size is for the
+download.
 """
 
 from __future__ import annotations

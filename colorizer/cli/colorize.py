@@ -9,8 +9,9 @@
 
 In a folder a photo keeps its name and format, with EXIF, XMP, IPTC, depth and alpha. Where the format
 changes, the new ending follows the old one: a.gif becomes a.gif.png. Existing results are skipped, so that
-the same command continues after an interruption. For several photos, and for films, report.csv in the output
-folder has one row each: file, size (bytes), seconds, status, reason, target.
+the same command continues after an interruption. report.csv in the output folder has one row for each photo and
+film: file, size (bytes), seconds, status, reason, target, path. A result that -o names gets a row where its
+folder has a report already.
 A folder may hold films too.
 Exit status: 0 all done or skipped; 1 some failed, each named with its reason; 2 wrong usage, or missing
 weights or classifier; 130 interrupted by Ctrl-C.
@@ -188,6 +189,8 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
         steering.refuse_films(flags)
     if flags.format and not films.others:
         raise UsageError(f"--format is for photos; a film has the format of -o. Received: --format {flags.format}")
+    if films.typed or film.is_installed():
+        film.check_codec(flags, pairs)
     status = _run_photos(flags, prog, films.others) if films.others else 0
     network = partial(load, flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
     try:
@@ -212,9 +215,8 @@ def _run_photos(flags: argparse.Namespace, prog: str, inputs: list[str]) -> int:
         return steering.write_samples(flags, *plan.pairs[0], asked, prog)
     for line in plan.unlisted:
         progress.say_error(prog, line)
-    several = len(plan.pairs) > 1 or Path(inputs[0]).is_dir()
-    folder = Path(flags.output) if plan.into_folder else Path(flags.output).parent
-    report = progress.Report(folder, writes=several and not flags.dry_run)
+    out, writes = Path(flags.output), not flags.dry_run
+    report = progress.Report(out, writes) if plan.into_folder else progress.Report.of_file(out, writes)
     work = file_plan.sort_pairs(plan.pairs, report.existing, flags.overwrite)
     status = _dry_run(prog, work) if flags.dry_run else _colorize(prog, flags, work, report, asked)
     return max(status, bool(plan.unlisted))

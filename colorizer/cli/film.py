@@ -42,6 +42,15 @@ def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) ->
         parser.error(f"--preview is more than 0 seconds. Received: {flags.preview}")
 
 
+def is_installed() -> bool:
+    """Whether PyAV is installed, without which there are no films."""
+    from colorizer.film.probe import require_av
+
+    with contextlib.suppress(UsageError):
+        return bool(require_av())
+    return False
+
+
 class Films(NamedTuple):
     """The films among the inputs.
 
@@ -108,19 +117,22 @@ def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, P
         UsageError: two films would become one file, a copy or its unfinished part would replace a film, or nothing can
             be written there.
     """
+    from colorizer import photos
     from colorizer.cli import file_plan
     from colorizer.film.probe import ENDINGS
 
     if output == "-":
         raise UsageError("-o - : results are files and do not go to standard output. Name a file or a folder.")
     out, alone = Path(output), len(films.typed) == 1 and not films.listed and not films.others
-    named = bool(out.suffix) and not out.is_dir() and not output.endswith(("/", os.sep)) and alone
+    in_folder = out.is_dir() or output.endswith(("/", os.sep))
+    named = bool(out.suffix) and not in_folder and alone
     if named and out.suffix.lower() not in ENDINGS:
         raise UsageError(f"-o of a film ends in one of {', '.join(ENDINGS)}. Received: {out}")
     if not named and out.is_file():
         raise UsageError(f"-o {output} is a file, and a folder is needed")
-    if not named and not out.is_dir() and out.suffix.lower() in ENDINGS:
-        raise UsageError(f"-o {output} names a film; several inputs, or a folder of them, need a folder")
+    if not (named or in_folder) and (out.suffix.lower() in ENDINGS or photos.is_photo_name(out)):
+        kind = "film" if out.suffix.lower() in ENDINGS else "photo"
+        raise UsageError(f"-o {output} names a {kind}; several inputs, or a folder of them, need a folder")
     pairs = [(source, out if named else out / place_of_copy(Path(source.name))) for source in films.typed]
     pairs += [(source, out / place_of_copy(place)) for source, place in films.listed]
     if preview:
@@ -159,6 +171,22 @@ def check(pairs: list[tuple[Path, Path]]) -> None:
             )
 
 
+def check_codec(flags: argparse.Namespace, pairs: list[tuple[Path, Path]]) -> None:
+    """Refuses films that cannot be encoded, before any of them is opened.
+
+    Args:
+        flags: with those of `add_options`.
+        pairs: of `plan`.
+
+    Raises:
+        UsageError: PyAV is not installed, or the codec does not suit a file.
+    """
+    from colorizer.film import encoder
+
+    for _, target in pairs:
+        encoder.choose(target, flags.codec, flags.crf)
+
+
 def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], load: Callable[[], Colorizer]) -> int:
     """Colorizes films one after the other.
 
@@ -177,15 +205,14 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
     from colorizer.cli import file_plan, progress
     from colorizer.film import container, encoder, parts
     from colorizer.film.colorize import Interrupted
-    from colorizer.film.probe import probe, require_av
+    from colorizer.film.probe import probe
     from colorizer.inference.batch_files import Outcome
 
-    require_av()
-    for _, target in pairs:
-        encoder.choose(target, flags.codec, flags.crf)
+    check_codec(flags, pairs)
     out, again = Path(flags.output), flags.overwrite or bool(flags.preview)  # a preview is for trying
     in_folder = any(out in target.parents for _, target in pairs)  # else it is the film's own name
-    report = progress.Report(out if in_folder else out.parent, in_folder and not (flags.dry_run or flags.preview))
+    writes = not (flags.dry_run or flags.preview)
+    report = progress.Report(out, writes) if in_folder else progress.Report.of_file(pairs[0][1], writes)
     work = file_plan.sort_pairs(pairs, report.existing, again)
     failed, network = progress.say_ended(prog, work.ended) if flags.dry_run else 0, None
     report.open()
@@ -259,9 +286,11 @@ def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, setting
 
 def _summary(result: Result, seconds: float) -> str:
     new = result.frames - result.resumed
-    earlier = f", {result.resumed} of them by an earlier run" if result.resumed else ""
-    shots = f"{result.shots} shot{'' if result.shots == 1 else 's'}"
-    return f"{result.frames} frames{earlier}, {shots}, {new / max(seconds, 1e-3):.1f} frames/s"
+    if result.resumed:  # nobody has counted the shots of the earlier run
+        more = f"{result.resumed} of them by an earlier run"
+    else:
+        more = f"{result.shots} shot{'' if result.shots == 1 else 's'}"
+    return f"{result.frames} frames, {more}, {new / max(seconds, 1e-3):.1f} frames/s"
 
 
 def _clock(seconds: float) -> str:

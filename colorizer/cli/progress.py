@@ -108,6 +108,29 @@ class Report:
         self._made_from = {row.target: row for row in self.rows.values() if row.status == DONE and row.target}
         self._file: TextIO | None = None
 
+    @classmethod
+    def of_file(cls, target: Path, writes: bool = True) -> Report:
+        """The report that has, or is to have, the row of a single result with a name of its own.
+
+        Args:
+            target: the result.
+            writes: False only reads.
+
+        Returns:
+            The report of its folder, or of a folder above that names it. If there is none, an empty one that is not
+            written.
+        """
+        if _is_report(target.parent / NAME):
+            return cls(target.parent, writes)
+        for folder in Path(os.path.abspath(target)).parents[1:]:
+            if _is_report(folder / NAME) and cls(folder, writes=False).names(target):
+                return cls(folder, writes)
+        return cls(target.parent, writes=False)
+
+    def names(self, target: Path) -> bool:
+        """Whether a row says which photograph a result was made from."""
+        return self._relative(target) in self._made_from
+
     def existing(self, source: Path, target: Path) -> Existing | None:
         """Which photograph a target was made from.
 
@@ -259,6 +282,16 @@ def _read(path: Path, strict: bool) -> dict[tuple[str, str], Row]:
     lengths = [len(columns) for columns in (COLUMNS, *OLD_COLUMNS)]
     rows = (Row(*line) for line in lines if len(line) in lengths)
     return {_key(row): row for row in rows if row.status in (DONE, SKIPPED, FAILED)}
+
+
+def _is_report(path: Path) -> bool:
+    """Whether a file is a report of this program."""
+    try:
+        with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
+            header = next(csv.reader(file), [])
+    except (OSError, csv.Error):
+        return False
+    return tuple(header) in (COLUMNS, *OLD_COLUMNS)
 
 
 def _path(source: str | Path) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from colorizer import atomic_files
 from colorizer.errors import HintError, PhotoError, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from colorizer.inference.colorizer import Colorizer
     from colorizer.inference.steered_photo import FileSteering
     from colorizer.methods import Method
@@ -40,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--save-hints", metavar="FILE", help="write all hints of one photo, to have the same result again")
     add("--reference", metavar="PHOTO", help="a photo in color, for what looks the same in it")
-    add("--samples", type=int, metavar="N", help="N versions of one photo: OUT-1, OUT-2, ... and a strip")
+    add("--samples", type=int, metavar="N", help="N versions of one photo: OUT-1 (automatic), OUT-2, ... and a strip")
 
 
 def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) -> None:
@@ -93,7 +96,7 @@ class Asked:
         from colorizer.steering import sidecar
 
         given = self.sidecar
-        if self.beside and (path := sidecar.beside(source)).exists():
+        if self.beside and os.path.exists(path := sidecar.beside(source)):  # Path.exists raises for too long a name
             given = sidecar.read(path)
         return [*(given.on(height, width) if given else []), *self.typed]
 
@@ -150,7 +153,7 @@ def check_files(flags: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -
     file = flags.hints if flags.hints != BESIDE else None
     for name, value in _for_one(flags, file).items():
         if value and len(pairs) != 1:
-            raise UsageError(f"{name} is for one photo. Received: {len(pairs)}. For several take --hints {BESIDE}.")
+            raise UsageError(f"{name} is for one photo. Received: {len(pairs)}. {_instead(name)}")
     if flags.save_hints:
         _check_saved(Path(flags.save_hints), pairs[0][1])
     if flags.reference:
@@ -193,7 +196,7 @@ def check_for_many(flags: argparse.Namespace) -> None:
     """
     file = flags.hints if flags.hints != BESIDE else None
     for name in [name for name, value in _for_one(flags, file).items() if value]:
-        raise UsageError(f"{name} is for one photo. For a folder or a bucket take --hints {BESIDE}.")
+        raise UsageError(f"{name} is for one photo. Received: a folder or a bucket. {_instead(name)}")
     if flags.reference:
         _check_reference(flags.reference)
 
@@ -201,6 +204,13 @@ def check_for_many(flags: argparse.Namespace) -> None:
 def _for_one(flags: argparse.Namespace, file: str | None) -> dict[str, object]:
     """The flags that are for one photo, and their values."""
     return {"--hint": flags.hint, "--hints FILE": file, "--save-hints": flags.save_hints, "--samples": flags.samples}
+
+
+def _instead(name: str) -> str:
+    """What to do for several photos in place of a flag that is for one."""
+    if name in ("--hint", "--hints FILE"):
+        return f"For several take --hints {BESIDE}."
+    return "Colorize each photo by a command of its own."
 
 
 def _check_saved(path: Path, target: Path) -> None:
@@ -254,38 +264,48 @@ def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: 
     Raises:
         UsageError: a file of that name exists, or it is the photo or its file of hints.
         HintError: the photo has one version only, or a hint lies outside of it.
-        PhotoError: it cannot be read, or a version cannot be written.
     """
     from colorizer import photos
-    from colorizer.cli import colorize, file_plan, progress
+    from colorizer.cli import file_plan, progress
     from colorizer.steering import sidecar
 
     names = [target.with_stem(f"{target.stem}-{number}") for number in range(1, flags.samples + 1)]
     strip = target.with_name(f"{target.stem}-strip.jpg")
-    existing = [path for path in (*names, *map(sidecar.beside, names), strip) if path.exists()]
+    existing = [path for path in (*names, *map(sidecar.beside, names), strip) if os.path.exists(path)]
     inputs = {file_plan.identity(Path(path)) for path in (source, flags.hints or source)}
     if replaced := [path for path in existing if file_plan.identity(path) in inputs]:
         raise UsageError(f"--samples would replace one of its inputs. Received: {replaced[0]}. Choose another -o.")
     if existing and not flags.overwrite:
         raise UsageError(f"{existing[0]} exists already. Choose another -o, or replace it with --overwrite.")
-    photos.probe(source)
+    try:
+        small = [_small(rgb) for rgb in _versions(flags, source, names, asked)]
+        photos.write(strip, _side_by_side(small))
+    except PhotoError as error:
+        progress.say_error(prog, error)
+        return 1
+    if len(small) < flags.samples:
+        progress.say_error(prog, f"{source}: only {len(small)} versions differ")
+    print(f"{source} -> {strip}")
+    return 0
+
+
+def _versions(flags: argparse.Namespace, source: Path, names: Sequence[Path], asked: Asked) -> Iterator[np.ndarray]:
+    """Writes the versions of a photo and their hints, and yields the pixels of each: (H, W, 3)."""
+    from colorizer import photos
+    from colorizer.cli import colorize
+    from colorizer.steering import sidecar
+
+    photos.probe(source)  # before the network is loaded
     network = colorize.load(flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
     photo = photos.read(source)
     size = photo.rgb.shape[:2]
     steered, own = network.steer(photo.rgb), asked.hints_of(source, *size)
-    small = []
-    versions = steered.samples(flags.samples, own)
-    for name, hints in zip(names, versions, strict=False):
+    for name, hints in zip(names, steered.samples(len(names), own, strength=flags.strength), strict=False):
         rgb = steered.colorized(hints, flags.strength)
-        photos.write(name, photos.with_pixels(photo, rgb), quality=flags.quality)
         sidecar.write(sidecar.beside(name), hints, *size)
-        small.append(_small(rgb))
+        photos.write(name, photos.with_pixels(photo, rgb), quality=flags.quality)
         print(f"{source} -> {name}")
-    if len(versions) < flags.samples:
-        progress.say_error(prog, f"{source}: only {len(versions)} versions differ")
-    photos.write(strip, _side_by_side(small))
-    print(f"{source} -> {strip}")
-    return 0
+        yield rgb
 
 
 def _small(rgb):

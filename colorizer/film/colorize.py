@@ -61,7 +61,7 @@ class Result:
 
     Attributes:
         frames: how many were written.
-        shots: how many the film has; a resumed run counts only its own.
+        shots: how many begin in what this run colorized; in a run that resumes none, those of the film.
         keys: how many frames the network saw in this run.
         resumed: frames that an earlier run had done.
         notes: lines about what is not as in the source.

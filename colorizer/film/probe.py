@@ -50,7 +50,6 @@ class Film:
         matrix, transfer: color tags, numbers of ITU-T H.273.
         interlaced: whether the first frames are.
         stream: index of the picture's stream.
-        kinds: (kind, codec) of every other stream.
     """
 
     path: Path
@@ -70,7 +69,6 @@ class Film:
     transfer: int
     interlaced: bool
     stream: int
-    kinds: tuple[tuple[str, str], ...]
 
     @property
     def frames(self) -> int:
@@ -172,7 +170,6 @@ def probe(path: str | Path) -> Film:
             transfer=int(frame.color_trc),
             interlaced=bool(frame.interlaced_frame),
             stream=stream.index,
-            kinds=tuple((other.type, _codec_of(other)) for other in container.streams if other is not stream),
         )
     if shortage := memory.shortage(film.width * film.height * (HELD_DEEP if film.bits > 8 else HELD)):
         raise FilmError(path, f"{film.width}x{film.height} pixels: {shortage}")
@@ -256,10 +253,6 @@ def _seconds(container, stream, start: float) -> tuple[float | None, bool]:
 def _aspect(aspect: Fraction | None) -> Fraction:
     """An aspect that can be believed."""
     return aspect if aspect and Fraction(1, 8) < aspect < 8 else Fraction(1)
-
-
-def _codec_of(stream) -> str:
-    return getattr(stream.codec_context, "name", None) or "?"
 
 
 def _reason(path: str | Path, error: Exception) -> str:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from colorizer import atomic_files, photos
-from colorizer.errors import HintError, PhotoError
+from colorizer.errors import ArgumentError, HintError, PhotoError
 from colorizer.inference import full_size, memory
 
 THREADS = 4  # decode and encode around the network; each works on one photo
@@ -142,6 +142,17 @@ def run(
                 yield _ended(writing.popleft())
     finally:  # also after Ctrl-C: files being written are completed, waiting ones are dropped
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def require_settings(batch_size: int, strength: float) -> None:
+    """Refuses a batch of no photograph, and a factor of the colors out of range.
+
+    Raises:
+        ArgumentError: `batch_size` is less than 1, or `strength` lies outside 0..1.
+    """
+    full_size.require_strength(strength)
+    if batch_size < 1:
+        raise ArgumentError(f"batch_size is 1 or more. Received: {batch_size}")
 
 
 def _prepared(job: _Job | None, overwrite: bool) -> _Job | None:

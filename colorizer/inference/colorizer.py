@@ -247,23 +247,27 @@ class Colorizer:
             ArgumentError: not such a photo, or `strength` outside 0..1.
             PhotoError: a file cannot be read.
             WeightsError: the network gives something that is no number.
-            HintError: a hint does not lie on the photo or on its frame, or hints are given for a list.
+            HintError: a hint lies outside of the photo, or on its frame, or hints are given for a list.
         """
-        if isinstance(photo, (list, tuple)):
-            if hints:
-                raise HintError(f"Hints belong to one photo. Received: a list of {len(photo)} photos")
-            if reference is not None:
-                return [self.colorize(one, strength, reference=reference) for one in photo]
-            return self.colorize_batch(photo, strength)
-        if hints or reference is not None:
-            _require_strength(strength)
-            rgb, like = inputs.open_any(photo)
+        full_size.require_strength(strength)
+        several = isinstance(photo, (list, tuple))
+        if several and hints:
+            raise HintError(f"Hints belong to one photo. Received: a list of {len(photo)} photos")
+        pictures = photo if several else [photo]
+        if hints or (reference is not None and pictures):
             steering = FileSteering(lambda *_: hints, None if reference is None else self.steer(reference))
-            return like(full_size.merge(rgb, steering.colors(Path("picture"), rgb, self.steer, strength)))
-        return self.colorize_batch([photo], strength)[0]
+            results = [self._steered(picture, steering, strength) for picture in pictures]
+        else:
+            results = self.colorize_batch(pictures, strength)
+        return results if several else results[0]
+
+    def _steered(self, photo: Picture, steering: FileSteering, strength: float) -> ColorPicture:
+        """Gives one photo the colors that are asked for."""
+        rgb, like = inputs.open_any(photo)
+        return like(full_size.merge(rgb, steering.colors(Path("picture"), rgb, self.steer, strength)))
 
     def steer(self, photo: Picture) -> SteeredPhoto:
-        """Lets the network see a photo once, to color it with any number of hints after another.
+        """Lets the network see a photo, to color it with one set of hints after another, each one more pass.
 
         Args:
             photo: of any kind that `colorize` takes, but no list.
@@ -293,9 +297,7 @@ class Colorizer:
         Raises:
             ArgumentError, PhotoError, WeightsError: see `colorize`.
         """
-        _require_strength(strength)
-        if batch_size < 1:
-            raise ArgumentError(f"batch_size is 1 or more. Received: {batch_size}")
+        batch_files.require_settings(batch_size, strength)
         pictures = list(photos)
         results: list[ColorPicture] = []
         for start in range(0, len(pictures), batch_size):
@@ -324,10 +326,14 @@ class Colorizer:
             quality: of JPEG, WebP and AVIF, see `photos.write`.
             steering: hints of the photos, and a reference for all.
 
-        Yields:
-            An `Outcome` for each pair, in order. A photo that fails does not stop the others.
+        Returns:
+            An iterator of an `Outcome` for each pair, in order. A photo that fails does not stop the others.
+
+        Raises:
+            ArgumentError: `batch_size` is less than 1, or `strength` lies outside 0..1.
         """
-        yield from batch_files.run(
+        batch_files.require_settings(batch_size, strength)
+        return batch_files.run(
             self.predict_ab,
             pairs,
             batch_size=batch_size,
@@ -378,11 +384,6 @@ def _look_of(method: Method, look: str | None) -> str | None:
         choices = f"has the looks {', '.join(method.looks)}" if method.looks else "has one look only"
         raise ArgumentError(f"{method.title} {choices}. Received: {look}")
     return look or (LOOK if LOOK in method.looks else None)
-
-
-def _require_strength(strength: float) -> None:
-    if not 0 <= strength <= 1:
-        raise ArgumentError(f"strength lies between 0 and 1. Received: {strength}")
 
 
 def _of_any_shape(network: keras.Model, method: Method) -> keras.Model:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from colorizer import color
+from colorizer.errors import ArgumentError
 from colorizer.inference import borders
 
 BAND_PIXELS = 2**20  # 12 MB an array, not 2.4 GB for 200 megapixels
@@ -40,6 +41,16 @@ def merge(rgb: np.ndarray, ab_norm_hat: np.ndarray, strength: float = 1.0, out: 
             ab_norm[first - top : last - top, columns] = _lines(wide, first - inside.start, last - inside.start, inside)
         out[top:bottom] = color.merge(color.rgb_to_lab(rgb[top:bottom])[..., 0], ab_norm, rgb.dtype.type)
     return out
+
+
+def require_strength(strength: float) -> None:
+    """Refuses a factor of the colors that lies outside 0..1.
+
+    Raises:
+        ArgumentError: it does.
+    """
+    if not 0 <= strength <= 1:
+        raise ArgumentError(f"strength lies between 0 and 1. Received: {strength}")
 
 
 def _lines(wide: np.ndarray, first: int, last: int, inside: slice) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""A photo that the network has seen once, and that can then be colored again and again with other hints."""
+"""A photo that can be colored again and again with other hints; each set is one more pass, if the network takes hints.
+
+The photo's frame, its automatic colors and what the encoder sees are found once.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ class SteeredPhoto:
             strength: see `ab_norm`.
 
         Raises:
-            HintError: a hint does not lie on the photo.
+            ArgumentError, HintError: see `ab_norm`.
         """
         return full_size.merge(self.rgb, self.ab_norm(hints, strength))
 
@@ -82,8 +85,10 @@ class SteeredPhoto:
             (h, w, 2) float32, ab/128, of the part inside the frame; finer than the network's where there are hints.
 
         Raises:
-            HintError: a hint does not lie on the photo, or on its frame, which stays without color.
+            ArgumentError: `strength` lies outside 0..1.
+            HintError: a hint lies outside of the photo, or on its frame, which stays without color.
         """
+        full_size.require_strength(strength)
         inner = self.inner(hints)
         if not inner:
             return self.prediction.ab_norm_hat * np.float32(strength)
@@ -107,23 +112,26 @@ class SteeredPhoto:
             "#rrggbb" of each, at the place's own luminance.
 
         Raises:
-            HintError: the place does not lie on the photo.
+            HintError: the place lies outside of the photo, or on its frame.
         """
         (place,) = self.inner([Hint(x, y, "#000")])
         return likely.colors(self.canvas, self.prediction, *self.canvas.place(place), count)
 
-    def samples(self, count: int, hints: Sequence[Hint] = (), seed: int = 0) -> list[list[Hint]]:
-        """Hints of several plausible versions of the whole photo, the first in the predicted colors.
+    def samples(self, count: int, hints: Sequence[Hint] = (), seed: int = 0, strength: float = 1.0) -> list[list[Hint]]:
+        """Hints of several plausible versions of the whole photo. The first has `hints` alone.
 
         Args:
             count: how many at most.
             hints: that are part of every version.
             seed: of the draws; the same one gives the same versions.
+            strength: factor of the versions' own colors, 0..1; `hints` are as asked.
 
         Raises:
+            ArgumentError: `strength` lies outside 0..1.
             HintError: the network predicts no distribution, or nothing has more than one likely color.
         """
-        drawn = samples.versions(self.canvas, self.prediction, count, seed)
+        full_size.require_strength(strength)
+        drawn = samples.versions(self.canvas, self.prediction, count, seed, strength)
         return [[*without_near(self._outer(version), hints, self), *hints] for version in drawn]
 
     def hints_from(self, reference: SteeredPhoto) -> list[Hint]:
@@ -143,7 +151,7 @@ class SteeredPhoto:
         """The hints counted from the corner of the part inside the frame.
 
         Raises:
-            HintError: a hint does not lie on the photo, or on its frame.
+            HintError: a hint lies outside of the photo, or on its frame.
         """
         inner = []
         for hint in hint_checks.require_inside(hints, *self.rgb.shape[:2]):

@@ -27,7 +27,7 @@ def open_any(picture: Picture) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]
         Pillow, or (for a file or a `Photo`) a `Photo` with the metadata of the file.
 
     Raises:
-        ArgumentError: it is none of these.
+        ArgumentError: it is none of these, is empty, or has no stated range.
         PhotoError: the file cannot be read.
     """
     if isinstance(picture, np.ndarray):

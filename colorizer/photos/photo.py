@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from colorizer import atomic_files
-from colorizer.errors import PhotoError
+from colorizer.errors import ArgumentError, PhotoError
 from colorizer.images import to_uint8 as to_uint8  # part of this module's interface
 from colorizer.photos import icc, metadata, reader, writer
 from colorizer.photos.writer import FORMATS
@@ -185,12 +185,16 @@ def from_image(image: Image.Image) -> Photo:
         A `Photo`.
 
     Raises:
-        ValueError: the mode has no stated range.
+        ArgumentError: the picture is empty, or its mode has no stated range.
     """
+    if 0 in image.size:
+        raise ArgumentError(f"A picture has at least one pixel. Received: {image.width} x {image.height} pixels")
     try:
         return _photo(image, None)
     except reader.Refused as error:
-        raise ValueError(f"A picture has 8 or 16 bits of gray or RGB. Received: mode {image.mode}: {error}") from error
+        raise ArgumentError(
+            f"A picture has 8 or 16 bits of gray or RGB. Received: mode {image.mode}: {error}"
+        ) from error
 
 
 def _photo(image, path) -> Photo:

@@ -27,6 +27,7 @@ FORMATS |= {".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}
 if features.check("avif"):
     FORMATS[".avif"] = "AVIF"
 STRIP_PIXELS = 2**18
+MOST_NAMES = 5  # of texts in one line
 _LEVEL = 4  # of zlib: the photographs' noise leaves little for the higher, slower ones
 
 
@@ -48,10 +49,7 @@ def encode(file, form: str, rgb: np.ndarray, alpha: np.ndarray | None, *, metada
     if alpha is not None and form in ("JPEG", "BMP"):
         notes.append(f"{form} holds no transparency; the picture is laid on white")
         rgb, alpha = _on_white(rgb, alpha), None
-    if metadata.get("comments") and form not in ("JPEG", "PNG"):
-        notes.append(f"{form} holds no comment; it is left out")
-    if metadata.get("xmp_extension") and form != "JPEG":
-        notes.append(f"{form} holds no extended XMP; it is left out, and the first XMP block is kept")
+    notes += _left_out(form, metadata)
     if form == "TIFF":
         _write_tiff(file, rgb, alpha, metadata)
         return notes
@@ -60,11 +58,26 @@ def encode(file, form: str, rgb: np.ndarray, alpha: np.ndarray | None, *, metada
         return notes
     if rgb.dtype == np.uint16:
         notes.append(f"{form} holds 8 bits; the 16 are rounded to them")
-    if metadata.get("iptc") and form not in ("JPEG", "PNG"):
-        notes.append(f"{form} holds no IPTC; it is left out")
     options, more = _options(form, metadata, quality)
     picture(rgb, alpha).save(file, form, **options)
     return notes + more
+
+
+def _left_out(form: str, metadata: dict) -> list[str]:
+    """A line for each kind of metadata that is there and that a format does not hold."""
+    kinds = [
+        ("exif", "EXIF", form != "BMP"),
+        ("xmp", "XMP", form != "BMP"),
+        ("iptc", "IPTC", form in ("JPEG", "PNG", "TIFF")),
+        ("comments", "comment", form in ("JPEG", "PNG")),
+    ]
+    notes = [f"{form} holds no {name}; it is left out" for key, name, holds in kinds if metadata.get(key) and not holds]
+    if metadata.get("xmp_extension") and form not in ("JPEG", "BMP"):
+        notes.append(f"{form} holds no extended XMP; it is left out, and the first XMP block is kept")
+    if (text := metadata.get("text")) and form != "PNG":
+        names = ", ".join(text) if len(text) <= MOST_NAMES else f"{', '.join([*text][:MOST_NAMES])} and more"
+        notes.append(f"{form} holds no texts of a PNG; they are left out: {names}")
+    return notes
 
 
 def picture(rgb: np.ndarray, alpha: np.ndarray | None) -> Image.Image:

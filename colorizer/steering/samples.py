@@ -65,17 +65,20 @@ class Thing(NamedTuple):
     logs: np.ndarray
 
 
-def versions(canvas: Canvas, prediction: Prediction, count: int, seed: int = 0) -> list[list[Hint]]:
-    """Hints of several versions; the first has the predicted colors.
+def versions(
+    canvas: Canvas, prediction: Prediction, count: int, seed: int = 0, strength: float = 1.0
+) -> list[list[Hint]]:
+    """Hints of several versions; the first has none and is the automatic result.
 
     Args:
         canvas: of the picture.
         prediction: of the picture, with probabilities.
         count: how many versions.
         seed: of the draws; the same one gives the same versions.
+        strength: factor of the versions' colors, 0..1.
 
     Returns:
-        `count` lists of hints, with x and y in the picture's pixels.
+        At most `count` lists of hints, with x and y in the picture's pixels.
 
     Raises:
         HintError: there is no distribution, or nothing of doubtful color.
@@ -93,10 +96,11 @@ def versions(canvas: Canvas, prediction: Prediction, count: int, seed: int = 0) 
     for _ in range(DRAWN):
         drawn.append(np.array([_draw(thing, rng) for thing in found]))
     chosen = _far_apart(found, np.unique(drawn, axis=0), count)
-    return [
-        [hint for thing, choice in zip(found, one, strict=True) for hint in _hints(canvas, thing, choice)]
-        for one in chosen
+    others = [
+        [hint for thing, choice in zip(found, one, strict=True) for hint in _hints(canvas, thing, choice, strength)]
+        for one in chosen[1:]
     ]
+    return [[], *others]
 
 
 def things(canvas: Canvas, prediction: Prediction) -> list[Thing]:
@@ -205,5 +209,7 @@ def _at(canvas: Canvas, row: int, column: int, asked: str) -> Hint:
     return Hint((column + 0.5) / canvas.scale[1], (row + 0.5) / canvas.scale[0], asked)
 
 
-def _hints(canvas: Canvas, thing: Thing, choice: int) -> list[Hint]:
-    return [_at(canvas, *place, likely.named(thing.colors[choice], canvas.l[place])) for place in thing.places]
+def _hints(canvas: Canvas, thing: Thing, choice: int, strength: float) -> list[Hint]:
+    """The hints that give a thing one of its colors, paler by `strength`."""
+    ab = thing.colors[choice] * np.float32(strength)
+    return [_at(canvas, *place, likely.named(ab, canvas.l[place])) for place in thing.places]

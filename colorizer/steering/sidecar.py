@@ -59,7 +59,13 @@ def text_of(hints: Iterable[Hint], height: int, width: int) -> str:
     Args:
         hints: of a photo.
         height, width: of that photo in pixels.
+
+    Raises:
+        HintError: there are more than `read` takes.
     """
+    hints = list(hints)
+    if len(hints) > MOST_HINTS:
+        raise HintError(_too_many(f"{len(hints)} of them"))
     lines = [json.dumps({key: value for key, value in asdict(hint).items() if key != "reach" or value != 1})
              for hint in hints]  # fmt: skip
     head = json.dumps({"format": FORMAT, "version": VERSION, "width": width, "height": height})
@@ -70,7 +76,7 @@ def write(path: str | Path, hints: Iterable[Hint], height: int, width: int) -> N
     """Writes a sidecar file whole or not at all.
 
     Raises:
-        HintError: it cannot be written.
+        HintError: it cannot be written, or there are more hints than `read` takes.
     """
     try:
         atomic_files.write_text(Path(path), text_of(hints, height, width))
@@ -123,9 +129,13 @@ def parse(content: bytes | str) -> Sidecar:
     listed = found.get("hints")
     if not isinstance(listed, list) or len(listed) > MOST_HINTS:
         shown = f"{len(listed)} of them" if isinstance(listed, list) else repr(listed)
-        raise HintError(f'"hints" is a list of at most {MOST_HINTS} hints. Received: {shown}')
+        raise HintError(_too_many(shown))
     hints = tuple(_hint(entry, number, height, width) for number, entry in enumerate(listed, 1))
     return Sidecar(hints, width, height)
+
+
+def _too_many(received: str) -> str:
+    return f'"hints" is a list of at most {MOST_HINTS} hints. Received: {received}'
 
 
 def _side(found: dict[str, Any], name: str) -> int:

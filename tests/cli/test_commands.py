@@ -106,10 +106,30 @@ def test_the_report_says_what_a_format_could_not_hold(call, tmp_path):
     }
 
 
-def test_one_photo_has_no_report(call, tmp_path):
-    save(tmp_path / "a.png")
-    assert call("a.png", "-o", "out/")[0] == 0
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.png"]
+def test_a_single_photo_into_a_folder_has_a_row(call, tmp_path):
+    for number, folder in enumerate("xy"):
+        save(tmp_path / folder / "a.png", number)
+    assert call("x/a.png", "-o", "out")[0] == 0
+    status, _, err = call("y/a.png", "-o", "out")
+    assert status == 1 and "y/a.png: out/a.png was made from x/a.png: choose another -o" in err
+    found = [(row["file"], row["status"]) for row in rows(tmp_path / "out/report.csv")]
+    assert found == [("x/a.png", "done"), ("y/a.png", "failed")]
+
+
+def test_a_named_result_has_a_row_only_where_there_is_a_report(call, tmp_path):
+    save(tmp_path / "x/deep/a.png")
+    save(tmp_path / "y/a.png", 1)
+    assert call("y/a.png", "-o", "alone/b.png")[0] == 0 and os.listdir("alone") == ["b.png"]
+    (tmp_path / "alone/report.csv").write_text("\nquarter,earnings\n")
+    assert call("y/a.png", "-o", "alone/c.png")[0] == 0
+    assert (tmp_path / "alone/report.csv").read_text() == "\nquarter,earnings\n"
+    assert call("x", "-o", "out")[0] == 0
+    assert call("y/a.png", "-o", "out/deep/a.png", "--overwrite")[0] == 0
+    assert call("y/a.png", "-o", "out/deep/b.png")[0] == 0 and os.listdir("out/deep").count("report.csv") == 0
+    status, _, err = call("x", "-o", "out")
+    assert status == 1 and "x/deep/a.png: out/deep/a.png was made from y/a.png: choose another -o" in err
+    assert call("y/a.png", "-o", "out/b.png")[0] == 0
+    assert [row["target"] for row in rows(tmp_path / "out/report.csv") if row["status"] == "done"][-1] == "b.png"
 
 
 def test_a_report_that_cannot_be_written_exits_with_2(call, tmp_path):

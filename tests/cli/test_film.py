@@ -60,6 +60,24 @@ def test_films_and_photos_together_go_into_a_folder(colorize, tmp_path, monkeypa
     assert seen == [["photo.png"]] and sorted(os.listdir("both")) == ["a.mp4", "report.csv"]
 
 
+def test_a_photo_beside_a_film_has_a_row_also_if_it_fails(colorize, tmp_path):
+    write(tmp_path / "a.mp4", moving(3))
+    (tmp_path / "bad.jpg").write_text("a shopping list")
+    assert colorize("bad.jpg", "a.mp4", "-o", "mix")[0] == 1
+    lines = (tmp_path / "mix/report.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["bad.jpg", "a.mp4"] and ",failed," in lines[1]
+
+
+def test_a_film_with_a_name_of_its_own_is_known_to_a_report_that_is_there(colorize, tmp_path):
+    for name, seed in (("p/m.mp4", 0), ("q/m.mp4", 3)):
+        (tmp_path / name).parent.mkdir()
+        write(tmp_path / name, moving(3, seed=seed), options={"crf": str(20 + seed)})
+    assert colorize("p", "-o", "out")[0] == 0
+    assert colorize("q/m.mp4", "-o", "out/m.mp4", "--overwrite")[0] == 0
+    status, _, err = colorize("p", "-o", "out")
+    assert status == 1 and "out/m.mp4 was made from q/m.mp4" in err
+
+
 def test_another_films_copy_is_not_taken_for_done(colorize, tmp_path):
     for name, seed in (("p/m.mp4", 0), ("q/m.mp4", 3)):
         (tmp_path / name).parent.mkdir()
@@ -220,6 +238,20 @@ def test_wrong_usage_writes_nothing(colorize, tmp_path, words, reason):
     assert status in (1, 2) and reason in err and sorted(os.listdir()) == before
 
 
+def test_what_is_wrong_with_a_film_is_said_before_the_photos_beside_it_are_done(colorize, tmp_path, album, monkeypatch):
+    refused = {
+        "album/photo.png album/a.mp4 -o fresh.jpg": "-o fresh.jpg names a photo; several inputs, or a folder of them",
+        "album/photo.png album/a.mp4 -o out --codec vp99": "--codec is one of h264",
+        "album -o out --codec vp99": "--codec is one of h264",
+    }
+    for words, reason in refused.items():
+        status, _, err = colorize(*words.split())
+        assert status == 2 and reason in err and album == [] and os.listdir() == ["album"], words
+    monkeypatch.setitem(sys.modules, "av", None)
+    status, _, err = colorize("album/photo.png", "album/a.mp4", "-o", "out")
+    assert status == 2 and album == [] and 'pip install -e ".[film]"' in err
+
+
 def test_without_pyav_the_message_says_what_to_install(colorize, tmp_path, monkeypatch):
     write(tmp_path / "film.mp4", moving(2))
     monkeypatch.setitem(sys.modules, "av", None)
@@ -233,7 +265,8 @@ def test_ctrl_c_says_where_the_beginning_is(colorize, tmp_path, monkeypatch):
     status, _, err = colorize("film.mp4", "-o", "color.mp4")
     assert status == 130 and "are in color.part.mp4. Run the same command again to continue." in err
     monkeypatch.setattr(command, "load", lambda *_: Painter())
-    assert "20 frames, 12 of them by an earlier run" in colorize("film.mp4", "-o", "color.mp4")[1]
+    assert "20 frames, 12 of them by an earlier run, " in (out := colorize("film.mp4", "-o", "color.mp4")[1])
+    assert "shot" not in out
 
 
 def test_a_second_run_on_one_film_is_refused_before_the_network_is_loaded(colorize, tmp_path, monkeypatch):

@@ -49,6 +49,13 @@ def test_sidecars_beside_the_photos_steer_a_folder_and_a_broken_one_costs_its_ph
     assert files_below(tmp_path / "out") == ["automatic.png", "steered.png"]
 
 
+def test_a_photo_with_a_very_long_name_has_no_hints_beside_it(colorize, tmp_path):  # noqa: F811
+    name = f"{'a' * 246}.png"  # its file of hints would have 261 letters
+    picture(tmp_path / "in" / name, 3)
+    status, _, err = colorize("in", "-o", "out", "--hints", "beside")
+    assert (status, err) == (0, "") and files_below(tmp_path / "out") == [name]
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -69,7 +76,8 @@ def test_sidecars_beside_the_photos_steer_a_folder_and_a_broken_one_costs_its_ph
         (["a.png", "--samples", "3", "--dry-run"], "each version gets a file of its own hints. Received: --dry-run"),
         (["film.mp4", "--hint", "1,1,#000000"], "are for photos. Received: a film"),
         (["a.png", "b.png", "--hint", "1,1,#000000"], "--hint is for one photo. Received: 2"),
-        (["a.png", "b.png", "--hints", "broken.json"], "--hints FILE is for one photo"),
+        (["a.png", "b.png", "--hints", "broken.json"], "--hints FILE is for one photo. Received: 2. For several take"),
+        (["a.png", "b.png", "--save-hints", "h.json"], "Received: 2. Colorize each photo by a command of its own."),
     ],
 )
 def test_what_cannot_be_asked_for_is_one_line_and_loads_no_backend(colorize, tmp_path, words, reason):  # noqa: F811
@@ -132,6 +140,26 @@ def test_versions_are_files_with_their_hints_and_a_strip(colorize, tmp_path, bin
     np.testing.assert_array_equal(photos.read(tmp_path / "c.png").rgb, two)
     status, _, err = colorize("a.png", "-o", "out/b.png", *words, weights_given=False)
     assert status == 2 and "exists already" in err
+
+
+def test_the_first_version_is_the_automatic_result_and_strength_pales_all(colorize, tmp_path, bins_run):  # noqa: F811
+    picture(tmp_path / "a.png", 3)
+    words = ("--weights", bins_run, "--samples", "3")
+    assert colorize("a.png", "-o", "auto.png", *words[:2], weights_given=False)[0] == 0
+    assert colorize("a.png", "-o", "b.png", *words, weights_given=False)[0] == 0
+    assert (tmp_path / "b-1.png").read_bytes() == (tmp_path / "auto.png").read_bytes()
+    assert sidecar.read(tmp_path / "b-1.png.hints.json").hints == ()
+    assert colorize("a.png", "-o", "gray.png", *words, "--strength", "0", weights_given=False)[0] == 0
+    for number in (1, 2, 3):
+        assert np.ptp(photos.read(tmp_path / f"gray-{number}.png").rgb.astype(int), axis=-1).max() <= 2
+
+
+def test_an_unreadable_photo_fails_with_versions_as_without(colorize, tmp_path, bins_run):  # noqa: F811
+    (tmp_path / "bad.jpg").write_text("a shopping list")
+    for more in ([], ["--samples", "3"]):
+        status, _, err = colorize("bad.jpg", "-o", "b.png", "--weights", bins_run, *more, weights_given=False)
+        assert status == 1 and "bad.jpg: not a JPEG" in err
+    assert files_below(tmp_path) == ["bad.jpg"]
 
 
 @pytest.mark.parametrize("given", ["b-1.png", "b-strip.jpg", "b-2.png.hints.json"])

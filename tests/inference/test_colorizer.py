@@ -11,7 +11,7 @@ from PIL import Image
 
 from colorizer import color, methods, photos, weights
 from colorizer.classifiers import classifier as classifiers
-from colorizer.errors import ClassifierError, WeightsError
+from colorizer.errors import ArgumentError, ClassifierError, WeightsError
 from colorizer.inference import colorizer as inference
 from colorizer.inference import full_size
 from colorizer.photos import reader
@@ -249,6 +249,12 @@ def test_what_is_there_is_skipped_unless_told_otherwise(tmp_path, colorizer):
     assert pairs[1][1].read_bytes() == b"kept"
     assert [o.skipped for o in colorizer.colorize_files(pairs, overwrite=True)] == [False, False]
     assert photos.read(pairs[1][1]).rgb.shape == (51, 60, 3)
+
+
+@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"strength": 7}, {"strength": float("nan")}])
+def test_wrong_settings_are_refused_at_once(colorizer, wrong):
+    with pytest.raises(ArgumentError, match=f"{next(iter(wrong))} .*Received: {next(iter(wrong.values()))}"):
+        colorizer.colorize_files([], **wrong)
 
 
 def test_alpha_and_depth_travel_with_the_file(tmp_path, colorizer):

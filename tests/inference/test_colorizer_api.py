@@ -14,6 +14,7 @@ from PIL import Image
 
 import colorizer
 from colorizer import color, methods, photos, weights
+from colorizer.errors import ArgumentError
 from colorizer.inference import borders, full_size
 from colorizer.inference import colorizer as inference
 
@@ -82,9 +83,12 @@ def test_pictures_of_every_mode_of_pillow(library):
         assert colored.size == picture.size and colored.mode == ("RGBA" if mode in ("LA", "RGBA") else "RGB"), mode
 
 
-@pytest.mark.parametrize("wrong", [None, 7, np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4)), Image.new("F", (4, 4))])
+PICTURES = [Image.new("F", (4, 4)), Image.new("LAB", (4, 4)), Image.new("I", (4, 4), 70000), Image.new("L", (0, 10))]
+
+
+@pytest.mark.parametrize("wrong", [None, 7, np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4)), *PICTURES])
 def test_what_is_no_photo_is_refused_with_what_was_received(library, wrong):
-    with pytest.raises(ValueError, match="Received: "):
+    with pytest.raises(ArgumentError, match="Received: "):
         library.colorize(wrong)
 
 

@@ -10,7 +10,7 @@ from conftest import draw_picture
 from skimage.color import deltaE_ciede2000
 
 from colorizer import Colorizer, Hint, color, methods, photos
-from colorizer.errors import HintError
+from colorizer.errors import ArgumentError, HintError
 from colorizer.inference import steered_photo
 from colorizer.steering.prediction import Prediction
 from colorizer.steering.spreading import Canvas
@@ -108,6 +108,18 @@ def test_hints_are_for_one_photo_and_strength_has_a_range(plain):
         plain.colorize([draw_picture(0), draw_picture(1)], hints=[HINT])
     with pytest.raises(ValueError, match="strength"):
         plain.colorize(draw_picture(0, 300, 400), strength=2, hints=[HINT])
+    for ask in ("colorized", "ab_norm", "samples"):
+        with pytest.raises(ArgumentError, match="strength lies between 0 and 1. Received: 2"):
+            getattr(plain.steer(draw_picture(0, 300, 400)), ask)(*[3] * (ask == "samples"), strength=2)
+
+
+def test_the_reference_of_a_list_is_looked_at_once(plain, monkeypatch):
+    seen = []
+    colors = lambda self, source, rgb, steer, strength: seen.append(self.reference) or np.zeros((4, 4, 2), np.float32)  # noqa: E731
+    monkeypatch.setattr(steered_photo.FileSteering, "colors", colors)
+    results = plain.colorize([draw_picture(0), draw_picture(1)], reference=draw_picture(2))
+    assert len(results) == 2 and seen[0] is seen[1] and seen[0] is not None
+    assert plain.colorize([], reference=draw_picture(2)) == []
 
 
 def test_wrong_hints_are_refused_before_the_network_sees_the_photo(plain, monkeypatch):

@@ -60,6 +60,28 @@ def test_where_a_format_has_no_transparency_the_picture_is_laid_on_white_with_a_
     assert photo.alpha is None and (difference.max() <= 1 if suffix == ".bmp" else difference.mean() < 3)
 
 
+ABOUT = {"text": {"Title": "A mill", "Author": "N. N."}, "xmp": b"<x/>", "iptc": b"\x1c\x02\x05\0\1a"}
+TEXTS = "holds no texts of a PNG; they are left out: Title, Author"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "expected"),
+    [
+        (".png", []),
+        (".jpg", [f"JPEG {TEXTS}"]),
+        (".tif", [f"TIFF {TEXTS}"]),
+        (".webp", ["WEBP holds no IPTC; it is left out", f"WEBP {TEXTS}"]),
+        (".bmp", [*(f"BMP holds no {one}; it is left out" for one in ("EXIF", "XMP", "IPTC")), f"BMP {TEXTS}"]),
+    ],
+)
+def test_metadata_that_a_format_does_not_hold_are_named(tmp_path, suffix, expected):
+    about = ABOUT | {"exif": Image.Exif().tobytes(), "xmp_extension": () if suffix != ".bmp" else (b"more",)}
+    assert photos.write(tmp_path / f"a{suffix}", photos.Photo(RGB, metadata=about)) == expected
+    many = {"text": {f"key {n}": "" for n in range(9)}}
+    notes = photos.write(tmp_path / f"b{suffix}", photos.Photo(RGB, metadata=many))
+    assert not notes or notes[0].endswith(": key 0, key 1, key 2, key 3, key 4 and more")
+
+
 def test_jpeg_keeps_its_colors_at_full_resolution(tmp_path):
     photos.write(tmp_path / "a.jpg", RGB)
     Image.fromarray(RGB).save(tmp_path / "95.jpg", quality=95)

@@ -26,6 +26,14 @@ def test_hints_are_scaled_to_a_copy_of_the_photo_and_refused_for_another():
         read.on(400, 300)
 
 
+def test_more_hints_than_are_read_are_not_written(tmp_path):
+    many = [HINTS[0]] * (sidecar.MOST_HINTS + 1)
+    sidecar.write(tmp_path / "a.json", many[1:], 300, 400)
+    with pytest.raises(HintError, match="at most 2000 hints. Received: 2001 of them"):
+        sidecar.write(tmp_path / "b.json", many, 300, 400)
+    assert len(sidecar.read(tmp_path / "a.json").hints) == 2000 and not (tmp_path / "b.json").exists()
+
+
 def changed(**fields):
     return json.loads(sidecar.text_of(HINTS, 300, 400)) | fields
 
