@@ -25,7 +25,7 @@ from colorizer.training import run_folders
 PROG = "python -m colorizer reproduce"
 # As `train.py`, but allowed to write records.
 TRAIN = [sys.executable, "-c", "import sys; from colorizer.cli import train; sys.exit(train.main(records=True))"]
-FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as its base", "needs --mobilenet FILE"
+FINISHED, BEGUN, TO_DO, LACKING = "finished", "begun", "to do", "needs --mobilenet FILE"
 RETIRED = "cannot be run again: its flags were removed"
 ADVICE = "Restore it, or move the folder away: the row is then trained again."  # about a damaged file
 STATELESS = "cut, and the state to resume from is not here"
@@ -117,7 +117,7 @@ def plan(
         elif state == BEGUN and row.flags.get("precision") == experiments.PRECISION:
             flags["precision"] = (run_folders.read_config(folder) or {}).get("precision", precision)
         elif state == TO_DO and base and flags == filled[base]:
-            state = SAME
+            state = experiments.SAME
         planned.append(Planned(row, flags, folder, state, done))
     return planned
 
@@ -358,7 +358,7 @@ def main(argv=None, prog: str = PROG) -> int:
         if failed:
             print(f"{prog}: failed: {', '.join(failed)}", file=sys.stderr)
         planned = asked()
-    return 0 if all(item.state in (FINISHED, SAME, RETIRED) for item in planned) else 1
+    return 0 if all(item.state in (FINISHED, experiments.SAME, RETIRED) for item in planned) else 1
 
 
 def _tell(planned, runs_dir):
