@@ -2,13 +2,13 @@
 #
 #   docker build -t keras-colorizer:0.1.0 .
 #   docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 keras-colorizer:0.1.0
+# The Python that the constraints were made with.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 # No compiler: every package below has a wheel for this image.
 RUN python -m venv /venv
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY colorizer colorizer
-# The Python that the constraints were made with.
 RUN /venv/bin/pip install --no-cache-dir --no-compile ".[light,serve]" -c constraints.txt
 
 FROM python:3.11-slim-bookworm

@@ -22,6 +22,7 @@ from colorizer.config import TrainConfig
 CLASSIFIER = "{classifier}"  # in a row: the classifier that the matrix is run with
 MOBILENET = "{mobilenet}"  # in a row: the file of MobileNetEdgeTPU, which has to be named
 PRECISION = "{precision}"  # in a row: bfloat16 where the machine is fast in it
+SAME = "same as its base"  # what is said of a row that would be its base, trained once more
 SEED_ALONE = "nothing but the seed"  # what a row changes that is another one, trained again
 
 # Training pictures where no record says how many: 90 % of the lists.

@@ -35,7 +35,7 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
 
     Args:
         bench: colorizes.
-        examples: photographs to click on, in a folder of their own.
+        examples: photographs to click on, in a folder of their own; without any the page offers none.
 
     Returns:
         The page, not yet launched.
@@ -90,6 +90,7 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
                     height="auto",
                     allow_preview=False,
                     buttons=[],
+                    visible=bool(examples),
                     elem_id="examples",
                 )
             with gr.Column(scale=2):
@@ -118,7 +119,7 @@ def build(bench: Workbench, examples: list[Path]) -> gr.Blocks:
                 report = gr.Textbox(
                     label="Report",
                     show_label=False,
-                    placeholder="Drop photographs, or click on an example.",
+                    placeholder="Drop photographs, or click on an example." if examples else "Drop photographs.",
                     lines=1,
                     max_lines=12,
                     elem_id="report",

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import gradio as gr
 
-from colorizer.app.painting import MOST_HINTS, SWATCH, Painting
+from colorizer.app.painting import MOST_HINTS, SWATCH, Painting, Steps
 from colorizer.errors import ColorizerError
 from colorizer.steering.hint import Hint
 
 HELP = "Click on the photograph, then on one of its likely colors, or choose any color and press *Set this color*."
-NOTHING = {"source": "", "hints": [], "undone": [], "place": None, "colors": []}
+NOTHING = {"source": "", "steps": Steps(), "place": None, "colors": []}
 
 
-def hints_of(entries: list) -> list[Hint]:
-    """The hints of a visitor's state: entries (x, y, color)."""
-    return [Hint(*entry) for entry in entries]
+def hints_of(state: dict) -> list[Hint]:
+    """The hints of a visitor's state."""
+    return [Hint(*entry) for entry in state["steps"].hints]
 
 
 def build(painting: Painting, current: gr.State, method: gr.Radio, strength: gr.Slider) -> None:
@@ -60,11 +60,11 @@ def build(painting: Painting, current: gr.State, method: gr.Radio, strength: gr.
         if not source:
             return state, None, *nothing, "First choose a photograph above."
         try:
-            path = painting.picture(source, label, hints_of(state["hints"]), strength)
-            hints = painting.sidecar(source, label, hints_of(state["hints"])) if state["hints"] else None
+            path = painting.picture(source, label, hints_of(state), strength)
+            hints = painting.sidecar(source, label, hints_of(state)) if state["steps"].hints else None
         except ColorizerError as error:
             return state, gr.skip(), *nothing, str(error)
-        count = len(state["hints"])
+        count = len(state["steps"].hints)
         text = text or f"{count} {'color' if count == 1 else 'colors'} set"
         saved = gr.DownloadButton(value=hints and str(hints), interactive=bool(hints))
         return state, str(path), saved, nothing[1], text
@@ -90,11 +90,9 @@ def build(painting: Painting, current: gr.State, method: gr.Radio, strength: gr.
         """One more hint at the place that was clicked last."""
         if not state["place"]:
             return view(state, label, strength, "First click on the photograph.")
-        if len(state["hints"]) >= MOST_HINTS:
+        if len(state["steps"].hints) >= MOST_HINTS:
             return view(state, label, strength, f"At most {MOST_HINTS} colors.")
-        entry = [*state["place"], _hexadecimal(color)]
-        others = [one for one in state["hints"] if one[:2] != entry[:2]]
-        return view(state | {"hints": [*others, entry], "undone": []}, label, strength)
+        return view(state | {"steps": state["steps"].add(*state["place"], _hexadecimal(color))}, label, strength)
 
     def choose(state, label, strength, picked: gr.SelectData):
         """The likely color that was clicked."""
@@ -104,25 +102,19 @@ def build(painting: Painting, current: gr.State, method: gr.Radio, strength: gr.
         return add(state, state["colors"][index], label, strength)
 
     def undo_last(state, label, strength):
-        """Takes the last hint away."""
-        if state["hints"]:
-            *hints, last = state["hints"]
-            state = state | {"hints": hints, "undone": [*state["undone"], last]}
-        return view(state, label, strength)
+        """Takes the last step back."""
+        return view(state | {"steps": state["steps"].undo()}, label, strength)
 
     def redo_last(state, label, strength):
-        """Sets the hint again that was taken away last."""
-        if state["undone"]:
-            *undone, last = state["undone"]
-            state = state | {"hints": [*state["hints"], last], "undone": undone}
-        return view(state, label, strength)
+        """Makes the step again that was taken back last."""
+        return view(state | {"steps": state["steps"].redo()}, label, strength)
 
     def make(state, label, strength):
         """The photograph at its own size."""
         if not state["source"]:
             return gr.DownloadButton(interactive=False), "First choose a photograph above."
         try:
-            path = painting.full_size(state["source"], label, hints_of(state["hints"]), strength)
+            path = painting.full_size(state["source"], label, hints_of(state), strength)
         except ColorizerError as error:
             return gr.DownloadButton(interactive=False), str(error)
         return gr.DownloadButton(value=str(path), interactive=True), f"{Path(path).name} is ready"

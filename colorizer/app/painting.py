@@ -23,7 +23,39 @@ from colorizer.steering.hint import Hint
 
 MOST_OPEN = 8  # photographs kept ready for clicks: 20 to 40 MB each
 MOST_HINTS = 200  # of one photograph
+MOST_STEPS = 100  # that can be taken back
 SWATCH, SWATCHES = 64, 6  # side of a color that is offered, in pixels; how many are offered
+
+
+class Steps(NamedTuple):
+    """What was set by clicks, and how it came to be. Every step keeps a whole list: a color may take another's place.
+
+    Attributes:
+        hints: entries (x, y, color) that are set now.
+        before: the lists before each step, the last one at the end.
+        undone: the lists that were taken back, the last one at the end.
+    """
+
+    hints: tuple[tuple[float, float, str], ...] = ()
+    before: tuple = ()
+    undone: tuple = ()
+
+    def add(self, x: float, y: float, color: str) -> Steps:
+        """Sets a color; at a place that has one, it takes its place."""
+        others = tuple(entry for entry in self.hints if entry[:2] != (x, y))
+        return Steps((*others, (x, y, color)), (*self.before, self.hints)[-MOST_STEPS:])
+
+    def undo(self) -> Steps:
+        """Takes the last step back, where there is one."""
+        if not self.before:
+            return self
+        return Steps(self.before[-1], self.before[:-1], (*self.undone, self.hints))
+
+    def redo(self) -> Steps:
+        """Makes the step again that was taken back last, where there is one."""
+        if not self.undone:
+            return self
+        return Steps(self.undone[-1], (*self.before, self.hints), self.undone[:-1])
 
 
 class _Open(NamedTuple):

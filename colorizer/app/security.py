@@ -87,13 +87,7 @@ class Names:
         A page of somebody else whose name points here (DNS rebinding) has a name, never a number.
         """
         name = _hostname(host)
-        if name in self.hosts:
-            return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
+        return name in self.hosts or _is_number(name)
 
     def _same_site(self, origin: str, headers: Mapping[str, str]) -> bool:
         """Whether a request comes from a page of this server."""
@@ -103,7 +97,9 @@ class Names:
             return False
         if place.lower() == headers["host"].lower():
             return True
-        return _hostname(place) in self.hosts - {"localhost"}  # a proxy may change the port
+        # A proxy may change the port of a name. On this computer another port is another website.
+        name = _hostname(place)
+        return name in self.hosts and name != "localhost" and not _is_number(name)
 
 
 class Guard:
@@ -266,6 +262,15 @@ def _hostname(host: str) -> str:
         return (urlsplit(f"//{host}").hostname or "").lower()
     except ValueError:
         return ""
+
+
+def _is_number(name: str) -> bool:
+    """Whether a host name is an address in numbers, IPv4 or IPv6."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _endpoint(scope) -> str:

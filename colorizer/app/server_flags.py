@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import socket
 import sys
@@ -89,13 +90,20 @@ def check(flags: argparse.Namespace, weights: Sequence[str] | None) -> None:
                 free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             free.bind(address)
     except OSError as error:
-        raise UsageError(
-            f"cannot listen on {flags.host}, port {flags.port}: {error.strerror or error}. "
-            f"Perhaps another page is running there: open it, or choose another port: --port {flags.port % 65535 + 1}"
-        ) from error
+        reason = f"cannot listen on {flags.host}, port {flags.port}: {error.strerror or error}."
+        raise UsageError(f"{reason} {_advice(error, flags.port)}".rstrip()) from error
     for name in weights or [None]:
         named = {"weights": name, "classifier": flags.classifier, "engine": flags.engine, "size": flags.size}
         colorize.check_files(argparse.Namespace(**named, look=None, format=None))
+
+
+def _advice(error: OSError, port: int) -> str:
+    """What to do where nothing can listen on a port; "" for causes that have no name here."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "--host is an address of this computer, as in --host 127.0.0.1"
+    if error.errno == errno.EADDRINUSE:
+        return f"Perhaps another page is running there: open it, or choose another port: --port {port % 65535 + 1}"
+    return "Choose a port above 1023, as in --port 7860" if error.errno == errno.EACCES else ""
 
 
 def cannot_listen(flags: argparse.Namespace) -> UsageError:

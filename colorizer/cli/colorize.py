@@ -185,10 +185,10 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
         return _run_photos(flags, prog, flags.inputs)
     pairs = film.plan(films, flags.output, bool(flags.preview))
     check_files(flags)
-    if films.typed or not films.others:
+    if not films.others:
+        refuse_flags_of_photos(flags)
+    elif films.typed:
         steering.refuse_films(flags)
-    if flags.format and not films.others:
-        raise UsageError(f"--format is for photos; a film has the format of -o. Received: --format {flags.format}")
     if films.typed or film.is_installed():
         film.check_codec(flags, pairs)
     status = _run_photos(flags, prog, films.others) if films.others else 0
@@ -202,6 +202,17 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
 
         progress.say_error(prog, error)  # the photos of the folder are done
         return 1
+
+
+def refuse_flags_of_photos(flags: argparse.Namespace) -> None:
+    """Refuses hints, references and formats where there are films only.
+
+    Raises:
+        UsageError: something is asked for.
+    """
+    steering.refuse_films(flags)
+    if flags.format:
+        raise UsageError(f"--format is for photos; a film has the format of -o. Received: --format {flags.format}")
 
 
 def _run_photos(flags: argparse.Namespace, prog: str, inputs: list[str]) -> int:

@@ -55,7 +55,7 @@ def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
     add("--data-dir", metavar="DIR", help="holds coco/, paintings/, ood/ (default: $COLORIZER_DATA, then the cache)")
     add("--limit", type=int, metavar="N", help="at most N pictures of each test list (default: all)")
     add("--classifier", metavar="FILE|NAME", help="for the runs trained with it (default: as recorded)")
-    seeing = "one more table, of measures by this classifier, which no run may be trained with"
+    seeing = "one more table, of measures by this classifier, which no run of that table may be trained with"
     add("--perceptual", metavar="FILE|NAME", help=seeing)
     labeled = "for --perceptual: photographs with ImageNet classes, a folder for each class or a CSV with file, class"
     add("--classes", metavar="DIR|CSV", help=labeled)

@@ -5,10 +5,8 @@ Every row is one `train.py` of its own, so that a kill costs an epoch and no row
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,15 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from colorizer import cli, environment, experiments, methods
+from colorizer import cli, environment, experiments
 from colorizer.config import CUT, PRECISIONS, RECORD, SUMMARY, TrainConfig, flag_of
-from colorizer.errors import ArgumentError
+from colorizer.errors import ArgumentError, RecordError
 from colorizer.training import run_folders
 
 PROG = "python -m colorizer reproduce"
 # As `train.py`, but allowed to write records.
 TRAIN = [sys.executable, "-c", "import sys; from colorizer.cli import train; sys.exit(train.main(records=True))"]
-FINISHED, BEGUN, TO_DO, SAME, LACKING = "finished", "begun", "to do", "same as its base", "needs --mobilenet FILE"
+FINISHED, BEGUN, TO_DO, LACKING = "finished", "begun", "to do", "needs --mobilenet FILE"
 RETIRED = "cannot be run again: its flags were removed"
 ADVICE = "Restore it, or move the folder away: the row is then trained again."  # about a damaged file
 STATELESS = "cut, and the state to resume from is not here"
@@ -119,7 +117,7 @@ def plan(
         elif state == BEGUN and row.flags.get("precision") == experiments.PRECISION:
             flags["precision"] = (run_folders.read_config(folder) or {}).get("precision", precision)
         elif state == TO_DO and base and flags == filled[base]:
-            state = SAME
+            state = experiments.SAME
         planned.append(Planned(row, flags, folder, state, done))
     return planned
 
@@ -131,12 +129,20 @@ def _state(folder: Path, row: experiments.Row) -> tuple[str, int]:
     """
     if summary := run_folders.read_json(folder / SUMMARY, ADVICE):
         if summary.get("ending") != CUT or "max_minutes" in row.flags:
-            return FINISHED, summary["epochs_done"]
-        return BEGUN if run_folders.has_state(folder) else STATELESS, summary["epochs_done"]
+            return FINISHED, _epochs_done(summary, folder / SUMMARY)
+        return BEGUN if run_folders.has_state(folder) else STATELESS, _epochs_done(summary, folder / SUMMARY)
     if run_folders.holds_run(folder):
-        state = run_folders.read_json(folder / "last" / "state.json", ADVICE)
-        return BEGUN, state["epochs_done"] if state else 0
+        file = folder / "last" / "state.json"
+        state = run_folders.read_json(file, ADVICE)
+        return BEGUN, _epochs_done(state, file) if state else 0
     return TO_DO, 0
+
+
+def _epochs_done(record: Mapping[str, Any], file: Path) -> int:
+    """The whole epochs that a file of a run names. Raises RecordError where it names none."""
+    if not isinstance(done := record.get("epochs_done"), int):
+        raise RecordError(f"{file} is damaged. {ADVICE} Received: {done} for epochs_done")
+    return done
 
 
 def command(planned: Planned) -> list[str]:
@@ -157,26 +163,6 @@ def command(planned: Planned) -> list[str]:
     return typed + (["--resume"] if planned.state == BEGUN else [])
 
 
-def work(flags: Mapping[str, Any], method: str, pictures: int | None = None, epochs: int | None = None) -> float:
-    """How much a run computes: G multiply-adds of its forward passes.
-
-    Args:
-        flags: field of `TrainConfig` -> value, where it is not the default.
-        method: a module's name.
-        pictures: in training; None: the limit, or the data set's.
-        epochs: None: those of `flags`.
-
-    Returns:
-        G multiply-adds, in proportion to the pixels. A training step costs about the same multiple for all methods.
-    """
-    size = flags.get("image_size", TrainConfig.image_size)
-    whole = experiments.PICTURES.get(flags.get("dataset", TrainConfig.dataset), 0)
-    pictures = pictures or min(flags.get("limit") or whole, whole)
-    epochs = flags.get("epochs", TrainConfig.epochs) if epochs is None else epochs
-    cost = methods.declared(method).multiply_adds if method in methods.names() else 0
-    return cost * (size / TrainConfig.image_size) ** 2 * pictures * epochs
-
-
 def hours_left(planned: Iterable[Planned], runs_dir: Path, device: str) -> tuple[float | None, list[str]]:
     """How long what is left will take here, from what finished runs took on the same device.
 
@@ -188,30 +174,23 @@ def hours_left(planned: Iterable[Planned], runs_dir: Path, device: str) -> tuple
     Returns:
         Hours, or None where no run has been finished on this device; and a line per row that is left.
 
-    The median rate of runs of the same precision and method counts; where there is none, of the
-        same precision; where there is none, of all.
+    A row goes as fast as the runs most like it, see `rates.like`; a record that cannot be read does not count.
     """
-    rates: dict[tuple, list[float]] = {}
-    for summary in sorted(Path(runs_dir).glob("*/summary.json")):
-        record = json.loads(summary.read_text("utf-8"))
-        config = json.loads((summary.parent / RECORD).read_text("utf-8"))
-        done = work(config, record["method"], record["train_images"], record["epochs_done"])
-        if record["device"] == device and done and record["runtime_hours"]:
-            rate = record["runtime_hours"] / done
-            for key in ((record["precision"], record["method"]), (record["precision"],), ()):
-                rates.setdefault(key, []).append(rate)
+    from colorizer.evaluation import rates  # with pandas, which takes a second to load
+
+    there = rates.read(runs_dir, device)
     total, lines = 0.0, []
     for item in planned:
         if not item.left:
             continue
         epochs = item.flags.get("epochs", TrainConfig.epochs) - item.epochs_done
         precision = item.flags.get("precision", TrainConfig.precision)
-        like = next((k for k in ((precision, item.method), (precision,), ()) if k in rates), None)
-        hours = statistics.median(rates[like]) * work(item.flags, item.method, epochs=epochs) if rates else 0.0
+        rate = rates.like(there, precision, item.method, item.flags.get("image_size", TrainConfig.image_size))
+        hours = rate * rates.work(item.flags, item.method, epochs=epochs)
         total += hours
-        about = f"about {hours:.2f} h" if rates else "time unknown: no run was finished on this device"
+        about = f"about {hours:.2f} h" if there else "time unknown: no run was finished on this device"
         lines.append(f"{item.row.name}: {_at_most(item)}{epochs} epochs, {about}")
-    return (total if rates else None), lines
+    return (total if there else None), lines
 
 
 def _at_most(item: Planned) -> str:
@@ -379,7 +358,7 @@ def main(argv=None, prog: str = PROG) -> int:
         if failed:
             print(f"{prog}: failed: {', '.join(failed)}", file=sys.stderr)
         planned = asked()
-    return 0 if all(item.state in (FINISHED, SAME, RETIRED) for item in planned) else 1
+    return 0 if all(item.state in (FINISHED, experiments.SAME, RETIRED) for item in planned) else 1
 
 
 def _tell(planned, runs_dir):

@@ -88,7 +88,7 @@ def main(argv=None, prog: str = PROG) -> int:
         progress.say_error(prog, error)
         return error.exit_status
     except KeyboardInterrupt:
-        training = "interrupted. Continue with the same command and --resume."
+        training = "interrupted before the training began."  # afterwards `train.main` says how to continue
         print(f"\n{prog}: {training if flags.command == 'train' else command.INTERRUPTED}", file=sys.stderr)
         return 130
 

@@ -240,6 +240,8 @@ def main(flags: argparse.Namespace, prog: str) -> int:
         album = list_album(flags.input, flags.output, flags.format, required=not films)
         if left_out and not album.pairs:
             raise UsageError(f"{film.LEFT_OUT}. Received: {flags.output} for {flags.input}, which has films only.")
+        if films and not album.pairs:
+            command.refuse_flags_of_photos(flags)
         file_plan.check(album.pairs)
         command_film.check([] if left_out else films)
         album.pairs.extend((str(source), str(target)) for source, target in films if not left_out)

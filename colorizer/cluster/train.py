@@ -25,6 +25,7 @@ from colorizer.classifiers import classifier
 from colorizer.cluster import colorize, nodes
 from colorizer.data import datasets
 from colorizer.errors import UsageError
+from colorizer.training import run_folders
 
 try:
     from ray.train.v2._internal import exceptions
@@ -36,7 +37,6 @@ try:
 except (ImportError, AttributeError, TypeError):  # another version of Ray: it waits as it likes
     FAILED, TIMED_OUT, ONCE = (), (), {}
 STARTS = 5  # failures in a row between which no node was waited for: something is wrong with the ranks
-SAVED = "The last complete epoch is saved: continue with the same command and --resume."
 
 
 def rank(settings: dict) -> None:
@@ -101,12 +101,26 @@ def _settings(flags, prog: str) -> dict:
     return settings
 
 
-def _fit(trainer: Callable[[], DataParallelTrainer], require: Callable[[], None]) -> ray.train.Result:
+def how_to_continue(run: str) -> str:
+    """What is left of a training that did not end, and the command that continues it.
+
+    Args:
+        run: its folder.
+    """
+    if run_folders.has_state(run):
+        return "The last complete epoch is saved: continue with the same command and --resume."
+    if run_folders.holds_run(run):
+        return "No epoch was done: begin again with the same command and --resume."
+    return "Nothing was trained: begin again with the same command."
+
+
+def _fit(trainer: Callable[[], DataParallelTrainer], require: Callable[[], None], run: str) -> ray.train.Result:
     """Trains, and tries again where ranks cannot start because nodes are busy or only coming.
 
     Args:
         trainer: makes one for each try.
         require: raises where the nodes are gone for good.
+        run: folder of the run, for messages.
 
     Raises:
         UsageError: of `require`; or the ranks failed to start `STARTS` times in a row.
@@ -129,7 +143,9 @@ def _fit(trainer: Callable[[], DataParallelTrainer], require: Callable[[], None]
             else:
                 raise
             if failures == STARTS:
-                message = f"the ranks failed to start {failures} times in a row. Received: {reason}. {SAVED}"
+                message = (
+                    f"the ranks failed to start {failures} times in a row. Received: {reason}. {how_to_continue(run)}"
+                )
                 raise UsageError(message) from error
         finally:
             if threading.current_thread() is threading.main_thread():
@@ -137,7 +153,7 @@ def _fit(trainer: Callable[[], DataParallelTrainer], require: Callable[[], None]
         try:
             require()
         except UsageError as error:
-            raise UsageError(f"{error} {SAVED}") from None
+            raise UsageError(f"{error} {how_to_continue(run)}") from None
 
 
 def main(flags, prog: str) -> int:
@@ -172,14 +188,15 @@ def main(flags, prog: str) -> int:
                 ),
             ),
             lambda: nodes.require(takes, prog, flags.ranks),
+            settings["run"],
         )
     except UsageError:
         raise
+    except KeyboardInterrupt:
+        print(f"\n{prog}: interrupted. {how_to_continue(settings['run'])}", file=sys.stderr)
+        return 130
     except Exception as error:  # Ray wraps whatever ended the ranks
-        print(
-            f"{prog}: {error}\n{SAVED}",
-            file=sys.stderr,
-        )
+        print(f"{prog}: {error}\n{how_to_continue(settings['run'])}", file=sys.stderr)
         return 1
     finally:
         ray.shutdown()

@@ -30,7 +30,8 @@ def pictures(folder: str | Path | None = None, count: int = PICTURES, size: int 
     """Reads pictures to compare two runtimes on.
 
     Args:
-        folder: of photos, the first by name are taken; None takes crops of those that scikit-image installs.
+        folder: of photos; every n-th by name is taken, so that they come from all of it. None takes crops of those that
+            scikit-image installs.
         count: how many.
         size: their side.
 

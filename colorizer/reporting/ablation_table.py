@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from colorizer import experiments
+from colorizer.classifiers import classifier
 from colorizer.evaluation import statistics
 from colorizer.evaluation.runs import Run
 from colorizer.reporting import markdown
@@ -14,6 +15,8 @@ from colorizer.reporting.tables import NO_PREDICTIONS
 
 TEST_SET = "coco"  # the data set that the ablations train on
 MEASURES = ("mse_ab", "psnr_rgb", "ssim_rgb", "ciede2000", "colourfulness")
+MOBILENET = "mobilenet_edgetpu"  # in the record of a run with MobileNetEdgeTPU
+FILE = "FILE.keras"  # in a command: a classifier that has no name of its own
 COLUMNS = ["matrix", "change", "run", "classifier", "epochs_done", "epochs", "ending", "best_epoch"]
 COLUMNS += ["train_images", "pixels", "measure"]
 COLUMNS += ["n", "mean", "low", "high", "seeds", "seeds_low", "seeds_high"]
@@ -28,7 +31,8 @@ def table(runs: Iterable[Run], comparison: statistics.Comparison) -> pd.DataFram
         comparison: from `statistics.compare`.
 
     Returns:
-        `COLUMNS`, a row per run and measure; a missing run has one row, its `note` gives the command.
+        `COLUMNS`, a row per run and measure; a missing run has one row, its `note` gives the command, or says that
+        its base is the same run.
         `minus_base` is the paired difference to the unchanged run; `seeds` counts the seeds of the runs that differ in
         their seed alone, where there are several, `seeds_low` and `seeds_high` are the ends of their means.
     """
@@ -43,15 +47,33 @@ def table(runs: Iterable[Run], comparison: statistics.Comparison) -> pd.DataFram
         ]
         for row in changed:
             head = {"matrix": name, "change": row.change or "nothing", "run": row.name}
-            rows += _measured(head, here[row.name], comparison) if row.name in here else [head | _missing(name, row)]
+            if row.name in here:
+                rows += _measured(head, here[row.name], comparison)
+            else:
+                rows.append(head | _missing(name, row, here.get(experiments.base_of(row.name))))
     return pd.DataFrame(rows, columns=COLUMNS).astype(
         dict.fromkeys(("epochs_done", "epochs", "best_epoch", "train_images", "pixels", "n", "seeds"), "Int64")
     )
 
 
-def _missing(name, row):
-    needs = {experiments.MOBILENET: " --mobilenet FILE.keras"}.get(row.flags.get("classifier"), "")
-    return {"note": f"not run: `python -m colorizer reproduce --matrix {name}{needs} --only {row.name}`"}
+def _missing(name: str, row: experiments.Row, base: Run | None) -> dict[str, str]:
+    """What stands in the place of a run's numbers: the command that makes it with its base's classifier."""
+    if base and _same(row, base):
+        return {"note": experiments.SAME}
+    words = [f"python -m colorizer reproduce --matrix {name}"]
+    if base:
+        named = base.classifier if base.classifier in classifier.names() else FILE
+        words.append(f"--classifier {named}")
+    if row.flags.get("classifier") == experiments.MOBILENET:
+        words.append(f"--mobilenet {FILE}")
+    return {"note": f"not run: `{' '.join(words)} --only {row.name}`"}
+
+
+def _same(row: experiments.Row, base: Run) -> bool:
+    """Whether a row would repeat its base: it changes the classifier alone, and the base was trained with that one."""
+    others = [{**r.flags, "classifier": None} for r in (row, experiments.rows()[row.base])]
+    spec = row.flags.get("classifier", "").replace(experiments.MOBILENET, MOBILENET)
+    return others[0] == others[1] and spec == base.classifier
 
 
 def _measured(head, run, comparison):

@@ -58,7 +58,8 @@ def render(table: pd.DataFrame, classifier: str, note: str = "") -> str:
         if len(part)
     ]
     lines = [
-        f"Features and classes are those of {classifier}, which sees the pictures in color and trained no run.",
+        f"Features and classes are those of {classifier}, which sees the pictures in color. No run of this table was "
+        "trained with it.",
         "[low, high]: 95 % interval; bootstrap over pictures, for KID leave-one-out (jackknife).",
         "All predictions are taken at 64x64, as `predictions.npz` holds them, and enlarged. The truth at that size has "
         "a row of its own: what is lost by that.",

@@ -32,13 +32,15 @@ def render(runs: Sequence[Run]) -> str:
     if missing := [f"- {name}: {state}: `{reproduce(name, begun=begun)}`" for name, state in pending(runs)]:
         parts.append(
             "Not run, each until its validation loss stops improving. The state of a row that was cut is not in the "
-            "repository, so it is trained anew, beside its record:\n\n" + "\n".join(missing)
+            "repository, so it is trained anew, beside its record. "
+            f"Then put {experiments.ELSEWHERE}/NAME in the place of {experiments.FOLDER}/NAME and run `make tables`:"
+            "\n\n" + "\n".join(missing)
         )
     if ablations := pending_ablations(runs):
-        all_of_them = "`python -m colorizer reproduce --matrix gpu --classifier FILE.keras`"
+        files = "--classifier FILE.keras --mobilenet FILE.keras"
         parts.append(
-            f"Further ablations that were not run, {TrainConfig.epochs} epochs each, {all_of_them}: "
-            f"{', '.join(ablations)}.",
+            f"Further ablations that were not run, {TrainConfig.epochs} epochs each: "
+            f"`python -m colorizer reproduce --matrix gpu {files} --only {' '.join(ablations)}`.",
         )
     return "\n\n".join(parts) + "\n"
 

@@ -69,6 +69,7 @@ def table1(table: pd.DataFrame, note: str = "", staged: Sequence[str] = ()) -> s
     notes = [
         "The first six parameters are the paper's Table 1. The others decide a result too; colorizer/config.py gives "
         "their sources.",
+        "Epochs are the planned ones; Table 2 has those that were trained.",
         "Zoom is a share, rotation and shear are degrees.",
         *(_stages(name) for name in staged),
     ]

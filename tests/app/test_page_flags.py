@@ -1,13 +1,23 @@
 """The flags of `python -m colorizer app`: which are refused, and what they change."""
 
+import contextlib
+import errno
 import importlib.util
 import signal
 import socket
+import subprocess
+import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
+from conftest import REPOSITORY
 from page_server import INSTALL, answer_of, free_port, start
+from PIL import Image
 from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one color everywhere)
+
+from colorizer.app import server_flags
+from colorizer.errors import UsageError
 
 
 def test_without_gradio_the_command_that_installs_it_is_named(monkeypatch, capsys):
@@ -57,6 +67,51 @@ def test_a_port_that_is_taken_is_said_with_another_one(capsys, monkeypatch):
     err = capsys.readouterr().err
     assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in err
     assert f"choose another port: --port {port + 1}" in err and "GRADIO" not in err
+
+
+@pytest.mark.parametrize(
+    ("host", "error", "advice"),
+    [
+        ("no such host", None, "--host is an address of this computer"),
+        ("192.0.2.1", OSError(errno.EADDRNOTAVAIL, "no"), "--host is an address of this computer"),
+        ("127.0.0.1", OSError(errno.EACCES, "no"), "Choose a port above 1023"),
+        ("127.0.0.1", OSError(errno.ENOBUFS, "no"), "no."),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_said_with_what_to_do(monkeypatch, host, error, advice):
+    def bind(*_):
+        raise error
+
+    if error:
+        fake = SimpleNamespace(setsockopt=lambda *_: None, bind=bind)
+        monkeypatch.setattr(server_flags.socket, "socket", lambda family: contextlib.nullcontext(fake))
+    flags = SimpleNamespace(host=host, port=80)
+    with pytest.raises(UsageError) as told:
+        server_flags.check(flags, None)
+    assert f"cannot listen on {host}, port 80" in str(told.value) and advice in str(told.value)
+    assert "another page" not in str(told.value) and "--port 81" not in str(told.value)
+
+
+# In a process of its own: what Gradio leaves open would be found by later tests.
+BUILD = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from colorizer.app import page
+blocks = page.build(SimpleNamespace(networks={"Colors": None}), [Path(word) for word in sys.argv[1:]])
+parts = {part.elem_id: part for part in blocks.blocks.values() if getattr(part, "elem_id", None)}
+print(parts["examples"].visible, parts["report"].placeholder)
+"""
+
+
+@pytest.mark.parametrize("with_examples", [True, False])
+def test_without_examples_the_page_offers_none(tmp_path, with_examples):
+    if importlib.util.find_spec("gradio") is None:
+        pytest.skip(f"Gradio is not installed: {INSTALL}")
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    typed = [sys.executable, "-c", BUILD, *([str(tmp_path / "a.png")] if with_examples else [])]
+    said = subprocess.run(typed, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout.strip()
+    assert said == f"{with_examples} Drop photographs{', or click on an example' if with_examples else ''}."
 
 
 def test_a_page_for_everybody_warns(tmp_path):

@@ -8,7 +8,7 @@ from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one
 
 from colorizer import Hint, color, photos
 from colorizer.app import service
-from colorizer.app.painting import MOST_OPEN, Painting
+from colorizer.app.painting import MOST_OPEN, MOST_STEPS, Painting, Steps
 from colorizer.errors import WorkError
 from colorizer.steering import sidecar
 
@@ -75,3 +75,21 @@ def test_what_cannot_be_painted_is_one_line(painting, upload, tmp_path):
     painting.bench.max_bytes = -1
     with pytest.raises(WorkError, match="no room"):
         painting.picture(upload, LABEL, [], 1.0)
+
+
+def test_a_color_that_took_another_s_place_can_be_taken_back():
+    red, blue = (5, 7, "#ff0000"), (5, 7, BLUE)
+    steps = Steps().add(1, 2, "#00ff00").add(*red).add(*blue)
+    assert steps.hints == ((1, 2, "#00ff00"), blue)
+    undone = steps.undo()
+    assert undone.hints == ((1, 2, "#00ff00"), red) and undone.redo() == steps
+    assert undone.undo().undo().hints == () == undone.undo().undo().undo().hints
+    assert undone.undo().undo().redo().redo().redo() == steps == steps.redo()
+    assert undone.add(*blue).redo() == undone.add(*blue), "another step ends what could be made again"
+
+
+def test_steps_do_not_grow_for_ever():
+    steps = Steps()
+    for number in range(MOST_STEPS + 5):
+        steps = steps.add(0, 0, f"#{number:06x}")
+    assert len(steps.before) == MOST_STEPS

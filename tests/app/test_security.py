@@ -76,15 +76,28 @@ def test_other_names_are_refused(ask, host):
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "http://localhost:80", "null", f"http://{HOST}.evil.example", "", "http://["]
+    "origin",
+    [
+        "http://evil.example",
+        "http://localhost:80",
+        "http://127.0.0.1:3000",
+        "http://[::1]:3000",
+        "http://192.168.1.7:3000",
+        "null",
+        f"http://{HOST}.evil.example",
+        "",
+        "http://[",
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_requests_of_other_websites_are_refused(ask, origin, method):
-    status, text, _ = ask("/gradio_api/upload", method, origin=origin)
+def test_requests_of_other_websites_are_refused(ask, folder, origin, method):
+    hosts = [*security.own_names("127.0.0.1", ["photos.example", "192.168.1.7"]), *security.own_names("::1", [])]
+    guard = security.Guard(ask.inner, hosts, security.Limits(folder, 1000, 60))
+    status, text, _ = ask("/gradio_api/upload", method, guard=guard, origin=origin)
     assert status == 403 and "other websites" in text and not ask.passed
 
 
-@pytest.mark.parametrize("origin", [f"http://{HOST}", "https://photos.example"])
+@pytest.mark.parametrize("origin", [f"http://{HOST}", "https://photos.example", "http://photos.example:3000"])
 def test_requests_of_the_page_itself_are_answered(ask, origin):
     assert ask("/gradio_api/upload", "POST", origin=origin)[0] == 200
 

@@ -10,6 +10,7 @@ from conftest import wait_until
 
 from colorizer import config, experiments, methods
 from colorizer.cli import reproduce
+from colorizer.errors import RecordError
 from colorizer.evaluation import runs
 
 SMALL = {"dataset": "coco", "epochs": 4, "limit": 100, "image_size": 64}
@@ -145,6 +146,34 @@ def test_the_time_left_is_scaled_by_pixels_pictures_epochs_and_cost(three, tmp_p
     assert reproduce.hours_left(gan, tmp_path, "CPU")[0] == pytest.approx(12.5 / 17.5)
     begun = [reproduce.Planned(experiments.Row("g"), SMALL, tmp_path / "g", "begun", epochs_done=3)]
     assert reproduce.hours_left(begun, tmp_path, "CPU")[0] == pytest.approx(0.25)
+
+
+def test_the_time_left_is_that_of_runs_of_the_nearest_size(three, tmp_path):
+    one = {"trained_on": "coco", "epochs_done": 2, "train_images": 50}
+    for name in "xyz":  # small pictures are slow for their size, and there are more such runs
+        canned_run(tmp_path / name, runtime_hours=6.0, config={"image_size": 32}, **one)
+    canned_run(tmp_path / "large", runtime_hours=1.0, config={"image_size": 128}, **one)
+    for size, hours in ((128, 4.0), (256, 16.0), (32, 24.0)):  # of twice the pictures and twice the epochs
+        row = [reproduce.Planned(experiments.Row("r"), SMALL | {"image_size": size}, tmp_path / "r", "to do")]
+        assert reproduce.hours_left(row, tmp_path, "CPU")[0] == pytest.approx(hours)
+
+
+def test_records_that_cannot_be_read_do_not_count(three, tmp_path, capsys):
+    one = {"trained_on": "coco", "epochs_done": 2, "train_images": 50, "config": {"image_size": 128}}
+    for name in ("whole", "damaged", "lonely", "half"):
+        canned_run(tmp_path / name, runtime_hours=1.0 if name == "whole" else 9.0, **one)
+    (tmp_path / "damaged/summary.json").write_text('{"method": "effic')
+    (tmp_path / "lonely/config.json").unlink()
+    (tmp_path / "half/summary.json").write_text('{"method": "efficientnet", "trained_on": "coco", "epochs_done": 2}')
+    planned = reproduce.plan("three", tmp_path, "none")
+    assert reproduce.hours_left(planned, tmp_path, "CPU")[0] == pytest.approx(3.0)
+    assert reproduce.main(["--matrix", "three", "--runs", str(tmp_path), "--list"]) == 1
+
+
+def test_a_row_whose_own_record_is_half_is_named(three, tmp_path):
+    begin(tmp_path / "a", {"ending": "ended"})
+    with pytest.raises(RecordError, match=r"summary.json is damaged. Restore it"):
+        reproduce.plan("three", tmp_path, "none")
 
 
 CUT = {"epochs_done": 2, "ending": "cut"}

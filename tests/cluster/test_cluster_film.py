@@ -130,6 +130,21 @@ def test_the_next_preview_replaces_the_last(clip, tmp_path, monkeypatch, capsys)
     assert command.main([*words, "--preview", "1"]) == 0 and "1 to colorize, 0 to skip" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("words", [["--reference", "a.png"], ["--hints", "beside"], ["--format", "png"]])
+def test_what_is_for_photos_is_refused_for_films_alone(clip, tmp_path, monkeypatch, capsys, words):
+    pytest.importorskip("ray")
+    from colorizer.cluster import __main__ as command
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").touch()
+    assert command.main(["colorize", "in", "-o", "out", "--dry-run", *words]) == 2
+    said = capsys.readouterr()
+    assert "for photos" in said.err and "Received" in said.err and not said.out
+    if "--hints" in words:
+        (tmp_path / "in" / "photo.png").touch()
+        assert command.main(["colorize", "in", "-o", "out", "--dry-run", *words]) == 0
+
+
 def test_a_second_run_on_one_film_is_a_line(clip, tmp_path):
     target, errors = tmp_path / "film.mkv", []
 

@@ -9,6 +9,11 @@ from test_cluster import no_ray  # noqa: F401  (it skips this module without Ray
 from colorizer import weights
 from colorizer.config import TrainConfig
 
+TRAINED = ("config.json", "last/state.json")
+SAVED = "The last complete epoch is saved: continue with the same command and --resume."
+NO_EPOCH = "No epoch was done: begin again with the same command and --resume."
+NOTHING = "Nothing was trained: begin again with the same command."
+
 
 @pytest.mark.parametrize(
     ("words", "reason"),
@@ -53,7 +58,10 @@ def training(tmp_path, monkeypatch):
     from colorizer.cluster import colorize, nodes, train
     from colorizer.errors import UsageError
 
-    def begin(*tries, lost_after=99):
+    def begin(*tries, lost_after=99, left=()):
+        for name in left:  # of the run, by the ranks
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).touch()
         coming, looked, made = iter(tries), [], []
 
         def fit():
@@ -102,9 +110,19 @@ def broken():
 
 
 def test_a_training_whose_nodes_are_gone_ends_with_a_reason(training, capsys):
-    assert training(busy(), busy(), lost_after=2) == (2, 2)
+    assert training(busy(), busy(), lost_after=2, left=TRAINED) == (2, 2)
     said = capsys.readouterr().err
-    assert "nodes have CPU 1. The last complete epoch is saved" in said and "--resume" in said
+    assert f"nodes have CPU 1. {SAVED}" in said
+
+
+@pytest.mark.parametrize(("left", "advice"), [(TRAINED, SAVED), (TRAINED[:1], NO_EPOCH), ((), NOTHING)])
+def test_what_is_advised_is_what_can_be_done(training, capsys, left, advice):
+    import ray.train
+
+    for end, status in ((busy(), 2), (ray.train.ControllerError(ValueError("no such thing")), 1), (SystemExit(0), 130)):
+        assert training(end, lost_after=1, left=left)[0] == status
+        said = capsys.readouterr().err
+        assert said.strip().endswith(advice) and [text in said for text in (SAVED, NO_EPOCH, NOTHING)].count(True) == 1
 
 
 def test_a_training_whose_nodes_are_busy_waits_for_them(training, capsys):
@@ -114,7 +132,7 @@ def test_a_training_whose_nodes_are_busy_waits_for_them(training, capsys):
 def test_ranks_that_always_fail_end_with_their_reason(training, capsys):
     assert training(*[broken()] * 4, busy(), *[broken()] * 9) == (2, 10)
     said = capsys.readouterr().err
-    assert "failed to start 5 times in a row. Received: no such module" in said and "--resume" in said
+    assert "failed to start 5 times in a row. Received: no such module" in said and NOTHING in said
 
 
 def test_a_classifier_behind_a_prefix_is_absolute_for_the_ranks(tmp_path, monkeypatch):
@@ -139,5 +157,5 @@ def test_another_mistake_of_the_controller_ends_a_training(training, capsys):
 
 
 def test_an_interrupted_training_says_how_it_goes_on(training, capsys):
-    assert training(SystemExit(0)) == (130, 1)
-    assert "interrupted. Continue with the same command and --resume." in capsys.readouterr().err
+    assert training(SystemExit(0), left=TRAINED) == (130, 1)
+    assert f"interrupted. {SAVED}" in capsys.readouterr().err

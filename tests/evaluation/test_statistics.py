@@ -6,6 +6,7 @@ import pytest
 from canned import canned_run, canned_scores, floor_key, run_key
 
 from colorizer import experiments
+from colorizer.cli import reproduce
 from colorizer.evaluation import scores, statistics
 from colorizer.evaluation.runs import representatives
 from colorizer.reporting import ablation_table, build, markdown
@@ -131,8 +132,27 @@ def test_an_ablation_is_compared_with_its_base_and_the_missing_ones_name_their_c
     text = ablation_table.render(ablations)
     assert "| class vector: none (zeros) | `efficientnet-coco-cpu-none` | none | 3 of 3 | 90 | 64x64 |" in text
     assert "-1.00 [-1.00, -1.00] *" in text
-    assert "not run: `python -m colorizer reproduce --matrix cpu --mobilenet FILE.keras --only " in text
+    command = "not run: `python -m colorizer reproduce --matrix cpu --classifier none"
+    assert f"{command} --only {BASE}-b4`" in text and f"{command} --mobilenet FILE.keras --only {BASE}-mo" in text
     assert "(n=3)" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "same", "typed"),
+    [("mobilenet_edgetpu", "mobilenet", "mobilenet_edgetpu"), ("efficientnet_b4", "b4", "efficientnet_b4")]
+    + [("mine", None, "FILE.keras")],
+)
+def test_a_missing_row_is_made_with_the_classifier_of_its_base_or_is_its_base(tmp_path, name, same, typed):
+    base = canned_run(tmp_path / BASE, trained_on="coco", config={"classifier_name": name})
+    none = canned_run(tmp_path / f"{BASE}-none", trained_on="coco")
+    table = frame(canned_scores(run_key(base), "coco", [20, 22], [0.8, 0.9]))
+    notes = ablation_table.table([base, none], statistics.compare([base], table)).set_index("run").note
+    for end in ("mobilenet", "b4"):
+        mobilenet = " --mobilenet FILE.keras" if end == "mobilenet" else ""
+        command = f"reproduce --matrix cpu --classifier {typed}{mobilenet} --only {BASE}-{end}`"
+        assert notes[f"{BASE}-{end}"] == "same as its base" if end == same else command in notes[f"{BASE}-{end}"]
+    planned = {p.row.name: p for p in reproduce.plan("cpu", tmp_path, typed, name)}
+    assert planned[f"{BASE}-b4"].left == (same != "b4"), "the command trains"
 
 
 def test_an_ablation_stands_in_no_other_table(ablated, tmp_path):

@@ -45,6 +45,18 @@ def test_figures_are_the_same_bytes_every_time(eight, tmp_path):
     assert (tmp_path / "one-curves.png").read_bytes() == (tmp_path / "two-curves.png").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["efficientnet-paintings", "vit_decoder-coco+paintings+photographs"])
+def test_a_long_title_over_curves_stays_in_the_figure(tmp_path, monkeypatch, name):
+    drawn, pack = [], plots._lines
+    monkeypatch.setattr(plots, "_lines", lambda figure: drawn.append(figure) or pack(figure))
+    plots.curves(canned_run(tmp_path / name, trained_on="coco+paintings+photographs"))
+    (figure,) = drawn
+    title = figure.axes[0].title
+    box = title.get_window_extent()
+    assert title.get_text().replace("\n", " ").startswith(f"{name}: ")
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
 def test_the_floors_are_drawn_only_beside_a_loss_that_is_the_mse(tmp_path, monkeypatch):
     drawn, pack = [], plots._lines
     monkeypatch.setattr(plots, "_lines", lambda figure: drawn.append(figure.axes[0]) or pack(figure))

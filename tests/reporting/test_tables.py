@@ -242,12 +242,14 @@ def test_what_is_not_trained_as_long_as_the_papers_is_pending(tmp_path):
     begun = canned_run(tmp_path / "efficientnet-coco-256", trained_on="coco", epochs_done=7, ending="cut", **paper)
     assert dict(run_list.pending([short, begun]))["efficientnet-coco-256"] == "7 of 100, cut"
     assert f"7 of 100, cut: {one[:-1]} --runs runs/whole`" in run_list.render([short, begun]), "its record stays"
+    assert "put runs/whole/NAME in the place of results/runs/NAME and run `make tables`" in text
     assert "[100 planned, stopped at 61, best 2](figures/curves-efficientnet-paintings.png)" in text
     small = canned_run(tmp_path / "small", trained_on="coco", epochs_done=100, epochs=100)
     assert "efficientnet-coco-256" in dict(run_list.pending([small])), "64 pixels are not the paper's"
     done = canned_run(tmp_path / "efficientnet-coco-100-l1", trained_on="coco", epochs_done=100)
     text = run_list.render([short, stopped, done])
-    assert "efficientnet-coco-100-none" in text and "efficientnet-coco-100-l1," not in text
+    _, command, ablations = text.partition("--classifier FILE.keras --mobilenet FILE.keras --only ")
+    assert command and "efficientnet-coco-100-none " in ablations and "efficientnet-coco-100-l1 " not in ablations
 
 
 def test_tables_say_how_a_run_ended(tmp_path):

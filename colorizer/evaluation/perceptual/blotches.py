@@ -1,7 +1,7 @@
 """Blotches: how much predicted colors vary where the true color does not.
 
     truth --> SLIC superpixels --> neighbors of one color merged --> regions --> of the prediction in each:
-                                                          deviation of chroma, share of stray hues
+                                                          deviation of color (a and b), share of stray hues
 
 A gray prediction has no blotches, and a pale one has few: compare predictions of one colorfulness. Any other map of
 regions can be given, such as annotated segments.

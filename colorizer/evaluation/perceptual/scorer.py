@@ -59,7 +59,7 @@ def score(
 
     Args:
         result: from `evaluator.evaluate`; lines for what is left out are added to its notes.
-        features: of a classifier that no run was trained with.
+        features: of a classifier that no run of the table was trained with.
         classes: photographs with classes; None leaves accuracy out.
         limit: at most this many of them, a seeded choice.
 
@@ -68,7 +68,7 @@ def score(
         picture and `truth_64` the same with its colors at 64x64.
 
     Raises:
-        EvaluationError: a run was trained with this classifier, or no list is here.
+        EvaluationError: a run of the table was trained with this classifier, or no list is here.
     """
     check(result.runs, features)
     finished = _no_ablations(result.runs)
@@ -101,8 +101,8 @@ def check(finished: Iterable[Run], features: Features) -> None:
     for run in _no_ablations(finished):
         if run.config.get("classifier_sha256") == features.fingerprint:
             raise EvaluationError(
-                f"--perceptual needs a classifier that no run was trained with. Received: {features.name}, which "
-                f"{run.name} was trained with. Name another one."
+                f"--perceptual needs a classifier that no run of its table was trained with. "
+                f"Received: {features.name}, which {run.name} was trained with. Name another one."
             )
 
 

@@ -6,6 +6,7 @@ They are drawn with objects of matplotlib's Agg canvas: no pyplot, no global sta
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from colorizer.reporting import markdown
 from colorizer.reporting.figures.display import Picture, png
 
 _DPI = 100
+_TITLE_WIDTH = 80  # characters of 10 points over curves, 7 inches wide
 _LEFT, _TOP, _GAP = 30, 58, 4  # pixels: row labels, five lines of column labels, between tiles
 # Photographs take about 1.2 bytes per pixel as PNG of fewer levels: this many pixels of tiles stay under 1 MB.
 _PIXELS = 750_000
@@ -118,8 +120,7 @@ def curves(run: Run) -> Picture:
         summary["best_epoch"], label=f"best epoch: {summary['best_epoch']}", color="tab:green", linewidth=0.8
     )
     losses.set_ylabel("loss")
-    title = f"{run.name}: {run.method} on {run.trained_on}, classifier {run.classifier}"
-    losses.set_title(f"{title}\n{markdown.epochs_of(run)}" if run.ending == STOPPED else title, fontsize=10)
+    losses.set_title("\n".join(_curves_title(run)), fontsize=10)
     losses.legend(fontsize=8)
     rates.step(history.epoch, history.learning_rate, where="mid", color="tab:red", marker=mark, markersize=3)
     rates.set_yscale("log")
@@ -127,6 +128,13 @@ def curves(run: Run) -> Picture:
     rates.set_xlabel("epoch")
     rates.xaxis.get_major_locator().set_params(integer=True)
     return _lines(figure)
+
+
+def _curves_title(run: Run) -> list[str]:
+    """The lines over a run's curves, each short enough for the figure."""
+    title = f"{run.name}: {run.method} on {run.trained_on}, classifier {run.classifier}"
+    lines = textwrap.wrap(title, _TITLE_WIDTH, break_on_hyphens=False)
+    return [*lines, markdown.epochs_of(run)] if run.ending == STOPPED else lines
 
 
 def histograms(predictors: Mapping[str, Predictions]) -> Picture:

@@ -94,7 +94,7 @@ def test_truth_gray_and_runs_are_scored(result, features, labeled):
 
 def test_a_classifier_of_a_training_is_refused(result, features):
     result.runs[0].config["classifier_sha256"] = features.fingerprint
-    with pytest.raises(EvaluationError, match="no run was trained with. Received: small"):
+    with pytest.raises(EvaluationError, match="no run of its table was trained with. Received: small"):
         scorer.score(result, features)
 
 
