@@ -37,7 +37,7 @@ def render(runs: Sequence[Run]) -> str:
             "\n\n" + "\n".join(missing)
         )
     if ablations := pending_ablations(runs):
-        files = "--classifier FILE.keras --mobilenet FILE.keras"
+        files = "--classifier FILE.keras --mobilenet MOBILENET.keras"
         parts.append(
             f"Further ablations that were not run, {TrainConfig.epochs} epochs each: "
             f"`python -m colorizer reproduce --matrix gpu {files} --only {' '.join(ablations)}`.",

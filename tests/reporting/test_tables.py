@@ -248,7 +248,7 @@ def test_what_is_not_trained_as_long_as_the_papers_is_pending(tmp_path):
     assert "efficientnet-coco-256" in dict(run_list.pending([small])), "64 pixels are not the paper's"
     done = canned_run(tmp_path / "efficientnet-coco-100-l1", trained_on="coco", epochs_done=100)
     text = run_list.render([short, stopped, done])
-    _, command, ablations = text.partition("--classifier FILE.keras --mobilenet FILE.keras --only ")
+    _, command, ablations = text.partition("--classifier FILE.keras --mobilenet MOBILENET.keras --only ")
     assert command and "efficientnet-coco-100-none " in ablations and "efficientnet-coco-100-l1 " not in ablations
 
 
