@@ -14,8 +14,9 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -104,6 +105,22 @@ def open_for(weights: Path) -> OnnxNetwork:
     return network
 
 
+class NetworkPrediction(NamedTuple):
+    """What a network says about a batch.
+
+    Attributes:
+        ab_norm_hat: what `Network.predict` returns.
+        probabilities: (B, h, w, 313) float32 on the output's grid, how likely each color of `methods.layers.bins` is;
+            None if the network predicts no distribution.
+        features: (B, H/16, W/16, C) float32, what the encoder sees in each place, every vector of length 1; None
+            without an encoder.
+    """
+
+    ab_norm_hat: np.ndarray
+    probabilities: np.ndarray | None = None
+    features: np.ndarray | None = None
+
+
 class Network(Protocol):
     """A network and its decoding, in either engine.
 
@@ -134,29 +151,15 @@ class Network(Protocol):
             `ab_norm_hat` (B, H, W, 2) float32, ab/128.
         """
 
-    def predict_bins(
+    def predict_all(
         self, l_norm: np.ndarray, vector: np.ndarray | None = None, look: str | None = None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Predicts colors and how likely each color of `methods.layers.bins` is.
+    ) -> NetworkPrediction:
+        """Predicts all that is known of a batch's colors.
 
         Args:
             l_norm: see `predict`.
             vector: see `predict`.
             look: see `predict`.
-
-        Returns:
-            What `predict` returns, and probabilities (B, h, w, 313) float32 on the output's grid; None instead of
-            them if the network predicts no distribution.
-        """
-
-    def features(self, l_norm: np.ndarray) -> np.ndarray | None:
-        """What the network's encoder sees in each place.
-
-        Args:
-            l_norm: see `predict`.
-
-        Returns:
-            (B, H/16, W/16, C) float32, every vector of length 1; None without an encoder.
         """
 
     def batch_size(self, count: int) -> int:
@@ -196,15 +199,18 @@ class KerasNetwork(Network):
         output = self.method.output_with(self.network, l_norm, ops.convert_to_tensor(given))
         return ops.convert_to_numpy(self.method.ab_of(output, l_norm, look))
 
-    def predict_bins(self, l_norm, vector=None, look=None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Predicts colors and the likely ones from one output; see `Network.predict_bins`."""
+    def predict_all(self, l_norm, vector=None, look=None) -> NetworkPrediction:
+        """Predicts colors and the likely ones from one output; see `Network.predict_all`."""
+        encoder = self.method.encoder_of(self.network)
+        features = None if encoder is None else _unit_vectors(encoder.predict_on_batch(l_norm))
         if not self.method.predicts_bins:
-            return self.predict(l_norm, vector, look), None
+            return NetworkPrediction(self.predict(l_norm, vector, look), features=features)
         from keras import ops
 
         output = self.network.predict_on_batch([l_norm, _or_zeros(vector, l_norm)])
         ab_norm_hat = self.method.ab_of(output, ops.convert_to_tensor(l_norm), look)
-        return ops.convert_to_numpy(ab_norm_hat), ops.convert_to_numpy(ops.softmax(output, axis=-1))
+        probabilities = ops.convert_to_numpy(ops.softmax(output, axis=-1))
+        return NetworkPrediction(ops.convert_to_numpy(ab_norm_hat), probabilities, features)
 
     def predict_lab(self, l_norm: np.ndarray, vector: np.ndarray | None = None) -> np.ndarray:
         """Predicts whole Lab pictures; see `Method.predict_lab`.
@@ -217,11 +223,6 @@ class KerasNetwork(Network):
             (B, H, W, 3) float32 Lab; L 0..100.
         """
         return self.method.predict_lab(self.network, l_norm, _or_zeros(vector, l_norm))
-
-    def features(self, l_norm) -> np.ndarray | None:
-        """What the network's encoder sees in each place; see `Network.features`."""
-        encoder = self.method.encoder_of(self.network)
-        return None if encoder is None else _unit_vectors(encoder.predict_on_batch(l_norm))
 
     def batch_size(self, count: int) -> int:
         """The next power of two: at most twice the work, and few sizes for which Keras compiles."""
@@ -281,42 +282,37 @@ class OnnxNetwork(Network):
         fed = ([None if one is None else one[i : i + 1] for one in (l_norm, given)] for i in range(len(l_norm)))
         return np.concatenate([self._one(look or self._first, *one) for one in fed])
 
-    def predict_bins(self, l_norm, vector=None, look=None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Predicts colors and the likely ones; see `Network.predict_bins`. The vector is not used."""
-        logits = self.logits(l_norm)
-        return self.predict(l_norm, vector, look), None if logits is None else _softmax(logits)
+    def predict_all(self, l_norm, vector=None, look=None) -> NetworkPrediction:
+        """Predicts colors, the likely ones and features in one pass; see `Network.predict_all`. No vector is used."""
+        look = look or self._first
+        names = [name for name in (look, OUTPUT, FEATURES) if name in self._outputs]
+        found = dict(zip(names, self._run(names, l_norm), strict=True))
+        logits, features = found.get(OUTPUT), found.get(FEATURES)
+        return NetworkPrediction(
+            np.concatenate([self._smoothed(*one) for one in zip(l_norm, found[look], strict=True)]),
+            None if logits is None else _softmax(logits),
+            None if features is None else _unit_vectors(features),
+        )
 
-    def logits(self, l_norm: np.ndarray) -> np.ndarray | None:
-        """The network's output before decoding.
-
-        Args:
-            l_norm: see `Network.predict`.
-
-        Returns:
-            (B, h, w, 313) float32; None if the graph does not give it.
-        """
-        return self._run(OUTPUT, l_norm) if OUTPUT in self._outputs else None
-
-    def features(self, l_norm) -> np.ndarray | None:
-        """What the network's encoder sees in each place; see `Network.features`."""
-        return _unit_vectors(self._run(FEATURES, l_norm)) if FEATURES in self._outputs else None
-
-    def _run(self, output: str, l_norm: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
-        """One output of the graph."""
+    def _run(self, outputs: Sequence[str], l_norm: np.ndarray, given: np.ndarray | None = None) -> list[np.ndarray]:
+        """Some outputs of the graph, in one pass."""
         fed = {INPUT: l_norm}
         if self.takes_hints:
             count, height, width = l_norm.shape[:3]
             fed[HINTS] = given
             if given is None:
                 fed[HINTS] = np.zeros((count, height // STRIDE, width // STRIDE, 3), np.float32)
-        return self._session.run([output], fed, self._run_options)[0]
+        return self._session.run([*outputs], fed, self._run_options)
 
     def _one(self, output: str, l_norm: np.ndarray, given: np.ndarray | None) -> np.ndarray:
         """(1, H, W, 1) -> (1, H, W, 2)."""
-        decoded = self._run(output, l_norm, given)
-        if self.smoothing is None:
-            return decoded
-        return domain_transform.enlarge_numpy(l_norm[0], decoded[0], *self.smoothing)[None]
+        return self._smoothed(l_norm[0], self._run([output], l_norm, given)[0][0])
+
+    def _smoothed(self, l_norm: np.ndarray, decoded: np.ndarray) -> np.ndarray:
+        """A picture's output of a look, enlarged if the graph does not do so: -> (1, H, W, 2)."""
+        if self.smoothing is not None:
+            decoded = domain_transform.enlarge_numpy(l_norm, decoded, *self.smoothing)
+        return decoded[np.newaxis]
 
 
 def _or_zeros(vector: np.ndarray | None, l_norm: np.ndarray) -> np.ndarray:

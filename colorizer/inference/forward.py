@@ -252,8 +252,7 @@ class Forward:
             WeightsError: the network gives something that is no number.
         """
         l_norm, vector = self._inputs([self.view(picture)])
-        ab_norm_hat, probabilities = self.network.predict_bins(l_norm, vector, self.look)
-        features = self.network.features(l_norm)
+        ab_norm_hat, probabilities, features = self.network.predict_all(l_norm, vector, self.look)
         return Prediction(
             _scale_by_confidence(ab_norm_hat, l_norm)[0],
             None if probabilities is None else probabilities[0],

@@ -127,7 +127,7 @@ def test_a_method_without_smoothing_has_its_whole_decoding_inside(light, picture
     assert light.write(folder, pictures) == {"ab_norm_hat": 1.0}
     network = engine.open_for(folder / weights.BEST)
     assert network.side == SIDE and network.looks == () and network.smoothing is None
-    assert network.logits(np.zeros((1, SIDE, SIDE, 1), np.float32)) is None
+    assert network.predict_all(np.zeros((1, SIDE, SIDE, 1), np.float32)).probabilities is None
 
 
 def test_a_file_that_differs_is_not_kept(light, tmp_path, monkeypatch, capsys):

@@ -58,26 +58,32 @@ def test_a_batch_gives_what_its_pictures_give_alone(engines):
     np.testing.assert_array_equal(network.predict(l_norm, look="vivid"), alone)
 
 
-def test_the_shipped_graph_takes_any_size_and_gives_logits_and_features(engines):
+def test_the_shipped_graph_takes_any_size_and_gives_probabilities_and_features(engines):
     network = engines[1].network
     l_norm = np.random.default_rng(2).uniform(-1, 1, (1, 128, 224, 1)).astype(np.float32)
     assert network.side is None and network.predict(l_norm).shape == (1, 128, 224, 2)
-    assert network.logits(l_norm).shape == (1, 32, 56, 313)
-    np.testing.assert_allclose(np.linalg.norm(network.features(l_norm), axis=-1), np.ones((1, 8, 14)), rtol=1e-5)
+    found = network.predict_all(l_norm)
+    np.testing.assert_allclose(found.probabilities.sum(axis=-1), np.ones((1, 32, 56)), rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(found.features, axis=-1), np.ones((1, 8, 14)), rtol=1e-5)
 
 
-def test_the_logits_are_kerass(engines):
-    l_norm = np.random.default_rng(3).uniform(-1, 1, (1, 192, 192, 1)).astype(np.float32)
-    expected = engines[0].network.predict_on_batch([l_norm, np.zeros((1, 1000), np.float32)])
-    np.testing.assert_allclose(engines[1].network.logits(l_norm), expected, atol=1e-3)
+def test_one_pass_gives_all_that_several_give(engines, monkeypatch):
+    network = engines[1].network
+    l_norm = np.random.default_rng(5).uniform(-1, 1, (1, 96, 96, 1)).astype(np.float32)
+    passes, run = [], network._run
+    monkeypatch.setattr(network, "_run", lambda *asked: passes.append(asked[0]) or run(*asked))
+    found = network.predict_all(l_norm, look="vivid")
+    assert passes == [["vivid", engine.OUTPUT, engine.FEATURES]]
+    np.testing.assert_array_equal(found.ab_norm_hat, network.predict(l_norm, look="vivid"))
+    (features,) = run([engine.FEATURES], l_norm)
+    np.testing.assert_array_equal(found.features, engine._unit_vectors(features))
 
 
 def test_both_engines_give_the_same_probabilities_and_features(engines):
     l_norm = np.random.default_rng(4).uniform(-1, 1, (1, 192, 192, 1)).astype(np.float32)
     of_keras, of_onnx = (one.forward.network for one in engines)
-    for one, other in zip(of_keras.predict_bins(l_norm), of_onnx.predict_bins(l_norm), strict=True):
+    for one, other in zip(of_keras.predict_all(l_norm), of_onnx.predict_all(l_norm), strict=True):
         np.testing.assert_allclose(one, other, atol=2e-3)
-    np.testing.assert_allclose(of_keras.features(l_norm), of_onnx.features(l_norm), atol=1e-3)
     assert of_keras.takes_hints and of_onnx.takes_hints
 
 
