@@ -1,14 +1,11 @@
 """`train.py`: its errors come before Keras, its folders, resuming as recorded, and its end in words."""
 
 import importlib.util
-import io
 import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,11 +13,11 @@ import pytest
 from conftest import REPOSITORY, write_pictures
 from PIL import Image
 
-from colorizer import config, weights
+from colorizer import config
 from colorizer.classifiers import catalog
 from colorizer.cli import train, training_report
 from colorizer.errors import ClassifierError
-from colorizer.training import callbacks, loop
+from colorizer.training import loop
 from colorizer.training.run_record import Record
 
 # Runs the command with one list of words after another; prints of each its status, what it said and what is loaded.
@@ -210,47 +207,6 @@ def test_a_training_ends_in_words_with_a_table_a_sheet_and_the_next_command(fold
     assert all(f"val_loss {loss:.5f}" in line for line, loss in zip(lines, losses, strict=True))
 
 
-def test_a_report_without_test_pictures_takes_those_of_validation(folder, picture_folder):
-    chosen = config.resolve({"dataset": "pictures", "run": "run", "image_size": 32})
-    names = sorted(path.name for path in picture_folder.iterdir())
-    Record("run").folder.mkdir()
-    (folder / "run/split.json").write_text(json.dumps({"train": names[2:], "val": names[:2], "test": []}))
-    rows = []
-    for mean in ([0.0, 0.0], [0.3, -0.3]):
-        said = training_report.write(chosen, {"mean_ab_norm": mean}, "colorize")
-        assert "On 2 pictures of the validation split, since none is for tests" in said
-        assert "this run: not compared" in said  # it has no weights
-        rows.append({line[:18].strip(): line.split()[-3:] for line in said.splitlines() if line.startswith("  ")})
-    assert rows[0]["mean color"] == rows[0]["all gray"] == rows[1]["all gray"] != rows[1]["mean color"]
-
-
-def test_a_report_opens_the_classifier_that_was_typed(folder, picture_folder, monkeypatch):
-    (folder / "mine.keras").touch()
-    chosen = config.resolve({"dataset": "pictures", "run": "run", "image_size": 32, "classifier": "mine.keras"})
-    Record("run").folder.mkdir()
-    names = sorted(path.name for path in picture_folder.iterdir())
-    (folder / "run/split.json").write_text(json.dumps({"train": names[2:], "val": names[:2], "test": []}))
-    opened = []
-
-    def load(*named):
-        opened.append(named)
-        raise ClassifierError("not opened here")
-
-    monkeypatch.setattr(training_report.Colorizer, "load", load)
-    monkeypatch.setenv(weights.PLACE, "elsewhere")  # "shipped weights" are those of the package all the same
-    said = training_report.write(chosen, {"mean_ab_norm": [0.0, 0.0]}, "colorize")
-    assert opened == [("run", "mine.keras"), (next(iter(weights.SHIPPED)), None)]
-    assert said.endswith("--weights run --classifier mine.keras")
-
-
-def test_a_report_that_cannot_be_made_does_not_fail_the_training(folder, picture_folder):
-    chosen = config.resolve({"dataset": "pictures", "run": "run"})
-    Record("run").folder.mkdir()
-    (folder / "run/split.json").write_text(json.dumps({"train": [], "val": [], "test": []}))
-    said = training_report.write(chosen, {"mean_ab_norm": [0, 0]}, "python colorize.py")
-    assert said.startswith("No comparison was made: ") and "python colorize.py old.jpg" in said
-
-
 def test_a_changed_folder_does_not_change_the_split_of_a_resumed_run(folder, picture_folder, caplog, no_comparison):
     assert train.main(typed("--epochs", "1"), prog="train.py") == 0
     run = folder / "runs/trivial-pictures"
@@ -285,54 +241,6 @@ def test_lists_that_change_do_not_change_the_split_of_a_resumed_run(folder, pict
     run = folder / "runs/trivial-pictures"
     assert Record(run).split()["train"] == names[:12] and not (run / "split.json").exists()
     assert json.loads((run / "config.json").read_text())["data"]["train"] == 12
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-class Pictures:
-    """As many as `Progress` asks of batches."""
-
-    def __init__(self, count):
-        self.rows, self.batch_size = range(count), 4
-
-
-def test_a_bar_goes_on_while_validation_does(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    progress = callbacks.Progress(3, Pictures(10), Pictures(5))
-    progress.set_model(SimpleNamespace(stop_training=False))
-    progress.on_epoch_begin(1)
-    for batch in range(3):
-        progress.on_train_batch_end(batch)
-    bar = progress._bar
-    assert (bar.n, bar.total) == (10, 15)  # 67 %: validation is to come
-    progress.on_test_begin()
-    assert "validating" in bar.desc
-    progress.on_test_batch_end(0)
-    assert bar.n == 14
-    progress.on_test_batch_end(1)
-    progress.on_epoch_end(1, {"loss": 0.5, "val_loss": 0.25})
-    assert bar.n == 15 and "epoch 2/3" in sys.stderr.getvalue() and "val_loss=0.25000" in sys.stderr.getvalue()
-    assert sys.stdout.getvalue() == ""  # the bar stays: no line beside it
-
-
-def test_a_log_file_gets_lines_and_no_bar(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
-    monkeypatch.setattr(time, "perf_counter", iter([0.0, 65.0, 65.0, 130.0]).__next__)
-    progress = callbacks.Progress(3, Pictures(10), Pictures(5))
-    progress.set_model(SimpleNamespace(stop_training=False))
-    progress.on_epoch_begin(0)
-    progress.on_epoch_end(0, {"loss": 0.5, "val_loss": 0.25})
-    assert sys.stdout.getvalue() == "epoch 1/3, loss 0.50000, val_loss 0.25000, 0:01:05, about 0:02:10 left\n"
-    progress.model.stop_training = True  # by --patience
-    progress.on_epoch_begin(1)
-    progress.on_epoch_end(1, {})
-    assert sys.stdout.getvalue().endswith("epoch 2/3, 0:01:05\n")
-    assert sys.stderr.getvalue() == ""
 
 
 def test_tensorboard_gets_the_losses_of_every_epoch(folder, picture_folder, monkeypatch):
@@ -395,10 +303,3 @@ def test_the_limit_of_a_run_that_was_killed_stays(folder, picture_folder, no_com
     assert train.main(typed("--epochs", "1", "--max-minutes", "9"), prog="train.py") == 0
     again = ["--dataset", "pictures", "--method", "trivial", "--resume"]
     assert train.configuration(*train.parse(again)).max_minutes == 9
-
-
-def test_a_run_that_stopped_says_why_and_when(tmp_path):
-    chosen = config.resolve({"patience": 6, "run": "runs/mine"})
-    summary = {"runtime_hours": 1.0, "epochs": 100, "epochs_done": 61, "best_epoch": 51, "ending": "stopped"}
-    said = training_report.headline(chosen, summary)
-    assert said.startswith("Trained 61 of 100 epochs in 1:00:00, stopped by --patience 6; the best was epoch 51.")
