@@ -96,8 +96,9 @@ class SteeredPhoto:
         if self._forward.takes_hints:
             with self._turn:
                 hinted = self._forward.hinted(self._inside, inner)
-            ab = without_leaps(self.canvas.enlarged(hinted) * np.float32(color.AB_SCALE), self.canvas, inner)
-            ab = contained(ab, self.canvas, inner)
+            nearest = self.canvas.nearest(inner)
+            ab = without_leaps(self.canvas.enlarged(hinted) * np.float32(color.AB_SCALE), self.canvas, inner, nearest)
+            ab = contained(ab, self.canvas, len(inner), nearest)
         return self.canvas.ab_norm(inner, ab, strength)
 
     def likely_colors(self, x: float, y: float, count: int = 5) -> list[str]:
@@ -148,7 +149,7 @@ class SteeredPhoto:
         return [replace(hint, x=hint.x + self.columns.start, y=hint.y + self.rows.start) for hint in hints]
 
     def inner(self, hints: Sequence[Hint]) -> list[Hint]:
-        """The hints counted from the corner of the part inside the frame.
+        """The hints counted from the corner of the part inside the frame. Of several on one place the last counts.
 
         Raises:
             HintError: a hint lies outside of the photo, or on its frame.
@@ -163,7 +164,7 @@ class SteeredPhoto:
                     f"{self.columns.start},{self.rows.start} and ends at {self.columns.stop},{self.rows.stop}"
                 )
             inner.append(replace(hint, x=x, y=y))
-        return inner
+        return list({self.canvas.place(hint): hint for hint in inner}.values())
 
 
 class FileSteering(NamedTuple):
@@ -209,7 +210,7 @@ class FileSteering(NamedTuple):
         return ab_norm_hat
 
 
-def contained(ab: np.ndarray, canvas: Canvas, hints: Sequence[Hint]) -> np.ndarray:
+def contained(ab: np.ndarray, canvas: Canvas, count: int, nearest: np.ndarray) -> np.ndarray:
     """The colors of a network with hints near them; elsewhere the automatic ones, moved a little.
 
     With one hint the network sees the whole photo in another light. A person who sets one thing's color does not ask
@@ -218,16 +219,17 @@ def contained(ab: np.ndarray, canvas: Canvas, hints: Sequence[Hint]) -> np.ndarr
     Args:
         ab: (h, w, 2) float32 on the canvas's grid, Lab units.
         canvas: of the photo.
-        hints: with x and y in its pixels; at least one.
+        count: of the hints; at least one.
+        nearest: see `Canvas.nearest`.
     """
     change = ab - canvas.ab
     size = np.linalg.norm(change, axis=-1)
-    moved = np.minimum(1, np.float32(SPILL * len(hints)) / np.maximum(size, 1e-6))
-    share = np.maximum(1 - _step(_nearest(canvas, hints), REACHED, BEYOND), moved)
+    moved = np.minimum(1, np.float32(SPILL * count) / np.maximum(size, 1e-6))
+    share = np.maximum(1 - _step(nearest, REACHED, BEYOND), moved)
     return canvas.ab + share[..., None] * change
 
 
-def without_leaps(ab: np.ndarray, canvas: Canvas, hints: Sequence[Hint]) -> np.ndarray:
+def without_leaps(ab: np.ndarray, canvas: Canvas, hints: Sequence[Hint], nearest: np.ndarray) -> np.ndarray:
     """The colors of a network with hints, without large changes that no hint can be the reason of.
 
     Those are changes of what is far from all hints and unlike them, and changes to a color that no hint asks for. A
@@ -237,19 +239,15 @@ def without_leaps(ab: np.ndarray, canvas: Canvas, hints: Sequence[Hint]) -> np.n
         ab: (h, w, 2) float32 on the canvas's grid, Lab units.
         canvas: of the photo.
         hints: with x and y in its pixels; at least one.
+        nearest: see `Canvas.nearest`.
     """
-    nearest, foreign = _nearest(canvas, hints), np.full(canvas.shape, np.inf, np.float32)
+    foreign = np.full(canvas.shape, np.inf, np.float32)
     for hint in hints:
         np.minimum(foreign, np.linalg.norm(ab - hint.ab, axis=-1), out=foreign)
     change = ab - canvas.ab
     size = np.linalg.norm(change, axis=-1)
     dropped = np.maximum(_step(nearest, NEAR, FAR), _step(foreign, ASKED, FOREIGN)) * _step(size, MODERATE, LARGE)
     return canvas.ab + (1 - dropped)[..., None] * change
-
-
-def _nearest(canvas: Canvas, hints: Sequence[Hint]) -> np.ndarray:
-    """How far every place is from the nearest hint, in its reach: (h, w) float32."""
-    return np.min([canvas.distances(*canvas.place(hint)) / np.float32(hint.reach) for hint in hints], axis=0)
 
 
 def _step(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -262,7 +260,7 @@ def without_near(given: Sequence[Hint], asked: Sequence[Hint], photo: SteeredPho
     """The hints of a reference that lie on nothing that a person's hints cover."""
     if not asked or not given:
         return list(given)
-    covered = photo.canvas.weights(photo.inner(asked)).max(axis=0) > 1
+    covered = photo.canvas.nearest(photo.inner(asked)) < 1
     return [
         hint for hint, inner in zip(given, photo.inner(given), strict=True) if not covered[photo.canvas.place(inner)]
     ]

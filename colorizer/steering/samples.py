@@ -147,7 +147,7 @@ def regions(canvas: Canvas, prediction: Prediction) -> list[Region]:
         row, column = np.unravel_index(np.argmax(np.where(free & inner, doubt, 0)), canvas.shape)
         if not (free & inner)[row, column] or doubt[row, column] < DOUBTFUL:
             break
-        (weight,) = canvas.weights([_at(canvas, row, column, "#000")])
+        weight = canvas.weight(_at(canvas, row, column, "#000"))
         mine = free & (weight > 0.5)
         share = cv2.resize(mine.astype(np.float32), probabilities.shape[1::-1], interpolation=cv2.INTER_AREA)
         near = np.tensordot(share, probabilities, 2) / max(float(share.sum()), 1e-6)

@@ -36,12 +36,13 @@ FEATURES, AXES = 0.83, 8  # cost of the difference of features; the number of th
 POWER = 8  # of distance in a weight: how flat it is within its reach, and how steep at the end
 AMONG = 4  # the same between hints: of two that reach a place both count, the nearer one more
 FARTHEST = 3.0  # distances beyond are not looked for: a weight is then below 1/6000
+KEPT = 256  # hints whose distances are kept for the next change, a third of a megabyte each
 CORE = 1  # pixels of the grid around a hint that are exactly as asked
 BRIGHTEST = 1.25  # most of the asked a and b in places brighter than the hint's
 
 
 class Canvas:
-    """A picture and what a network says about it, on a grid of at most `SIDE`. It keeps the distances of its hints.
+    """A picture and what a network says about it, on a grid of at most `SIDE`. It keeps the distances of `KEPT` hints.
 
     Args:
         rgb: (H, W, 3) uint8 or uint16 sRGB.
@@ -90,17 +91,24 @@ class Canvas:
             far = far + UNLIKE * np.linalg.norm(self.guide - self.guide[row, column], axis=-1)
             if self.features is not None:
                 far = far + FEATURES * np.linalg.norm(self.features - self.features[row, column], axis=-1)
+            if len(self._distances) == KEPT:
+                del self._distances[next(iter(self._distances))]  # the oldest
             self._distances[row, column] = far.astype(np.float32)
         return self._distances[row, column]
 
-    def weights(self, hints: Sequence[Hint]) -> np.ndarray:
-        """How much each hint counts beside the network, which counts 1: (n, h, w) float32."""
-        weights = np.empty((len(hints), *self.shape), np.float32)
-        for weight, hint in zip(weights, hints, strict=True):
-            row, column = self.place(hint)
-            weight[:] = (hint.reach / np.maximum(self.distances(row, column), 1e-3)) ** POWER
-            weight[_core(row, column)] = 1e24  # as at a distance of 0.001
-        return weights
+    def nearest(self, hints: Sequence[Hint]) -> np.ndarray:
+        """How far every place is from the nearest hint, in that hint's reach: (h, w) float32."""
+        nearest = np.full(self.shape, np.inf, np.float32)
+        for hint in hints:
+            np.minimum(nearest, self.distances(*self.place(hint)) / np.float32(hint.reach), out=nearest)
+        return nearest
+
+    def weight(self, hint: Hint) -> np.ndarray:
+        """How much a hint counts beside the network, which counts 1: (h, w) float32."""
+        row, column = self.place(hint)
+        weight = (np.float32(hint.reach) / np.maximum(self.distances(row, column), np.float32(1e-3))) ** POWER
+        weight[_core(row, column)] = 1e24  # as at a distance of 0.001
+        return weight
 
     def ab_norm(self, hints: Sequence[Hint], ab: np.ndarray | None = None, strength: float = 1.0) -> np.ndarray:
         """The picture's colors with hints.
@@ -116,7 +124,7 @@ class Canvas:
         own = (self.ab if ab is None else ab) * np.float32(strength)
         total, among, mean = np.ones(self.shape, np.float32), np.zeros(self.shape, np.float32), np.zeros_like(own)
         for hint in hints:
-            (weight,) = self.weights([hint])
+            weight = self.weight(hint)
             row, column = self.place(hint)
             asked = shaded(hint.ab, self.l[row, column], self.l)
             # Where the hint is its own pixel counts, which may be brighter or darker than the mean around it.

@@ -154,8 +154,9 @@ def test_one_hint_moves_no_far_colors_visibly_and_many_hints_do():
     near, far = np.s_[row - 5 : row + 5, column - 5 : column + 5], np.s_[:, -40:]
 
     def change_with(hints, asked=(30, 0)):
-        change = steered_photo.contained(canvas.ab + np.float32(asked), canvas, hints) - canvas.ab
-        return np.linalg.norm(change, axis=-1)
+        asked = canvas.ab + np.float32(asked)
+        moved = steered_photo.contained(asked, canvas, len(hints), canvas.nearest(hints))
+        return np.linalg.norm(moved - canvas.ab, axis=-1)
 
     one = change_with([Hint(20, 120, "#1f5fa8")])
     np.testing.assert_allclose(one[near], 30, rtol=1e-4)
@@ -179,6 +180,12 @@ def test_a_photo_with_one_hint_keeps_its_colors_on_the_other_side(monkeypatch):
     assert change[photo.canvas.place(hint)] > 20 and change[:, -40:].max() < 3
 
 
+def test_of_two_colors_for_one_place_the_last_one_counts():
+    photo = tiny("vit_decoder").steer(color.gray(two_sides().l))
+    blue, red = Hint(20, 120, "#1f5fa8"), Hint(20, 120, "#a83020")
+    np.testing.assert_array_equal(photo.ab_norm([blue, red]), photo.ab_norm([red]))
+
+
 def test_what_no_hint_can_be_the_reason_of_takes_no_large_change():
     canvas = two_sides()
     hint = Hint(20, 120, "#1f5fa8")
@@ -187,8 +194,8 @@ def test_what_no_hint_can_be_the_reason_of_takes_no_large_change():
 
     def change_of(asked, hints):
         """The share of a change that stays."""
-        result = steered_photo.without_leaps(canvas.ab + asked, canvas, hints) - canvas.ab
-        return result / asked
+        result = steered_photo.without_leaps(canvas.ab + asked, canvas, hints, canvas.nearest(hints))
+        return (result - canvas.ab) / asked
 
     to_the_hint, moderate, elsewhere = hint.ab - canvas.ab[row, column], np.float32([12, 12]), np.float32([50, 50])
     assert change_of(to_the_hint, [hint])[near].min() > 0.99 and change_of(to_the_hint, [hint])[far].max() < 0.2

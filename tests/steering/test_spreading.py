@@ -6,6 +6,7 @@ import pytest
 from skimage.color import deltaE_ciede2000
 
 from colorizer import Hint, color
+from colorizer.steering import spreading
 from colorizer.steering.prediction import Prediction
 from colorizer.steering.spreading import SIDE, Canvas, shaded
 
@@ -69,9 +70,19 @@ def test_between_two_hints_on_one_thing_both_count_the_nearer_one_more():
     assert 0.02 * apart < np.linalg.norm(nearer - red.ab) < 0.15 * apart
 
 
+def test_the_distances_of_a_limited_number_of_hints_are_kept(monkeypatch):
+    canvas = Canvas(two_things(), predicted())
+    hints = [Hint(x, 120, "#7a1f1f") for x in (20, 80, 140, 200)]
+    colors = canvas.ab_norm(hints)
+    monkeypatch.setattr(spreading, "KEPT", 2)
+    fewer = Canvas(two_things(), predicted())
+    np.testing.assert_array_equal(fewer.ab_norm(hints), colors)
+    assert len(fewer._distances) == 2
+
+
 def test_a_small_reach_stays_near():
     canvas = Canvas(two_things(), predicted())
-    areas = [(canvas.weights([Hint(80, 120, "#7a1f1f", reach)]) > 1).sum() for reach in (0.05, 0.1, 1)]
+    areas = [(canvas.weight(Hint(80, 120, "#7a1f1f", reach)) > 1).sum() for reach in (0.05, 0.1, 1)]
     assert 0 < areas[0] < areas[1] < areas[2]
 
 
