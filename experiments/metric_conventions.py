@@ -21,7 +21,7 @@ from skimage.metrics import structural_similarity
 
 from colorizer import atomic_files, color
 from colorizer.errors import ColorizerError, EvaluationError
-from colorizer.evaluation import color_statistics, metrics, test_sets
+from colorizer.evaluation import color_statistics, metrics, predictions, test_sets
 from colorizer.reporting.paper.evidence import RECORD
 from colorizer.reporting.paper.published import TABLE2, TABLE3
 from experiments.metric_conventions_page import BAND_DB, PSNRS, SSIMS
@@ -155,7 +155,7 @@ def measure(data_dir: str | Path | None = None, limit: int | None = None, seed: 
             rgb_u8 = of_list.store.read(of_list.rows[: of_list.count])
             ab = list(pool.map(_ab, rgb_u8))
             half = _summary(list(pool.map(lambda rgb, ab_norm: score(rgb, ab_norm / 2), rgb_u8, ab)))
-            truth = color_statistics.hues(np.stack([ab_norm[::4, ::4] for ab_norm in ab]))
+            truth = color_statistics.hues(predictions.unshrink(np.stack([predictions.shrink(one) for one in ab])))
             lists[of_list.name] = {"n": len(rgb_u8), "truth": truth, "half": half}
             pictures += list(rgb_u8)
         chosen = [int(i) for i in np.random.default_rng(seed).permutation(len(pictures))[:SYNTHETIC_PICTURES]]

@@ -115,7 +115,8 @@ def colorfulness(rgb_u8: np.ndarray) -> float:
         rgb_u8: (H, W, 3) uint8 sRGB.
 
     Returns:
-        0 for gray, about 40 for an average photograph, over 100 for extreme ones.
+        0 for gray, about 40 for an average photograph, over 100 for extreme ones. What `color.merge` makes of no color
+        has about 0.1: few L* are exactly a gray of 8 bits.
 
     Source: Hasler and Süsstrunk 2003, with signed rg and yb as published. DDColor and CT2 use their
     absolute values, which gives lower numbers.

@@ -64,8 +64,13 @@ class Run:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it stands beside the paper's runs: as many epochs as theirs, or stopped where more taught nothing."""
-        stopped = self.ending == STOPPED and self.summary["epochs"] >= TrainConfig.epochs
+        """Whether it stands beside the paper's runs: as many epochs as theirs, or stopped where more taught nothing.
+
+        With less patience than a plateau has it stopped after a cut of the rate that others might have followed.
+        """
+        patience = self.config.get("patience")
+        waited = patience is None or patience >= self.config.get("plateau_patience", 0)
+        stopped = self.ending == STOPPED and waited and self.summary["epochs"] >= TrainConfig.epochs
         return stopped or self.summary["epochs_done"] >= TrainConfig.epochs
 
     @property

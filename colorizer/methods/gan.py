@@ -108,6 +108,19 @@ def adversarial(logits: Any, label: float) -> Any:
     return ops.mean(ops.binary_crossentropy(ops.full_like(logits, label), logits, from_logits=True))
 
 
+class _Given(keras.losses.Loss):
+    """A loss that is computed already."""
+
+    def call(self, y_true, y_pred) -> Any:
+        return y_pred
+
+
+def _over_replicas(loss: Any) -> Any:
+    """A scalar loss, divided by the number of devices as Keras' own losses are: their gradients are added."""
+    values = ops.reshape(loss, (1,))  # Keras leaves scalars as they are
+    return _Given(name="given")(values, values)
+
+
 @keras.saving.register_keras_serializable("colorizer")
 class AdamInTurns(keras.optimizers.Adam):
     """Adam for two networks that are updated in turns: one optimizer to save, to resume and to slow down.
@@ -185,14 +198,14 @@ class Adversaries(keras.Model):
             judged += adversarial(self.discriminator([l_norm, ops.stop_gradient(y_pred)], training=training), 0.0)
             self.discriminator_loss.update_state(judged, images)
             if training:
-                return judged
+                return _over_replicas(judged)
         l1 = ops.mean(ops.abs(true - y_pred))
         # The generator aims at a full 1: smoothing is the discriminator's alone.
         deceived = adversarial(self.discriminator([l_norm, y_pred], training=training), 1.0)
         total = deceived + L1_WEIGHT * l1
         self.generator_loss.update_state(total, images)
         self.l1.update_state(l1, images)
-        return total if training else l1
+        return _over_replicas(total if training else l1)
 
 
 class GAN(Method):
@@ -214,6 +227,7 @@ class GAN(Method):
     }
     departures = {
         "input": Default("L/50 - 1", "the authors' code: luma, 0..255"),
+        "levels": Default("as many halvings as the side allows, at most 7", "the paper's network takes 256 only"),
         "generator_steps": Default(1, "for one step of the discriminator; the authors' code: 2"),
         "batch_norm": Default("moving averages at inference", "the authors' code: always the batch's own statistics"),
     }

@@ -205,6 +205,7 @@ class LetThereBeColor(Method):
         "crop": Default("none", "both scales are used in training too; Iizuka 2016: one random 224x224 of 256x256"),
         "input_mean": Default(0.5, "middle gray; Iizuka 2016: the training set's mean, which normalization removes"),
         "class_loss": Default("only with --labels", "most pictures have no class; Iizuka 2016: always"),
+        "global_path": Default("7/8 of the side", "Iizuka 2016: always 224; below 256 a dense layer is smaller"),
         "batch_norm_momentum": Default(0.9, "for short runs"),
         "initialization": Default("He normal", "not stated in the paper"),
     }

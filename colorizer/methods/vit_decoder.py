@@ -163,7 +163,7 @@ class HintTrainer(keras.Model):
             encoder, decoder = self.network.get_layer("encoder"), self.network.get_layer("decoder")
             logits = decoder([x[0], encoder(x[0], training=training), given], training=training)
         self.mse.update_state(token_decoder.mse(y, logits))
-        return ops.mean(self.distribution.call(y, logits))
+        return self.distribution(y, logits)
 
     def save_own_variables(self, store):
         """Saves how far the hints are drawn; Keras leaves the state of its generators out."""

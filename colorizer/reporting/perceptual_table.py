@@ -63,7 +63,8 @@ def render(table: pd.DataFrame, classifier: str, note: str = "") -> str:
         "[low, high]: 95 % interval; bootstrap over pictures, for KID leave-one-out (jackknife).",
         "All predictions are taken at 64x64, as `predictions.npz` holds them, and enlarged. The truth at that size has "
         "a row of its own: what is lost by that.",
-        "KID: unbiased, cubic kernel (Binkowski 2018), colored pictures against the true ones. 0 is like the truth.",
+        "KID: unbiased, cubic kernel (Binkowski 2018), colored pictures against the true ones of "
+        "the whole list at once; no picture is compared with its own truth. 0 is like the truth.",
         "Feature distance: like LPIPS, but not LPIPS: the features are another network's, and no weights are learned "
         "from people. Lower is better.",
         "Regions: SLIC superpixels of the truth, neighbors of one color merged, those in which the true color "

@@ -104,6 +104,12 @@ def table2(table: pd.DataFrame, comparison: statistics.Comparison, note: str = "
         "Epochs: a run was cut where its time was over, and stopped where it learned nothing more at its last learning "
         "rate: more epochs would not have changed the row. Curves: figures/curves-RUN.png.",
         "Ours, all-gray and mean-color: on the validation list, at the epoch with the lowest validation loss.",
+        *(
+            f"`{row.run}` and the baselines below it: on the validation list of {row.val_set} alone, with the weights "
+            "of the training's end."
+            for row in table.itertuples()
+            if not pd.isna(row.val_set)
+        ),
         "Whole test lists: the paper's column is its validation value. " + _INTERVALS,
         *_seeds(table, comparison),
         MARKED,

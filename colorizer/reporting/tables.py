@@ -69,7 +69,8 @@ def table2(runs: Iterable[Run]) -> pd.DataFrame:
     Returns:
         A row per training set and source ("paper", "ours", "all_grey", "mean_colour"):
         `training_set, method, source, run, classifier, runtime_hours, mse, accuracy_percent, epochs_done,
-        epochs, ending, best_epoch, device, precision, train_images, val_images, note`.
+        epochs, ending, best_epoch, device, precision, train_images, val_images, val_set, note`. `val_set` is the set
+        of the validation list, where that is another than the training set.
 
     Source: Table 2. Its text calls the values validation values.
     """
@@ -91,7 +92,7 @@ def table2(runs: Iterable[Run]) -> pd.DataFrame:
             rows += [_floor(here, training_set, name) for name in FLOORS]
     measured = ["runtime_hours", "mse", "accuracy_percent"]
     settings = ["epochs_done", "epochs", "ending", "best_epoch", "device", "precision"]
-    settings += ["train_images", "val_images", "note"]
+    settings += ["train_images", "val_images", "val_set", "note"]
     counts = dict.fromkeys(("train_images", "val_images"), "Int64")
     table = pd.DataFrame(rows, columns=[*_HEAD, *measured, *settings], dtype=object)
     # Epochs stay as recorded: a long training has fractions of one.
@@ -102,7 +103,7 @@ def _trained(run):
     recorded = ["runtime_hours", "epochs_done", "epochs", "best_epoch", "device", "precision"]
     recorded += ["train_images", "val_images"]
     measured = {"mse": run.summary["val_mse"], "accuracy_percent": 100 * run.summary["val_accuracy"]}
-    measured["ending"] = run.ending
+    measured |= {"ending": run.ending, "val_set": run.summary.get("val_set")}
     return _head(run) | {name: run.summary[name] for name in recorded} | measured
 
 

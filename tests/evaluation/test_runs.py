@@ -59,6 +59,13 @@ def test_a_second_look_is_scored_kept_and_drawn(drawn_lists, tmp_path, monkeypat
     ]
 
 
+@pytest.mark.parametrize(("patience", "whole"), [(2, False), (3, True), (None, True)])
+def test_a_run_with_less_patience_than_a_plateau_has_is_not_whole(tmp_path, patience, whole):
+    config = {"patience": patience, "plateau_patience": 3}
+    run = canned_run(tmp_path / "run", epochs=100, epochs_done=61, ending="stopped", config=config)
+    assert run.is_whole is whole
+
+
 @pytest.mark.parametrize(
     ("summary", "ending", "whole"),
     [

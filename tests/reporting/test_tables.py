@@ -86,14 +86,14 @@ def test_table2_exactly(found, recorded):
     lines = table.to_csv(index=False).splitlines()
     assert lines[0] == (
         "training_set,method,source,run,classifier,runtime_hours,mse,accuracy_percent,"
-        "epochs_done,epochs,ending,best_epoch,device,precision,train_images,val_images,note"
+        "epochs_done,epochs,ending,best_epoch,device,precision,train_images,val_images,val_set,note"
     )
-    assert lines[1] == "paintings,efficientnet,paper,-,efficientnet_b4,3.57,0.0035,88.5,,100,,,,,,,"
+    assert lines[1] == "paintings,efficientnet,paper,-,efficientnet_b4,3.57,0.0035,88.5,,100,,,,,,,,"
     assert lines[2] == (
-        "paintings,efficientnet,ours,efficientnet-paintings,none,0.123456,0.0141,62.5,3,3,ended,2,CPU,float32,90,10,"
+        "paintings,efficientnet,ours,efficientnet-paintings,none,0.123456,0.0141,62.5,3,3,ended,2,CPU,float32,90,10,,"
     )
-    assert lines[4] == "paintings,all_grey,all_grey,-,-,,0.0152,39.0,,,,,,,90,10,"
-    assert lines[5] == "paintings,mean_colour,mean_colour,-,-,,0.0148,61.0,,,,,,,90,10,"
+    assert lines[4] == "paintings,all_grey,all_grey,-,-,,0.0152,39.0,,,,,,,90,10,,"
+    assert lines[5] == "paintings,mean_colour,mean_colour,-,-,,0.0148,61.0,,,,,,,90,10,,"
     proposed = "EfficientNet-B4 (proposed)"
     assert lines_of(table_pages.table2(table, statistics.compare(found, recorded)), "| paintings", "| coco") == [
         f"| paintings | {proposed} | paper | 3.57 | 0.0035 | 88.5 | 100 | efficientnet_b4 |  |  |  |  |",
@@ -259,6 +259,14 @@ def test_tables_say_how_a_run_ended(tmp_path):
     text = table_pages.table2(tables.table2(found), statistics.compare(found, recorded))
     for said in ("| 100 of 100 |", "| 100 planned, stopped at 61, best 3 |", "| 4 of 100, cut |"):
         assert text.count(said) == 1
+    assert "alone, with the weights" not in text
+
+
+def test_table_2_says_which_list_a_row_of_several_sets_was_validated_on(tmp_path):
+    found = [canned_run(tmp_path / "long", trained_on="coco+paintings", val_set="coco")]
+    recorded = pd.DataFrame(columns=list(scores.COLUMNS))
+    text = table_pages.table2(tables.table2(found), statistics.compare(found, recorded))
+    assert "`long` and the baselines below it: on the validation list of coco alone" in text
 
 
 def test_table1_has_patience_where_a_run_had_it(tmp_path):

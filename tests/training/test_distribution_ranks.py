@@ -145,11 +145,14 @@ sys.exit(train.main(sys.argv[1:], prog="train.py"))
 """
 
 
-def test_two_devices_of_one_machine_train_as_one_does(folder):
+# Batch statistics are each device's own: the GAN's losses differ a little.
+@pytest.mark.parametrize(("method", "apart"), [("efficientnet", 1e-5), ("vit_decoder", 1e-4), ("gan", 0.1)])
+def test_two_devices_of_one_machine_train_as_one_does(folder, method, apart):
     losses = []
     for name in ("none", "mirrored"):
-        flags = ["--dataset", folder / "pictures", "--run", folder / name, "--strategy", name, "--epochs", "2"]
-        flags += ["--classifier", "none", "--image-size", "32", "--batch-size", "8"]
+        run = folder / f"{method}-{name}"
+        flags = ["--dataset", folder / "pictures", "--run", run, "--strategy", name, "--epochs", "2"]
+        flags += ["--method", method, "--classifier", "none", "--image-size", "64", "--batch-size", "8"]
         environment = os.environ | {"KERAS_BACKEND": "tensorflow", "COLORIZER_CACHE": str(folder / "cache")}
         done = subprocess.run(
             [sys.executable, "-c", MIRRORED, *map(str, flags)],
@@ -160,9 +163,9 @@ def test_two_devices_of_one_machine_train_as_one_does(folder):
             timeout=300,
         )
         assert done.returncode == 0, done.stderr
-        losses.append(pd.read_csv(folder / name / "history.csv")["val_loss"])
-    np.testing.assert_allclose(*losses, atol=1e-6)
-    assert json.loads((folder / "mirrored" / "config.json").read_text())["devices"] == 2
+        losses.append(pd.read_csv(run / "history.csv")[["loss", "val_loss"]])
+    np.testing.assert_allclose(*losses, rtol=apart)
+    assert json.loads((run / "config.json").read_text())["devices"] == 2
 
 
 def _wait(run, count, process, folder):

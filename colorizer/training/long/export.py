@@ -171,6 +171,7 @@ def write_record(
         "exported_epoch": float(last.epoch),
         "runtime_hours": float(last.seconds) / 3600,
         **validate(method, trained.network, _Squares(validation, config["image_size"]), mean),
+        "val_set": validation.name,
         "val_images": len(validation.names),
         "train_images": len(mixture),
         "mean_ab_norm": mean,

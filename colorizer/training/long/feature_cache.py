@@ -1,6 +1,6 @@
 """The features of a frozen encoder: computed each time, or once and then read from a cache on disk.
 
-    features.npy    (rows, h, w, channels) float16
+    features.npy    (rows, h, w, channels) float16; (rows, 1 + tokens, channels) where later blocks are trained
     done.npy        (rows,) uint8, 1 where the row is complete
     key.json        of what: the fingerprints of encoder and pictures, the size
 
@@ -52,7 +52,7 @@ class Features:
             l_norm: (B, S, S, 1) float32, the pictures.
 
         Returns:
-            (B, S/16, S/16, C) float16.
+            (B, S/16, S/16, C) float16; (B, 1 + tokens, C) of `tuning.frozen_part`.
         """
         # Zeros to the full batch: another shape would be compiled anew.
         filled = np.concatenate([l_norm, np.zeros((self.batch_size - len(l_norm), *l_norm.shape[1:]), np.float32)])
