@@ -8,6 +8,7 @@ import pandas as pd
 
 from colorizer import weights
 from colorizer.evaluation import metrics, statistics
+from colorizer.evaluation.runs import OWN_L
 from colorizer.evaluation.scores import FIGURE5, NONE, test_lists
 from colorizer.reporting import markdown, test_set_section
 from colorizer.reporting.markdown import FLOORS, MARKED, number, title_of
@@ -187,10 +188,21 @@ def _pixel_notes(table):
     used = sorted({row.classifier for row in table.itertuples() if row.source == "ours"} - {NONE})
     if used:
         notes.append(f"Class vectors of ours: {', '.join(used)}; the paper's: efficientnet_b4.")
+    notes += _own_luminance(table)
     identical = int(table.identical.sum()) if "identical" in table else 0
     if identical:
         notes.append(f"Predictions identical to the truth have an infinite PSNR and are not in the means: {identical}.")
     return notes
+
+
+def _own_luminance(table):
+    """The note on predictions with their own luminance, where there are any."""
+    if not table.method.astype(str).str.endswith(OWN_L).any():
+        return []
+    return [
+        "With its own L: predicted at the network's size and enlarged. So PSNR and SSIM also count what is blurred by "
+        "that, which no other row has."
+    ]
 
 
 def headline(table: pd.DataFrame, note: str = "") -> str:
@@ -203,5 +215,5 @@ def headline(table: pd.DataFrame, note: str = "") -> str:
         colorful = f"{r.colourfulness:.1f} ({r.colourfulness_truth:.1f})"
         predictor = [title_of(r.method), r.trained_on, r.classifier]
         rows.append([f"{r.test_set} (n={r.n})", *predictor, *numbers, colorful])
-    lines = [note, _SETTINGS.split(" [low")[0], _TRIVIAL]
+    lines = [note, _SETTINGS.split(" [low")[0], _TRIVIAL, *_own_luminance(table)]
     return markdown.table(header, rows) + "\n\n" + markdown.notes(lines) + "\n"

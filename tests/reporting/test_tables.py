@@ -175,6 +175,14 @@ def test_infinite_psnr_is_left_out_and_counted(found):
     )
 
 
+def test_rows_with_their_own_luminance_are_explained_where_there_are_any(found, recorded):
+    table = tables.headline(recorded, found)
+    assert "enlarged" not in table_pages.headline(table)
+    assert "its own L: predicted at the network's size and enlarged" in table_pages.headline(
+        table.assign(method="gan_own_l")
+    )
+
+
 def test_without_runs_and_rows_the_papers_values_stand_alone(tmp_path):
     text = build.write_tables([], pd.DataFrame(columns=list(scores.COLUMNS)), tmp_path)
     assert "(no test pictures)" in text

@@ -146,7 +146,7 @@ sys.exit(train.main(sys.argv[1:], prog="train.py"))
 
 
 # Batch statistics are each device's own: the GAN's losses differ a little.
-@pytest.mark.parametrize(("method", "apart"), [("efficientnet", 1e-5), ("vit_decoder", 1e-4), ("gan", 0.1)])
+@pytest.mark.parametrize(("method", "apart"), [("efficientnet", 1e-5), ("vit_decoder", 1e-3), ("gan", 0.1)])
 def test_two_devices_of_one_machine_train_as_one_does(folder, method, apart):
     losses = []
     for name in ("none", "mirrored"):
