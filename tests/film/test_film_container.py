@@ -243,6 +243,13 @@ def test_what_a_container_refuses_is_said_before_the_network_sees_a_frame(tmp_pa
     assert painter.pictures == 0 and files_of(tmp_path) == ["film.mp4", "words.mkv"]
 
 
+def test_a_raw_dv_film_has_its_own_rate(tmp_path):
+    source = write(tmp_path / "film.dv", moving(3, 576, 720), codec="dvvideo", options={}, unit=Fraction(1, 25))
+    assert probe(source).rate == 25
+    assert colorize(Painter(), source, tmp_path / "color.mp4").frames == 3
+    assert times_of(tmp_path / "color.mp4") == [0, 0.04, 0.08]
+
+
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 def test_encoders_do_not_chat(tmp_path, clip, codec, capfd):
     colorize(Painter(), clip, tmp_path / "color.mkv", Settings(codec=codec, preview=0.1))
