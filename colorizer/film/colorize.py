@@ -249,20 +249,19 @@ class _Worker:
         if self.progress:
             self.progress(self.parts.frames + self.frames)
 
-    def end_part(self, key: Key | None) -> None:
-        """Writes the frames since the last part."""
+    def end_part(self, key: Key | None, tail: bool = False) -> None:
+        """Writes the frames since the last part; see `Parts.add`."""
         if self.frames:
             packets, ending = self.packets + self.encoder.finish(), Ending(self.time, self.frames, key)
             self._begin()  # first: what Ctrl-C stops here is not written a second time
-            self.parts.add(packets, ending)
+            self.parts.add(packets, ending, tail)
 
 
 def _interrupted(worker: _Worker, film: Film, parts: Parts, output: Path, encoding: Encoding) -> Interrupted:
     """Writes what is done under a name of its own; the parts stay for a later run."""
-    number = len(parts.endings)
     # It may have stopped anywhere, while a part was written too, or on a full disk: then only finished parts count.
     with contextlib.suppress(require_av().error.FFmpegError, OSError):
-        worker.end_part(None)
+        worker.end_part(None, tail=True)
     if not parts.endings:
         return Interrupted(None, 0.0)
     target = partial_name(output)
@@ -274,7 +273,7 @@ def _interrupted(worker: _Worker, film: Film, parts: Parts, output: Path, encodi
     except (FilmError, OSError):
         return Interrupted(None, 0.0)
     finally:
-        parts.forget(number)  # it ends in the middle of a shot, without a key to continue from
+        parts.forget_tail()
     return Interrupted(target, seconds)
 
 

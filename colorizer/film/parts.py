@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import filelock
 
 RECORD, LOCK, NOTE = "film.json", "lock", "part.json"
+TAIL = "tail.npz"  # frames of a shot that Ctrl-C stopped: for the file of `partial_name`, not to continue from
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Parts:
     def __init__(self, output: Path, record: dict):
         self.output, self.folder = output, folder_of(output)
         self.endings: list[Ending] = []
+        self._tail: int | None = None  # its number as a part
         self._lock = _locked(output)
         try:
             self._prepare(record)
@@ -93,7 +95,7 @@ class Parts:
             atomic_files.write_json(file, record)
         else:
             atomic_files.sweep_folder(self.folder)
-        self.read()
+        self.forget_tail()  # of a run that was killed after Ctrl-C
 
     def read(self) -> None:
         """Looks for finished parts, up to the first that is missing."""
@@ -114,17 +116,25 @@ class Parts:
 
     def file(self, number: int) -> Path:
         """The file of a part."""
-        return self.folder / f"{number:05d}.npz"
+        return self.folder / (TAIL if number == self._tail else f"{number:05d}.npz")
 
-    def add(self, packets: list[Packet], ending: Ending) -> None:
-        """Writes a part."""
+    def add(self, packets: list[Packet], ending: Ending, tail: bool = False) -> None:
+        """Writes a part.
+
+        Args:
+            packets: of its frames.
+            ending: how it ends.
+            tail: whether it ends in the middle of a shot without a key: no later run continues from it.
+        """
+        if tail:
+            self._tail = len(self.endings)
         save(self.file(len(self.endings)), packets, ending)
         self._append(ending)
 
-    def forget(self, number: int) -> None:
-        """Removes the parts from a number on."""
-        for later in range(number, len(self.endings)):
-            self.file(later).unlink(missing_ok=True)
+    def forget_tail(self) -> None:
+        """Removes the part that no run continues from."""
+        (self.folder / TAIL).unlink(missing_ok=True)
+        self._tail = None
         self.read()
 
     def close(self) -> None:
