@@ -233,7 +233,7 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
                     continue
                 parts.require_free(target)
                 network = network or load()
-                outcome = _colorize(prog, network, film, target, settings_of(flags))
+                outcome = _colorize(prog, network, film, target, flags)
             except FilmError as error:
                 outcome = Outcome(source, target, error.reason)
                 print(f"{prog}: {error}", file=sys.stderr)
@@ -260,17 +260,19 @@ def _described(film: Film) -> str:
     return f"{film.width}x{film.height}, {float(film.rate):.4g} frames/s{length}"
 
 
-def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, settings: Settings) -> Outcome:
+def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, flags: argparse.Namespace) -> Outcome:
     """Colorizes one film, says what became of it and returns that; one that ends early has failed."""
     from colorizer.film import colorize as films
     from colorizer.inference.batch_files import Outcome
 
-    total = film.frames
+    total, settings = film.frames, settings_of(flags)
     if settings.preview:
         total = min(total or 1 << 62, round(settings.preview * film.rate))
     began = time.monotonic()
     with _progress(total) as step:
-        result = films.colorize(colorizer, film.path, target, settings, film=film, progress=step)
+        result = films.colorize(
+            colorizer, film.path, target, settings, film=film, progress=step, overwrite=flags.overwrite
+        )
     for note in result.notes:
         print(f"{prog}: {film.path}: {note}", file=sys.stderr)
     seconds, error = time.monotonic() - began, None

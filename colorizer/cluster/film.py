@@ -70,7 +70,14 @@ def list_films(source: str, output: str, preview: bool = False) -> list[tuple[Pa
 
 
 def colorize_film(
-    source: Path, target: Path, settings: Settings, *, identity: dict, load: Callable, run: Run
+    source: Path,
+    target: Path,
+    settings: Settings,
+    *,
+    identity: dict,
+    load: Callable,
+    run: Run,
+    overwrite: bool = False,
 ) -> Outcome:
     """Colorizes one film, its shots by `run`.
 
@@ -78,9 +85,10 @@ def colorize_film(
         source: the film.
         target: its copy.
         settings: see `Settings`.
-        identity: what the colors depend on besides: weights and look. Finished shots of another one are done again.
+        identity: what the colors depend on besides: weights and look.
         load: gives the network, in a worker.
         run: gives pairs of a shot and a part's file to workers; see `colorizer.cluster.colorize.run`.
+        overwrite: whether finished shots of other settings or another identity are done again; else the film fails.
 
     Returns:
         The film's `Outcome`. Where the source ends early it has failed, and `partial_name` has what could be read.
@@ -93,7 +101,7 @@ def colorize_film(
         require_partial_name(source, target)
         about = {"version": VERSION, "source": stamp(source), **identity}
         about |= {"settings": asdict(settings), "encoding": asdict(encoding), "cluster": True}
-        with Parts(target, about) as parts:
+        with Parts(target, about, overwrite) as parts:
             reader = Reader(film, settings.deinterlace)
             lasts = [frame.time for frame in carry.shot_ends(reader.frames(until=settings.preview))]
             shots = [Shot(str(source), *times) for times in zip([None, *lasts[:-1]], lasts, strict=True)]

@@ -99,6 +99,7 @@ def colorize(
     *,
     film: Film | None = None,
     progress: Callable[[int], None] | None = None,
+    overwrite: bool = False,
 ) -> Result:
     """Colorizes a film; an earlier run that was killed is continued.
 
@@ -109,13 +110,15 @@ def colorize(
         settings: see `Settings`; None takes the defaults.
         film: from `probe`, where the caller has it.
         progress: is called with the number of finished frames.
+        overwrite: whether what an earlier run finished with other settings, weights or of another source is removed;
+            else the film is refused.
 
     Returns:
         A `Result`. Where the source ends early, its `output` is `partial_name`.
 
     Raises:
-        FilmError: the source cannot be read, the result cannot be written, another run is making it now, or
-            `partial_name` is a file that no interrupted run left.
+        FilmError: the source cannot be read, the result cannot be written, another run is making it now, an
+            earlier one finished parts with other settings, or `partial_name` is a file that no interrupted run left.
         UsageError: container and codec do not go together, or PyAV is not installed.
         Interrupted: Ctrl-C.
     """
@@ -126,7 +129,7 @@ def colorize(
     container.try_out(film, output, encoding)
     require_partial_name(film.path, output)
     with _writing(output):
-        parts = Parts(output, _record(film, colorizer, settings, encoding))
+        parts = Parts(output, _record(film, colorizer, settings, encoding), overwrite)
     with parts:
         result = Result(output, resumed=parts.frames, notes=[*film.notes, *filter(None, [encoding.note])])
         reader = Reader(film, settings.deinterlace, encoding.bits)

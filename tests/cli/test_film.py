@@ -278,6 +278,17 @@ def test_a_second_run_on_one_film_is_refused_before_the_network_is_loaded(colori
     assert "Wait until that run ends, stop it, or choose another output" in err
 
 
+def test_another_flag_does_not_throw_away_what_an_interrupted_run_has_done(colorize, tmp_path, monkeypatch):
+    write(tmp_path / "film.mp4", moving(12) + moving(8, seed=3))
+    monkeypatch.setattr(command, "load", lambda *_: Painter(stop_after=4, error=KeyboardInterrupt))
+    assert colorize("film.mp4", "-o", "color.mp4", "--strength", "0.9")[0] == 130
+    monkeypatch.setattr(command, "load", lambda *_: Painter())
+    status, _, err = colorize("film.mp4", "-o", "color.mp4")
+    assert status == 1 and "color.mp4: an earlier run finished 12 frames of it with something else: strength 0.9" in err
+    assert "begin anew with --overwrite, or remove the folder .color.mp4.parts" in err
+    assert "20 frames, 2 shots" in colorize("film.mp4", "-o", "color.mp4", "--overwrite")[1]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of POSIX")
 def test_a_killed_process_is_continued(tmp_path):
     write(tmp_path / "film.mp4", [frame for seed in range(1, 7) for frame in moving(12, seed=seed)])

@@ -29,8 +29,9 @@ def spread(pairs, work):
         yield from work([pair])
 
 
-def do(clip, target, run=spread, identity=None, **settings):
-    return film.colorize_film(clip, target, Settings(**settings), identity=identity or {}, load=Painter, run=run)
+def do(clip, target, run=spread, identity=None, overwrite=False):
+    about = {"identity": identity or {}, "load": Painter, "run": run, "overwrite": overwrite}
+    return film.colorize_film(clip, target, Settings(), **about)
 
 
 def test_shots_are_found_as_a_film_is_cut(clip):
@@ -79,16 +80,17 @@ def test_shots_of_other_weights_are_done_again(clip, tmp_path):
         given.append(len(pairs))
         yield from lost(pairs, work)
 
-    def again():
+    def again(overwrite=False):
         options = cluster.Options(str(weights), classifier=str(classifier), engine="keras")
-        return do(clip, tmp_path / "film.mkv", counted, identity=cluster._identity(options))
+        return do(clip, tmp_path / "film.mkv", counted, cluster._identity(options), overwrite)
 
     weights.write_bytes(b"of one epoch")
     classifier.write_bytes(b"one")
     again(), again()
-    for file in (weights, classifier):
+    for file, name in ((weights, "weights"), (classifier, "classifier")):
         file.write_bytes(b"trained further")
-        again()
+        assert f"frames of it with something else: {name} changed. Repeat" in again().error
+        again(overwrite=True)
     assert given == [3, 2, 3, 3]
 
 

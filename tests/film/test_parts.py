@@ -26,11 +26,15 @@ def test_memory_holds_the_key_of_the_last_part_alone(tmp_path):
         assert [ending.key is not None for ending in made.endings] == [False, False, True]
 
 
-def test_parts_of_another_record_go_and_the_lock_stays(tmp_path):
+def test_parts_of_another_record_are_refused_or_go_and_the_lock_stays(tmp_path):
     output = tmp_path / "film.mp4"
     with parts.Parts(output, {"version": 1}) as made:
         made.add([], parts.Ending(0, 1, None))
-    with parts.Parts(output, {"version": 2}) as made:
+    with pytest.raises(FilmError, match="earlier run finished 1 frames of it with something else: version 1 -> 2. Rep"):
+        parts.Parts(output, {"version": 2})
+    with parts.Parts(output, {"version": 1}) as made:
+        assert len(made.endings) == 1
+    with parts.Parts(output, {"version": 2}, overwrite=True) as made:
         assert made.endings == []
         with pytest.raises(FilmError, match="another run"):
             parts.require_free(output)
