@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from colorizer.errors import FilmError, UsageError
 
 if TYPE_CHECKING:
-    from colorizer.film.colorize import Result, Settings
+    from colorizer.film.colorize import Interrupted, Result, Settings
     from colorizer.film.probe import Film
     from colorizer.inference.batch_files import Outcome
     from colorizer.inference.colorizer import Colorizer
@@ -238,14 +238,23 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
                 outcome = Outcome(source, target, error.reason)
                 print(f"{prog}: {error}", file=sys.stderr)
             except Interrupted as stop:
-                done = (
-                    f"the first {_clock(stop.seconds)} are in {stop.output}" if stop.output else "nothing is done yet"
-                )
-                print(f"\n{prog}: interrupted; {done}. {CONTINUE}", file=sys.stderr)
+                print(f"\n{prog}: interrupted; {_done(stop, target)}. {CONTINUE}", file=sys.stderr)
                 return 130
             failed += bool(outcome.error)
             report.add(outcome)
     return 1 if failed else 0
+
+
+def _done(stop: Interrupted, target: Path) -> str:
+    """What Ctrl-C leaves."""
+    from colorizer.film.parts import partial_name
+
+    if stop.output:
+        return f"the first {_clock(stop.seconds)} are in {stop.output}"
+    if stop.seconds:
+        name = partial_name(target)
+        return f"the first {_clock(stop.seconds)} are done, but {name} cannot be written: {stop.reason}"
+    return "nothing is done yet"
 
 
 def settings_of(flags: argparse.Namespace) -> Settings:

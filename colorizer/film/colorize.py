@@ -82,13 +82,14 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after what is done was written.
 
     Attributes:
-        output: the file with what is done; None where nothing is.
-        seconds: its length.
+        output: the file with what is done; None where nothing is, or where it cannot be written.
+        seconds: its length, or that of what a later run continues from.
+        reason: why it cannot be written; else "".
     """
 
-    def __init__(self, output: Path | None, seconds: float):
+    def __init__(self, output: Path | None, seconds: float, reason: str = ""):
         super().__init__()
-        self.output, self.seconds = output, seconds
+        self.output, self.seconds, self.reason = output, seconds, reason
 
 
 def colorize(
@@ -267,17 +268,23 @@ def _interrupted(worker: _Worker, film: Film, parts: Parts, output: Path, encodi
         worker.end_part(None, tail=True)
     if not parts.endings:
         return Interrupted(None, 0.0)
-    target = partial_name(output)
-    seconds = float(parts.endings[-1].time * film.time_base) - film.start
+    target, reason, seconds = partial_name(output), "", _seconds(film, parts)
     try:
         require_partial_name(film.path, output)
         container.write(film, parts, target, encoding)
         parts.note_partial()
-    except (FilmError, OSError):
-        return Interrupted(None, 0.0)
+    except (FilmError, OSError) as error:
+        reason = getattr(error, "reason", None) or error.strerror or str(error)
     finally:
         parts.forget_tail()
+    if reason:
+        return Interrupted(None, _seconds(film, parts), reason.removeprefix("cannot be written: "))
     return Interrupted(target, seconds)
+
+
+def _seconds(film: Film, parts: Parts) -> float:
+    """The length of what is done."""
+    return float(parts.endings[-1].time * film.time_base) - film.start if parts.endings else 0.0
 
 
 def _record(film: Film, colorizer: Colorizer, settings: Settings, encoding: Encoding) -> dict:

@@ -15,6 +15,7 @@ from PIL import Image
 from colorizer.cli import colorize as command
 from colorizer.cli import film
 from colorizer.errors import FilmError
+from colorizer.film import container
 from colorizer.film.parts import Parts, require_free
 
 
@@ -267,6 +268,20 @@ def test_ctrl_c_says_where_the_beginning_is(colorize, tmp_path, monkeypatch):
     monkeypatch.setattr(command, "load", lambda *_: Painter())
     assert "20 frames, 12 of them by an earlier run, " in (out := colorize("film.mp4", "-o", "color.mp4")[1])
     assert "shot" not in out
+
+
+def test_ctrl_c_says_what_is_done_also_where_the_beginning_cannot_be_written(colorize, tmp_path, monkeypatch):
+    write(tmp_path / "film.mp4", moving(12) + moving(8, seed=3))
+    network = Painter(stop_after=4, error=KeyboardInterrupt)
+    monkeypatch.setattr(command, "load", lambda *_: network)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(container, "_write", full)
+    status, _, err = colorize("film.mp4", "-o", "color.mp4")
+    assert status == 130 and "interrupted; the first 0.4 s are done, but color.part.mp4 cannot be written: No sp" in err
+    assert "device. Run the same command again to continue." in err
 
 
 def test_a_second_run_on_one_film_is_refused_before_the_network_is_loaded(colorize, tmp_path, monkeypatch):

@@ -149,6 +149,7 @@ def test_ctrl_c_on_a_full_disk_keeps_the_finished_parts(tmp_path, clip, monkeypa
     with pytest.raises(films.Interrupted) as stop:
         colorize(Painter(stop_after=4, error=KeyboardInterrupt), clip, tmp_path / "color.mp4")
     assert stop.value.output is None and not partial_name(tmp_path / "color.mp4").exists()
+    assert stop.value.seconds == pytest.approx(0.44) and stop.value.reason == "No space left on device"
     monkeypatch.undo()
     assert colorize(Painter(), clip, tmp_path / "color.mp4").resumed == 12
 
