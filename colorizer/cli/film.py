@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from colorizer.errors import FilmError, UsageError
+from colorizer.errors import ColorizerError, FilmError, UsageError
 
 if TYPE_CHECKING:
     from colorizer.film.colorize import Interrupted, Result, Settings
@@ -200,13 +200,14 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
         The exit status.
 
     Raises:
-        UsageError: PyAV is not installed, the codec does not suit the file, or the report cannot be used.
+        ColorizerError: PyAV is not installed, the codec does not suit the file, or the network or the report cannot be
+            used.
     """
     from colorizer.cli import file_plan, progress
     from colorizer.film import container, encoder, parts
     from colorizer.film.colorize import Interrupted
     from colorizer.film.probe import probe
-    from colorizer.inference.batch_files import Outcome
+    from colorizer.inference.batch_files import Outcome, reason_of
 
     check_codec(flags, pairs)
     out, again = Path(flags.output), flags.overwrite or bool(flags.preview)  # a preview is for trying
@@ -237,6 +238,11 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
             except FilmError as error:
                 outcome = Outcome(source, target, error.reason)
                 print(f"{prog}: {error}", file=sys.stderr)
+            except (ColorizerError, BrokenPipeError):  # of all films; who reads the output has left
+                raise
+            except Exception as error:  # of the network or a codec, which may like the next film
+                outcome = Outcome(source, target, reason_of(error))
+                print(f"{prog}: {source}: {outcome.error}", file=sys.stderr)
             except Interrupted as stop:
                 print(f"\n{prog}: interrupted; {_done(stop, target)}. {CONTINUE}", file=sys.stderr)
                 return 130

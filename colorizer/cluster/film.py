@@ -22,7 +22,7 @@ from colorizer.film.colorize import VERSION, Settings, colorize_shot, stamp
 from colorizer.film.parts import Parts, ending_of, partial_name, require_partial_name
 from colorizer.film.probe import is_film_name, probe, require_av
 from colorizer.film.reader import Reader
-from colorizer.inference.batch_files import Outcome
+from colorizer.inference.batch_files import Outcome, reason_of
 
 LEFT_OUT = "films are written to local folders only: choose a local -o for them"
 
@@ -93,6 +93,7 @@ def colorize_film(
     Returns:
         The film's `Outcome`. Where the source ends early it has failed, and `partial_name` has what could be read.
     """
+    av = require_av()
     try:
         film = probe(source)
         encoding = encoder.choose(target, settings.codec, settings.crf, film.bits if settings.bits > 8 else 8)
@@ -137,6 +138,8 @@ def colorize_film(
             return Outcome(source, target, error, notes=tuple(notes))
     except FilmError as error:
         return Outcome(source, target, error.reason)
+    except av.error.FFmpegError as error:
+        return Outcome(source, target, f"cannot be decoded: {error.strerror}")
     except OSError as error:
         return Outcome(source, target, f"cannot be written: {error.strerror or error}")
 
@@ -148,6 +151,10 @@ def _shot(shot: Shot, file: str, settings: Settings, encoding: encoder.Encoding,
         colorize_shot(load(), film, settings, encoding, after=shot.after, last=shot.last, file=Path(file))
     except (FilmError, OSError) as error:
         return Outcome(shot.film, file, getattr(error, "reason", None) or str(error))
+    except ColorizerError:  # it concerns all shots
+        raise
+    except Exception as error:  # of the network or a codec, which may like the next film
+        return Outcome(shot.film, file, reason_of(error))
     return Outcome(shot.film, file)
 
 

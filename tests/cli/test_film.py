@@ -14,7 +14,7 @@ from PIL import Image
 
 from colorizer.cli import colorize as command
 from colorizer.cli import film
-from colorizer.errors import FilmError
+from colorizer.errors import FilmError, WeightsError
 from colorizer.film import container
 from colorizer.film.parts import Parts, require_free
 
@@ -160,6 +160,37 @@ def test_a_disk_that_fills_up_at_the_end_of_a_film_does_not_stop_the_next(colori
     assert status == 1 and err == "colorize.py: out/a.mp4: cannot be written: No space left on device\n"
     rows = (tmp_path / "out/report.csv").read_text().splitlines()
     assert os.path.exists("out/b.mp4") and len(rows) == 3 and "No space left" in rows[1]
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
+def test_what_nobody_expects_of_a_film_does_not_stop_the_next(colorize, tmp_path, monkeypatch, error):
+    for name in ("a.mp4", "b.mp4"):
+        write(tmp_path / name, moving(3))
+    network = Painter()
+    predict = network.predict_ab
+
+    def once(rgbs):
+        monkeypatch.setattr(network, "predict_ab", predict)
+        raise error("stopped")
+
+    monkeypatch.setattr(network, "predict_ab", once)
+    monkeypatch.setattr(command, "load", lambda *_: network)
+    status, _, err = colorize("a.mp4", "b.mp4", "-o", "out")
+    reason = "not enough memory to colorize it" if error is MemoryError else "cannot be colorized: stopped"
+    rows = (tmp_path / "out/report.csv").read_text().splitlines()
+    assert status == 1 and f"colorize.py: a.mp4: {reason}" in err and len(rows) == 3 and reason in rows[1]
+    assert len(times_of(tmp_path / "out/b.mp4")) == 3
+
+
+def test_weights_that_cannot_be_had_end_all_films(colorize, tmp_path, monkeypatch):
+    def absent(*_):
+        raise WeightsError("no such weights")
+
+    monkeypatch.setattr(command, "load", absent)
+    for name in ("a.mp4", "b.mp4"):
+        write(tmp_path / name, moving(3))
+    status, _, err = colorize("a.mp4", "b.mp4", "-o", "out")
+    assert status == 2 and err.count("no such weights") == 1
 
 
 @pytest.fixture

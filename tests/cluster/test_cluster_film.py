@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from clips import Painter, moving, packets_of, pictures_of, times_of, write
+from clips import Painter, av, moving, packets_of, pictures_of, times_of, write
 
 fsspec = pytest.importorskip("fsspec", reason='fsspec is not installed: pip install -e ".[ray]" -c constraints.txt')
 
@@ -161,6 +161,18 @@ def test_a_second_run_on_one_film_is_a_line(clip, tmp_path):
 def test_a_bad_film_is_a_line(tmp_path):
     (tmp_path / "film.mkv").write_bytes(b"a shopping list")
     assert "no film, or damaged" in do(tmp_path / "film.mkv", tmp_path / "out.mkv").error
+
+
+@pytest.mark.parametrize("error", [av.error.InvalidDataError(1, "bad packet"), MemoryError()])
+def test_what_nobody_expects_of_a_film_is_a_line(clip, tmp_path, monkeypatch, error):
+    def failing(*_, **__):
+        raise error
+
+    monkeypatch.setattr(film, "colorize_shot", failing)
+    assert do(clip, tmp_path / "out.mkv").error.startswith(("cannot be colorized: ", "not enough memory"))
+    if isinstance(error, av.error.FFmpegError):
+        monkeypatch.setattr(carry, "shot_ends", failing)
+        assert do(clip, tmp_path / "out.mkv").error == "cannot be decoded: bad packet"
 
 
 def test_films_of_a_tree_are_mirrored(clip, tmp_path):
