@@ -58,33 +58,41 @@ class Films(NamedTuple):
         typed: films that are named, also by a pattern.
         listed: films of folders, each with its place below its folder.
         others: the inputs, as typed, that hold anything else.
+        unlisted: a line for each folder that cannot be listed or is a link, of inputs that are not among `others`.
     """
 
     typed: list[Path]
     listed: list[tuple[Path, Path]]
     others: list[str]
+    unlisted: list[str]
 
 
 def split(inputs: list[str], output: str) -> Films:
-    """Separates films from everything else. A folder is searched for both; what `output` holds is left out."""
+    """Separates films from everything else. A folder is searched for both; what `output` holds is left out.
+
+    A film that is named twice is there once.
+    """
     from colorizer import photos
     from colorizer.cli import file_plan
     from colorizer.film.probe import is_film_name
 
-    films = Films([], [], [])
+    films = Films([], [], [], [])
     for typed in inputs:
         matches = [Path(match) for match in file_plan.matches_of(typed, output)]
         folders = [path for path in matches if file_plan.is_searched(path, typed)]
         files = [path for path in matches if not path.is_dir()]
         named = [path for path in files if is_film_name(path.name)]
-        below = [pair for folder in folders for pair in file_plan.walk(folder, output, is_film_name)]
+        unlisted: list[str] = []
+        below = [pair for folder in folders for pair in file_plan.walk(folder, output, is_film_name, unlisted)]
         films.typed.extend(named)
         films.listed.extend(below)
         # Folders of films alone are no folders without photos.
         has_photos = any(any(file_plan.walk(folder, output, photos.is_photo_name)) for folder in folders)
         if has_photos or len(named) < len(files) or not (named or below):
             films.others.append(typed)
-    return films
+        else:  # those of the others are named with the photos
+            films.unlisted.extend(unlisted)
+    return films._replace(**{name: list(dict.fromkeys(lines)) for name, lines in films._asdict().items()})
 
 
 def place_of_copy(place: Path) -> Path:
@@ -135,6 +143,7 @@ def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, P
         raise UsageError(f"-o {output} names a {kind}; several inputs, or a folder of them, need a folder")
     pairs = [(source, out if named else out / place_of_copy(Path(source.name))) for source in films.typed]
     pairs += [(source, out / place_of_copy(place)) for source, place in films.listed]
+    pairs = list(dict.fromkeys(pairs))  # a film may be named beside its folder
     if preview:
         pairs = [(source, preview_name(target)) for source, target in pairs]
     check(pairs)

@@ -223,6 +223,27 @@ def test_a_folder_of_films_alone_needs_no_photo(colorize, tmp_path, album):
     assert status == 2 and "-o out.mp4 names a film; several inputs, or a folder of them, need a folder" in err
 
 
+def test_folders_that_are_not_searched_are_named_once(colorize, tmp_path, album):
+    (tmp_path / "elsewhere").mkdir()
+    write(tmp_path / "elsewhere/c.mp4", moving(3))
+    (tmp_path / "album/link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "album/photo.png").unlink()
+    for words in (["album"], ["album", "album"]):
+        status, out, err = colorize(*words, "-o", "out")
+        assert status == 1 and err.count("album/link: a link to a folder, which is not followed") == 1, words
+    assert out.count("exists already: skipped") == 2 and album == []
+    Image.fromarray(draw_picture(0)).save(tmp_path / "album/photo.png")  # then the line comes with the photos
+    assert "link" not in colorize("album", "-o", "out")[2]
+
+
+def test_a_film_that_is_named_twice_is_done_once(colorize, tmp_path, album):
+    (tmp_path / "album/photo.png").unlink()
+    status, out, _ = colorize("album", "album/a.mp4", "-o", "out")
+    assert status == 0 and out.count("album/a.mp4 -> out/a.mp4 ") == 1 and os.listdir("out/deep") == ["b.mkv"]
+    status, out, _ = colorize("album/a.mp4", "album/a.mp4", "-o", "one.mp4")
+    assert status == 0 and out.count(" -> one.mp4 ") == 1
+
+
 def test_hints_of_a_folder_are_for_its_photos(colorize, tmp_path, album):
     assert colorize("album", "-o", "out", "--hints", "beside")[0] == 0 and os.path.exists("out/a.mp4")
     status, _, err = colorize("album/a.mp4", "-o", "c.mp4", "--hints", "beside")
