@@ -136,7 +136,7 @@ class Reader:
             else:
                 frames = self._frames_before(av, container, stream, after)
             if frames is not None:
-                yield from _deinterlaced(av, stream, frames) if self.deinterlace else frames
+                yield from _deinterlaced(av, frames) if self.deinterlace else frames
                 return
         yield from self._decoded(None)
 
@@ -256,15 +256,18 @@ def falls_back(packet: av.Packet, last: int | None) -> bool:
     return last is not None and (last - packet.dts) * packet.time_base > FALL
 
 
-def _deinterlaced(av, stream, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """FFmpeg's yadif: one frame for two fields."""
-    graph = av.filter.Graph()
-    graph.link_nodes(
-        graph.add_buffer(template=stream), graph.add("yadif", "mode=send_frame:deint=all"), graph.add("buffersink")
-    ).configure()
-    for frame in itertools.chain(frames, [None]):
-        graph.push(frame)
-        yield from _pulled(av, graph)
+def _deinterlaced(av, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """FFmpeg's yadif: one frame for two fields. Where frames change their size or format, another graph begins."""
+    for (width, height, form), alike in itertools.groupby(frames, lambda f: (f.width, f.height, f.format.name)):
+        first, graph = next(alike), av.filter.Graph()
+        graph.link_nodes(
+            graph.add_buffer(width=width, height=height, format=form, time_base=first.time_base),
+            graph.add("yadif", "mode=send_frame:deint=all"),
+            graph.add("buffersink"),
+        ).configure()
+        for frame in itertools.chain([first], alike, [None]):
+            graph.push(frame)
+            yield from _pulled(av, graph)
 
 
 def _pulled(av, graph) -> Iterator[av.VideoFrame]:
