@@ -19,7 +19,7 @@ from colorizer.film import encoder
 from colorizer.film.encoder import Encoding
 from colorizer.film.parts import Parts
 from colorizer.film.probe import Film, address, opened, require_av
-from colorizer.film.reader import falls_back, shifts
+from colorizer.film.reader import falls_back, shifts, step_of
 
 if TYPE_CHECKING:
     import av
@@ -115,8 +115,11 @@ def _covers(film: Film) -> dict[int, bytes]:
     return covers
 
 
-def _begin(film: Film, source, target, encoding: Encoding, covers: dict[int, bytes]):
-    """Writes the container's header; returns the picture's stream, those that are copied, and lines about others."""
+def _begin(film: Film, source, target, encoding: Encoding, covers: dict[int, bytes], *, end: float | None = None):
+    """Writes the container's header; returns the picture's stream, those that are copied, and lines about others.
+
+    Chapters end at `end`, in the source's seconds.
+    """
     picture = target.add_stream(encoding.codec, rate=film.rate)
     encoder.set_up(picture.codec_context, film, encoding)
     picture.time_base = encoder.unit_of(film, encoding)
@@ -128,25 +131,30 @@ def _begin(film: Film, source, target, encoding: Encoding, covers: dict[int, byt
         wrong = "lies on its side" if film.quarter_turns else "is mirrored"
         notes.append(f"{target.format.name} has no rotation, so the film {wrong}: choose .mp4 or .mkv")
     target.metadata.update(_clean(source.metadata))
-    if chapters := [_shifted(chapter, film.start) for chapter in source.chapters()]:
+    if chapters := list(_shifted(source.chapters(), film.start, end)):
         target.set_chapters(chapters)
     target.start_encoding()
     return picture, copies, notes
 
 
-def _shifted(chapter: dict, start: float) -> dict:
-    """A chapter of a film that begins at 0, as its copy does."""
-    offset = round(start / chapter["time_base"])
-    return chapter | {name: max(0, chapter[name] - offset) for name in ("start", "end")}
+def _shifted(chapters: list[dict], start: float, end: float | None) -> Iterator[dict]:
+    """The chapters of a film that begins at 0, as its copy does, up to where that ends; None for all."""
+    for chapter in chapters:
+        offset, stop = round(start / chapter["time_base"]), chapter["end"]
+        stop = stop if end is None else min(stop, round(end / chapter["time_base"]))
+        if end is None or chapter["start"] < stop:
+            yield chapter | {"start": max(0, chapter["start"] - offset), "end": max(0, stop - offset)}
 
 
 def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding, covers: dict[int, bytes]) -> list[str]:
-    picture, copies, notes = _begin(film, source, target, encoding, covers)
     last = parts.endings[-1] if parts.endings else None
+    until = end = None
+    if last is not None and not last.whole:
+        until, end = (float((last.time + ticks) * film.time_base) for ticks in (1, step_of(film)))
+    picture, copies, notes = _begin(film, source, target, encoding, covers, end=end)
     if joints := len(shifts(film)) - 1:
         times = "once" if joints == 1 else f"{joints} times"
         notes.append(f"time stamps fall back {times}, as in joined films: the pieces follow one another")
-    until = None if last is None or last.whole else float((last.time + 1) * film.time_base)
     streams = [_picture_packets(av, picture, film, parts, encoder.unit_of(film, encoding))]
     for index in covers.keys() & copies.keys():
         cover = av.Packet(covers[index])

@@ -43,6 +43,19 @@ def two_chapters():
     ]
 
 
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+@pytest.mark.parametrize("late", [0, 900])
+@pytest.mark.parametrize(("preview", "spans"), [(0.3, [(0, 0.32)]), (0.4, [(0, 0.4)]), (0.6, [(0, 0.4), (0.4, 0.6)])])
+def test_chapters_end_with_a_preview(tmp_path, ending, late, preview, spans):
+    chapters = [one | {name: one[name] + late for name in ("start", "end")} for one in two_chapters()]
+    times = [late + 40 * number for number in range(20)]
+    source = write(tmp_path / "film.mkv", moving(20), times=times, chapters=chapters)
+    colorize(Painter(), source, tmp_path / f"color.{ending}", Settings(preview=preview))
+    with av.open(str(tmp_path / f"color.{ending}")) as made:
+        found = [[float(one[name] * one["time_base"]) for name in ("start", "end")] for one in made.chapters()]
+    assert len(found) == len(spans) and np.allclose(found, spans, atol=0.002)
+
+
 def test_the_track_of_chapters_is_no_stream_that_is_left_out(tmp_path):
     source = write(tmp_path / "film.mp4", moving(20), chapters=two_chapters())
     for ending, notes in ((".mp4", []), (".mkv", []), (".ts", ["chapters do not fit into mpegts: left out"])):
