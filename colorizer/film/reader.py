@@ -73,7 +73,7 @@ class Reader:
             FilmError: the file cannot be opened.
         """
         film, first = self.film, None
-        for time, frame in self._timed(after if until is None else None):  # the first picture says where `until` is
+        for time, frame in self.timed(after if until is None else None):  # the first picture says where `until` is
             first = time if first is None else first
             if until is not None and float((time - first) * film.time_base) >= until:
                 return
@@ -85,8 +85,12 @@ class Reader:
             gray, deep = self._levels(frame)
             yield Frame(gray, time, duration, deep)
 
-    def _timed(self, after: int | None) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Frames with their time stamps, which rise; where a frame has none, it gets the one after the last."""
+    def timed(self, after: int | None = None) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decoded frames with their time stamps, which rise; where a frame has none, it gets the one after the last.
+
+        Args:
+            after: a time stamp; frames come from some place before it on.
+        """
         film, last, shift = self.film, None, 0
         step, fall = step_of(film), round(FALL / film.time_base)
         for frame in self._decoded(after):
