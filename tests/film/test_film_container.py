@@ -239,6 +239,16 @@ def test_codecs(tmp_path, clip):
     assert not [name for name in files_of(tmp_path) if name.startswith((".", "x"))]
 
 
+@pytest.mark.parametrize("codec", ["mpeg1video", "mpeg2video"])
+@pytest.mark.parametrize(("source", "ending"), [("mkv", "mkv"), ("mp4", "mp4"), ("mkv", "mpg"), ("mp4", "vob")])
+def test_mpeg_is_made_of_films_with_any_unit_of_time(tmp_path, codec, source, ending):
+    film = write(tmp_path / f"film.{source}", moving(20))
+    colorize(Painter(), film, tmp_path / f"color.{ending}", Settings(codec=codec))
+    assert np.allclose(np.diff(times_of(tmp_path / f"color.{ending}")), 0.04, atol=2e-3)
+    with av.open(str(tmp_path / f"color.{ending}")) as made:
+        assert made.streams.video[0].codec_context.name == codec
+
+
 def test_an_encoder_that_cannot_is_named_before_anything_is_written(tmp_path, clip):
     with pytest.raises(FilmError, match="the encoder prores_ks does not take it .*: choose another --codec"):
         colorize(Painter(), clip, tmp_path / "color.mov", Settings(codec="prores_ks"))
