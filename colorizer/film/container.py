@@ -19,7 +19,7 @@ from colorizer.film import encoder
 from colorizer.film.encoder import Encoding
 from colorizer.film.parts import Parts
 from colorizer.film.probe import Film, address, opened, require_av
-from colorizer.film.reader import falls_back, shifts, step_of
+from colorizer.film.reader import BEHIND, falls_back, shifts, step_of
 
 if TYPE_CHECKING:
     import av
@@ -152,7 +152,7 @@ def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding, cov
     if last is not None and not last.whole:
         until, end = (float((last.time + ticks) * film.time_base) for ticks in (1, step_of(film)))
     picture, copies, notes = _begin(film, source, target, encoding, covers, end=end)
-    if joints := len(shifts(film)) - 1:
+    if joints := len(shifts(film, until)) - 1:
         times = "once" if joints == 1 else f"{joints} times"
         notes.append(f"time stamps fall back {times}, as in joined films: the pieces follow one another")
     streams = [_picture_packets(av, picture, film, parts, encoder.unit_of(film, encoding))]
@@ -246,13 +246,18 @@ def _delay(parts: Parts, shown: np.ndarray) -> int:
 
 
 def _other_packets(av, film: Film, source, copies: dict, until: float | None) -> Iterator[tuple[float, av.Packet]]:
-    """The packets of all other streams with their seconds, up to the picture's end."""
+    """The packets of all other streams with their seconds, up to the picture's end; what lies behind is not read."""
+    dense, past = {index for index in copies if source.streams[index].type in ("audio", "video")}, set()
     seconds = -1.0  # stamps fall back now and then; the merge needs them sorted
     ends: dict[int, int] = {}
-    for packet in _shifted_packets(av, film, source, list(copies)):
+    for packet in _shifted_packets(av, film, source, list(copies), until):
         offset = round(film.start / packet.time_base)
         time = float((packet.dts - offset) * packet.time_base)
         if until is not None and time + film.start >= until:
+            if time + film.start >= until + BEHIND:
+                past.add(packet.stream.index)
+                if past >= dense:  # subtitles may have none for long
+                    return
             continue
         packet.pts = None if packet.pts is None else packet.pts - offset
         packet.dts -= offset
@@ -279,13 +284,13 @@ def _let_rise(packet: av.Packet, copy, ends: dict[int, int]) -> None:
     ends[packet.stream.index] = packet.dts
 
 
-def _shifted_packets(av, film: Film, source, indices: list[int]) -> Iterator[av.Packet]:
+def _shifted_packets(av, film: Film, source, indices: list[int], until: float | None) -> Iterator[av.Packet]:
     """The packets of streams; in a joined film they move with the picture.
 
     A piece's packets may lie a little before or behind the picture's joint in the file. So each goes with whichever
     piece brings it nearest to the picture that is decoded there.
     """
-    moves = [shift * film.time_base for shift in shifts(film)]
+    moves = [shift * film.time_base for shift in shifts(film, until)]
     wanted = indices if len(moves) == 1 else [*indices, film.stream]
     piece, last, now = 0, None, film.start
     for packet in _stamped(_until_damage(av, source.demux([source.streams[index] for index in wanted]))):

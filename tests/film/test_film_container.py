@@ -7,7 +7,7 @@ import pytest
 from clips import Painter, av, files_of, moving, packets_of, times_of, two_shots, write
 
 from colorizer.errors import FilmError, UsageError
-from colorizer.film import encoder
+from colorizer.film import container, encoder, reader
 from colorizer.film.colorize import Settings, colorize
 from colorizer.film.probe import probe
 
@@ -54,6 +54,24 @@ def test_chapters_end_with_a_preview(tmp_path, ending, late, preview, spans):
     with av.open(str(tmp_path / f"color.{ending}")) as made:
         found = [[float(one[name] * one["time_base"]) for name in ("start", "end")] for one in made.chapters()]
     assert len(found) == len(spans) and np.allclose(found, spans, atol=0.002)
+
+
+def test_a_preview_reads_no_more_of_the_film_than_it_needs(tmp_path, monkeypatch):
+    long, read, looked = tmp_path / "long.mkv", [], []
+    slow = write(tmp_path / "film.mkv", moving(60), times=[5000 * number for number in range(60)])
+    with av.open(str(slow)) as old, av.open(str(long), "w") as new:
+        copies = [new.add_stream_from_template(old.streams.video[0]) for _ in range(2)]
+        for packet in old.demux(video=0):
+            for copy in copies if packet.size else ():
+                packet.stream = copy
+                new.mux(packet)
+    packets, falls_back = container._until_damage, reader.falls_back
+    monkeypatch.setattr(container, "_until_damage", lambda *to: (read.append(one) or one for one in packets(*to)))
+    monkeypatch.setattr(reader, "falls_back", lambda *to: looked.append(to) or falls_back(*to))
+    assert colorize(Painter(), long, tmp_path / "color.mkv", Settings(preview=20)).frames == 4
+    assert 4 <= len(of_stream(tmp_path / "color.mkv", 1)) < 10 and len(read) < 20 and len(looked) < 20
+    assert colorize(Painter(), long, tmp_path / "whole.mkv").frames == 60
+    assert len(of_stream(tmp_path / "whole.mkv", 1)) == 60
 
 
 def test_the_track_of_chapters_is_no_stream_that_is_left_out(tmp_path):
