@@ -128,7 +128,7 @@ def colorize_film(
                 error += str(output)
             elif not settings.preview:
                 parts.close()
-            notes = [*film.notes, *filter(None, [encoding.note])]
+            notes = [*film.notes(settings.deinterlace), *filter(None, [encoding.note])]
             if reader.damaged:
                 notes.append(f"damaged places that could not be decoded: {reader.damaged}")
             notes += container.write(film, parts, output, encoding)

@@ -132,7 +132,8 @@ def colorize(
     with _writing(output):
         parts = Parts(output, _record(film, colorizer, settings, encoding), overwrite)
     with parts:
-        result = Result(output, resumed=parts.frames, notes=[*film.notes, *filter(None, [encoding.note])])
+        notes = [*film.notes(settings.deinterlace), *filter(None, [encoding.note])]
+        result = Result(output, resumed=parts.frames, notes=notes)
         reader = Reader(film, settings.deinterlace, encoding.bits)
         worker = _Worker(film, parts, encoding, progress)
         try:

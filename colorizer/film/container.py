@@ -31,6 +31,8 @@ WITH_ATTACHMENTS = ("matroska",)  # containers that hold files: fonts of subtitl
 WITH_COVERS = ("mp4", "ipod")  # containers that hold a cover among their tags
 WITH_CHAPTERS = ("mp4", "mov", "ipod", "3gp", "matroska", "webm", "ogg", "nut", "asf")
 WITH_ROTATION = ("mp4", "mov", "ipod", "3gp", "matroska", "webm")
+# Containers that write a film's timecode anew from the tag of its picture: as a track, as a tag, in the header.
+WITH_TIMECODE = ("mp4", "mov", "matroska", "mxf")
 DISCARD_ALL = 48  # FFmpeg's AVDISCARD_ALL: a stream that its demuxer has read already
 REORDERED = 16  # frames that H.264 and its like may decode before they are shown, at most
 
@@ -190,6 +192,9 @@ def _copied_streams(film: Film, source, target, covers: dict[int, bytes]) -> tup
         if stream.type == "data" and stream.discard == DISCARD_ALL and source.chapters():  # the track of their names
             if name not in WITH_CHAPTERS:
                 notes.append(f"chapters do not fit into {name}: left out")
+            continue
+        timecode = stream.metadata.get("timecode") if stream.type == "data" else None
+        if timecode and name in WITH_TIMECODE and source.streams[film.stream].metadata.get("timecode") == timecode:
             continue
         codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else None
         if codec is None or codec not in encoder.codecs_of(target):

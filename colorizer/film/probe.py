@@ -76,16 +76,19 @@ class Film:
         """About how many frames there are; 0 where the file does not say."""
         return round(self.seconds * self.rate) if self.seconds else 0
 
-    @property
-    def notes(self) -> list[str]:
-        """Lines about what the result does not have, or has and should not."""
+    def notes(self, deinterlaced: bool = False) -> list[str]:
+        """Lines about what the result does not have, or has and should not.
+
+        Args:
+            deinterlaced: whether two fields become one frame in it.
+        """
         lines = []
         if self.transfer in HDR:
             lines.append(f"HDR ({HDR[self.transfer]}) becomes SDR, by the curve of ITU-R BT.2390")
         if self.width % 2 or self.height % 2:
             size = f"{self.width + self.width % 2}x{self.height + self.height % 2}"
             lines.append(f"the odd size {self.width}x{self.height} becomes {size}: the last row or column is repeated")
-        if self.interlaced:
+        if self.interlaced and not deinterlaced:
             lines.append("interlaced: moving edges may show combs; --deinterlace removes them")
         return lines
 

@@ -177,6 +177,16 @@ def test_chapters_move_with_a_film_that_begins_late(tmp_path, ending):
     assert spans == [[0, 0.4], [0.4, 0.8]]
 
 
+@pytest.mark.parametrize(("ending", "kept"), [("mp4", True), ("mov", True), ("mkv", True), ("ts", False)])
+def test_a_timecode_is_written_anew_or_said(tmp_path, ending, kept):
+    source = write(tmp_path / "film.mov", moving(4), metadata={"timecode": "01:00:00:00"})
+    result = colorize(Painter(), source, tmp_path / f"color.{ending}")
+    assert result.notes == ([] if kept else ["data (unknown codec) does not fit into mpegts: left out"])
+    with av.open(str(result.output)) as made:
+        tags = {key.lower(): value for key, value in made.streams.video[0].metadata.items()}
+    assert tags.get("timecode") == ("01:00:00:00" if kept else None)
+
+
 def test_attached_fonts_are_copied_or_said(tmp_path, clip):
     source = with_more(clip, tmp_path / "font.mkv", attachment=True)
     result = colorize(Painter(), source, tmp_path / "color.mp4")
