@@ -13,7 +13,8 @@ import numpy as np
 from colorizer.errors import FilmError, UsageError
 from colorizer.film.colorize import Settings, colorize
 from colorizer.film.prediction import upright
-from colorizer.film.probe import ENDINGS, opened, probe
+from colorizer.film.probe import ENDINGS, probe
+from colorizer.film.reader import Reader
 
 if TYPE_CHECKING:
     from colorizer.film.probe import Film
@@ -75,8 +76,9 @@ def colorize_clip(
     notes = list(result.notes)
     if film.seconds and film.seconds > SECONDS:
         notes.append(f"the first {SECONDS:g} seconds only; `python colorize.py` takes the whole film")
-    middle = result.frames // 2
-    return _frame(source, middle, film), _frame(target, middle, film), notes
+    made = probe(target)
+    middle = (made.seconds or 0) / 2
+    return _frame(film, middle), _frame(made, middle), notes
 
 
 def refuse_long(film: Film, frames: int, max_clip_pixels: int) -> None:
@@ -104,11 +106,20 @@ def refuse_long(film: Film, frames: int, max_clip_pixels: int) -> None:
     )
 
 
-def _frame(path: Path, number: int, film: Film) -> np.ndarray:
-    """A frame of a film, or the last before it that can be decoded."""
-    with opened(path) as container:
-        for count, frame in enumerate(container.decode(video=0)):
-            shown = frame
-            if count == number:
-                break
-        return upright(shown.to_ndarray(format="rgb24"), film.quarter_turns, film.flipped)
+def _frame(film: Film, seconds: float) -> np.ndarray:
+    """The frame that is shown some seconds after the first one, or the last before it that can be decoded.
+
+    Raises:
+        FilmError: no frame can be decoded.
+    """
+    first = shown = None
+    for time, frame in Reader(film).timed():
+        first = time if first is None else first
+        # Two copies of a frame may be some ticks apart, as their units differ.
+        if shown is not None and (time - first) * film.time_base > seconds + 0.5 / film.rate:
+            break
+        shown = frame
+    if shown is None:
+        raise FilmError(film.path, "no frame can be decoded (0 frames)")
+    rgb = shown.to_ndarray(format="rgb24", width=film.width, height=film.height)
+    return upright(rgb, film.quarter_turns, film.flipped)

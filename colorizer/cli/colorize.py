@@ -175,6 +175,8 @@ def run(prog: str = PROG) -> None:
 
 def _run(flags: argparse.Namespace, prog: str) -> int:
     """Photographs first, then films."""
+    from colorizer.cli import progress
+
     if "://" in flags.output:
         raise UsageError(
             f"-o is a file or a folder of this computer; `python -m colorizer cluster colorize` writes to buckets. "
@@ -191,15 +193,16 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
         steering.refuse_films(flags)
     if films.typed or film.is_installed():
         film.check_codec(flags, pairs)
+    for line in films.unlisted:
+        progress.say_error(prog, line)
     status = _run_photos(flags, prog, films.others) if films.others else 0
+    status = max(status, bool(films.unlisted))
     network = partial(load, flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
     try:
         return max(status, film.run(flags, prog, pairs, network))
     except UsageError as error:
         if films.typed or not films.others:
             raise
-        from colorizer.cli import progress
-
         progress.say_error(prog, error)  # the photos of the folder are done
         return 1
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from colorizer.errors import FilmError, UsageError
+from colorizer.errors import ColorizerError, FilmError, UsageError
 
 if TYPE_CHECKING:
-    from colorizer.film.colorize import Result, Settings
+    from colorizer.film.colorize import Interrupted, Result, Settings
     from colorizer.film.probe import Film
     from colorizer.inference.batch_files import Outcome
     from colorizer.inference.colorizer import Colorizer
@@ -58,33 +58,41 @@ class Films(NamedTuple):
         typed: films that are named, also by a pattern.
         listed: films of folders, each with its place below its folder.
         others: the inputs, as typed, that hold anything else.
+        unlisted: a line for each folder that cannot be listed or is a link, of inputs that are not among `others`.
     """
 
     typed: list[Path]
     listed: list[tuple[Path, Path]]
     others: list[str]
+    unlisted: list[str]
 
 
 def split(inputs: list[str], output: str) -> Films:
-    """Separates films from everything else. A folder is searched for both; what `output` holds is left out."""
+    """Separates films from everything else. A folder is searched for both; what `output` holds is left out.
+
+    A film that is named twice is there once.
+    """
     from colorizer import photos
     from colorizer.cli import file_plan
     from colorizer.film.probe import is_film_name
 
-    films = Films([], [], [])
+    films = Films([], [], [], [])
     for typed in inputs:
         matches = [Path(match) for match in file_plan.matches_of(typed, output)]
         folders = [path for path in matches if file_plan.is_searched(path, typed)]
         files = [path for path in matches if not path.is_dir()]
         named = [path for path in files if is_film_name(path.name)]
-        below = [pair for folder in folders for pair in file_plan.walk(folder, output, is_film_name)]
+        unlisted: list[str] = []
+        below = [pair for folder in folders for pair in file_plan.walk(folder, output, is_film_name, unlisted)]
         films.typed.extend(named)
         films.listed.extend(below)
         # Folders of films alone are no folders without photos.
         has_photos = any(any(file_plan.walk(folder, output, photos.is_photo_name)) for folder in folders)
         if has_photos or len(named) < len(files) or not (named or below):
             films.others.append(typed)
-    return films
+        else:  # those of the others are named with the photos
+            films.unlisted.extend(unlisted)
+    return films._replace(**{name: list(dict.fromkeys(lines)) for name, lines in films._asdict().items()})
 
 
 def place_of_copy(place: Path) -> Path:
@@ -135,6 +143,7 @@ def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, P
         raise UsageError(f"-o {output} names a {kind}; several inputs, or a folder of them, need a folder")
     pairs = [(source, out if named else out / place_of_copy(Path(source.name))) for source in films.typed]
     pairs += [(source, out / place_of_copy(place)) for source, place in films.listed]
+    pairs = list(dict.fromkeys(pairs))  # a film may be named beside its folder
     if preview:
         pairs = [(source, preview_name(target)) for source, target in pairs]
     check(pairs)
@@ -200,13 +209,14 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
         The exit status.
 
     Raises:
-        UsageError: PyAV is not installed, the codec does not suit the file, or the report cannot be used.
+        ColorizerError: PyAV is not installed, the codec does not suit the file, or the network or the report cannot be
+            used.
     """
     from colorizer.cli import file_plan, progress
     from colorizer.film import container, encoder, parts
     from colorizer.film.colorize import Interrupted
     from colorizer.film.probe import probe
-    from colorizer.inference.batch_files import Outcome
+    from colorizer.inference.batch_files import Outcome, reason_of
 
     check_codec(flags, pairs)
     out, again = Path(flags.output), flags.overwrite or bool(flags.preview)  # a preview is for trying
@@ -233,19 +243,33 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
                     continue
                 parts.require_free(target)
                 network = network or load()
-                outcome = _colorize(prog, network, film, target, settings_of(flags))
+                outcome = _colorize(prog, network, film, target, flags)
             except FilmError as error:
                 outcome = Outcome(source, target, error.reason)
                 print(f"{prog}: {error}", file=sys.stderr)
+            except (ColorizerError, BrokenPipeError):  # of all films; who reads the output has left
+                raise
+            except Exception as error:  # of the network or a codec, which may like the next film
+                outcome = Outcome(source, target, reason_of(error))
+                print(f"{prog}: {source}: {outcome.error}", file=sys.stderr)
             except Interrupted as stop:
-                done = (
-                    f"the first {_clock(stop.seconds)} are in {stop.output}" if stop.output else "nothing is done yet"
-                )
-                print(f"\n{prog}: interrupted; {done}. {CONTINUE}", file=sys.stderr)
+                print(f"\n{prog}: interrupted; {_done(stop, target)}. {CONTINUE}", file=sys.stderr)
                 return 130
             failed += bool(outcome.error)
             report.add(outcome)
     return 1 if failed else 0
+
+
+def _done(stop: Interrupted, target: Path) -> str:
+    """What Ctrl-C leaves."""
+    from colorizer.film.parts import partial_name
+
+    if stop.output:
+        return f"the first {_clock(stop.seconds)} are in {stop.output}"
+    if stop.seconds:
+        name = partial_name(target)
+        return f"the first {_clock(stop.seconds)} are done, but {name} cannot be written: {stop.reason}"
+    return "nothing is done yet"
 
 
 def settings_of(flags: argparse.Namespace) -> Settings:
@@ -260,17 +284,19 @@ def _described(film: Film) -> str:
     return f"{film.width}x{film.height}, {float(film.rate):.4g} frames/s{length}"
 
 
-def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, settings: Settings) -> Outcome:
+def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, flags: argparse.Namespace) -> Outcome:
     """Colorizes one film, says what became of it and returns that; one that ends early has failed."""
     from colorizer.film import colorize as films
     from colorizer.inference.batch_files import Outcome
 
-    total = film.frames
+    total, settings = film.frames, settings_of(flags)
     if settings.preview:
         total = min(total or 1 << 62, round(settings.preview * film.rate))
     began = time.monotonic()
     with _progress(total) as step:
-        result = films.colorize(colorizer, film.path, target, settings, film=film, progress=step)
+        result = films.colorize(
+            colorizer, film.path, target, settings, film=film, progress=step, overwrite=flags.overwrite
+        )
     for note in result.notes:
         print(f"{prog}: {film.path}: {note}", file=sys.stderr)
     seconds, error = time.monotonic() - began, None

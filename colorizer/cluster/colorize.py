@@ -306,6 +306,7 @@ def _outcomes(flags: argparse.Namespace, work: file_plan.Work, prog: str) -> Ite
                 identity=identity,
                 load=lambda: _colorizer(options)[0],
                 run=partial(run, size=1, **takes),
+                overwrite=flags.overwrite,
             )
     finally:
         ray.shutdown()

@@ -22,7 +22,7 @@ from colorizer.film.colorize import VERSION, Settings, colorize_shot, stamp
 from colorizer.film.parts import Parts, ending_of, partial_name, require_partial_name
 from colorizer.film.probe import is_film_name, probe, require_av
 from colorizer.film.reader import Reader
-from colorizer.inference.batch_files import Outcome
+from colorizer.inference.batch_files import Outcome, reason_of
 
 LEFT_OUT = "films are written to local folders only: choose a local -o for them"
 
@@ -70,7 +70,14 @@ def list_films(source: str, output: str, preview: bool = False) -> list[tuple[Pa
 
 
 def colorize_film(
-    source: Path, target: Path, settings: Settings, *, identity: dict, load: Callable, run: Run
+    source: Path,
+    target: Path,
+    settings: Settings,
+    *,
+    identity: dict,
+    load: Callable,
+    run: Run,
+    overwrite: bool = False,
 ) -> Outcome:
     """Colorizes one film, its shots by `run`.
 
@@ -78,13 +85,15 @@ def colorize_film(
         source: the film.
         target: its copy.
         settings: see `Settings`.
-        identity: what the colors depend on besides: weights and look. Finished shots of another one are done again.
+        identity: what the colors depend on besides: weights and look.
         load: gives the network, in a worker.
         run: gives pairs of a shot and a part's file to workers; see `colorizer.cluster.colorize.run`.
+        overwrite: whether finished shots of other settings or another identity are done again; else the film fails.
 
     Returns:
         The film's `Outcome`. Where the source ends early it has failed, and `partial_name` has what could be read.
     """
+    av = require_av()
     try:
         film = probe(source)
         encoding = encoder.choose(target, settings.codec, settings.crf, film.bits if settings.bits > 8 else 8)
@@ -93,7 +102,7 @@ def colorize_film(
         require_partial_name(source, target)
         about = {"version": VERSION, "source": stamp(source), **identity}
         about |= {"settings": asdict(settings), "encoding": asdict(encoding), "cluster": True}
-        with Parts(target, about) as parts:
+        with Parts(target, about, overwrite) as parts:
             reader = Reader(film, settings.deinterlace)
             lasts = [frame.time for frame in carry.shot_ends(reader.frames(until=settings.preview))]
             shots = [Shot(str(source), *times) for times in zip([None, *lasts[:-1]], lasts, strict=True)]
@@ -119,7 +128,7 @@ def colorize_film(
                 error += str(output)
             elif not settings.preview:
                 parts.close()
-            notes = [*film.notes, *filter(None, [encoding.note])]
+            notes = [*film.notes(settings.deinterlace), *filter(None, [encoding.note])]
             if reader.damaged:
                 notes.append(f"damaged places that could not be decoded: {reader.damaged}")
             notes += container.write(film, parts, output, encoding)
@@ -129,6 +138,8 @@ def colorize_film(
             return Outcome(source, target, error, notes=tuple(notes))
     except FilmError as error:
         return Outcome(source, target, error.reason)
+    except av.error.FFmpegError as error:
+        return Outcome(source, target, f"cannot be decoded: {error.strerror}")
     except OSError as error:
         return Outcome(source, target, f"cannot be written: {error.strerror or error}")
 
@@ -140,6 +151,10 @@ def _shot(shot: Shot, file: str, settings: Settings, encoding: encoder.Encoding,
         colorize_shot(load(), film, settings, encoding, after=shot.after, last=shot.last, file=Path(file))
     except (FilmError, OSError) as error:
         return Outcome(shot.film, file, getattr(error, "reason", None) or str(error))
+    except ColorizerError:  # it concerns all shots
+        raise
+    except Exception as error:  # of the network or a codec, which may like the next film
+        return Outcome(shot.film, file, reason_of(error))
     return Outcome(shot.film, file)
 
 

@@ -82,13 +82,14 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after what is done was written.
 
     Attributes:
-        output: the file with what is done; None where nothing is.
-        seconds: its length.
+        output: the file with what is done; None where nothing is, or where it cannot be written.
+        seconds: its length, or that of what a later run continues from.
+        reason: why it cannot be written; else "".
     """
 
-    def __init__(self, output: Path | None, seconds: float):
+    def __init__(self, output: Path | None, seconds: float, reason: str = ""):
         super().__init__()
-        self.output, self.seconds = output, seconds
+        self.output, self.seconds, self.reason = output, seconds, reason
 
 
 def colorize(
@@ -99,6 +100,7 @@ def colorize(
     *,
     film: Film | None = None,
     progress: Callable[[int], None] | None = None,
+    overwrite: bool = False,
 ) -> Result:
     """Colorizes a film; an earlier run that was killed is continued.
 
@@ -109,13 +111,15 @@ def colorize(
         settings: see `Settings`; None takes the defaults.
         film: from `probe`, where the caller has it.
         progress: is called with the number of finished frames.
+        overwrite: whether what an earlier run finished with other settings, weights or of another source is removed;
+            else the film is refused.
 
     Returns:
         A `Result`. Where the source ends early, its `output` is `partial_name`.
 
     Raises:
-        FilmError: the source cannot be read, the result cannot be written, another run is making it now, or
-            `partial_name` is a file that no interrupted run left.
+        FilmError: the source cannot be read, the result cannot be written, another run is making it now, an
+            earlier one finished parts with other settings, or `partial_name` is a file that no interrupted run left.
         UsageError: container and codec do not go together, or PyAV is not installed.
         Interrupted: Ctrl-C.
     """
@@ -126,9 +130,10 @@ def colorize(
     container.try_out(film, output, encoding)
     require_partial_name(film.path, output)
     with _writing(output):
-        parts = Parts(output, _record(film, colorizer, settings, encoding))
+        parts = Parts(output, _record(film, colorizer, settings, encoding), overwrite)
     with parts:
-        result = Result(output, resumed=parts.frames, notes=[*film.notes, *filter(None, [encoding.note])])
+        notes = [*film.notes(settings.deinterlace), *filter(None, [encoding.note])]
+        result = Result(output, resumed=parts.frames, notes=notes)
         reader = Reader(film, settings.deinterlace, encoding.bits)
         worker = _Worker(film, parts, encoding, progress)
         try:
@@ -249,33 +254,38 @@ class _Worker:
         if self.progress:
             self.progress(self.parts.frames + self.frames)
 
-    def end_part(self, key: Key | None) -> None:
-        """Writes the frames since the last part."""
+    def end_part(self, key: Key | None, tail: bool = False) -> None:
+        """Writes the frames since the last part; see `Parts.add`."""
         if self.frames:
             packets, ending = self.packets + self.encoder.finish(), Ending(self.time, self.frames, key)
             self._begin()  # first: what Ctrl-C stops here is not written a second time
-            self.parts.add(packets, ending)
+            self.parts.add(packets, ending, tail)
 
 
 def _interrupted(worker: _Worker, film: Film, parts: Parts, output: Path, encoding: Encoding) -> Interrupted:
     """Writes what is done under a name of its own; the parts stay for a later run."""
-    number = len(parts.endings)
     # It may have stopped anywhere, while a part was written too, or on a full disk: then only finished parts count.
     with contextlib.suppress(require_av().error.FFmpegError, OSError):
-        worker.end_part(None)
+        worker.end_part(None, tail=True)
     if not parts.endings:
         return Interrupted(None, 0.0)
-    target = partial_name(output)
-    seconds = float(parts.endings[-1].time * film.time_base) - film.start
+    target, reason, seconds = partial_name(output), "", _seconds(film, parts)
     try:
         require_partial_name(film.path, output)
         container.write(film, parts, target, encoding)
         parts.note_partial()
-    except (FilmError, OSError):
-        return Interrupted(None, 0.0)
+    except (FilmError, OSError) as error:
+        reason = getattr(error, "reason", None) or error.strerror or str(error)
     finally:
-        parts.forget(number)  # it ends in the middle of a shot, without a key to continue from
+        parts.forget_tail()
+    if reason:
+        return Interrupted(None, _seconds(film, parts), reason.removeprefix("cannot be written: "))
     return Interrupted(target, seconds)
+
+
+def _seconds(film: Film, parts: Parts) -> float:
+    """The length of what is done."""
+    return float(parts.endings[-1].time * film.time_base) - film.start if parts.endings else 0.0
 
 
 def _record(film: Film, colorizer: Colorizer, settings: Settings, encoding: Encoding) -> dict:

@@ -19,7 +19,7 @@ from colorizer.film import encoder
 from colorizer.film.encoder import Encoding
 from colorizer.film.parts import Parts
 from colorizer.film.probe import Film, address, opened, require_av
-from colorizer.film.reader import falls_back, shifts
+from colorizer.film.reader import BEHIND, falls_back, shifts, step_of
 
 if TYPE_CHECKING:
     import av
@@ -31,6 +31,8 @@ WITH_ATTACHMENTS = ("matroska",)  # containers that hold files: fonts of subtitl
 WITH_COVERS = ("mp4", "ipod")  # containers that hold a cover among their tags
 WITH_CHAPTERS = ("mp4", "mov", "ipod", "3gp", "matroska", "webm", "ogg", "nut", "asf")
 WITH_ROTATION = ("mp4", "mov", "ipod", "3gp", "matroska", "webm")
+# Containers that write a film's timecode anew from the tag of its picture: as a track, as a tag, in the header.
+WITH_TIMECODE = ("mp4", "mov", "matroska", "mxf")
 DISCARD_ALL = 48  # FFmpeg's AVDISCARD_ALL: a stream that its demuxer has read already
 REORDERED = 16  # frames that H.264 and its like may decode before they are shown, at most
 
@@ -115,8 +117,11 @@ def _covers(film: Film) -> dict[int, bytes]:
     return covers
 
 
-def _begin(film: Film, source, target, encoding: Encoding, covers: dict[int, bytes]):
-    """Writes the container's header; returns the picture's stream, those that are copied, and lines about others."""
+def _begin(film: Film, source, target, encoding: Encoding, covers: dict[int, bytes], *, end: float | None = None):
+    """Writes the container's header; returns the picture's stream, those that are copied, and lines about others.
+
+    Chapters end at `end`, in the source's seconds.
+    """
     picture = target.add_stream(encoding.codec, rate=film.rate)
     encoder.set_up(picture.codec_context, film, encoding)
     picture.time_base = encoder.unit_of(film, encoding)
@@ -128,25 +133,30 @@ def _begin(film: Film, source, target, encoding: Encoding, covers: dict[int, byt
         wrong = "lies on its side" if film.quarter_turns else "is mirrored"
         notes.append(f"{target.format.name} has no rotation, so the film {wrong}: choose .mp4 or .mkv")
     target.metadata.update(_clean(source.metadata))
-    if chapters := [_shifted(chapter, film.start) for chapter in source.chapters()]:
+    if chapters := list(_shifted(source.chapters(), film.start, end)):
         target.set_chapters(chapters)
     target.start_encoding()
     return picture, copies, notes
 
 
-def _shifted(chapter: dict, start: float) -> dict:
-    """A chapter of a film that begins at 0, as its copy does."""
-    offset = round(start / chapter["time_base"])
-    return chapter | {name: max(0, chapter[name] - offset) for name in ("start", "end")}
+def _shifted(chapters: list[dict], start: float, end: float | None) -> Iterator[dict]:
+    """The chapters of a film that begins at 0, as its copy does, up to where that ends; None for all."""
+    for chapter in chapters:
+        offset, stop = round(start / chapter["time_base"]), chapter["end"]
+        stop = stop if end is None else min(stop, round(end / chapter["time_base"]))
+        if end is None or chapter["start"] < stop:
+            yield chapter | {"start": max(0, chapter["start"] - offset), "end": max(0, stop - offset)}
 
 
 def _write(av, film: Film, source, parts: Parts, target, encoding: Encoding, covers: dict[int, bytes]) -> list[str]:
-    picture, copies, notes = _begin(film, source, target, encoding, covers)
     last = parts.endings[-1] if parts.endings else None
-    if joints := len(shifts(film)) - 1:
+    until = end = None
+    if last is not None and not last.whole:
+        until, end = (float((last.time + ticks) * film.time_base) for ticks in (1, step_of(film)))
+    picture, copies, notes = _begin(film, source, target, encoding, covers, end=end)
+    if joints := len(shifts(film, until)) - 1:
         times = "once" if joints == 1 else f"{joints} times"
         notes.append(f"time stamps fall back {times}, as in joined films: the pieces follow one another")
-    until = None if last is None or last.whole else float((last.time + 1) * film.time_base)
     streams = [_picture_packets(av, picture, film, parts, encoder.unit_of(film, encoding))]
     for index in covers.keys() & copies.keys():
         cover = av.Packet(covers[index])
@@ -182,6 +192,9 @@ def _copied_streams(film: Film, source, target, covers: dict[int, bytes]) -> tup
         if stream.type == "data" and stream.discard == DISCARD_ALL and source.chapters():  # the track of their names
             if name not in WITH_CHAPTERS:
                 notes.append(f"chapters do not fit into {name}: left out")
+            continue
+        timecode = stream.metadata.get("timecode") if stream.type == "data" else None
+        if timecode and name in WITH_TIMECODE and source.streams[film.stream].metadata.get("timecode") == timecode:
             continue
         codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else None
         if codec is None or codec not in encoder.codecs_of(target):
@@ -238,13 +251,18 @@ def _delay(parts: Parts, shown: np.ndarray) -> int:
 
 
 def _other_packets(av, film: Film, source, copies: dict, until: float | None) -> Iterator[tuple[float, av.Packet]]:
-    """The packets of all other streams with their seconds, up to the picture's end."""
+    """The packets of all other streams with their seconds, up to the picture's end; what lies behind is not read."""
+    dense, past = {index for index in copies if source.streams[index].type in ("audio", "video")}, set()
     seconds = -1.0  # stamps fall back now and then; the merge needs them sorted
     ends: dict[int, int] = {}
-    for packet in _shifted_packets(av, film, source, list(copies)):
+    for packet in _shifted_packets(av, film, source, list(copies), until):
         offset = round(film.start / packet.time_base)
         time = float((packet.dts - offset) * packet.time_base)
         if until is not None and time + film.start >= until:
+            if time + film.start >= until + BEHIND:
+                past.add(packet.stream.index)
+                if past >= dense:  # subtitles may have none for long
+                    return
             continue
         packet.pts = None if packet.pts is None else packet.pts - offset
         packet.dts -= offset
@@ -271,13 +289,13 @@ def _let_rise(packet: av.Packet, copy, ends: dict[int, int]) -> None:
     ends[packet.stream.index] = packet.dts
 
 
-def _shifted_packets(av, film: Film, source, indices: list[int]) -> Iterator[av.Packet]:
+def _shifted_packets(av, film: Film, source, indices: list[int], until: float | None) -> Iterator[av.Packet]:
     """The packets of streams; in a joined film they move with the picture.
 
     A piece's packets may lie a little before or behind the picture's joint in the file. So each goes with whichever
     piece brings it nearest to the picture that is decoded there.
     """
-    moves = [shift * film.time_base for shift in shifts(film)]
+    moves = [shift * film.time_base for shift in shifts(film, until)]
     wanted = indices if len(moves) == 1 else [*indices, film.stream]
     piece, last, now = 0, None, film.start
     for packet in _stamped(_until_damage(av, source.demux([source.streams[index] for index in wanted]))):

@@ -22,12 +22,15 @@ H264 = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")  # encoders of
 NAMES = {"h264": H264, "hevc": ("libx265",), "vp9": ("libvpx-vp9",), "av1": ("libsvtav1", "libaom-av1")}
 # What a container takes where it does not take H.264, and where no encoder of H.264 is installed.
 OTHERS = ("libvpx-vp9", "mpeg4", "wmv2")
-# Codecs that a container takes besides those that FFmpeg lists for it: for MPEG-TS it lists only its own defaults.
+# Codecs that a container takes besides those that FFmpeg lists for it: for MPEG's it lists only their own defaults.
+MPEG_PS = frozenset(("mpeg2video", "mpeg1video", "mp2", "mp3", "ac3", "dts"))
 MORE = {
+    "mpeg": MPEG_PS,
+    "svcd": MPEG_PS,  # of .vob
     "mpegts": frozenset(
         ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vc1", "aac", "aac_latm", "mp2", "mp3", "ac3", "eac3")
         + ("dts", "truehd", "opus", "s302m", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle")
-    )
+    ),
 }
 ORDERED = (*STEADY, "asf")  # containers that store when a frame is decoded, not when it is shown
 WITH_CRF = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom-av1")
@@ -181,7 +184,9 @@ def unit_of(film: Film, encoding: Encoding) -> Fraction:
     """The unit of time stamps of the result, in seconds: the film's own where encoder and container take it."""
     if encoding.container in STEADY:
         return 1 / film.rate
-    if encoding.codec in ("mpeg4", "mpeg2video", "wmv2") and film.time_base.denominator > COARSE:
+    if encoding.codec in ("mpeg1video", "mpeg2video"):  # they know a few rates, and no other unit
+        return 1 / film.rate
+    if encoding.codec in ("mpeg4", "wmv2") and film.time_base.denominator > COARSE:
         return 1 / film.rate
     return film.time_base
 

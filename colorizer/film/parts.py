@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import filelock
 
 RECORD, LOCK, NOTE = "film.json", "lock", "part.json"
+TAIL = "tail.npz"  # frames of a shot that Ctrl-C stopped: for the file of `partial_name`, not to continue from
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,21 @@ class Parts:
 
     Args:
         output: the result's file; the parts lie in a hidden folder beside it.
-        record: what the parts depend on: the source's size and date, weights, settings. Parts of another record are
-            removed.
+        record: what the parts depend on: the source's size and date, weights, settings.
+        overwrite: whether finished parts of another record are removed; else they are refused. Those of a preview are
+            removed in any case: it is for trying.
 
     Raises:
-        FilmError: another run holds the lock.
+        FilmError: another run holds the lock, or there are finished parts of another record.
     """
 
-    def __init__(self, output: Path, record: dict):
+    def __init__(self, output: Path, record: dict, overwrite: bool = False):
         self.output, self.folder = output, folder_of(output)
         self.endings: list[Ending] = []
+        self._tail: int | None = None  # its number as a part
         self._lock = _locked(output)
         try:
-            self._prepare(record)
+            self._prepare(record, overwrite)
         except BaseException:
             self._lock.release()
             raise
@@ -74,26 +77,38 @@ class Parts:
         if os.name == "nt" and not (self.folder / RECORD).exists():  # what is open cannot be removed there
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _prepare(self, record: dict) -> None:
-        """Keeps what an earlier run with the same record has done, and removes what another one has.
+    def _prepare(self, record: dict, overwrite: bool) -> None:
+        """Keeps what an earlier run with the same record has done, and refuses or removes what another one has.
 
         What writers of the result left when they were killed goes too: whoever holds the lock is the only writer.
         """
-        for result in (self.output, partial_name(self.output)):
-            atomic_files.sweep(result)
         file = self.folder / RECORD
         try:
-            same = json.loads(file.read_text(encoding="utf-8")) == record
+            earlier = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            same = False
-        if not same:
+            earlier = {}
+        if not (earlier == record or overwrite or earlier.get("settings", {}).get("preview")):
+            self._require_none(earlier, record)
+        for result in (self.output, partial_name(self.output)):
+            atomic_files.sweep(result)
+        if earlier != record:
             for path in self.folder.iterdir():
                 if path.name not in (LOCK, NOTE):
                     path.unlink()
             atomic_files.write_json(file, record)
         else:
             atomic_files.sweep_folder(self.folder)
-        self.read()
+        self.forget_tail()  # of a run that was killed after Ctrl-C
+
+    def _require_none(self, earlier: dict, record: dict) -> None:
+        """Refuses to remove finished parts; on a cluster any of them may be the first."""
+        done = sum(ending.frames for file in self.folder.glob("[0-9]*.npz") if (ending := ending_of(file)))
+        if done:
+            raise FilmError(
+                self.output,
+                f"an earlier run finished {done} frames of it with something else: {differences(earlier, record)}. "
+                f"Repeat that to continue, begin anew with --overwrite, or remove the folder {self.folder}",
+            )
 
     def read(self) -> None:
         """Looks for finished parts, up to the first that is missing."""
@@ -114,17 +129,25 @@ class Parts:
 
     def file(self, number: int) -> Path:
         """The file of a part."""
-        return self.folder / f"{number:05d}.npz"
+        return self.folder / (TAIL if number == self._tail else f"{number:05d}.npz")
 
-    def add(self, packets: list[Packet], ending: Ending) -> None:
-        """Writes a part."""
+    def add(self, packets: list[Packet], ending: Ending, tail: bool = False) -> None:
+        """Writes a part.
+
+        Args:
+            packets: of its frames.
+            ending: how it ends.
+            tail: whether it ends in the middle of a shot without a key: no later run continues from it.
+        """
+        if tail:
+            self._tail = len(self.endings)
         save(self.file(len(self.endings)), packets, ending)
         self._append(ending)
 
-    def forget(self, number: int) -> None:
-        """Removes the parts from a number on."""
-        for later in range(number, len(self.endings)):
-            self.file(later).unlink(missing_ok=True)
+    def forget_tail(self) -> None:
+        """Removes the part that no run continues from."""
+        (self.folder / TAIL).unlink(missing_ok=True)
+        self._tail = None
         self.read()
 
     def close(self) -> None:
@@ -157,6 +180,18 @@ class Parts:
     def remove(self) -> None:
         """Removes the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def differences(earlier: dict, record: dict) -> str:
+    """What two records of parts differ in, in words."""
+    # Names of settings hide those of the encoding, which follows them.
+    old, new = ({**one, **one.get("encoding", {}), **one.get("settings", {})} for one in (earlier, record))
+    words = []
+    for name in old.keys() & new.keys() - {"encoding", "settings"}:
+        if old[name] != new[name]:
+            stamped = isinstance(old[name] or new[name], list)  # a file's size and date say nothing to a reader
+            words.append(f"{name} changed" if stamped else f"{name} {old[name]} -> {new[name]}")
+    return ", ".join(sorted(words)) or "another version or kind of run"
 
 
 def folder_of(output: Path) -> Path:

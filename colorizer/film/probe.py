@@ -25,6 +25,7 @@ ENDINGS = (
 DEMUXERS = "mov,mp4,matroska,webm,avi,mpeg,mpegvideo,mpegts,asf,flv,ogg,mxf,dv,nut,h264,hevc,m4v,vc1,ivf,av1,obu,gxf"
 STEADY = ("avi",)  # containers without time stamps: they have a frame in each tick of the rate
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves of ITU-T H.273 whose luma is no gamma-encoded gray
+UNLIKELY = 4  # an average rate this many times the guessed one is none; of interlaced films it may be twice that
 # Bytes in memory for each pixel of a frame. libx264 alone takes 227 of them on noise at 1920x1080, 402 with 10 bits: it
 # looks 40 frames ahead. The rest are the decoder's, and the frames that wait for a key.
 HELD, HELD_DEEP = 250, 460
@@ -75,16 +76,19 @@ class Film:
         """About how many frames there are; 0 where the file does not say."""
         return round(self.seconds * self.rate) if self.seconds else 0
 
-    @property
-    def notes(self) -> list[str]:
-        """Lines about what the result does not have, or has and should not."""
+    def notes(self, deinterlaced: bool = False) -> list[str]:
+        """Lines about what the result does not have, or has and should not.
+
+        Args:
+            deinterlaced: whether two fields become one frame in it.
+        """
         lines = []
         if self.transfer in HDR:
             lines.append(f"HDR ({HDR[self.transfer]}) becomes SDR, by the curve of ITU-R BT.2390")
         if self.width % 2 or self.height % 2:
             size = f"{self.width + self.width % 2}x{self.height + self.height % 2}"
             lines.append(f"the odd size {self.width}x{self.height} becomes {size}: the last row or column is repeated")
-        if self.interlaced:
+        if self.interlaced and not deinterlaced:
             lines.append("interlaced: moving edges may show combs; --deinterlace removes them")
         return lines
 
@@ -156,7 +160,7 @@ def probe(path: str | Path) -> Film:
             path=path,
             width=frame.width,
             height=frame.height,
-            rate=stream.average_rate or stream.guessed_rate or Fraction(25),
+            rate=_rate(stream),
             time_base=stream.time_base,
             seconds=seconds,
             states_own=states_own,
@@ -233,6 +237,14 @@ def _orientation(display: tuple[int, ...] | None) -> tuple[bool, int]:
     if flipped:
         a, b = -a, -b
     return flipped, round(math.atan2(-b, a) / (math.pi / 2)) % 4
+
+
+def _rate(stream) -> Fraction:
+    """Frames a second. FFmpeg states the ticks of a raw .dv as its average; then the guess is right."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    if average and guessed and average > UNLIKELY * guessed:
+        return guessed
+    return average or guessed or Fraction(25)
 
 
 def _seconds(container, stream, start: float) -> tuple[float | None, bool]:

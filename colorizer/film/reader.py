@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 GUESSED = ("mpeg", *STEADY)  # containers whose time stamps are guessed, and others after a seek
 JOINED = ("mpeg", "mpegts", "matroska,webm", "nut")  # containers whose files may stand one after the other in a file
 FALL = 1  # seconds that time stamps fall back by where another piece of a joined film begins
+BEHIND = 30  # seconds that packets may lie before or behind those beside them in a file
 SHORTER = 1.0, 0.02  # seconds, and share of its length, that a film may be shorter than stated before it counts as cut
 
 LARGEST = 1023  # level of 10 bits
@@ -73,7 +74,7 @@ class Reader:
             FilmError: the file cannot be opened.
         """
         film, first = self.film, None
-        for time, frame in self._timed(after if until is None else None):  # the first picture says where `until` is
+        for time, frame in self.timed(after if until is None else None):  # the first picture says where `until` is
             first = time if first is None else first
             if until is not None and float((time - first) * film.time_base) >= until:
                 return
@@ -85,8 +86,12 @@ class Reader:
             gray, deep = self._levels(frame)
             yield Frame(gray, time, duration, deep)
 
-    def _timed(self, after: int | None) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Frames with their time stamps, which rise; where a frame has none, it gets the one after the last."""
+    def timed(self, after: int | None = None) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decoded frames with their time stamps, which rise; where a frame has none, it gets the one after the last.
+
+        Args:
+            after: a time stamp; frames come from some place before it on.
+        """
         film, last, shift = self.film, None, 0
         step, fall = step_of(film), round(FALL / film.time_base)
         for frame in self._decoded(after):
@@ -136,7 +141,7 @@ class Reader:
             else:
                 frames = self._frames_before(av, container, stream, after)
             if frames is not None:
-                yield from _deinterlaced(av, stream, frames) if self.deinterlace else frames
+                yield from _deinterlaced(av, frames) if self.deinterlace else frames
                 return
         yield from self._decoded(None)
 
@@ -204,13 +209,14 @@ def step_of(film: Film) -> int:
     return max(1, round(1 / (film.rate * film.time_base)))
 
 
-def shifts(film: Film) -> tuple[int, ...]:
+def shifts(film: Film, until: float | None = None) -> tuple[int, ...]:
     """What time stamps need to rise in a film whose pieces were joined as they are, like `cat a.ts b.ts`.
 
     A piece begins where they fall back by more than `FALL`. All packets are read for that, none is decoded.
 
     Args:
         film: from `probe`.
+        until: seconds from 0, as time stamps count; pieces that begin well behind it may be left out.
 
     Returns:
         For each piece what is added to its time stamps, in units of the film's time base; (0,) for one piece.
@@ -220,12 +226,12 @@ def shifts(film: Film) -> tuple[int, ...]:
     """
     with contextlib.suppress(OSError):  # who opens it says why it cannot be read
         state = os.stat(film.path)
-        return _shifts(film, state.st_size, state.st_mtime_ns)
+        return _shifts(film, until, state.st_size, state.st_mtime_ns)
     return (0,)
 
 
 @functools.lru_cache(maxsize=8)  # on a cluster each shot asks
-def _shifts(film: Film, *_: int) -> tuple[int, ...]:
+def _shifts(film: Film, until: float | None, *_: int) -> tuple[int, ...]:
     av = require_av()
     pieces: list[list[int]] = [[]]  # the first and the last time stamp of each
     with opened(film.path) as container, contextlib.suppress(av.error.FFmpegError):
@@ -240,6 +246,10 @@ def _shifts(film: Film, *_: int) -> tuple[int, ...]:
                 pieces.append([])
             last, times = packet.dts, [*pieces[-1], *waiting]
             waiting, pieces[-1] = [], [min(times), max(times)] if times else []
+            if until is not None:
+                length = sum(end - begin for begin, end in filter(None, pieces)) * film.time_base
+                if length > until - film.start + BEHIND:
+                    break
     result = [0]
     for (_, end), (begin, _) in itertools.pairwise(filter(None, pieces)):
         result.append(end + result[-1] + step_of(film) - begin)
@@ -256,15 +266,18 @@ def falls_back(packet: av.Packet, last: int | None) -> bool:
     return last is not None and (last - packet.dts) * packet.time_base > FALL
 
 
-def _deinterlaced(av, stream, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """FFmpeg's yadif: one frame for two fields."""
-    graph = av.filter.Graph()
-    graph.link_nodes(
-        graph.add_buffer(template=stream), graph.add("yadif", "mode=send_frame:deint=all"), graph.add("buffersink")
-    ).configure()
-    for frame in itertools.chain(frames, [None]):
-        graph.push(frame)
-        yield from _pulled(av, graph)
+def _deinterlaced(av, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """FFmpeg's yadif: one frame for two fields. Where frames change their size or format, another graph begins."""
+    for (width, height, form), alike in itertools.groupby(frames, lambda f: (f.width, f.height, f.format.name)):
+        first, graph = next(alike), av.filter.Graph()
+        graph.link_nodes(
+            graph.add_buffer(width=width, height=height, format=form, time_base=first.time_base),
+            graph.add("yadif", "mode=send_frame:deint=all"),
+            graph.add("buffersink"),
+        ).configure()
+        for frame in itertools.chain([first], alike, [None]):
+            graph.push(frame)
+            yield from _pulled(av, graph)
 
 
 def _pulled(av, graph) -> Iterator[av.VideoFrame]:

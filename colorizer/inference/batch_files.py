@@ -211,7 +211,7 @@ def _steer(steer: Steer, batch: list[_Job]) -> None:
         try:
             job.ab_norm_hat = steer(job.source, job.photo.rgb)
         except Exception as error:  # hints outside of the photo, too little memory: the others must not fail with it
-            job.end(_reason(error))
+            job.end(reason_of(error))
             continue
         if job.ab_norm_hat is not None:
             job.strength = 1.0
@@ -227,7 +227,7 @@ def _predict_colors(predict: Predict, batch: list[_Job]) -> None:
     try:
         predictions = predict([job.photo.rgb for job in jobs])
     except Exception as error:  # one photo, or too little memory for all: the others must not fail with it
-        predictions = [_predict_one(predict, job) if len(jobs) > 1 else _reason(error) for job in jobs]
+        predictions = [_predict_one(predict, job) if len(jobs) > 1 else reason_of(error) for job in jobs]
     share = (time.perf_counter() - start) / len(jobs)
     for job, prediction in zip(jobs, predictions, strict=True):
         job.seconds += share
@@ -242,11 +242,11 @@ def _predict_one(predict: Predict, job: _Job) -> np.ndarray | str:
     try:
         return predict([job.photo.rgb])[0]
     except Exception as error:
-        return _reason(error)
+        return reason_of(error)
 
 
-def _reason(error: BaseException) -> str:
-    """An exception in one line."""
+def reason_of(error: BaseException) -> str:
+    """Why a file cannot be colorized, in one line, for an exception that nobody expects."""
     if isinstance(error, MemoryError):
         return "not enough memory to colorize it at its size"
     if isinstance(error, HintError):
@@ -264,7 +264,7 @@ def _encode(target: Path, photo: photos.Photo, ab_norm_hat: np.ndarray, strength
     except PhotoError as problem:
         error = str(problem)
     except Exception as problem:
-        error = _reason(problem)
+        error = reason_of(problem)
     return _Step(time.perf_counter() - start, error, notes=notes)
 
 

@@ -1,9 +1,11 @@
 """Clips that are dropped on the page."""
 
 import dataclasses
+import re
 import threading
 import time
 
+import numpy as np
 import pytest
 from clips import Painter, moving, times_of, write
 
@@ -30,6 +32,20 @@ def test_a_clip_comes_back_as_a_film_with_a_frame_to_compare(bench, tmp_path):
     before, after = (photos.read(path).rgb.astype(int) for path in (preview.before, preview.after))
     assert before.shape == after.shape == (48, 64, 3)
     assert abs(before - before.mean(axis=-1, keepdims=True)).max() < 4 < abs(after[..., 0] - after[..., 2]).mean()
+
+
+def test_a_clip_with_a_damaged_place_is_compared_at_one_moment(bench, tmp_path):
+    frames = [np.full((48, 64), 20 + 10 * number, np.uint8) for number in range(20)]
+    source = write(tmp_path / "reel.avi", frames, codec="png", pix_fmt="gray", options={})
+    data = bytearray(source.read_bytes())
+    for start in [match.start() for match in re.finditer(b"\x89PNG", data)][2:6]:
+        data[start : start + 8] = bytes(8)
+    source.write_bytes(data)
+    result = bench.colorize([source], "Colors", 1)
+    (preview,) = result.previews
+    before, after = (photos.read(path).rgb.astype(int)[..., 1].mean() for path in (preview.before, preview.after))
+    assert "damaged places that could not be decoded" in result.report
+    assert before == pytest.approx(120, abs=1) and after == pytest.approx(120, abs=9)
 
 
 def test_a_long_clip_is_shortened_and_a_line_says_so(bench, tmp_path, monkeypatch):

@@ -14,7 +14,8 @@ from PIL import Image
 
 from colorizer.cli import colorize as command
 from colorizer.cli import film
-from colorizer.errors import FilmError
+from colorizer.errors import FilmError, WeightsError
+from colorizer.film import container
 from colorizer.film.parts import Parts, require_free
 
 
@@ -161,6 +162,37 @@ def test_a_disk_that_fills_up_at_the_end_of_a_film_does_not_stop_the_next(colori
     assert os.path.exists("out/b.mp4") and len(rows) == 3 and "No space left" in rows[1]
 
 
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
+def test_what_nobody_expects_of_a_film_does_not_stop_the_next(colorize, tmp_path, monkeypatch, error):
+    for name in ("a.mp4", "b.mp4"):
+        write(tmp_path / name, moving(3))
+    network = Painter()
+    predict = network.predict_ab
+
+    def once(rgbs):
+        monkeypatch.setattr(network, "predict_ab", predict)
+        raise error("stopped")
+
+    monkeypatch.setattr(network, "predict_ab", once)
+    monkeypatch.setattr(command, "load", lambda *_: network)
+    status, _, err = colorize("a.mp4", "b.mp4", "-o", "out")
+    reason = "not enough memory to colorize it" if error is MemoryError else "cannot be colorized: stopped"
+    rows = (tmp_path / "out/report.csv").read_text().splitlines()
+    assert status == 1 and f"colorize.py: a.mp4: {reason}" in err and len(rows) == 3 and reason in rows[1]
+    assert len(times_of(tmp_path / "out/b.mp4")) == 3
+
+
+def test_weights_that_cannot_be_had_end_all_films(colorize, tmp_path, monkeypatch):
+    def absent(*_):
+        raise WeightsError("no such weights")
+
+    monkeypatch.setattr(command, "load", absent)
+    for name in ("a.mp4", "b.mp4"):
+        write(tmp_path / name, moving(3))
+    status, _, err = colorize("a.mp4", "b.mp4", "-o", "out")
+    assert status == 2 and err.count("no such weights") == 1
+
+
 @pytest.fixture
 def album(tmp_path, monkeypatch):
     """A folder with a photo and two films; the photos that are colored are counted."""
@@ -189,6 +221,27 @@ def test_a_folder_of_films_alone_needs_no_photo(colorize, tmp_path, album):
     assert os.listdir("out/deep") == ["b.mkv"]
     status, _, err = colorize("album", "-o", "out.mp4")
     assert status == 2 and "-o out.mp4 names a film; several inputs, or a folder of them, need a folder" in err
+
+
+def test_folders_that_are_not_searched_are_named_once(colorize, tmp_path, album):
+    (tmp_path / "elsewhere").mkdir()
+    write(tmp_path / "elsewhere/c.mp4", moving(3))
+    (tmp_path / "album/link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "album/photo.png").unlink()
+    for words in (["album"], ["album", "album"]):
+        status, out, err = colorize(*words, "-o", "out")
+        assert status == 1 and err.count("album/link: a link to a folder, which is not followed") == 1, words
+    assert out.count("exists already: skipped") == 2 and album == []
+    Image.fromarray(draw_picture(0)).save(tmp_path / "album/photo.png")  # then the line comes with the photos
+    assert "link" not in colorize("album", "-o", "out")[2]
+
+
+def test_a_film_that_is_named_twice_is_done_once(colorize, tmp_path, album):
+    (tmp_path / "album/photo.png").unlink()
+    status, out, _ = colorize("album", "album/a.mp4", "-o", "out")
+    assert status == 0 and out.count("album/a.mp4 -> out/a.mp4 ") == 1 and os.listdir("out/deep") == ["b.mkv"]
+    status, out, _ = colorize("album/a.mp4", "album/a.mp4", "-o", "one.mp4")
+    assert status == 0 and out.count(" -> one.mp4 ") == 1
 
 
 def test_hints_of_a_folder_are_for_its_photos(colorize, tmp_path, album):
@@ -269,6 +322,20 @@ def test_ctrl_c_says_where_the_beginning_is(colorize, tmp_path, monkeypatch):
     assert "shot" not in out
 
 
+def test_ctrl_c_says_what_is_done_also_where_the_beginning_cannot_be_written(colorize, tmp_path, monkeypatch):
+    write(tmp_path / "film.mp4", moving(12) + moving(8, seed=3))
+    network = Painter(stop_after=4, error=KeyboardInterrupt)
+    monkeypatch.setattr(command, "load", lambda *_: network)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(container, "_write", full)
+    status, _, err = colorize("film.mp4", "-o", "color.mp4")
+    assert status == 130 and "interrupted; the first 0.4 s are done, but color.part.mp4 cannot be written: No sp" in err
+    assert "device. Run the same command again to continue." in err
+
+
 def test_a_second_run_on_one_film_is_refused_before_the_network_is_loaded(colorize, tmp_path, monkeypatch):
     write(tmp_path / "film.mp4", moving(2))
     monkeypatch.setattr(command, "load", lambda *_: pytest.fail("the network was loaded"))
@@ -276,6 +343,17 @@ def test_a_second_run_on_one_film_is_refused_before_the_network_is_loaded(colori
         status, _, err = colorize("film.mp4", "-o", "color.mp4")
     assert status == 1 and "color.mp4: another run is making this film now. Received: " in err
     assert "Wait until that run ends, stop it, or choose another output" in err
+
+
+def test_another_flag_does_not_throw_away_what_an_interrupted_run_has_done(colorize, tmp_path, monkeypatch):
+    write(tmp_path / "film.mp4", moving(12) + moving(8, seed=3))
+    monkeypatch.setattr(command, "load", lambda *_: Painter(stop_after=4, error=KeyboardInterrupt))
+    assert colorize("film.mp4", "-o", "color.mp4", "--strength", "0.9")[0] == 130
+    monkeypatch.setattr(command, "load", lambda *_: Painter())
+    status, _, err = colorize("film.mp4", "-o", "color.mp4")
+    assert status == 1 and "color.mp4: an earlier run finished 12 frames of it with something else: strength 0.9" in err
+    assert "begin anew with --overwrite, or remove the folder .color.mp4.parts" in err
+    assert "20 frames, 2 shots" in colorize("film.mp4", "-o", "color.mp4", "--overwrite")[1]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of POSIX")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from clips import Painter, moving, packets_of, pictures_of, times_of, write
+from clips import Painter, av, moving, packets_of, pictures_of, times_of, write
 
 fsspec = pytest.importorskip("fsspec", reason='fsspec is not installed: pip install -e ".[ray]" -c constraints.txt')
 
@@ -29,8 +29,9 @@ def spread(pairs, work):
         yield from work([pair])
 
 
-def do(clip, target, run=spread, identity=None, **settings):
-    return film.colorize_film(clip, target, Settings(**settings), identity=identity or {}, load=Painter, run=run)
+def do(clip, target, run=spread, identity=None, overwrite=False):
+    about = {"identity": identity or {}, "load": Painter, "run": run, "overwrite": overwrite}
+    return film.colorize_film(clip, target, Settings(), **about)
 
 
 def test_shots_are_found_as_a_film_is_cut(clip):
@@ -79,16 +80,17 @@ def test_shots_of_other_weights_are_done_again(clip, tmp_path):
         given.append(len(pairs))
         yield from lost(pairs, work)
 
-    def again():
+    def again(overwrite=False):
         options = cluster.Options(str(weights), classifier=str(classifier), engine="keras")
-        return do(clip, tmp_path / "film.mkv", counted, identity=cluster._identity(options))
+        return do(clip, tmp_path / "film.mkv", counted, cluster._identity(options), overwrite)
 
     weights.write_bytes(b"of one epoch")
     classifier.write_bytes(b"one")
     again(), again()
-    for file in (weights, classifier):
+    for file, name in ((weights, "weights"), (classifier, "classifier")):
         file.write_bytes(b"trained further")
-        again()
+        assert f"frames of it with something else: {name} changed. Repeat" in again().error
+        again(overwrite=True)
     assert given == [3, 2, 3, 3]
 
 
@@ -159,6 +161,18 @@ def test_a_second_run_on_one_film_is_a_line(clip, tmp_path):
 def test_a_bad_film_is_a_line(tmp_path):
     (tmp_path / "film.mkv").write_bytes(b"a shopping list")
     assert "no film, or damaged" in do(tmp_path / "film.mkv", tmp_path / "out.mkv").error
+
+
+@pytest.mark.parametrize("error", [av.error.InvalidDataError(1, "bad packet"), MemoryError()])
+def test_what_nobody_expects_of_a_film_is_a_line(clip, tmp_path, monkeypatch, error):
+    def failing(*_, **__):
+        raise error
+
+    monkeypatch.setattr(film, "colorize_shot", failing)
+    assert do(clip, tmp_path / "out.mkv").error.startswith(("cannot be colorized: ", "not enough memory"))
+    if isinstance(error, av.error.FFmpegError):
+        monkeypatch.setattr(carry, "shot_ends", failing)
+        assert do(clip, tmp_path / "out.mkv").error == "cannot be decoded: bad packet"
 
 
 def test_films_of_a_tree_are_mirrored(clip, tmp_path):

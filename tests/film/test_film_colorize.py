@@ -97,12 +97,23 @@ def test_a_killed_film_is_continued_shot_by_shot(tmp_path, clip, monkeypatch):
     assert (tmp_path / "color.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
-def test_parts_of_other_settings_are_not_used(tmp_path, clip):
+def test_parts_of_other_settings_are_refused_and_kept(tmp_path, clip):
     with pytest.raises(Killed):
-        colorize(Painter(stop_after=4, error=Killed), clip, tmp_path / "color.mp4")
-    painter = Painter()
-    result = colorize(painter, clip, tmp_path / "color.mp4", Settings(strength=0.5))
-    assert result.resumed == 0 and painter.pictures == 5
+        colorize(Painter(stop_after=4, error=Killed), clip, tmp_path / "color.mp4", Settings(strength=0.9))
+    with pytest.raises(FilmError, match=r"finished 12 frames .* crf 18 -> 20, strength 0\.9 -> 1\.0\. Repeat that"):
+        colorize(Painter(), clip, tmp_path / "color.mp4", Settings(crf=20))
+    with pytest.raises(FilmError, match=r"preview None -> 1"):
+        colorize(Painter(), clip, tmp_path / "color.mp4", Settings(preview=1))
+    assert colorize(Painter(), clip, tmp_path / "color.mp4", Settings(strength=0.9)).resumed == 12
+
+
+def test_parts_of_other_settings_are_done_again_where_that_is_asked_for(tmp_path, clip):
+    for earlier, later in ((Settings(), {"overwrite": True}), (Settings(preview=10), {})):
+        with pytest.raises(Killed):
+            colorize(Painter(stop_after=4, error=Killed), clip, tmp_path / "color.mp4", earlier)
+        painter = Painter()
+        result = colorize(painter, clip, tmp_path / "color.mp4", Settings(strength=0.5), **later)
+        assert result.resumed == 0 and painter.pictures == 5
 
 
 def test_ctrl_c_leaves_a_playable_film_and_the_next_run_continues(tmp_path, clip):
@@ -138,6 +149,7 @@ def test_ctrl_c_on_a_full_disk_keeps_the_finished_parts(tmp_path, clip, monkeypa
     with pytest.raises(films.Interrupted) as stop:
         colorize(Painter(stop_after=4, error=KeyboardInterrupt), clip, tmp_path / "color.mp4")
     assert stop.value.output is None and not partial_name(tmp_path / "color.mp4").exists()
+    assert stop.value.seconds == pytest.approx(0.44) and stop.value.reason == "No space left on device"
     monkeypatch.undo()
     assert colorize(Painter(), clip, tmp_path / "color.mp4").resumed == 12
 
@@ -150,7 +162,9 @@ def test_parts_of_weights_that_were_trained_further_are_not_used(tmp_path, clip)
     with pytest.raises(Killed):
         colorize(stopped, clip, tmp_path / "color.mp4")
     weights.write_bytes(b"other")
-    assert colorize(painter, clip, tmp_path / "color.mp4").resumed == 0
+    with pytest.raises(FilmError, match=r"something else: weights changed\. Repeat that"):
+        colorize(painter, clip, tmp_path / "color.mp4")
+    assert colorize(painter, clip, tmp_path / "color.mp4", overwrite=True).resumed == 0
 
 
 def test_ctrl_c_before_the_first_frame_leaves_nothing(tmp_path, clip):
@@ -291,7 +305,7 @@ def test_an_interlaced_film_is_said_and_its_combs_removed(tmp_path):
         frames.append(frame)
     options = {"flags": "+ildct+ilme", "qmin": "1", "qmax": "2"}
     source = write(tmp_path / "film.mpg", frames, codec="mpeg2video", options=options, unit=Fraction(1, 25))
-    assert probe(source).interlaced and "--deinterlace" in probe(source).notes[0]
+    assert probe(source).interlaced
 
     def combs(path):
         gray = [rgb[..., 1].astype(int) for rgb in pictures_of(path)]
@@ -299,6 +313,8 @@ def test_an_interlaced_film_is_said_and_its_combs_removed(tmp_path):
 
     for name, flag in (("combs.mp4", False), ("plain.mp4", True)):
         result = colorize(Painter(), source, tmp_path / name, Settings(strength=0.0, deinterlace=flag))
+        assert flag or "--deinterlace removes them" in result.notes[0]
+        assert (result.notes == []) == flag
         assert result.frames == 8 and times_of(tmp_path / name) == times_of(tmp_path / "combs.mp4")
     assert combs(tmp_path / "plain.mp4") < 0.5 * combs(tmp_path / "combs.mp4")
 

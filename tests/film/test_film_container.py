@@ -7,7 +7,7 @@ import pytest
 from clips import Painter, av, files_of, moving, packets_of, times_of, two_shots, write
 
 from colorizer.errors import FilmError, UsageError
-from colorizer.film import encoder
+from colorizer.film import container, encoder, reader
 from colorizer.film.colorize import Settings, colorize
 from colorizer.film.probe import probe
 
@@ -41,6 +41,37 @@ def two_chapters():
         {"id": n, "start": n * 400, "end": n * 400 + 400, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
         for n, title in enumerate("AB")
     ]
+
+
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+@pytest.mark.parametrize("late", [0, 900])
+@pytest.mark.parametrize(("preview", "spans"), [(0.3, [(0, 0.32)]), (0.4, [(0, 0.4)]), (0.6, [(0, 0.4), (0.4, 0.6)])])
+def test_chapters_end_with_a_preview(tmp_path, ending, late, preview, spans):
+    chapters = [one | {name: one[name] + late for name in ("start", "end")} for one in two_chapters()]
+    times = [late + 40 * number for number in range(20)]
+    source = write(tmp_path / "film.mkv", moving(20), times=times, chapters=chapters)
+    colorize(Painter(), source, tmp_path / f"color.{ending}", Settings(preview=preview))
+    with av.open(str(tmp_path / f"color.{ending}")) as made:
+        found = [[float(one[name] * one["time_base"]) for name in ("start", "end")] for one in made.chapters()]
+    assert len(found) == len(spans) and np.allclose(found, spans, atol=0.002)
+
+
+def test_a_preview_reads_no_more_of_the_film_than_it_needs(tmp_path, monkeypatch):
+    long, read, looked = tmp_path / "long.mkv", [], []
+    slow = write(tmp_path / "film.mkv", moving(60), times=[5000 * number for number in range(60)])
+    with av.open(str(slow)) as old, av.open(str(long), "w") as new:
+        copies = [new.add_stream_from_template(old.streams.video[0]) for _ in range(2)]
+        for packet in old.demux(video=0):
+            for copy in copies if packet.size else ():
+                packet.stream = copy
+                new.mux(packet)
+    packets, falls_back = container._until_damage, reader.falls_back
+    monkeypatch.setattr(container, "_until_damage", lambda *to: (read.append(one) or one for one in packets(*to)))
+    monkeypatch.setattr(reader, "falls_back", lambda *to: looked.append(to) or falls_back(*to))
+    assert colorize(Painter(), long, tmp_path / "color.mkv", Settings(preview=20)).frames == 4
+    assert 4 <= len(of_stream(tmp_path / "color.mkv", 1)) < 10 and len(read) < 20 and len(looked) < 20
+    assert colorize(Painter(), long, tmp_path / "whole.mkv").frames == 60
+    assert len(of_stream(tmp_path / "whole.mkv", 1)) == 60
 
 
 def test_the_track_of_chapters_is_no_stream_that_is_left_out(tmp_path):
@@ -146,6 +177,16 @@ def test_chapters_move_with_a_film_that_begins_late(tmp_path, ending):
     assert spans == [[0, 0.4], [0.4, 0.8]]
 
 
+@pytest.mark.parametrize(("ending", "kept"), [("mp4", True), ("mov", True), ("mkv", True), ("ts", False)])
+def test_a_timecode_is_written_anew_or_said(tmp_path, ending, kept):
+    source = write(tmp_path / "film.mov", moving(4), metadata={"timecode": "01:00:00:00"})
+    result = colorize(Painter(), source, tmp_path / f"color.{ending}")
+    assert result.notes == ([] if kept else ["data (unknown codec) does not fit into mpegts: left out"])
+    with av.open(str(result.output)) as made:
+        tags = {key.lower(): value for key, value in made.streams.video[0].metadata.items()}
+    assert tags.get("timecode") == ("01:00:00:00" if kept else None)
+
+
 def test_attached_fonts_are_copied_or_said(tmp_path, clip):
     source = with_more(clip, tmp_path / "font.mkv", attachment=True)
     result = colorize(Painter(), source, tmp_path / "color.mp4")
@@ -226,6 +267,16 @@ def test_codecs(tmp_path, clip):
     assert not [name for name in files_of(tmp_path) if name.startswith((".", "x"))]
 
 
+@pytest.mark.parametrize("codec", ["mpeg1video", "mpeg2video"])
+@pytest.mark.parametrize(("source", "ending"), [("mkv", "mkv"), ("mp4", "mp4"), ("mkv", "mpg"), ("mp4", "vob")])
+def test_mpeg_is_made_of_films_with_any_unit_of_time(tmp_path, codec, source, ending):
+    film = write(tmp_path / f"film.{source}", moving(20))
+    colorize(Painter(), film, tmp_path / f"color.{ending}", Settings(codec=codec))
+    assert np.allclose(np.diff(times_of(tmp_path / f"color.{ending}")), 0.04, atol=2e-3)
+    with av.open(str(tmp_path / f"color.{ending}")) as made:
+        assert made.streams.video[0].codec_context.name == codec
+
+
 def test_an_encoder_that_cannot_is_named_before_anything_is_written(tmp_path, clip):
     with pytest.raises(FilmError, match="the encoder prores_ks does not take it .*: choose another --codec"):
         colorize(Painter(), clip, tmp_path / "color.mov", Settings(codec="prores_ks"))
@@ -241,6 +292,13 @@ def test_what_a_container_refuses_is_said_before_the_network_sees_a_frame(tmp_pa
     with pytest.raises(FilmError, match="a file that ends in .mp4 does not take all of it: choose .mkv"):
         colorize(painter, source, tmp_path / "color.mp4")
     assert painter.pictures == 0 and files_of(tmp_path) == ["film.mp4", "words.mkv"]
+
+
+def test_a_raw_dv_film_has_its_own_rate(tmp_path):
+    source = write(tmp_path / "film.dv", moving(3, 576, 720), codec="dvvideo", options={}, unit=Fraction(1, 25))
+    assert probe(source).rate == 25
+    assert colorize(Painter(), source, tmp_path / "color.mp4").frames == 3
+    assert times_of(tmp_path / "color.mp4") == [0, 0.04, 0.08]
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])

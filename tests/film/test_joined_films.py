@@ -52,6 +52,18 @@ def test_all_frames_of_a_joined_film_are_read_also_again(tmp_path, ending, deint
     assert shifts(probe(films[0])) == (0,)
 
 
+@pytest.mark.parametrize("deinterlace", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(288, 272), (240, 384)])
+def test_a_joined_film_that_changes_its_size_is_shown_whole(tmp_path, height, width, deinterlace):
+    sizes = [(288, 352), (height, width)]
+    frames = [[np.tile(np.linspace(60, 180, w).astype(np.uint8), (h, 1))] * 30 for h, w in sizes]
+    films = [write(tmp_path / f"{number}.ts", each, **MPEG2) for number, each in enumerate(frames)]
+    shown = list(Reader(probe(joined(films)), deinterlace).frames())
+    assert len(shown) >= 59  # the decoder may drop one where the size changes
+    for frame in shown:
+        assert frame.gray.shape == (288, 352) and np.abs(frame.gray.astype(int) - frames[0][0]).mean() < 4
+
+
 @pytest.mark.parametrize("ending", ["ts", "mkv"])
 @pytest.mark.parametrize("into", ["ts", "mkv", "mp4"])
 def test_the_sound_of_a_joined_film_goes_with_its_picture(tmp_path, ending, into):

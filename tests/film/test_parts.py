@@ -20,15 +20,21 @@ def test_memory_holds_the_key_of_the_last_part_alone(tmp_path):
     with parts.Parts(tmp_path / "film.mp4", {"version": 1}) as again:
         for one in (made, again):
             assert [ending.key is not None for ending in one.endings] == [False, False, True]
-        made.forget(2)
-        assert [ending.key is not None for ending in made.endings] == [False, True]
+        made.add([], parts.Ending(3, 1, None), tail=True)
+        assert len(made.endings) == 4
+        made.forget_tail()
+        assert [ending.key is not None for ending in made.endings] == [False, False, True]
 
 
-def test_parts_of_another_record_go_and_the_lock_stays(tmp_path):
+def test_parts_of_another_record_are_refused_or_go_and_the_lock_stays(tmp_path):
     output = tmp_path / "film.mp4"
     with parts.Parts(output, {"version": 1}) as made:
         made.add([], parts.Ending(0, 1, None))
-    with parts.Parts(output, {"version": 2}) as made:
+    with pytest.raises(FilmError, match="earlier run finished 1 frames of it with something else: version 1 -> 2. Rep"):
+        parts.Parts(output, {"version": 2})
+    with parts.Parts(output, {"version": 1}) as made:
+        assert len(made.endings) == 1
+    with parts.Parts(output, {"version": 2}, overwrite=True) as made:
         assert made.endings == []
         with pytest.raises(FilmError, match="another run"):
             parts.require_free(output)
@@ -60,6 +66,20 @@ def test_an_unfinished_part_that_was_changed_is_another_file(tmp_path):
     part.unlink()
     assert own and colorize(Painter(), source, tmp_path / "color.mp4").frames == 20
     assert files_of(tmp_path) == ["color.mp4", "film.mp4"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of POSIX")
+def test_a_kill_after_ctrl_c_leaves_no_part_of_half_a_shot(tmp_path, monkeypatch):
+    source = write(tmp_path / "film.mp4", moving(40))
+    colorize(Painter(), source, tmp_path / "whole.mp4")
+    if not (child := os.fork()):
+        monkeypatch.setattr(container, "_write", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        colorize(Painter(stop_after=3, error=KeyboardInterrupt), source, tmp_path / "color.mp4")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert "tail.npz" in files_of(parts.folder_of(tmp_path / "color.mp4"))
+    assert colorize(Painter(), source, tmp_path / "color.mp4").resumed == 0
+    assert (tmp_path / "color.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of POSIX")
