@@ -24,19 +24,6 @@ from colorizer.images import to_uint8 as to_uint8  # part of this module's inter
 from colorizer.photos import icc, metadata, reader, writer
 from colorizer.photos.writer import FORMATS
 
-__all__ = [
-    "FORMATS",
-    "Photo",
-    "with_pixels",
-    "from_image",
-    "is_photo_name",
-    "probe",
-    "read",
-    "shown_size",
-    "to_uint8",
-    "write",
-]
-
 logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 200_000_000  # 600 MB as 8-bit RGB: what a small machine can still hold
