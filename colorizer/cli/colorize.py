@@ -168,11 +168,6 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
         return 130
 
 
-def run(prog: str = PROG) -> None:
-    """The command as a process: exits with `main`'s status."""
-    sys.exit(cli.start(main, None, prog))
-
-
 def _run(flags: argparse.Namespace, prog: str) -> int:
     """Photographs first, then films."""
     from colorizer.cli import progress
