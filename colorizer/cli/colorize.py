@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from colorizer.inference.colorizer import Colorizer
 
 PROG = "colorizer"
-FORMATS = ("jpeg", "png", "tiff", "webp", "avif", "bmp")
+FORMATS = ("jpeg", "png", "tiff", "webp", "avif", "bmp")  # `photos.SUFFIXES`: that loads Pillow, and --help must not
 INTERRUPTED = "interrupted; every written photo is complete. Run the same command again to continue."
 
 
