@@ -30,6 +30,7 @@ from PIL import Image
 from colorizer import atomic_files
 from colorizer.classifiers import catalog
 from colorizer.classifiers.conversion import pytorch_checkpoint
+from colorizer.data import sample
 from colorizer.data.cache import locked
 from colorizer.errors import ClassifierError, ColorizerError
 
@@ -183,7 +184,7 @@ def stored_scores(name: str) -> dict[str, dict[str, float]]:
 
 def _center(photo: str, size: int) -> np.ndarray:
     """The middle of a photo that scikit-image installs: (size, size, 3) float32 0..255."""
-    with resources.files("skimage").joinpath("data", photo).open("rb") as stream, Image.open(stream) as image:
+    with Image.open(sample.photograph(photo)) as image:
         rgb = np.asarray(image.convert("RGB"))
     top, left = ((length - size) // 2 for length in rgb.shape[:2])
     return rgb[top : top + size, left : left + size].astype(np.float32)
