@@ -1,6 +1,8 @@
 """Scores runs and writes tables: `python evaluate.py --help`. It is `colorizer.cli.evaluate`."""
 
-from colorizer.cli import evaluate
+import sys
+
+from colorizer.cli import evaluate, start
 
 if __name__ == "__main__":
-    evaluate.run("evaluate.py")
+    sys.exit(start(evaluate.main, None, "evaluate.py"))

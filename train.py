@@ -1,10 +1,8 @@
 """Trains a colorization method: `python train.py --help`. The command itself is `colorizer.cli.train`."""
 
-from functools import partial
+import sys
 
-from colorizer.cli import train
-
-main = partial(train.main, prog="train.py")
+from colorizer.cli import start, train
 
 if __name__ == "__main__":
-    train.run("train.py")
+    sys.exit(start(train.main, None, "train.py"))

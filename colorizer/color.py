@@ -20,12 +20,11 @@ L_HALF = 50.0  # L* of middle gray: l_norm = L / 50 - 1 lies in -1..1
 AB_SCALE = 128.0  # ab_norm = ab / 128 lies in -0.85..0.77 for every sRGB color
 
 
-def rgb_to_lab(rgb: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
     """Converts an sRGB image to CIE L*a*b*.
 
     Args:
         rgb: (H, W, 3) uint8, uint16, or float in 0..1.
-        out: (H, W, 3) float32, contiguous, to write into; None makes one.
 
     Returns:
         (H, W, 3) float32; L 0..100; a -86..98, b -108..94. Within 2e-4 of scikit-image, but
@@ -37,7 +36,7 @@ def rgb_to_lab(rgb: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     Source: CIE 15, IEC 61966-2-1.
     """
     _check_rgb(rgb)
-    out = np.empty(rgb.shape, np.float32) if out is None else out
+    out = np.empty(rgb.shape, np.float32)
     for piece, lab, *scratch in _pieces(rgb, out):
         _lab_of(piece, lab, _LAB_FROM_F, *scratch)
     return out
@@ -89,19 +88,18 @@ def lab_to_rgb(lab: np.ndarray, dtype: type[np.generic] = np.uint8) -> np.ndarra
     return out
 
 
-def split(lab: np.ndarray, out: tuple[np.ndarray, np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
+def split(lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Separates luminance from chroma and scales both for the networks.
 
     Args:
         lab: (..., 3) float32; L 0..100, a and b in Lab units.
-        out: (..., 1) and (..., 2) float32, contiguous, to write into; None makes them.
 
     Returns:
         `l_norm` (..., 1) float32 in -1..1, `ab_norm` (..., 2) float32 within -0.85..0.77.
 
     Source: docs/reproduction_notes.md, 2.1.
     """
-    l_norm, ab_norm = out or (np.empty((*lab.shape[:-1], n), np.float32) for n in (1, 2))
+    l_norm, ab_norm = (np.empty((*lab.shape[:-1], n), np.float32) for n in (1, 2))
     pixels = np.ascontiguousarray(lab, np.float32).reshape(1, -1, 3)
     cv2.mixChannels([pixels], [l_norm.reshape(1, -1, 1), ab_norm.reshape(1, -1, 2)], [0, 0, 1, 1, 2, 2])
     l_norm *= np.float32(1 / L_HALF)

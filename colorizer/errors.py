@@ -78,8 +78,8 @@ class HintError(ColorizerError):
     """A hint, a file of hints or a reference that cannot be used; the message says what was received."""
 
 
-class PhotoError(ColorizerError):
-    """A file that cannot be read or written as a photograph. `str()` of it is one line.
+class FileError(ColorizerError):
+    """A file that cannot be read or written. `str()` of it is one line.
 
     Attributes:
         path: the file.
@@ -94,22 +94,14 @@ class PhotoError(ColorizerError):
         return f"{self.path}: {self.reason}"
 
 
-class FilmError(ColorizerError):
-    """A file that cannot be read or written as a film. `str()` of it is one line.
+class PhotoError(FileError):
+    """A file that cannot be read or written as a photograph."""
 
-    Attributes:
-        path: the file.
-        reason: what is wrong with it, without the path.
-    """
+
+class FilmError(FileError):
+    """A file that cannot be read or written as a film."""
 
     exit_status = 1
-
-    def __init__(self, path, reason: str):
-        super().__init__(str(path), " ".join(str(reason).split()))  # both in args: it survives pickling
-        self.path, self.reason = self.args
-
-    def __str__(self):
-        return f"{self.path}: {self.reason}"
 
 
 class WorkError(ColorizerError):

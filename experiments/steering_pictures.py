@@ -14,9 +14,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import skimage
 
 from colorizer import Colorizer, Hint, color, photos
+from colorizer.data import sample
 
 HEIGHT, GAP = 280, 6  # pixels of a drawn picture, and of white between two
 # Of both photos what a person would click: the saucer blue and the table as it is; the suit blue and the rocket gray.
@@ -35,7 +35,7 @@ SHIFT = 60  # pixels: the reference is another part of the same photo
 
 def photo(name: str) -> np.ndarray:
     """A photo of scikit-image's: (H, W, 3) uint8 sRGB."""
-    return photos.read(next((Path(skimage.__file__).parent / "data").glob(f"{name}.*"))).rgb
+    return photos.read(sample.photograph(f"{name}.png")).rgb
 
 
 def gray(rgb_u8: np.ndarray) -> np.ndarray:

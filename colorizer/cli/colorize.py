@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from colorizer.inference.colorizer import Colorizer
 
 PROG = "colorizer"
-FORMATS = ("jpeg", "png", "tiff", "webp", "avif", "bmp")
+FORMATS = ("jpeg", "png", "tiff", "webp", "avif", "bmp")  # `photos.SUFFIXES`: that loads Pillow, and --help must not
 INTERRUPTED = "interrupted; every written photo is complete. Run the same command again to continue."
 
 
@@ -96,13 +96,13 @@ def check_files(flags: argparse.Namespace) -> None:
     """Looks for weights, look, size, classifier and format, without loading a backend.
 
     Args:
-        flags: with the fields of `add_options`.
+        flags: with the fields of `add_options`, those of `steering.add_options` aside.
 
     Raises:
         WeightsError: the weights or their record do not exist.
         ClassifierError: `--classifier`, or the record of the weights, names a classifier that is not here.
         EngineError: the engine is not installed or cannot compute these weights.
-        UsageError: the weights have no such look or size, or this Pillow cannot write the format.
+        UsageError: the method has no such look, the size is not to be chosen, or this Pillow cannot write the format.
     """
     from colorizer import methods, photos, weights
     from colorizer.classifiers import classifier
@@ -113,16 +113,9 @@ def check_files(flags: argparse.Namespace) -> None:
     path = weights.place(flags.weights or weights.DEFAULT)
     config = weights.record_of(path)
     method = methods.declared(config["method"])
-    engine.choose(path, getattr(flags, "engine", None))
-    if flags.look and flags.look not in method.looks:
-        has = f"has the looks {', '.join(method.looks)}" if method.looks else "has one look only"
-        raise UsageError(f"--look: {method.title} {has}. Received: {flags.look}")
-    size = getattr(flags, "size", None)
-    if size and not method.any_shape and size != config["image_size"]:
-        raise UsageError(
-            f"--size: {method.title} sees squares of {config['image_size']} pixels, as it was trained. "
-            f"Received: {size}. Leave --size out."
-        )
+    engine.choose(path, flags.engine)
+    method.look_of(flags.look)
+    method.inference_size(config["image_size"], flags.size)
     steering.check_method(flags, method)
     file = Path((flags.classifier or "").rpartition(":")[2])
     if file.suffix in (".keras", ".h5") and not file.is_file():
@@ -166,11 +159,6 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     except KeyboardInterrupt:
         print(f"\n{prog}: {INTERRUPTED}", file=sys.stderr)
         return 130
-
-
-def run(prog: str = PROG) -> None:
-    """The command as a process: exits with `main`'s status."""
-    sys.exit(cli.start(main, None, prog))
 
 
 def _run(flags: argparse.Namespace, prog: str) -> int:

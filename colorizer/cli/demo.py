@@ -15,7 +15,8 @@ import numpy as np
 from colorizer import cli
 
 PROG = "python -m colorizer demo"
-PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "motorcycle_left", "rocket")  # none was in training
+# None was in training.
+PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
 LOOKS = ("accurate", "vivid")
 STRIP = ("astronaut", "chelsea", "coffee", "rocket")  # on the front page; two of them are misses
 
@@ -33,13 +34,12 @@ def gray_photos(folder: Path) -> dict[str, np.ndarray]:
     Returns:
         name -> (H, W, 3) uint8 sRGB, the originals.
     """
-    import skimage
-
     from colorizer import color, photos
+    from colorizer.data import sample
 
     originals = {}
-    for name in PHOTOGRAPHS:
-        path = next((Path(skimage.__file__).parent / "data").glob(f"{name}.*"))
+    for path in map(sample.photograph, PHOTOGRAPHS):
+        name = path.stem
         originals[name] = photos.read(path).rgb
         if not (folder / "gray" / f"{name}.png").is_file():
             photos.write(folder / "gray" / f"{name}.png", color.gray(color.rgb_to_lab(originals[name])[..., 0]))

@@ -256,8 +256,3 @@ def _grouped(notes) -> list[str]:
         f"{', '.join(part[:3])}{f' and {len(part) - 3} more' if len(part) > 3 else ''}: {reason}"
         for reason, part in names.items()
     ]
-
-
-def run(prog: str = PROG) -> None:
-    """The command as installed: exits with `main`'s status."""
-    sys.exit(cli.start(main, None, prog))

@@ -13,8 +13,6 @@ from colorizer.cli.progress import Existing
 from colorizer.errors import UsageError
 from colorizer.inference.batch_files import Outcome
 
-ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}  # the other formats are their own endings
-
 Place = TypeVar("Place", bound=PurePath)
 
 
@@ -30,11 +28,6 @@ class Plan(NamedTuple):
     pairs: list[tuple[Path, Path]]
     unlisted: list[str]
     into_folder: bool
-
-
-def suffix_of(form: str) -> str:
-    """The ending of files in a format: "jpeg" -> ".jpg"."""
-    return ENDINGS.get(form, f".{form}")
 
 
 def plan(inputs: list[str], output: str, form: str | None = None) -> Plan:
@@ -158,7 +151,7 @@ def _named_file(out: Path, form: str | None) -> Path:
         raise UsageError(
             f"-o ends in one of {', '.join(photos.EXTENSIONS)}, or in {os.sep} for a folder. Received: {out}"
         )
-    if form and photos.FORMATS[out.suffix.lower()] != photos.FORMATS[suffix_of(form)]:
+    if form and photos.FORMATS[out.suffix.lower()] != form.upper():
         raise UsageError(f"--format {form} and -o {out} name two formats: leave one out")
     return out
 
@@ -175,8 +168,8 @@ def place_of_copy(place: Place, form: str | None = None) -> Place:
         that a copy's name depends on its own photograph alone, whatever `a.png` is added later.
     """
     ending = photos.written_suffix(place)
-    if form and photos.FORMATS.get(place.suffix.lower()) != photos.FORMATS[suffix_of(form)]:
-        ending = suffix_of(form)
+    if form and photos.FORMATS.get(place.suffix.lower()) != form.upper():
+        ending = photos.SUFFIXES[form]
     return place if ending == place.suffix else place.with_name(place.name + ending)
 
 

@@ -15,6 +15,7 @@ from colorizer.errors import ColorizerError, FilmError, UsageError
 
 if TYPE_CHECKING:
     from colorizer.film.colorize import Interrupted, Result, Settings
+    from colorizer.film.encoder import Encoding
     from colorizer.film.probe import Film
     from colorizer.inference.batch_files import Outcome
     from colorizer.inference.colorizer import Colorizer
@@ -213,8 +214,8 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
             used.
     """
     from colorizer.cli import file_plan, progress
-    from colorizer.film import container, encoder, parts
-    from colorizer.film.colorize import Interrupted
+    from colorizer.film import colorize as films
+    from colorizer.film import parts
     from colorizer.film.probe import probe
     from colorizer.inference.batch_files import Outcome, reason_of
 
@@ -234,16 +235,13 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
         for source, target in work.to_do:
             try:
                 film = probe(source)
-                encoding = encoder.choose(target, flags.codec, flags.crf, film.bits)
-                encoder.Encoder(film, encoding)
-                container.try_out(film, target, encoding)
-                parts.require_partial_name(source, target)
+                encoding = films.prepare(film, target, settings_of(flags))
                 print(f"{source} -> {target} ({_described(film)})", flush=True)
                 if flags.dry_run:
                     continue
                 parts.require_free(target)
                 network = network or load()
-                outcome = _colorize(prog, network, film, target, flags)
+                outcome = _colorize(prog, network, film, target, flags, encoding=encoding)
             except FilmError as error:
                 outcome = Outcome(source, target, error.reason)
                 print(f"{prog}: {error}", file=sys.stderr)
@@ -252,7 +250,7 @@ def run(flags: argparse.Namespace, prog: str, pairs: list[tuple[Path, Path]], lo
             except Exception as error:  # of the network or a codec, which may like the next film
                 outcome = Outcome(source, target, reason_of(error))
                 print(f"{prog}: {source}: {outcome.error}", file=sys.stderr)
-            except Interrupted as stop:
+            except films.Interrupted as stop:
                 print(f"\n{prog}: interrupted; {_done(stop, target)}. {CONTINUE}", file=sys.stderr)
                 return 130
             failed += bool(outcome.error)
@@ -284,7 +282,9 @@ def _described(film: Film) -> str:
     return f"{film.width}x{film.height}, {float(film.rate):.4g} frames/s{length}"
 
 
-def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, flags: argparse.Namespace) -> Outcome:
+def _colorize(
+    prog: str, colorizer: Colorizer, film: Film, target: Path, flags: argparse.Namespace, *, encoding: Encoding
+) -> Outcome:
     """Colorizes one film, says what became of it and returns that; one that ends early has failed."""
     from colorizer.film import colorize as films
     from colorizer.inference.batch_files import Outcome
@@ -295,19 +295,22 @@ def _colorize(prog: str, colorizer: Colorizer, film: Film, target: Path, flags: 
     began = time.monotonic()
     with _progress(total) as step:
         result = films.colorize(
-            colorizer, film.path, target, settings, film=film, progress=step, overwrite=flags.overwrite
+            colorizer,
+            film.path,
+            target,
+            settings,
+            film=film,
+            encoding=encoding,
+            progress=step,
+            overwrite=flags.overwrite,
         )
     for note in result.notes:
         print(f"{prog}: {film.path}: {note}", file=sys.stderr)
-    seconds, error = time.monotonic() - began, None
+    seconds = time.monotonic() - began
     print(f"{result.output}: {_summary(result, seconds)}")
-    if result.cut_short:
-        error = (
-            f"ends {result.cut_short:.1f} s before its stated end: truncated or damaged. What could be read is in "
-            f"{result.output}"
-        )
-        print(f"{prog}: {film.path}: {error}", file=sys.stderr)
-    return Outcome(film.path, target, error, seconds=seconds, notes=tuple(result.notes))
+    if result.error:
+        print(f"{prog}: {film.path}: {result.error}", file=sys.stderr)
+    return Outcome(film.path, target, result.error, seconds=seconds, notes=tuple(result.notes))
 
 
 def _summary(result: Result, seconds: float) -> str:

@@ -230,8 +230,3 @@ def main(argv=None, prog: str = PROG, records: bool = False) -> int:
 def _say(prog: str, message, status: int) -> int:
     print(f"{prog}: {message}", file=sys.stderr)
     return status
-
-
-def run(prog: str = PROG) -> None:
-    """The command as installed: exits with `main`'s status."""
-    sys.exit(cli.start(main, None, prog))

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from colorizer.cli.film import place_of_copy, preview_name
 from colorizer.cluster.addresses import local_path
 from colorizer.errors import ColorizerError, FilmError, UsageError
-from colorizer.film import carry, container, encoder
-from colorizer.film.colorize import VERSION, Settings, colorize_shot, stamp
-from colorizer.film.parts import Parts, ending_of, partial_name, require_partial_name
+from colorizer.film import carry, encoder
+from colorizer.film.colorize import VERSION, Settings, colorize_shot, finish, prepare, stamp
+from colorizer.film.parts import Parts, ending_of
 from colorizer.film.probe import is_film_name, probe, require_av
 from colorizer.film.reader import Reader
 from colorizer.inference.batch_files import Outcome, reason_of
@@ -96,10 +96,7 @@ def colorize_film(
     av = require_av()
     try:
         film = probe(source)
-        encoding = encoder.choose(target, settings.codec, settings.crf, film.bits if settings.bits > 8 else 8)
-        encoder.Encoder(film, encoding)
-        container.try_out(film, target, encoding)
-        require_partial_name(source, target)
+        encoding = prepare(film, target, settings)
         about = {"version": VERSION, "source": stamp(source), **identity}
         about |= {"settings": asdict(settings), "encoding": asdict(encoding), "cluster": True}
         with Parts(target, about, overwrite) as parts:
@@ -116,26 +113,8 @@ def colorize_film(
                 if outcome.error:
                     return Outcome(source, target, outcome.error)
             parts.read()
-            if not parts.endings:
-                parts.remove()
-                return Outcome(source, target, "no frame can be decoded (0 frames)")
-            missing = 0.0 if settings.preview else reader.missing
-            output, error = target, None
-            if missing:
-                output = partial_name(target)
-                require_partial_name(source, target)  # hours have passed
-                error = f"ends {missing:.1f} s before its stated end: truncated or damaged. What could be read is in "
-                error += str(output)
-            elif not settings.preview:
-                parts.close()
-            notes = [*film.notes(settings.deinterlace), *filter(None, [encoding.note])]
-            if reader.damaged:
-                notes.append(f"damaged places that could not be decoded: {reader.damaged}")
-            notes += container.write(film, parts, output, encoding)
-            if not missing:
-                parts.remove_partial()
-            parts.remove()
-            return Outcome(source, target, error, notes=tuple(notes))
+            result = finish(reader, parts, settings, encoding)
+            return Outcome(source, target, result.error, notes=tuple(result.notes))
     except FilmError as error:
         return Outcome(source, target, error.reason)
     except av.error.FFmpegError as error:

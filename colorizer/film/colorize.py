@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,14 @@ class Result:
     notes: list[str] = field(default_factory=list)
     cut_short: float = 0.0
 
+    @property
+    def error(self) -> str | None:
+        """A line where the source ends early; else None."""
+        if not self.cut_short:
+            return None
+        ends = f"ends {self.cut_short:.1f} s before its stated end: truncated or damaged"
+        return f"{ends}. What could be read is in {self.output}"
+
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after what is done was written.
@@ -99,6 +107,7 @@ def colorize(
     settings: Settings | None = None,
     *,
     film: Film | None = None,
+    encoding: Encoding | None = None,
     progress: Callable[[int], None] | None = None,
     overwrite: bool = False,
 ) -> Result:
@@ -110,6 +119,7 @@ def colorize(
         output: the file to write or replace; its ending says the container.
         settings: see `Settings`; None takes the defaults.
         film: from `probe`, where the caller has it.
+        encoding: from `prepare`, where the caller has it.
         progress: is called with the number of finished frames.
         overwrite: whether what an earlier run finished with other settings, weights or of another source is removed;
             else the film is refused.
@@ -125,45 +135,79 @@ def colorize(
     """
     output, settings, av = Path(output), settings or Settings(), require_av()
     film = film or probe(source)
-    encoding = encoder.choose(output, settings.codec, settings.crf, film.bits if settings.bits > 8 else 8)
-    encoder.Encoder(film, encoding)  # before anything is written
-    container.try_out(film, output, encoding)
-    require_partial_name(film.path, output)
+    encoding = encoding or prepare(film, output, settings)
     with _writing(output):
         parts = Parts(output, _record(film, colorizer, settings, encoding), overwrite)
     with parts:
-        notes = [*film.notes(settings.deinterlace), *filter(None, [encoding.note])]
-        result = Result(output, resumed=parts.frames, notes=notes)
+        resumed = parts.frames
         reader = Reader(film, settings.deinterlace, encoding.bits)
         worker = _Worker(film, parts, encoding, progress)
         try:
             if not (parts.endings and parts.endings[-1].whole):
-                worker.run(colorizer, reader, settings, result)
+                worker.run(colorizer, reader, settings)
         except KeyboardInterrupt:
             raise _interrupted(worker, film, parts, output, encoding) from None
         except av.error.FFmpegError as error:
             raise FilmError(film.path, f"cannot be decoded or encoded: {error.strerror}") from error
         except OSError as error:
             raise FilmError(output, f"cannot be written: {error.strerror or error}") from error
-        if not parts.endings:
-            parts.remove()
-            raise FilmError(film.path, "no frame can be decoded (0 frames)")
-        result.frames = parts.frames
-        if reader.damaged:
-            result.notes.append(f"damaged places that could not be decoded: {reader.damaged}")
-        if not settings.preview:
-            result.cut_short = reader.missing if reader.end else 0.0
-        if result.cut_short:
-            result.output = partial_name(output)
-            require_partial_name(film.path, output)  # hours have passed
-        elif not settings.preview:
-            with _writing(output):
-                parts.close()
-        result.notes += container.write(film, parts, result.output, encoding)
-        if not result.cut_short:
-            parts.remove_partial()
+        result = finish(reader, parts, settings, encoding)
+        return replace(result, shots=worker.shots, keys=worker.keys, resumed=resumed)
+
+
+def prepare(film: Film, output: Path, settings: Settings) -> Encoding:
+    """Chooses the encoder, and looks for what would fail after hours of work; nothing is written.
+
+    Args:
+        film: from `probe`.
+        output: the file to write.
+        settings: see `Settings`.
+
+    Raises:
+        FilmError: the encoder or the container does not take the film, or `partial_name` is a file that no interrupted
+            run left.
+        UsageError: container and codec do not go together, or PyAV is not installed.
+    """
+    encoding = encoder.choose(output, settings.codec, settings.crf, film.bits if settings.bits > 8 else 8)
+    Encoder(film, encoding)
+    container.try_out(film, output, encoding)
+    require_partial_name(film.path, output)
+    return encoding
+
+
+def finish(reader: Reader, parts: Parts, settings: Settings, encoding: Encoding) -> Result:
+    """Makes the film of its parts, and removes them.
+
+    Args:
+        reader: of the source, after its last frame; unread where an earlier run has closed the parts.
+        parts: all of them.
+        settings: see `Settings`.
+        encoding: that the parts were encoded with.
+
+    Raises:
+        FilmError: there is no frame, or the result cannot be written.
+    """
+    film, output = reader.film, parts.output
+    if not parts.endings:
         parts.remove()
-        return result
+        raise FilmError(film.path, "no frame can be decoded (0 frames)")
+    notes = [*film.notes(settings.deinterlace), *filter(None, [encoding.note])]
+    if reader.damaged:
+        notes.append(f"damaged places that could not be decoded: {reader.damaged}")
+    result = Result(output, frames=parts.frames, notes=notes)
+    if not settings.preview:
+        result.cut_short = reader.missing if reader.end else 0.0
+    if result.cut_short:
+        result.output = partial_name(output)
+        require_partial_name(film.path, output)  # hours have passed
+    elif not settings.preview:
+        with _writing(output):
+            parts.close()
+    result.notes += container.write(film, parts, result.output, encoding)
+    if not result.cut_short:
+        parts.remove_partial()
+    parts.remove()
+    return result
 
 
 @contextlib.contextmanager
@@ -222,6 +266,7 @@ class _Worker:
 
     def __init__(self, film: Film, parts: Parts, encoding: Encoding, progress: Callable[[int], None] | None):
         self.film, self.parts, self.encoding, self.progress = film, parts, encoding, progress
+        self.shots = self.keys = 0
         self._matrix = join.matrix_of(encoder.color_tags(film)["colorspace"])
         self._begin()
 
@@ -229,7 +274,7 @@ class _Worker:
         self.packets: list[Packet] = []
         self.frames, self.time, self.encoder = 0, 0, Encoder(self.film, self.encoding)
 
-    def run(self, colorizer: Colorizer, reader: Reader, settings: Settings, result: Result) -> None:
+    def run(self, colorizer: Colorizer, reader: Reader, settings: Settings) -> None:
         """Colors what no earlier run has."""
         last = self.parts.endings[-1] if self.parts.endings else None
         frames = reader.frames(last and last.time, settings.preview)
@@ -237,11 +282,11 @@ class _Worker:
         key = last and last.key
         for colored in carry.colored(frames, predict, every=settings.every, key=key):
             if colored.starts_shot:
-                result.shots += 1
+                self.shots += 1
                 self.end_part(None)
             self._add(colored, settings.strength)
             if colored.key is not None:
-                result.keys += 1
+                self.keys += 1
                 if self.frames >= PART_FRAMES:
                     self.end_part(colored.key)
         self.end_part(None)

@@ -212,8 +212,6 @@ def _copied_streams(film: Film, source, target, covers: dict[int, bytes]) -> tup
 def _copy_metadata(stream, copy, besides: tuple[str, ...] = ()) -> None:
     copy.metadata.update(
         {key: value for key, value in _clean(stream.metadata).items() if not key.lower().startswith(besides)}
-        if besides
-        else _clean(stream.metadata)
     )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from colorizer import images, methods, photos, weights
-from colorizer.errors import ArgumentError, EngineError, HintError
+from colorizer.errors import EngineError, HintError
 from colorizer.inference import batch_files, borders, forward, full_size, presets
 from colorizer.inference import engine as engines
 from colorizer.inference.batch_files import Outcome
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 8
-LOOK = "vivid"  # the default where a method has it: most people want colors more than small errors
 
 
 class Options(TypedDict, total=False):
@@ -92,7 +91,7 @@ class Colorizer:
             self.weights = weights.place(network)
             config = weights.record_of(self.weights)
             method, image_size = methods.declared(config["method"]), config["image_size"]
-            look, size = _look_of(method, look), method.inference_size(image_size, size)
+            look, size = method.look_of(look), method.inference_size(image_size, size)
             network, method, classifier = _opened(self.weights, config, classifier, engine)
         is_onnx = isinstance(network, engines.OnnxNetwork)
         self.engine = engines.ONNX if is_onnx else engines.KERAS
@@ -100,7 +99,7 @@ class Colorizer:
         self.size = None if is_onnx and network.side else method.inference_size(image_size, size)
         self.network = _of_any_shape(network, method) if self.size and not is_onnx else network
         self.method = method
-        self.look = _look_of(method, look)
+        self.look = method.look_of(look)
         self.classifier = classifier or _no_classifier()
         self.image_size = image_size
         network = self.network if is_onnx else engines.KerasNetwork(self.network, method)
@@ -179,7 +178,7 @@ class Colorizer:
             ArgumentError: the method has no such look, or the size is out of range or not to be chosen.
         """
         other = copy.copy(self)
-        other.look = _look_of(self.method, look)
+        other.look = self.method.look_of(look)
         other.size = self.size and self.method.inference_size(self.image_size, size or self.size)
         other.forward = dataclasses.replace(self.forward, look=other.look, size=other.size)
         return other
@@ -376,14 +375,6 @@ def _no_classifier() -> Classifier:
     from colorizer.classifiers import classifier as classifiers
 
     return classifiers.load("none")
-
-
-def _look_of(method: Method, look: str | None) -> str | None:
-    """Chooses the look to predict with; None for a method that has one only."""
-    if look is not None and look not in method.looks:
-        choices = f"has the looks {', '.join(method.looks)}" if method.looks else "has one look only"
-        raise ArgumentError(f"{method.title} {choices}. Received: {look}")
-    return look or (LOOK if LOOK in method.looks else None)
 
 
 def _of_any_shape(network: keras.Model, method: Method) -> keras.Model:

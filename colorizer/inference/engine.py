@@ -16,7 +16,7 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from colorizer.config import CLASSES
 from colorizer.errors import EngineError
 from colorizer.methods.layers import domain_transform
 from colorizer.methods.layers.bins import STRIDE
+from colorizer.steering.prediction import Prediction
 
 if TYPE_CHECKING:
     import keras
@@ -105,22 +106,6 @@ def open_for(weights: Path) -> OnnxNetwork:
     return network
 
 
-class NetworkPrediction(NamedTuple):
-    """What a network says about a batch.
-
-    Attributes:
-        ab_norm_hat: what `Network.predict` returns.
-        probabilities: (B, h, w, 313) float32 on the output's grid, how likely each color of `methods.layers.bins` is;
-            None if the network predicts no distribution.
-        features: (B, H/16, W/16, C) float32, what the encoder sees in each place, every vector of length 1; None
-            without an encoder.
-    """
-
-    ab_norm_hat: np.ndarray
-    probabilities: np.ndarray | None = None
-    features: np.ndarray | None = None
-
-
 class Network(Protocol):
     """A network and its decoding, in either engine.
 
@@ -151,15 +136,16 @@ class Network(Protocol):
             `ab_norm_hat` (B, H, W, 2) float32, ab/128.
         """
 
-    def predict_all(
-        self, l_norm: np.ndarray, vector: np.ndarray | None = None, look: str | None = None
-    ) -> NetworkPrediction:
+    def predict_all(self, l_norm: np.ndarray, vector: np.ndarray | None = None, look: str | None = None) -> Prediction:
         """Predicts all that is known of a batch's colors.
 
         Args:
             l_norm: see `predict`.
             vector: see `predict`.
             look: see `predict`.
+
+        Returns:
+            The batch's: probabilities on the grid of the network's output, features on one of H/16 x W/16.
         """
 
     def batch_size(self, count: int) -> int:
@@ -199,18 +185,18 @@ class KerasNetwork(Network):
         output = self.method.output_with(self.network, l_norm, ops.convert_to_tensor(given))
         return ops.convert_to_numpy(self.method.ab_of(output, l_norm, look))
 
-    def predict_all(self, l_norm, vector=None, look=None) -> NetworkPrediction:
+    def predict_all(self, l_norm, vector=None, look=None) -> Prediction:
         """Predicts colors and the likely ones from one output; see `Network.predict_all`."""
         encoder = self.method.encoder_of(self.network)
         features = None if encoder is None else _unit_vectors(encoder.predict_on_batch(l_norm))
         if not self.method.predicts_bins:
-            return NetworkPrediction(self.predict(l_norm, vector, look), features=features)
+            return Prediction(self.predict(l_norm, vector, look), features=features)
         from keras import ops
 
         output = self.network.predict_on_batch([l_norm, _or_zeros(vector, l_norm)])
         ab_norm_hat = self.method.ab_of(output, ops.convert_to_tensor(l_norm), look)
         probabilities = ops.convert_to_numpy(ops.softmax(output, axis=-1))
-        return NetworkPrediction(ops.convert_to_numpy(ab_norm_hat), probabilities, features)
+        return Prediction(ops.convert_to_numpy(ab_norm_hat), probabilities, features)
 
     def predict_lab(self, l_norm: np.ndarray, vector: np.ndarray | None = None) -> np.ndarray:
         """Predicts whole Lab pictures; see `Method.predict_lab`.
@@ -282,13 +268,13 @@ class OnnxNetwork(Network):
         fed = ([None if one is None else one[i : i + 1] for one in (l_norm, given)] for i in range(len(l_norm)))
         return np.concatenate([self._one(look or self._first, *one) for one in fed])
 
-    def predict_all(self, l_norm, vector=None, look=None) -> NetworkPrediction:
+    def predict_all(self, l_norm, vector=None, look=None) -> Prediction:
         """Predicts colors, the likely ones and features in one pass; see `Network.predict_all`. No vector is used."""
         look = look or self._first
         names = [name for name in (look, OUTPUT, FEATURES) if name in self._outputs]
         found = dict(zip(names, self._run(names, l_norm), strict=True))
         logits, features = found.get(OUTPUT), found.get(FEATURES)
-        return NetworkPrediction(
+        return Prediction(
             np.concatenate([self._smoothed(*one) for one in zip(l_norm, found[look], strict=True)]),
             None if logits is None else _softmax(logits),
             None if features is None else _unit_vectors(features),

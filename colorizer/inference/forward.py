@@ -24,7 +24,6 @@ import numpy as np
 
 from colorizer import color, images
 from colorizer.errors import WeightsError
-from colorizer.methods.layers.bins import BINS
 from colorizer.steering import network_hints
 from colorizer.steering.hint import Hint
 from colorizer.steering.prediction import Prediction
@@ -252,13 +251,9 @@ class Forward:
             WeightsError: the network gives something that is no number.
         """
         l_norm, vector = self._inputs([self.view(picture)])
-        ab_norm_hat, probabilities, features = self.network.predict_all(l_norm, vector, self.look)
-        return Prediction(
-            _scale_by_confidence(ab_norm_hat, l_norm)[0],
-            None if probabilities is None else probabilities[0],
-            None if probabilities is None else BINS,
-            None if features is None else features[0],
-        )
+        batch = self.network.predict_all(l_norm, vector, self.look)
+        batch = batch._replace(ab_norm_hat=_scale_by_confidence(batch.ab_norm_hat, l_norm))
+        return Prediction(*(None if one is None else one[0] for one in batch))
 
     @property
     def takes_hints(self) -> bool:

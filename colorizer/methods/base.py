@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # declarations can be read, and --help answered, without load
 
 # Pixels, see `Method.inference_size`: below, an encoder cannot halve five times; above, memory does not suffice.
 MIN_SIZE, MAX_SIZE = 64, 1024
+LOOK = "vivid"  # the default where a method has it: most people want colors more than small errors
 
 
 class Default(NamedTuple):
@@ -145,6 +146,25 @@ class Method:
         from colorizer.methods.layers import domain_transform
 
         return domain_transform.enlarge(l_norm, self.coarse_of(output, look), *self.smoothing)
+
+    def look_of(self, look: str | None = None) -> str | None:
+        """Chooses the look of photographs.
+
+        Args:
+            look: what is asked for; None for the default.
+
+        Returns:
+            One of `looks`; None for the first, or for a method that has one only.
+
+        Raises:
+            ArgumentError: the method has no such look.
+        """
+        if look is None:
+            return LOOK if LOOK in self.looks else None
+        if look not in self.looks:
+            choices = f"has the looks {', '.join(self.looks)}" if self.looks else "has one look only"
+            raise ArgumentError(f"{self.title} {choices}. Received: look {look}")
+        return look
 
     def inference_size(self, image_size: int, size: int | None = None) -> int | None:
         """Chooses the size at which photographs are seen in their own shape.

@@ -21,6 +21,7 @@ from colorizer.photos.photo import (
     write,
     written_suffix,
 )
+from colorizer.photos.writer import SUFFIXES
 
 __all__ = [
     "EXTENSIONS",
@@ -29,6 +30,7 @@ __all__ = [
     "MAX_PIXELS",
     "ONLY_READ",
     "Photo",
+    "SUFFIXES",
     "from_image",
     "is_photo_name",
     "probe",

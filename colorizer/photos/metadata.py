@@ -217,22 +217,21 @@ def _text(image) -> dict[str, str]:
     return {k: v for k, v in texts.items() if k != _XMP_KEY and not k.startswith("Raw profile type")}
 
 
-def fitting_exif(block: bytes, limit: int = SEGMENT) -> tuple[bytes, str]:
+def fitting_exif(block: bytes) -> tuple[bytes, str]:
     """EXIF that a JPEG's one segment can hold, and a note about what had to go.
 
     Args:
         block: `Photo.metadata["exif"]`.
-        limit: bytes.
 
     Returns:
         The block; without the maker's note, or empty, where it is too long.
     """
-    if len(block) <= limit:
+    if len(block) <= SEGMENT:
         return block, ""
     order, directory, _ = exif.parse(block.removeprefix(_EXIF_MARK))
     directory.get(exif.EXIF, {}).pop(exif.MAKER_NOTE, None)
     block = _EXIF_MARK + exif.pack(order, directory)
-    if len(block) <= limit:
+    if len(block) <= SEGMENT:
         return block, "the maker's note in EXIF is too long for this format and left out"
     return b"", "its EXIF data are too long for this format and left out"
 

@@ -24,19 +24,6 @@ from colorizer.images import to_uint8 as to_uint8  # part of this module's inter
 from colorizer.photos import icc, metadata, reader, writer
 from colorizer.photos.writer import FORMATS
 
-__all__ = [
-    "FORMATS",
-    "Photo",
-    "with_pixels",
-    "from_image",
-    "is_photo_name",
-    "probe",
-    "read",
-    "shown_size",
-    "to_uint8",
-    "write",
-]
-
 logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 200_000_000  # 600 MB as 8-bit RGB: what a small machine can still hold
@@ -131,12 +118,11 @@ def probe(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     return _guarded(path, max_pixels, lambda image, _: (image.width * image.height, reader.need(image)))
 
 
-def shown_size(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int] | None:
+def shown_size(path: str | Path) -> tuple[int, int] | None:
     """Height and width of a photograph as it is shown, from its first bytes; None for a TIFF, which may lie.
 
     Args:
         path: see `read`.
-        max_pixels: see `read`.
 
     Raises:
         PhotoError: as `read`, of what the first bytes show.
@@ -148,7 +134,7 @@ def shown_size(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int
         lying = metadata.orientation(image) in (5, 6, 7, 8)
         return image.size if lying else image.size[::-1]
 
-    return _guarded(path, max_pixels, size)
+    return _guarded(path, MAX_PIXELS, size)
 
 
 def _guarded(path, max_pixels, use):

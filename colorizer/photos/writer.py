@@ -26,6 +26,8 @@ FORMATS = dict.fromkeys((".jpg", ".jpeg", ".jfif"), "JPEG") | dict.fromkeys((".t
 FORMATS |= {".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}
 if features.check("avif"):
     FORMATS[".avif"] = "AVIF"
+# The formats by the names that people type, which are Pillow's in small letters; this Pillow may not write all of them.
+SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif", "bmp": ".bmp", "avif": ".avif"}
 STRIP_PIXELS = 2**18
 MOST_NAMES = 5  # of texts in one line
 _LEVEL = 4  # of zlib: the photographs' noise leaves little for the higher, slower ones

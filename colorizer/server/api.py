@@ -134,7 +134,7 @@ def build(worker: Worker, settings: Settings) -> FastAPI:
         responses={
             200: {
                 "description": "The photo in color: a file for a form, JSON for JSON.",
-                "content": {kind: {"schema": PHOTO} for _, kind in options.FORMATS.values()}
+                "content": {kind: {"schema": PHOTO} for kind in options.FORMATS.values()}
                 | {JSON: {"schema": ColorizedPhoto.model_json_schema()}},
             },
             503: BUSY,

@@ -18,16 +18,8 @@ from colorizer.photos.photo import MAX_SIDE
 from colorizer.steering.hint import LEAST_REACH, LONG, MOST_REACH, SHORT, Hint
 from colorizer.steering.sidecar import MOST_HINTS
 
-# Name in a request -> suffix that `photos.write` chooses a format by, content type.
-FORMATS = {
-    "jpeg": (".jpg", "image/jpeg"),
-    "png": (".png", "image/png"),
-    "webp": (".webp", "image/webp"),
-    "tiff": (".tif", "image/tiff"),
-    "bmp": (".bmp", "image/bmp"),
-    "avif": (".avif", "image/avif"),
-}
-FORMATS = {name: kind for name, kind in FORMATS.items() if kind[0] in photos.FORMATS}
+# Name in a request -> content type, of what this Pillow writes.
+FORMATS = {name: f"image/{name}" for name, suffix in photos.SUFFIXES.items() if suffix in photos.FORMATS}
 SAME = "same"
 FORM, JSON = "multipart/form-data", "application/json"
 FILE, IMAGE = "file", "image"  # the photo's field in a form and in JSON

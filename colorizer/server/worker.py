@@ -15,9 +15,8 @@ from colorizer.methods.base import MIN_SIZE
 from colorizer.server.options import FORMATS, SAME, Options
 from colorizer.server.work_queue import Busy, Share
 
-# What a picture comes back as if nothing is asked for: its own format where that can be written.
-OWN = {"JPEG": "jpeg", "MPO": "jpeg", "HEIF": "jpeg", "PNG": "png", "WEBP": "webp", "TIFF": "tiff", "BMP": "bmp"}
-OWN |= {"AVIF": "avif"}
+# What a picture comes back as if nothing is asked for, by Pillow's name for its format: the same where it is written.
+OWN = {name.upper(): name for name in FORMATS} | {"MPO": "jpeg", "HEIF": "jpeg"}
 OTHER = "png"  # loses nothing
 SECONDS_LATER = 30  # after which memory or disk may be free again
 
@@ -101,8 +100,8 @@ class Worker:
         if options.size:  # a copy for this photo alone: nothing is kept of a size
             colorizer = colorizer.with_look(colorizer.look, options.size)
         colored = colorizer.colorize(photo, options.strength, hints=[place.hint for place in options.hints])
-        suffix, content_type = FORMATS[self._format(photo, options)]
-        target = path.with_suffix(suffix)
+        form = self._format(photo, options)
+        target = path.with_suffix(photos.SUFFIXES[form])
         try:
             notes = photos.write(target, colored, quality=options.quality)
             data = target.read_bytes()
@@ -114,12 +113,9 @@ class Worker:
             with contextlib.suppress(OSError):
                 target.unlink()
         height, width = colored.rgb.shape[:2]
-        return Picture(data, content_type, width, height, (*photo.notes, *notes))
+        return Picture(data, FORMATS[form], width, height, (*photo.notes, *notes))
 
     @staticmethod
     def _format(photo: photos.Photo, options: Options) -> str:
         """What the answer is encoded in, a key of `FORMATS`."""
-        if options.format != SAME:
-            return options.format
-        own = OWN.get(photo.metadata.get("format"), OTHER)
-        return own if own in FORMATS else OTHER
+        return OWN.get(photo.metadata.get("format"), OTHER) if options.format == SAME else options.format

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from colorizer.methods.layers.bins import BINS
 from colorizer.steering.hint import hexadecimal
 from colorizer.steering.prediction import Prediction
 from colorizer.steering.spreading import Canvas, shaded
@@ -31,7 +32,7 @@ def colors(canvas: Canvas, prediction: Prediction, row: int, column: int, count:
     if prediction.probabilities is None:
         candidates, masses = _of_picture(canvas, row, column)
     else:
-        candidates, masses = prediction.bins, distribution(canvas, prediction, row, column)
+        candidates, masses = BINS, distribution(canvas, prediction, row, column)
     return list(dict.fromkeys(named(ab, light) for ab in peaks(candidates, masses, count)))
 
 

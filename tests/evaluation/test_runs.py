@@ -53,10 +53,8 @@ def test_a_second_look_is_scored_kept_and_drawn(drawn_lists, tmp_path, monkeypat
         )
     drawn = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
     assert {f"contact-trivial-paintings{suffix}.jpg" for suffix in ("", "_strong")} <= drawn
-    assert [system.name for system in gallery.open_all(tmp_path, drawn_lists).systems] == [
-        run.name,
-        run.name + "_strong",
-    ]
+    monkeypatch.setenv("COLORIZER_DATA", str(drawn_lists))
+    assert [system.name for system in gallery.open_all(tmp_path).systems] == [run.name, run.name + "_strong"]
 
 
 @pytest.mark.parametrize(("patience", "whole"), [(2, False), (3, True), (None, True)])

@@ -143,6 +143,15 @@ def test_many_photos_of_a_large_size_are_split(colorizer, monkeypatch):
     assert asked == [2, 1]
 
 
+def test_a_look_is_chosen_or_refused():
+    both, one = methods.declared("vit_decoder"), methods.declared("efficientnet")
+    assert both.look_of() == "vivid" and both.look_of("accurate") == "accurate" and one.look_of() is None
+    with pytest.raises(ValueError, match="has the looks accurate, vivid. Received: look gray"):
+        both.look_of("gray")
+    with pytest.raises(ValueError, match="has one look only. Received: look vivid"):
+        one.look_of("vivid")
+
+
 def test_a_size_is_chosen_or_refused():
     any_shape, squares = methods.declared("vit_decoder"), methods.declared("efficientnet")
     assert any_shape.inference_size(256, None) == 256 and any_shape.inference_size(192, 320) == 320

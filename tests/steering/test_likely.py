@@ -3,11 +3,10 @@
 import numpy as np
 
 from colorizer import Hint, color
+from colorizer.methods.layers.bins import BINS
 from colorizer.steering import likely
 from colorizer.steering.prediction import Prediction
 from colorizer.steering.spreading import Canvas
-
-BINS = np.array([(a, b) for a in range(-60, 61, 10) for b in range(-60, 61, 10)], np.float32)
 
 
 def gray(height=60, width=80, light=50):
@@ -29,7 +28,7 @@ def test_colors_come_from_the_distribution_at_the_place():
     probabilities = np.zeros((12, 16, len(BINS)), np.float32)
     probabilities[:, :8, (BINS == (40, 30)).all(axis=1)] = 1
     probabilities[:, 8:, (BINS == (0, -40)).all(axis=1)] = 1
-    prediction = Prediction(np.zeros((12, 12, 2), np.float32), probabilities, BINS)
+    prediction = Prediction(np.zeros((12, 12, 2), np.float32), probabilities)
     canvas = Canvas(gray(), prediction)
     (left,), (right,) = (likely.colors(canvas, prediction, 30, column, 5) for column in (10, 70))
     np.testing.assert_allclose(Hint(0, 0, left).ab, (40, 30), atol=1)

@@ -5,11 +5,11 @@ import pytest
 
 from colorizer import color
 from colorizer.errors import HintError
+from colorizer.methods.layers.bins import BINS
 from colorizer.steering import samples
 from colorizer.steering.prediction import Prediction
 from colorizer.steering.spreading import Canvas
 
-BINS = np.array([(a, b) for a in range(-60, 61, 10) for b in range(-60, 61, 10)], np.float32)
 LIKELY = [(40, 30), (-40, 30), (0, -40)]
 
 
@@ -23,7 +23,7 @@ def scene(chances):
     for ab, chance in zip(LIKELY, chances, strict=True):
         probabilities[8:22, 10:28, (ab == BINS).all(axis=1)] = chance
     ab_norm = (probabilities @ BINS / 128).astype(np.float32)
-    prediction = Prediction(ab_norm, probabilities, BINS)
+    prediction = Prediction(ab_norm, probabilities)
     return Canvas(color.gray(l), prediction), prediction
 
 
@@ -56,7 +56,7 @@ def two_boxes(second):
         for ab, chance in zip(LIKELY, (0.4, 0.3, 0.3), strict=True):
             probabilities[(*box, (ab == BINS).all(axis=1))] = chance
         features[box] = seen
-    prediction = Prediction((probabilities @ BINS / 128).astype(np.float32), probabilities, BINS, features)
+    prediction = Prediction((probabilities @ BINS / 128).astype(np.float32), probabilities, features)
     return Canvas(color.gray(l), prediction), prediction
 
 

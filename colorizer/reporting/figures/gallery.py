@@ -111,14 +111,13 @@ class Gallery:
         return {color_statistics.TRUTH: color_statistics.truths(self.pictures)} | systems
 
 
-def open_all(results: Path, data_dir=None) -> Gallery:
+def open_all(results: Path) -> Gallery:
     """Opens a gallery of recorded runs: their predictions, and the test pictures of this machine.
 
     Where no test list is here, the test pictures of `sample` take their place.
 
     Args:
         results: the folder with runs/.
-        data_dir: see `test_sets.roots`.
 
     Returns:
         A `Gallery`.
@@ -129,7 +128,7 @@ def open_all(results: Path, data_dir=None) -> Gallery:
         for look in runs.with_looks(run):
             path = predictions.file_of(run.folder, look.name.removeprefix(run.name))
             by_name[look.name] = predictions.read(path)
-    return Gallery(finished, test_sets.find(finished, data_dir)[0] or [test_sets.sample()], by_name)
+    return Gallery(finished, test_sets.find(finished)[0] or [test_sets.sample()], by_name)
 
 
 def description(run: Run) -> str:

