@@ -165,6 +165,8 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
     """Photographs first, then films."""
     from colorizer.cli import progress
 
+    if not flags.output.strip():
+        raise UsageError("-o is empty. Name a file or a folder.")
     if "://" in flags.output:
         raise UsageError(
             f"-o is a file or a folder of this computer; `python -m colorizer cluster colorize` writes to buckets. "

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from colorizer import images, methods, photos, weights
-from colorizer.errors import EngineError, HintError
+from colorizer.errors import ArgumentError, EngineError, HintError
 from colorizer.inference import batch_files, borders, forward, full_size, presets
 from colorizer.inference import engine as engines
 from colorizer.inference.batch_files import Outcome
@@ -297,6 +297,8 @@ class Colorizer:
             ArgumentError, PhotoError, WeightsError: see `colorize`.
         """
         batch_files.require_settings(batch_size, strength)
+        if isinstance(photos, Picture) and getattr(photos, "ndim", 0) < 4:
+            raise ArgumentError(f"A list of photos is needed; `colorize` takes one. Received: {type(photos).__name__}")
         pictures = list(photos)
         results: list[ColorPicture] = []
         for start in range(0, len(pictures), batch_size):

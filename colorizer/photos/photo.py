@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from colorizer import atomic_files
+from colorizer import atomic_files, images
 from colorizer.errors import ArgumentError, PhotoError
 from colorizer.images import to_uint8 as to_uint8  # part of this module's interface
 from colorizer.photos import icc, metadata, reader, writer
@@ -219,6 +219,7 @@ def write(
         One line for each thing that the format cannot hold; they are logged as well.
 
     Raises:
+        ArgumentError: no photo, an alpha that does not fit it, or a quality that is no whole number of 1..100.
         PhotoError: the suffix is unknown, or the file cannot be written.
 
     The default quality is 95, without chroma subsampling: color is what this program adds.
@@ -227,6 +228,13 @@ def write(
     if path.suffix.lower() not in FORMATS:
         raise PhotoError(path, f"the name of a photo ends in {', '.join(EXTENSIONS)}. Received: {path.suffix!r}")
     photo = photo if isinstance(photo, Photo) else Photo(photo, alpha)
+    images.require_photo(photo.rgb)
+    if photo.alpha is not None and (photo.alpha.dtype, photo.alpha.shape) != (photo.rgb.dtype, photo.rgb.shape[:2]):
+        wanted = f"{photo.rgb.dtype}, shape {photo.rgb.shape[:2]}"
+        raise ArgumentError(
+            f"alpha is {wanted}, as the photo. Received: {photo.alpha.dtype}, shape {photo.alpha.shape}"
+        )
+    require_quality(quality)
     form = FORMATS[path.suffix.lower()]
     try:
         with atomic_files.replacing(path) as part, open(part, "wb") as file:
@@ -237,6 +245,19 @@ def write(
     for note in notes:
         logger.warning("%s: %s", path, note)
     return notes
+
+
+def require_quality(quality: int) -> None:
+    """Refuses what is no quality of a file.
+
+    Args:
+        quality: 1..100.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    if not isinstance(quality, (int, np.integer)) or not 1 <= quality <= 100:
+        raise ArgumentError(f"quality is a whole number of 1..100. Received: {quality}")
 
 
 def with_pixels(photo: Photo, rgb: np.ndarray) -> Photo:

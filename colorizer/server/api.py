@@ -154,10 +154,12 @@ def build(worker: Worker, settings: Settings) -> FastAPI:
     async def refuse(_: Request, error: HTTPException) -> Response:
         return problem(error.status_code, str(error.detail), error.headers)
 
+    @app.head(HEALTH, include_in_schema=False)
     @app.get(HEALTH, summary="Whether the server can work", tags=["server"])
     async def health() -> Health:
         return Health(status="ok", version=colorizer.__version__, requests=queue.inside)
 
+    @app.head(METRICS, include_in_schema=False)
     @app.get(METRICS, summary="Numbers for Prometheus", tags=["server"], response_class=Response)
     async def metrics() -> Response:
         return Response(monitor.text(), media_type=monitoring.CONTENT_TYPE)

@@ -16,13 +16,13 @@ from starlette.requests import Request
 from colorizer import photos
 from colorizer.photos.photo import MAX_SIDE
 from colorizer.steering.hint import LEAST_REACH, LONG, MOST_REACH, SHORT, Hint
-from colorizer.steering.sidecar import MOST_HINTS
 
 # Name in a request -> content type, of what this Pillow writes.
 FORMATS = {name: f"image/{name}" for name, suffix in photos.SUFFIXES.items() if suffix in photos.FORMATS}
 SAME = "same"
 FORM, JSON = "multipart/form-data", "application/json"
 FILE, IMAGE = "file", "image"  # the photo's field in a form and in JSON
+MOST_HINTS = 200  # of a photo, as on the page: each takes a few hundredths of a second of the processor
 MOST_FIELDS = 20  # of a form; there are fewer options
 MOST_LINES = 10  # of a message: one for each wrong value
 
@@ -67,7 +67,8 @@ class Options(BaseModel):
     size: int | None = None
     strength: float = Field(1.0, ge=0, le=1, description="Factor of the colors: 0 is gray, 1 is as predicted.")
     format: Literal[SAME, *FORMATS] = Field(
-        SAME, description=f"Of the answer; {SAME!r} is the photo's own, or PNG where that cannot be written."
+        SAME,
+        description=f"Of the answer; {SAME!r} is the photo's own, JPEG for HEIC, or PNG where that cannot be written.",
     )
     quality: int = Field(photos.JPEG_QUALITY, ge=1, le=100, description="Of JPEG, WebP and AVIF.")
     hints: list[Place] = Field(
@@ -191,7 +192,7 @@ def read_json(body: bytes, model: type[Options]) -> tuple[bytes, Options]:
     if not isinstance(fields, dict) or not isinstance(fields.get(IMAGE), str):
         raise Refused(422, f"The body is a JSON object with the photo in base64 as {IMAGE!r}.")
     try:
-        data = base64.b64decode(fields.pop(IMAGE), validate=True)
+        data = base64.b64decode("".join(fields.pop(IMAGE).split()), validate=True)  # programs break its lines
     except (binascii.Error, ValueError) as error:
         raise Refused(422, f"{IMAGE!r} is no base64: {error}") from error
     return data, validated(model, fields, strict=True)

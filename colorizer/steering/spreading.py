@@ -91,8 +91,8 @@ class Canvas:
             far = far + UNLIKE * np.linalg.norm(self.guide - self.guide[row, column], axis=-1)
             if self.features is not None:
                 far = far + FEATURES * np.linalg.norm(self.features - self.features[row, column], axis=-1)
-            if len(self._distances) == KEPT:
-                del self._distances[next(iter(self._distances))]  # the oldest
+            if len(self._distances) >= KEPT:  # the first ones stay: hints come in the same order again and again
+                return far.astype(np.float32)
             self._distances[row, column] = far.astype(np.float32)
         return self._distances[row, column]
 

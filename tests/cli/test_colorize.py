@@ -13,6 +13,7 @@ from conftest import REPOSITORY, draw_picture
 from PIL import Image
 
 from colorizer import methods, photos, weights
+from colorizer.cli.colorize import FORMATS
 from colorizer.inference import colorizer
 from colorizer.photos import reader
 
@@ -195,6 +196,7 @@ def test_strength(colorize, tmp_path):
         (["a.png", "-o", "notes/deep/x.png"], "-o: notes is not a folder. Received: notes/deep as the folder"),
         (["b", "-o", "notes/deep/"], "-o: notes is not a folder. Received: notes/deep"),
         (["a.png", "-o", "-"], "results are files"),
+        (["a.png", "-o", ""], "-o is empty. Name a file or a folder."),
         (["b", "-o", "s3://bucket/out"], "cluster colorize` writes to buckets. Received: s3://bucket/out"),
         (["a.png", "-o", "x.png", "--weights", "absent"], "Received: absent"),
     ],
@@ -209,6 +211,14 @@ def test_wrong_usage_exits_with_2_and_writes_nothing(colorize, tmp_path, words, 
     assert status == 2 and reason in err and "Traceback" not in err and out == ""
     assert err.startswith("colorize.py: ") and len(err.splitlines()) <= 2  # no page of flags hides the reason
     assert files_below(tmp_path) == before
+
+
+def test_every_format_can_be_typed_and_is_refused_where_pillow_has_it_not(colorize, tmp_path, monkeypatch):
+    assert sorted(FORMATS) == sorted(photos.SUFFIXES)
+    picture(tmp_path / "a.png")
+    monkeypatch.delitem(photos.FORMATS, ".avif", raising=False)
+    status, _, err = colorize("a.png", "-o", "out/", "--format", "avif")
+    assert status == 2 and "--format avif: this Pillow does not write AVIF" in err
 
 
 def test_a_folder_without_permission_is_refused_unless_all_is_done(colorize, tmp_path, monkeypatch):

@@ -169,14 +169,6 @@ def test_format_and_quality(call, tmp_path):
     assert status == 2 and "--format webp and -o x.png name two formats" in err
 
 
-def test_every_format_can_be_typed_and_is_refused_where_pillow_has_it_not(call, tmp_path, monkeypatch):
-    assert sorted(colorize.FORMATS) == sorted(photos.SUFFIXES)
-    save(tmp_path / "in/a.png")
-    monkeypatch.delitem(photos.FORMATS, ".avif", raising=False)
-    status, _, err = call("in", "-o", "out", "--format", "avif")
-    assert status == 2 and "--format avif: this Pillow does not write AVIF" in err
-
-
 def test_a_copys_name_depends_on_its_own_photo_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}

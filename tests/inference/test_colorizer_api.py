@@ -101,6 +101,12 @@ def test_a_batch_mixes_kinds_and_keeps_their_order(library, tmp_path):
     assert library.colorize([]) == []
 
 
+@pytest.mark.parametrize("one", ["a.png", Image.fromarray(draw_picture(0)), draw_picture(0)])
+def test_a_batch_of_one_photo_without_a_list_is_refused(library, one):
+    with pytest.raises(ArgumentError, match="A list of photos is needed"):
+        library.colorize_batch(one)
+
+
 def test_threads_share_one_colorizer():
     busy = threading.Lock()
 

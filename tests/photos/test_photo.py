@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 from shots import ALPHA, DEEP, GRAY, LOSSLESS, RGB, hidden_white, oriented, png16
 
 from colorizer import photos
+from colorizer.errors import ArgumentError
 
 
 @pytest.mark.parametrize("suffix", LOSSLESS)
@@ -283,3 +284,22 @@ def test_a_photo_says_in_one_line_what_it_is(tmp_path):
 
 def test_every_name_of_the_interface_is_there():
     assert all(hasattr(photos, name) for name in photos.__all__)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "more"),
+    [
+        (RGB / 255, {}),
+        (RGB > 100, {}),
+        (RGB[..., 0], {}),
+        (RGB, {"alpha": np.zeros(RGB.shape[:2], np.uint16)}),
+        (RGB, {"alpha": np.zeros((3, 3), np.uint8)}),
+        (RGB, {"quality": 0}),
+        (RGB, {"quality": 101}),
+        (RGB, {"quality": 90.5}),
+    ],
+)
+def test_what_is_no_photo_is_not_written(tmp_path, pixels, more):
+    with pytest.raises(ArgumentError, match="Received"):
+        photos.write(tmp_path / "photo.jpg", pixels, **more)
+    assert not list(tmp_path.iterdir())
