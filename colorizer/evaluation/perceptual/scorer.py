@@ -197,7 +197,7 @@ def _rows(pictures: Pictures, predictors: Mapping, features: Features) -> Iterat
     truth = np.concatenate(tallies[NONE, TRUTH, NONE, NONE].vectors)
     for key, tally in tallies.items():
         head = dict(zip(PREDICTOR, key, strict=True)) | {"test_set": pictures.name}
-        estimate = measures.paired_kid(np.concatenate(tally.vectors), truth)
+        estimate = measures.kid(np.concatenate(tally.vectors), truth)
         yield head | _cells(KID, len(truth), estimate)
         for measure, values in tally.values.items():
             values = [value for value in values if np.isfinite(value)]  # pictures without a region of one color
