@@ -14,7 +14,7 @@ from colorizer import color
 from colorizer.reporting.figures.display import Picture, jpeg
 
 TILE = 76
-COUNT, SEED = 24, 42  # of a contact sheet; the same pictures for all methods
+COUNT = 24  # of a contact sheet
 EXTREMES = 5
 _ACROSS = 4
 _EMPTY = "no picture to show"
@@ -124,11 +124,6 @@ def through_time(pictures: np.ndarray, epochs: Sequence[np.ndarray]) -> list[lis
 def swatch(ab_norm: Sequence[float]) -> np.ndarray:
     """One color at the L* of middle gray: ab/128 -> (1, 1, 3) uint8 sRGB."""
     return color.merge(np.full((1, 1), color.L_HALF, np.float32), np.reshape(np.float32(ab_norm), (1, 1, 2)))
-
-
-def random_choice(count: int) -> list[int]:
-    """Chooses at most `COUNT` of `count` test pictures at random, the same for every contact sheet."""
-    return sorted(int(i) for i in np.random.default_rng(SEED).permutation(count)[:COUNT])
 
 
 def contact(pairs: Sequence[tuple[np.ndarray, np.ndarray]], title: str) -> Picture:
