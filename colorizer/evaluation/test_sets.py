@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from colorizer.config import SPLIT
 from colorizer.data import cache, datasets, pixel_store
 from colorizer.errors import DataError
 from colorizer.evaluation.runs import Run
@@ -177,7 +178,7 @@ def _own_split(run, data_dir) -> tuple[str, Path, tuple[str, ...], str]:
         raise DataError(f"the folder is not here. Received: {run.config['dataset']}")
     if source == "lists":
         return run.trained_on, root, datasets.find(str(root)).test, source
-    split = run.folder / "split.json"
+    split = run.folder / SPLIT
     if not split.is_file():
         raise DataError(f"{split} is missing")
     return run.trained_on, root, tuple(json.loads(split.read_text("utf-8"))["test"]), source
