@@ -25,7 +25,8 @@ DIFFERENCE_COLUMNS = [*PREDICTOR, "test_set", "measure", "role", "against"]
 DIFFERENCE_COLUMNS += ["n", "left_out", "mean", "low", "high", "differs"]
 SEED_COLUMNS = [*PREDICTOR, "test_set", "measure", "seeds", "low", "high"]
 
-_NORMAL_95 = 1.96  # standard errors on either side of a mean that hold 95 % of a normal distribution
+NORMAL_95 = 1.96  # standard errors on either side of a mean that hold 95 % of a normal distribution
+SEED, RESAMPLES = 42, 10_000  # of a bootstrap
 _CHUNK = 2**21  # random indices in memory at once: 16 MiB
 
 
@@ -142,10 +143,12 @@ def unpaired(one: pd.Series, other: pd.Series) -> tuple[float, float, float]:
         other: the same.
     """
     gap, error = float(one.mean() - other.mean()), float(np.hypot(one.sem(), other.sem()))
-    return gap, gap - _NORMAL_95 * error, gap + _NORMAL_95 * error
+    return gap, gap - NORMAL_95 * error, gap + NORMAL_95 * error
 
 
-def bootstrap_interval(values, seed: int = 42, resamples: int = 10_000, level: float = 0.95) -> tuple[float, float]:
+def bootstrap_interval(
+    values, seed: int = SEED, resamples: int = RESAMPLES, level: float = 0.95
+) -> tuple[float, float]:
     """Computes the percentile bootstrap interval of a mean.
 
     Args:
@@ -169,7 +172,9 @@ def bootstrap_interval(values, seed: int = 42, resamples: int = 10_000, level: f
     return float(low), float(high)
 
 
-def bootstrap_intervals(values: np.ndarray, seed: int = 42, resamples: int = 10_000, level: float = 0.95) -> np.ndarray:
+def bootstrap_intervals(
+    values: np.ndarray, seed: int = SEED, resamples: int = RESAMPLES, level: float = 0.95
+) -> np.ndarray:
     """Computes `bootstrap_interval` of many columns at once, each from the same resampled pictures.
 
     Args:

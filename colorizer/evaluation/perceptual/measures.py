@@ -1,4 +1,4 @@
-"""What a classifier's features say about sets of pictures: KID, a distance, and how much it recognizes. NumPy only."""
+"""What a classifier's features say about sets of pictures: KID, a distance, and how much it recognizes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-NORMAL = 1.96  # standard errors to an end of a 95 % interval
-RESAMPLES, SEED = 10_000, 42
+from colorizer.evaluation.statistics import NORMAL_95, RESAMPLES, SEED
 
 
 class Estimate(NamedTuple):
@@ -50,7 +49,7 @@ def kid(features: np.ndarray, others: np.ndarray) -> Estimate:
     value = pairs.sum() / (n * (n - 1))
     left_out = (pairs.sum() - 2 * pairs.sum(axis=1)) / ((n - 1) * (n - 2))
     error = np.sqrt((n - 1) / n * np.square(left_out - left_out.mean()).sum())
-    return Estimate(float(value), float(value - NORMAL * error), float(value + NORMAL * error))
+    return Estimate(float(value), float(value - NORMAL_95 * error), float(value + NORMAL_95 * error))
 
 
 def distance(levels: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> np.ndarray:
