@@ -86,10 +86,10 @@ def histogram(ab: np.ndarray) -> np.ndarray:
     return counts / len(a)
 
 
-def region(shares: np.ndarray, inside: float = 0.95) -> float:
-    """The share a bin must have to be among the fullest bins that together hold `inside` of all pixels."""
+def region(shares: np.ndarray) -> float:
+    """The share a bin must have to be among the fullest bins that together hold 95 % of all pixels."""
     ordered = np.sort(shares, axis=None)[::-1]
-    return float(ordered[np.searchsorted(np.cumsum(ordered), inside)])
+    return float(ordered[np.searchsorted(np.cumsum(ordered), 0.95)])
 
 
 def _lab_ab(small_ab):

@@ -103,13 +103,6 @@ class Gray(keras.layers.Layer):
         return shape
 
 
-def doubled(shape: Shape, name: str) -> keras.layers.Layer:
-    """The layer that enlarges feature maps bilinearly, (B, h, w, C) -> (B, 2 h, 2 w, C), in a network for `shape`."""
-    if None in shape:
-        return Doubled(name=name)
-    return keras.layers.UpSampling2D(2, interpolation="bilinear", name=name)
-
-
 @keras.saving.register_keras_serializable("colorizer")
 class Doubled(keras.layers.Layer):
     """Keras' bilinear `UpSampling2D(2)`, whose TensorFlow graph cannot take sizes that are known only at run time."""
@@ -163,11 +156,11 @@ def token_encoder(encoder: keras.Model, size: int | Shape, dtype=None) -> keras.
     rgb = keras.layers.Concatenate(name="rgb")([gray, gray, gray])
     # S/8, S/16 and S/32 are brought to S/16, the grid of a Vision Transformer with patches of 16 pixels.
     _, fine, middle, coarse = feature_pyramid(encoder, shape)(rgb)
-    levels = [
-        keras.layers.AveragePooling2D(2, name="fine")(fine),
-        middle,
-        doubled(shape, "coarse")(coarse),
-    ]
+    if None in shape:
+        doubled = Doubled(name="coarse")
+    else:
+        doubled = keras.layers.UpSampling2D(2, interpolation="bilinear", name="coarse")
+    levels = [keras.layers.AveragePooling2D(2, name="fine")(fine), middle, doubled(coarse)]
     levels = [Normalized(name=f"normalized{i}", dtype="float32")(level) for i, level in enumerate(levels)]
     return keras.Model(l_norm, keras.layers.Concatenate(name="tokens")(levels), name="encoder")
 
