@@ -142,17 +142,3 @@ def contact(pairs: Sequence[tuple[np.ndarray, np.ndarray]], title: str) -> Pictu
 def in_rows(groups: Sequence[Group], across: int) -> list[Sequence[Group]]:
     """Arranges groups in rows of `across`."""
     return [groups[i : i + across] for i in range(0, len(groups), across)]
-
-
-def extremes(best: Sequence[Group], worst: Sequence[Group], title: str) -> Picture:
-    """Draws the best pairs of a predictor above its worst.
-
-    Args:
-        best: pairs with their numbers as labels, the best first.
-        worst: the same, the worst first.
-        title: a line above.
-
-    Returns:
-        A JPEG.
-    """
-    return sheet([best, worst], title)

@@ -102,9 +102,8 @@ class Gallery:
             ]
 
         title = f"{description(run)}: smallest CIEDE2000 above, largest below; truth left, predicted right"
-        return contact_sheets.extremes(
-            groups(ordered.head(contact_sheets.EXTREMES)), groups(ordered.tail(contact_sheets.EXTREMES)[::-1]), title
-        )
+        best, worst = ordered.head(contact_sheets.EXTREMES), ordered.tail(contact_sheets.EXTREMES)[::-1]
+        return contact_sheets.sheet([groups(best), groups(worst)], title)
 
     def colors(self, label: Callable[[Run], str]) -> dict[str, Predictions]:
         """The colors of the truth and of every system, by its label: `description` or `figure_label`."""
