@@ -27,6 +27,7 @@ from colorizer.config import TrainConfig
 from colorizer.data import augment, batches, filters, pixel_store
 
 SIDE, LOOP_SIDE, ROUNDS = 256, 64, 9  # LOOP_SIDE is that of `benchmarks.training`
+STEPS = 50  # of an epoch of the loop
 
 
 def milliseconds(work, pictures: int, rounds: int = ROUNDS) -> float:
@@ -74,18 +75,17 @@ def prepare_parts(paths: list[Path]) -> dict[str, float]:
     }
 
 
-def loop_parts(pictures: pixel_store.Store, steps: int = 50) -> dict[str, float]:
+def loop_parts(pictures: pixel_store.Store) -> dict[str, float]:
     """Milliseconds of processor time that a step of the loop takes besides the network.
 
     Args:
         pictures: any; they are repeated.
-        steps: of an epoch.
     """
     import keras
 
     from colorizer.training.callbacks import EpochClock, Progress
 
-    rows = np.resize(pictures.rows, steps * pipeline.BATCH_SIZE)
+    rows = np.resize(pictures.rows, STEPS * pipeline.BATCH_SIZE)
     generator = batches.generator_of(TrainConfig(dataset="benchmark"))
 
     def batches_of(workers: int) -> batches.Batches:
@@ -99,11 +99,11 @@ def loop_parts(pictures: pixel_store.Store, steps: int = 50) -> dict[str, float]
     inputs, target = made[0]
     callbacks = [EpochClock(trained), keras.callbacks.TerminateOnNaN(), Progress(1, trained, validation)]
     works = {
-        "bare": lambda: [network.train_on_batch(inputs, target) for _ in range(steps)],
-        "batches": lambda: [made[index] for index in range(steps)],
+        "bare": lambda: [network.train_on_batch(inputs, target) for _ in range(STEPS)],
+        "batches": lambda: [made[index] for index in range(STEPS)],
         "fit": lambda: network.fit(trained, shuffle=False, verbose=0, callbacks=callbacks),
     }
-    took = {name: milliseconds(work, steps, rounds=3) for name, work in works.items()}
+    took = {name: milliseconds(work, STEPS, rounds=3) for name, work in works.items()}
     return {"batch": took["batches"], "fit": took["fit"] - took["batches"] - took["bare"]}
 
 

@@ -18,6 +18,11 @@ import numpy as np
 
 L_HALF = 50.0  # L* of middle gray: l_norm = L / 50 - 1 lies in -1..1
 AB_SCALE = 128.0  # ab_norm = ab / 128 lies in -0.85..0.77 for every sRGB color
+LAB_KNEE, LAB_SLOPE = 0.2068966, 7.787  # below this cube root, at L* = 8, a line continues it (CIE 15)
+SRGB_KNEE, SRGB_SLOPE = 0.0031308, 12.92  # below this linear light the sRGB curve is a line (IEC 61966-2-1)
+# Lab units of chroma. Of 7,453 pictures of COCO and paintings the palest has 7.0 in its 99th percentile, gray JPEG
+# files have 0.1.
+GRAY_CHROMA = 4.0
 
 
 def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
@@ -175,6 +180,15 @@ def gray_of(rgb: np.ndarray) -> np.ndarray:
     return out[..., 0]
 
 
+def is_gray(ab: np.ndarray) -> bool:
+    """Whether a picture has no colors: 99 of 100 pixels have less chroma than `GRAY_CHROMA`.
+
+    Args:
+        ab: (..., 2) float, a and b in Lab units.
+    """
+    return bool(np.percentile(np.hypot(ab[..., 0], ab[..., 1]), 99) < GRAY_CHROMA)
+
+
 # How it is computed.
 #
 # TRICKY: `cv2.cvtColor(float32, COLOR_RGB2LAB)` interpolates in tables and is off by up to 0.4 Lab units, and its way
@@ -194,14 +208,15 @@ _RGB_FROM_WHITE = np.linalg.inv(_XYZ_FROM_RGB / _WHITE[:, None])
 _F_FROM_LAB = np.array(
     [[1 / 116, 1 / 500, 0, 16 / 116], [1 / 116, 0, 0, 16 / 116], [1 / 116, 0, -1 / 200, 16 / 116]], np.float32
 )
-_KNEE_XYZ, _KNEE_F, _SLOPE = 0.008856, 0.2068966, 7.787  # below, the cube root is continued by a line (CIE 15)
-_KNEE_LINEAR, _GAIN = 0.0031308, 12.92  # below, the sRGB curve is a line (IEC 61966-2-1)
-# L* = 116 f(y) - 16, a* = 500 (f(x) - f(y)), b* = 200 (f(y) - f(z)), as one affine map of f + _SLOPE * _KNEE_XYZ.
-_LAB_FROM_F = np.array([[0, 116, 0, -16 - 116 * _SLOPE * _KNEE_XYZ], [500, -500, 0, 0], [0, 200, -200, 0]], np.float32)
+_KNEE_XYZ = 0.008856  # where the cube root is `LAB_KNEE`
+# L* = 116 f(y) - 16, a* = 500 (f(x) - f(y)), b* = 200 (f(y) - f(z)), as one affine map of f + LAB_SLOPE * _KNEE_XYZ.
+_LAB_FROM_F = np.array(
+    [[0, 116, 0, -16 - 116 * LAB_SLOPE * _KNEE_XYZ], [500, -500, 0, 0], [0, 200, -200, 0]], np.float32
+)
 _NORM_FROM_F = _LAB_FROM_F / np.float32([[L_HALF], [AB_SCALE], [AB_SCALE]])  # L / 50 - 1, a / 128, b / 128
 _NORM_FROM_F[0, 3] -= 1
-# The same offset the other way: linear RGB from xyz + _KNEE_F / _SLOPE.
-_RGB_FROM_XYZ_AND_LINE = np.column_stack([_RGB_FROM_WHITE, _RGB_FROM_WHITE @ np.full(3, -_KNEE_F / _SLOPE)]).astype(
+# The same offset the other way: linear RGB from xyz + LAB_KNEE / LAB_SLOPE.
+_RGB_FROM_XYZ_AND_LINE = np.column_stack([_RGB_FROM_WHITE, _RGB_FROM_WHITE @ np.full(3, -LAB_KNEE / LAB_SLOPE)]).astype(
     np.float32
 )
 _PIECE = 2**15  # pixels: three float32 channels of it are 384 KiB
@@ -230,7 +245,7 @@ def _pieces(*images):
 
 def _decode(srgb):
     """sRGB transfer curve: encoded 0..1 -> linear 0..1 (IEC 61966-2-1)."""
-    return np.where(srgb > 0.04045, ((srgb + 0.055) / 1.055) ** 2.4, srgb / 12.92).astype(np.float32)
+    return np.where(srgb > 0.04045, ((srgb + 0.055) / 1.055) ** 2.4, srgb / SRGB_SLOPE).astype(np.float32)
 
 
 _LINEAR_FROM_U8 = _decode(np.arange(256) / 255.0)
@@ -255,7 +270,7 @@ def _lab_of(rgb, lab, lab_from_f, f, linear, line):
     cv2.threshold(f, _KNEE_XYZ, 0, cv2.THRESH_TRUNC, dst=line)
     _at_least(f, _KNEE_XYZ, f)
     _power(f, 1 / 3)
-    cv2.scaleAdd(line, _SLOPE, f, dst=f)
+    cv2.scaleAdd(line, LAB_SLOPE, f, dst=f)
     cv2.transform(f, lab_from_f, dst=lab)
     # The published matrix and white point leave a gray pixel 0.005 units of color, scikit-image's
     # too. Gray is gray: no metric may call it yellow.
@@ -285,20 +300,20 @@ def _linear_from_lab(lab, linear, f, line):
     """A piece of float32 Lab -> linear sRGB 0..1, in `linear`; colors outside sRGB are clipped."""
     cv2.transform(lab, _F_FROM_LAB, dst=f)
     np.maximum(f[..., 2], 0, out=f[..., 2])  # a very yellow ab asks for negative blue light
-    cv2.threshold(f, _KNEE_F, 0, cv2.THRESH_TRUNC, dst=line)
-    _at_least(f, _KNEE_F, f)
+    cv2.threshold(f, LAB_KNEE, 0, cv2.THRESH_TRUNC, dst=line)
+    _at_least(f, LAB_KNEE, f)
     cv2.multiply(f, f, dst=linear)
     cv2.multiply(linear, f, dst=linear)
-    cv2.scaleAdd(line, 1 / _SLOPE, linear, dst=linear)
+    cv2.scaleAdd(line, 1 / LAB_SLOPE, linear, dst=linear)
     cv2.transform(linear, _RGB_FROM_XYZ_AND_LINE, dst=f)
     np.clip(f, 0, 1, out=linear)
 
 
 def _encode(linear, srgb):
     """A piece of linear sRGB 0..1, overwritten -> encoded 0..1, in `srgb`."""
-    _at_least(linear, _KNEE_LINEAR, srgb)
-    cv2.threshold(linear, _KNEE_LINEAR, 0, cv2.THRESH_TRUNC, dst=linear)
+    _at_least(linear, SRGB_KNEE, srgb)
+    cv2.threshold(linear, SRGB_KNEE, 0, cv2.THRESH_TRUNC, dst=linear)
     _power(srgb, 1 / 2.4)
     srgb *= np.float32(1.055)
-    cv2.scaleAdd(linear, _GAIN, srgb, dst=srgb)
-    srgb -= np.float32(0.055 + _GAIN * _KNEE_LINEAR)
+    cv2.scaleAdd(linear, SRGB_SLOPE, srgb, dst=srgb)
+    srgb -= np.float32(0.055 + SRGB_SLOPE * SRGB_KNEE)

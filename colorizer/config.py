@@ -24,6 +24,8 @@ ENDED, STOPPED, CUT = ENDINGS = ("ended", "stopped", "cut")
 CLASSES = 1000  # ImageNet's: the length of a class vector
 LARGEST_IMAGE = 1024  # four times the paper's side: 16 times its time; colors need no more pixels
 RECORD, SUMMARY = "config.json", "summary.json"  # files of a run: its settings, and its results once it is done
+HISTORY, SPLIT = "history.csv", "split.json"  # a row an epoch; its lists of pictures, which may also lie in LAST
+LAST, STATE = "last", "last/state.json"  # the folder that a run is resumed from; the file there that names the rest
 SEEDS = 2**32  # what NumPy and Keras take
 _ABOVE_0 = ("epochs", "batch_size", "learning_rate", "image_size", "workers", "limit", "max_minutes", "patience")
 _NOT_BELOW_0 = ("plateau_patience", "plateau_min_delta", "plateau_min_lr", "weight_decay", "encoder_rate")
@@ -374,9 +376,7 @@ def resolve(given: Mapping[str, Any], method: Declaration | None = None) -> Trai
         _check_options(given, method)
     own = {name: default.value for name, default in method.defaults.items()} if method else {}
     config = TrainConfig(**(own | dict(given)))
-    if config.run is None:
-        config = replace(config, run=default_run(config))
-    return config
+    return replace(config, run=default_run(config)) if config.run is None else config
 
 
 def default_run(config: TrainConfig) -> str:

@@ -212,9 +212,9 @@ def sheet_name(index: int) -> str:
     return f"sheet-{index + 1:02}.png"
 
 
-def meanings(indent: str = "    ") -> str:
+def meanings() -> str:
     """The verdicts and what they mean, a line each."""
-    return "\n".join(f"{indent}{name:<8} {meaning}" for name, meaning in VERDICTS.items())
+    return "\n".join(f"    {name:<8} {meaning}" for name, meaning in VERDICTS.items())
 
 
 # list/photo -> name of weights -> verdict

@@ -36,6 +36,7 @@ from colorizer.evaluation import metrics, statistics
 from colorizer.film import carry, flow, join, prediction
 
 HEIGHT, WIDTH, FRAMES = 240, 320, 48
+SPEED_FRAMES, ANIMATED_FRAMES = 100, 24
 GRAIN = 3.0  # gray levels, standard deviation: every frame has its own
 PANS = {"astronaut": (2.3, 1.1), "chelsea": (1.7, 0.4), "coffee": (3.1, 1.3), "rocket": (2.7, 0.9)}  # pixels a frame
 HOME, ALIKE = 0.5, 6.0  # pixels and gray levels between where a movement leads there and back again
@@ -290,7 +291,7 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return round(min(spent) * 1e3, 2)
 
 
-def speed(colorizer, every: int, frames: int = 100) -> dict:
+def speed(colorizer, every: int) -> dict:
     """Frames a second of a whole film at 640x480, decoding and encoding included, and CPU seconds a frame."""
     import av
 
@@ -302,7 +303,7 @@ def speed(colorizer, every: int, frames: int = 100) -> dict:
         with av.open(str(source), "w") as container:
             stream = container.add_stream("libx264", rate=25)
             stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-            for number in range(frames):
+            for number in range(SPEED_FRAMES):
                 cut = np.ascontiguousarray(rgb[60:540, 2 * number : 2 * number + 640])
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(color.gray(color.rgb_to_lab(cut)[..., 0]))))
             container.mux(stream.encode(None))
@@ -313,16 +314,16 @@ def speed(colorizer, every: int, frames: int = 100) -> dict:
         "clip": "640x480 film",
         "every": every,
         "keys": result.keys,
-        "frames_per_second": round(frames / spent, 1),
-        "cpu_ms_per_frame": round(cpu / frames * 1e3, 1),
+        "frames_per_second": round(SPEED_FRAMES / spent, 1),
+        "cpu_ms_per_frame": round(cpu / SPEED_FRAMES * 1e3, 1),
     }
 
 
-def animation(predict: Callable, path: Path, frames: int = 24) -> None:
+def animation(predict: Callable, path: Path) -> None:
     """Writes a pan, gray beside colored, as an animated picture."""
     from PIL import Image
 
-    pictures = list(pan("astronaut", (5, 1.9), frames, grain=0))
+    pictures = list(pan("astronaut", (5, 1.9), ANIMATED_FRAMES, grain=0))
     shown = []
     for picture, result in zip(pictures, carry.colored(pictures, predict), strict=True):
         rgb = color.merge(join.lightness(picture.gray), result.ab_norm)

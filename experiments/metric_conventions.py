@@ -29,6 +29,7 @@ from experiments.metric_conventions_page import BAND_DB, PSNRS, SSIMS
 OUTPUT = Path("results") / RECORD
 PROG = "python -m experiments.metric_conventions"
 SYNTHETIC_PICTURES = 40
+SEED = 42  # of the made-up predictions and their pictures
 FEWEST = 20  # made-up predictions near a value; with fewer there is no band
 _QUANTILES = (0.05, 0.95)
 
@@ -131,13 +132,12 @@ def slips(rgb_u8: np.ndarray, rgb_u8_hat: np.ndarray) -> dict[str, dict[str, flo
     } | {"wrapped": {"psnr_rgb": metrics.psnr_rgb(wrapped, np.zeros_like(wrapped))}}
 
 
-def measure(data_dir: str | Path | None = None, limit: int | None = None, seed: int = 42) -> dict:
+def measure(data_dir: str | Path | None = None, limit: int | None = None) -> dict:
     """Measures all of this on the test lists that are here.
 
     Args:
         data_dir: as in `test_sets.find`.
         limit: as in `test_sets.find`.
-        seed: of the made-up predictions and their pictures.
 
     Returns:
         JSON: `lists`: test list -> `n`, `truth` (its hues) and `half` (scores of half the true colors); `synthetic`:
@@ -158,8 +158,8 @@ def measure(data_dir: str | Path | None = None, limit: int | None = None, seed: 
             truth = color_statistics.hues(predictions.unshrink(np.stack([predictions.shrink(one) for one in ab])))
             lists[of_list.name] = {"n": len(rgb_u8), "truth": truth, "half": half}
             pictures += list(rgb_u8)
-        chosen = [int(i) for i in np.random.default_rng(seed).permutation(len(pictures))[:SYNTHETIC_PICTURES]]
-        made_up = pool.map(lambda i: _of_wrong(pictures[i], seed + i), chosen)
+        chosen = [int(i) for i in np.random.default_rng(SEED).permutation(len(pictures))[:SYNTHETIC_PICTURES]]
+        made_up = pool.map(lambda i: _of_wrong(pictures[i], SEED + i), chosen)
         scores = [prediction for of_picture in made_up for prediction in of_picture]
         mistakes = list(pool.map(lambda i: _of_slips(pictures[i]), chosen))
     synthetic = {"pictures": len(chosen), "predictions": len(scores)}

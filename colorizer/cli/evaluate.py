@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from colorizer import atomic_files, cli
+from colorizer.config import RECORD, SUMMARY
 from colorizer.errors import ColorizerError, EvaluationError
 
 PROG = "python -m colorizer evaluate"
@@ -129,8 +130,8 @@ def _check_runs(runs: Path, flags, prog):
         raise EvaluationError(f"--committed works in a clone of the repository. Received: no {runs} here.")
     if flags.runs and not runs.is_dir():
         raise EvaluationError(f"--runs needs a folder with a folder per run. Received: {runs}, which is not there.")
-    if not any(runs.glob("*/summary.json")):
-        unfinished = sorted(path.parent.name for path in runs.glob("*/config.json"))
+    if not any(runs.glob(f"*/{SUMMARY}")):
+        unfinished = sorted(path.parent.name for path in runs.glob(f"*/{RECORD}"))
         started = f" Not finished yet: {', '.join(unfinished)}." if unfinished else ""
         raise EvaluationError(
             f"there is no finished run in {runs}.{started} Train one first, for example: python train.py --dataset "

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from colorizer import cli, environment, experiments
-from colorizer.config import CUT, PRECISIONS, RECORD, SUMMARY, TrainConfig, flag_of
+from colorizer.config import CUT, HISTORY, LAST, PRECISIONS, RECORD, SPLIT, STATE, SUMMARY, TrainConfig, flag_of
 from colorizer.errors import ArgumentError, RecordError
 from colorizer.training import run_folders
 
@@ -132,7 +132,7 @@ def _state(folder: Path, row: experiments.Row) -> tuple[str, int]:
             return FINISHED, _epochs_done(summary, folder / SUMMARY)
         return BEGUN if run_folders.has_state(folder) else STATELESS, _epochs_done(summary, folder / SUMMARY)
     if run_folders.holds_run(folder):
-        file = folder / "last" / "state.json"
+        file = folder / STATE
         state = run_folders.read_json(file, ADVICE)
         return BEGUN, _epochs_done(state, file) if state else 0
     return TO_DO, 0
@@ -241,7 +241,7 @@ def _rate(kind: Mapping[str, Any]) -> float:
         short = subprocess.run([*TRAIN, *command(item)], capture_output=True, text=True, check=False)
         if short.returncode:
             raise RuntimeError(f"no rate was measured: {short.stderr.strip().splitlines()[-1:]}")
-        history = (item.folder / "history.csv").read_text("utf-8").splitlines()
+        history = (item.folder / HISTORY).read_text("utf-8").splitlines()
     last = dict(zip(history[0].split(","), history[-1].split(","), strict=True))
     return float(last["images_per_second"])
 
@@ -285,13 +285,13 @@ def run(planned: Iterable[Planned], say=print, minutes: float | None = None) -> 
 
 def minutes_trained(folder: Path) -> float:
     """How long a run has been trained so far, all sessions counted, which is what `max_minutes` counts."""
-    state = run_folders.read_json(folder / "last" / "state.json", ADVICE) or {}
+    state = run_folders.read_json(folder / STATE, ADVICE) or {}
     return sum(row["seconds"] for row in state.get("history", [])) / 60
 
 
 def _forget(folder):
     """Removes what a run left that was killed before its first whole epoch: its record and nothing else."""
-    for path in (*folder.glob("last/*"), folder / RECORD, folder / "split.json", folder / "history.csv"):
+    for path in (*(folder / LAST).glob("*"), *(folder / name for name in (RECORD, SPLIT, HISTORY))):
         path.unlink(missing_ok=True)
 
 

@@ -34,6 +34,7 @@ def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
     add("-o", "--output", required=True, metavar="OUT", help="another folder or address; it mirrors the tree of IN")
     command.add_options(colorize)
     film.add_options(colorize)
+    # 32 are four forward passes.
     add("--chunk", type=int, default=32, metavar="N", help="photos in one task, at most (default: %(default)s)")
     add("--cpus", type=float, default=1, metavar="N", help="cores for one task (default: %(default)s)")
     add("--gpus", type=float, default=0, metavar="N", help="GPUs for one task (default: %(default)s)")

@@ -39,7 +39,6 @@ ATTEMPTS = 3  # for a photo whose worker is lost, each on another worker; machin
 WAITING = 4  # submitted chunks per core of the cluster: enough to keep it busy, few enough for the driver's memory
 # Of TensorFlow, ONNX Runtime and OpenCV.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-CHUNK = 32  # photographs in one task: four forward passes
 PATIENCE = 300  # seconds without a result after which the nodes are looked at again: one may be gone for good
 
 Pairs = Sequence[tuple[str, str]]
@@ -161,7 +160,7 @@ def run(
     pairs: Pairs,
     work: Callable[[Pairs], list[Outcome]],
     *,
-    size: int = CHUNK,
+    size: int,
     cpus: float = 1,
     gpus: float = 0,
     resources: Mapping[str, float] | None = None,

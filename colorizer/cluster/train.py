@@ -23,6 +23,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from colorizer import weights
 from colorizer.classifiers import classifier
 from colorizer.cluster import colorize, nodes
+from colorizer.config import LAST, SUMMARY
 from colorizer.data import datasets
 from colorizer.errors import UsageError
 from colorizer.training import run_folders
@@ -162,8 +163,6 @@ def main(flags, prog: str) -> int:
     Raises:
         ColorizerError: see `_settings`; or no nodes have what the ranks ask for.
     """
-    from colorizer.training import run_record
-
     settings = _settings(flags, prog)
     takes = nodes.takes_of(flags)
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(colorize.PATIENCE))
@@ -182,7 +181,7 @@ def main(flags, prog: str) -> int:
                 ),
                 run_config=ray.train.RunConfig(
                     name="ray",
-                    storage_path=str(Path(settings["run"]) / "last"),
+                    storage_path=str(Path(settings["run"]) / LAST),
                     failure_config=ray.train.FailureConfig(max_failures=flags.restarts, **ONCE),
                     worker_runtime_env={"env_vars": {"KERAS_BACKEND": "jax"}},
                 ),
@@ -200,6 +199,6 @@ def main(flags, prog: str) -> int:
         return 1
     finally:
         ray.shutdown()
-    summary = run_record.Record(settings["run"]).folder / "summary.json"
+    summary = Path(settings["run"]) / SUMMARY
     print(summary.read_text(encoding="utf-8") if summary.is_file() else json.dumps(ended.metrics))
     return 0

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ NAMES = ("coco", "coco_train", "paintings", "sample", "ood", "bw")
 TEST_ONLY = ("ood", "bw")
 PARTS = ("train", "val", "test")
 
+_T = TypeVar("_T")
+_SEED = 42  # of `some`
 _WEIGHT = re.compile(r"\d+(\.\d+)?")
 
 
@@ -321,23 +323,33 @@ def _drawn(names: Sequence[str], seed: int) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(names[i] for i in sorted(cut)) for cut in cuts)
 
 
-def limited(dataset: Dataset, limit: int | None, seed: int = 42) -> Dataset:
+def some(items: Sequence[_T], limit: int | None) -> list[_T]:
+    """A random choice, the same for every call with as many items; a larger limit includes a smaller one's.
+
+    Args:
+        items: any.
+        limit: at most this many; None for all.
+
+    Returns:
+        The chosen ones in their order.
+    """
+    if limit is None:
+        return list(items)
+    return [items[i] for i in sorted(np.random.default_rng(_SEED).permutation(len(items))[:limit])]
+
+
+def limited(dataset: Dataset, limit: int | None) -> Dataset:
     """A smaller copy for trying things out.
 
     Args:
         dataset: any.
-        limit: at most this many training and this many validation pictures; None for all.
-        seed: of the choice, the same for the same data set; a larger limit includes a smaller one's.
+        limit: at most this many training and this many validation pictures, see `some`; None for all.
 
     Returns:
         A `Dataset`; the test list is untouched.
     """
     if limit is None:
         return dataset
-
-    def some(names):
-        chosen = np.random.default_rng(seed).permutation(len(names))[:limit]
-        return tuple(names[i] for i in sorted(chosen))
-
-    # The same number of items gives the same choice.
-    return replace(dataset, train=some(dataset.train), val=some(dataset.val), draws=some(dataset.draws))
+    # As many draws as training pictures: `some` chooses those of the chosen pictures.
+    train, val, draws = (tuple(some(items, limit)) for items in (dataset.train, dataset.val, dataset.draws))
+    return replace(dataset, train=train, val=val, draws=draws)

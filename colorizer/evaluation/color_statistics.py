@@ -18,7 +18,7 @@ from colorizer.evaluation.scores import test_lists
 Predictions = Mapping[str, tuple[Sequence[str], np.ndarray]]
 
 BROWN_HUES = (30.0, 100.0)  # degrees in the a, b plane, red-orange to yellow: dark or pale, people call them brown
-_HAS_HUE = 5.0  # Lab units of chroma; with less, a pixel has no hue to speak of
+HAS_HUE = 5.0  # Lab units of chroma; with less, a pixel has no hue to speak of
 # Bins of five int8 steps, 5.04 Lab units, the middle one around no color; predictions may lie outside of sRGB.
 _EDGES = np.arange(-127.5, 128, 5)
 EXTENT = float(_EDGES[-1] / predictions.AB_STEPS * color.AB_SCALE)  # Lab units, half a histogram's side
@@ -58,7 +58,7 @@ def hues(ab_norm: np.ndarray) -> dict[str, float]:
     """
     ab = np.asarray(ab_norm, np.float32).reshape(-1, 2) * color.AB_SCALE
     chroma = np.hypot(ab[:, 0], ab[:, 1])
-    has_hue = chroma > _HAS_HUE
+    has_hue = chroma > HAS_HUE
     angle = np.degrees(np.arctan2(ab[has_hue, 1], ab[has_hue, 0]))
     brown = (angle >= BROWN_HUES[0]) & (angle <= BROWN_HUES[1])
     return {
@@ -86,10 +86,10 @@ def histogram(ab: np.ndarray) -> np.ndarray:
     return counts / len(a)
 
 
-def region(shares: np.ndarray, inside: float = 0.95) -> float:
-    """The share a bin must have to be among the fullest bins that together hold `inside` of all pixels."""
+def region(shares: np.ndarray) -> float:
+    """The share a bin must have to be among the fullest bins that together hold 95 % of all pixels."""
     ordered = np.sort(shares, axis=None)[::-1]
-    return float(ordered[np.searchsorted(np.cumsum(ordered), inside)])
+    return float(ordered[np.searchsorted(np.cumsum(ordered), 0.95)])
 
 
 def _lab_ab(small_ab):

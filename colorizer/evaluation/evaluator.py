@@ -105,7 +105,7 @@ def evaluate(
         raise EvaluationError(f"{runs_dir} holds no finished run. Train one first.{reasons}")
     classifiers = Classifiers(classifier_spec)
     pictures, missing = test_sets.find(finished, data_dir, limit)
-    recorded = pd.DataFrame(columns=list(score_table.COLUMNS)) if recorded is None else recorded
+    recorded = score_table.empty() if recorded is None else recorded
     result = Evaluation(finished, pictures, notes + missing)
     scorer = _Scorer(result, recorded, classifiers)
     scorer.trivial_rows()

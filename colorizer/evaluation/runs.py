@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from colorizer import experiments, methods
-from colorizer.config import CUT, ENDED, RECORD, STOPPED, SUMMARY, TrainConfig
+from colorizer.config import CUT, ENDED, HISTORY, RECORD, STOPPED, SUMMARY, TrainConfig
 from colorizer.data.datasets import NAMES, parts_of
 from colorizer.evaluation.scores import PREDICTOR
 
@@ -155,11 +155,11 @@ def read(runs_dir: Path) -> tuple[list[Run], list[str]]:
         if not (folder / RECORD).is_file() and not (folder / SUMMARY).is_file():
             continue  # no run: the folder of an evaluation, say
         if not (folder / SUMMARY).is_file():
-            notes.append(f"{folder.name}: skipped, its training has not finished (no summary.json)")
+            notes.append(f"{folder.name}: skipped, its training has not finished (no {SUMMARY})")
             continue
         try:
-            config, summary = (json.loads((folder / f"{n}.json").read_text("utf-8")) for n in ("config", "summary"))
-            run = Run(folder, config, summary, pd.read_csv(folder / "history.csv"))
+            config, summary = (json.loads((folder / name).read_text("utf-8")) for name in (RECORD, SUMMARY))
+            run = Run(folder, config, summary, pd.read_csv(folder / HISTORY))
             _ = run.key, run.pictures_seen, run.has_own_pictures
             if run.method not in methods.names():
                 raise ValueError(f"there is no method {run.method}")

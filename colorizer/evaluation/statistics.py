@@ -25,7 +25,9 @@ DIFFERENCE_COLUMNS = [*PREDICTOR, "test_set", "measure", "role", "against"]
 DIFFERENCE_COLUMNS += ["n", "left_out", "mean", "low", "high", "differs"]
 SEED_COLUMNS = [*PREDICTOR, "test_set", "measure", "seeds", "low", "high"]
 
-_NORMAL_95 = 1.96  # standard errors on either side of a mean that hold 95 % of a normal distribution
+NORMAL_95 = 1.96  # standard errors on either side of a mean that hold 95 % of a normal distribution
+SEED, RESAMPLES = 42, 10_000  # of a bootstrap
+_LEVEL = 0.95  # the share of resampled means inside an interval
 _CHUNK = 2**21  # random indices in memory at once: 16 MiB
 
 
@@ -142,17 +144,16 @@ def unpaired(one: pd.Series, other: pd.Series) -> tuple[float, float, float]:
         other: the same.
     """
     gap, error = float(one.mean() - other.mean()), float(np.hypot(one.sem(), other.sem()))
-    return gap, gap - _NORMAL_95 * error, gap + _NORMAL_95 * error
+    return gap, gap - NORMAL_95 * error, gap + NORMAL_95 * error
 
 
-def bootstrap_interval(values, seed: int = 42, resamples: int = 10_000, level: float = 0.95) -> tuple[float, float]:
-    """Computes the percentile bootstrap interval of a mean.
+def bootstrap_interval(values, seed: int = SEED, resamples: int = RESAMPLES) -> tuple[float, float]:
+    """Computes the 95 % percentile bootstrap interval of a mean.
 
     Args:
         values: (n,) finite numbers, one per picture; differences of two methods are values too.
         seed: of the draws; the same values and seed give the same interval.
         resamples: number of resampled means.
-        level: the share of them inside the interval.
 
     Returns:
         The lower and the upper end, in the unit of `values`.
@@ -165,18 +166,17 @@ def bootstrap_interval(values, seed: int = 42, resamples: int = 10_000, level: f
     values = np.asarray(values, np.float64)
     if values.ndim != 1:
         raise ValueError(f"An interval needs a list of finite values. Received: {values}")
-    low, high = bootstrap_intervals(values[:, None], seed, resamples, level)[0]
+    low, high = bootstrap_intervals(values[:, None], seed, resamples)[0]
     return float(low), float(high)
 
 
-def bootstrap_intervals(values: np.ndarray, seed: int = 42, resamples: int = 10_000, level: float = 0.95) -> np.ndarray:
+def bootstrap_intervals(values: np.ndarray, seed: int = SEED, resamples: int = RESAMPLES) -> np.ndarray:
     """Computes `bootstrap_interval` of many columns at once, each from the same resampled pictures.
 
     Args:
         values: (n, k) finite numbers, a row per picture.
         seed: of the draws.
         resamples: number of resampled means.
-        level: the share of them inside the interval.
 
     Returns:
         (k, 2) float64, the lower and the upper end of each column.
@@ -192,7 +192,7 @@ def bootstrap_intervals(values: np.ndarray, seed: int = 42, resamples: int = 10_
         raise ValueError(f"An interval needs a list of finite values. Received: {values}")
     # Not a BLAS product: its last bits differ between machines, and tables have full precision.
     means = np.einsum("rn,nk->rk", _counts(n, seed, resamples, _CHUNK), values) / n
-    return np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0).T
+    return np.quantile(means, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0).T
 
 
 @functools.lru_cache(maxsize=8)

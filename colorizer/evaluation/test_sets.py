@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from colorizer.config import SPLIT
 from colorizer.data import cache, datasets, pixel_store
 from colorizer.errors import DataError
 from colorizer.evaluation.runs import Run
@@ -82,7 +83,7 @@ def find(
     Args:
         runs: see `roots`; the test splits of the folders they were trained on become lists too.
         data_dir: see `roots`.
-        limit: at most this many of each list, a seeded choice; those of Figure 5 are added.
+        limit: at most this many of each list, see `datasets.some`; those of Figure 5 are added.
 
     Returns:
         The lists, and a line for each that is missing.
@@ -108,16 +109,9 @@ def sample() -> Pictures:
     return _pictures(SAMPLE, data.root, list(data.test), [], data.split_source, keep_gray=True)
 
 
-def some(names: list[str], limit: int | None) -> list[str]:
-    """A seeded choice of at most `limit` names, in their order; all where it is None."""
-    if limit is None:
-        return names
-    return [names[i] for i in sorted(np.random.default_rng(42).permutation(len(names))[:limit])]
-
-
 def _of_list(name, folder, limit, runs):
     data = datasets.find(name, folder)
-    names = some(list(data.test), limit)
+    names = datasets.some(data.test, limit)
     extra = [n for test_list, n in figure5() if test_list == name and n in set(data.test) - set(names)]
     # scikit-image's photographs are in `ood` and, as crops, in `sample`.
     allowed = frozenset(r.name for r in runs if SAMPLE not in r.named_sets) if name == "ood" else None
@@ -161,7 +155,7 @@ def _own(runs, data_dir, limit) -> tuple[list[Pictures], list[str]]:
             continue
         try:
             of_runs = frozenset(named | {run.name for run in sharing})
-            pictures = _pictures(name, root, some(here, limit), [], source, keep_gray=False, runs=of_runs)
+            pictures = _pictures(name, root, datasets.some(here, limit), [], source, keep_gray=False, runs=of_runs)
         except DataError as error:
             notes.append(f"{name}: {root} cannot be used: {error}")
             continue
@@ -184,7 +178,7 @@ def _own_split(run, data_dir) -> tuple[str, Path, tuple[str, ...], str]:
         raise DataError(f"the folder is not here. Received: {run.config['dataset']}")
     if source == "lists":
         return run.trained_on, root, datasets.find(str(root)).test, source
-    split = run.folder / "split.json"
+    split = run.folder / SPLIT
     if not split.is_file():
         raise DataError(f"{split} is missing")
     return run.trained_on, root, tuple(json.loads(split.read_text("utf-8"))["test"]), source

@@ -47,9 +47,9 @@ class GrayPicture(keras.layers.Layer):
     def call(self, l_norm):
         """`l_norm` (B, S, S, 1), -1..1 -> (B, s, s, 3) float32, whole numbers 0..255."""
         f = (l_norm[..., 0] * color.L_HALF + color.L_HALF + 16) / 116
-        linear = self.red * ops.where(f > 0.2068966, f * f * f, (f - 16 / 116) / 7.787)
-        root = ops.power(ops.maximum(linear, 0.0031308), 1 / 2.4)
-        level = 255 * ops.where(linear > 0.0031308, 1.055 * root - 0.055, 12.92 * linear)
+        linear = self.red * ops.where(f > color.LAB_KNEE, f * f * f, (f - 16 / 116) / color.LAB_SLOPE)
+        root = ops.power(ops.maximum(linear, color.SRGB_KNEE), 1 / 2.4)
+        level = 255 * ops.where(linear > color.SRGB_KNEE, 1.055 * root - 0.055, color.SRGB_SLOPE * linear)
         # Whole levels before and after resizing, halves to even: what OpenCV makes of uint8 pictures.
         gray = ops.round(ops.clip(level, 0, 255))
         gray = self._shrunk(gray) if self.size <= self.side else self._enlarged(gray)

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
+from colorizer import color
+
 Converter = Callable[[Image.Image], Image.Image]
 SAME_CURVE = 0.01  # of linear light; gamma 2.2, which some profiles of sRGB have, is 0.0085 from its curve
 SAME_PRIMARIES = 0.1  # in the matrix to linear sRGB; EBU's primaries are 0.04 from sRGB's, Display P3's 0.23
@@ -138,7 +140,7 @@ def _by_shape(band, curves, matrix):
     linear = np.dstack([np.take(curve, band[..., i]) for i, curve in enumerate(curves)])
     linear = linear if matrix is None else cv2.transform(linear, matrix)
     np.clip(linear, 0, 1, out=linear)
-    encoded = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
+    encoded = np.where(linear > color.SRGB_KNEE, 1.055 * linear ** (1 / 2.4) - 0.055, color.SRGB_SLOPE * linear)
     return np.rint(encoded * 65535).astype(np.uint16)
 
 

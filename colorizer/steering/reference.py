@@ -27,7 +27,6 @@ LIGHT = 1.5  # most difference of luminance, each in standard deviations of its 
 REACH = 0.5  # of the hints: there are many
 CELL = 8  # pixels that are looked at along a place's side
 SMALL = 64  # pixels, the side of the copy in which colors are looked for
-GRAY = 4.0  # Lab units of chroma; a photo with less in 99 of 100 places has no colors
 
 
 class Places(NamedTuple):
@@ -121,7 +120,7 @@ def require_colors(rgb: np.ndarray) -> None:
 
 
 def _require_colors(ab: np.ndarray) -> None:
-    if np.percentile(np.linalg.norm(ab, axis=1), 99) < GRAY:
+    if color.is_gray(ab):
         raise HintError("A reference is a photo in color. Received: a gray one. Choose another, or colorize it first.")
 
 

@@ -9,8 +9,8 @@ import json
 import re
 from pathlib import Path
 
-from colorizer import atomic_files, experiments
-from colorizer.config import CUT, RECORD, SUMMARY
+from colorizer import atomic_files, experiments, weights
+from colorizer.config import CUT, RECORD, STATE, SUMMARY
 from colorizer.errors import RecordError
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -90,7 +90,7 @@ def read_config(folder: str | Path) -> dict | None:
 
 def has_state(folder: str | Path) -> bool:
     """Whether an epoch was finished, so that the run can be resumed."""
-    return (Path(folder) / "last" / "state.json").is_file()
+    return (Path(folder) / STATE).is_file()
 
 
 def was_cut(folder: str | Path) -> bool:
@@ -163,4 +163,4 @@ def refuse_record(folder: str | Path) -> None:
 
 
 def _has_weights(folder: Path) -> bool:
-    return any(folder.glob("best.weights.h5"))
+    return (folder / weights.BEST).is_file()

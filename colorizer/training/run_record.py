@@ -23,13 +23,10 @@ import keras
 import pandas as pd
 
 from colorizer import atomic_files, weights
-from colorizer.config import RECORD, SUMMARY
+from colorizer.config import HISTORY, LAST, RECORD, SPLIT, STATE, SUMMARY
+from colorizer.data import datasets
 from colorizer.errors import RecordError
 from colorizer.training import run_folders
-
-HISTORY = "history.csv"
-STATE = "state.json"
-SPLIT = "split.json"
 
 
 class Record:
@@ -41,7 +38,7 @@ class Record:
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        self.last = self.folder / "last"
+        self.last = self.folder / LAST
 
     def config(self) -> dict | None:
         """The run's `config.json`, or None where no run has started.
@@ -65,7 +62,7 @@ class Record:
         Raises:
             RecordError: the file is damaged.
         """
-        return run_folders.read_json(self.last / STATE, self._advice())
+        return run_folders.read_json(self.folder / STATE, self._advice())
 
     def load_state(self, trainer: keras.Model, state: dict) -> None:
         """Gives a trainer the weights, and the optimizer the variables, of a state.
@@ -92,7 +89,7 @@ class Record:
         state = self.state()
         # A history is written after the first state: a run that was killed before may begin anew.
         if state is None and any((self.folder / name).is_file() for name in (HISTORY, SUMMARY)):
-            raise RecordError(f"{self.last / STATE} is not there. {self._advice()}")
+            raise RecordError(f"{self.folder / STATE} is not there. {self._advice()}")
         if state is None or "sha256" not in state:  # records of older versions have no checksum
             return
         path = self.last / state["weights"]
@@ -169,7 +166,7 @@ class Record:
             "history": history,
             "callbacks": callbacks,
         }
-        atomic_files.write_json(self.last / STATE, state)
+        atomic_files.write_json(self.folder / STATE, state)
         self.write_history(history)
         # Last of all: until the new state is whole, the old one is what a run resumes from.
         for old in self.last.glob("epoch-*.weights.h5"):
@@ -183,7 +180,7 @@ class Record:
 
     def keep_split(self, dataset) -> None:
         """Writes the run's lists, which a resumed run reads: the split belongs to the run."""
-        lists = {name: getattr(dataset, name) for name in ("train", "val", "test")}
+        lists = {name: getattr(dataset, name) for name in datasets.PARTS}
         atomic_files.write_json((self.last if dataset.split_source == "lists" else self.folder) / SPLIT, lists)
 
     def keep_encoder(self, encoder: keras.Model) -> None:

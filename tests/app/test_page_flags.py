@@ -114,6 +114,39 @@ def test_without_examples_the_page_offers_none(tmp_path, with_examples):
     assert said == f"{with_examples} Drop photographs{', or click on an example' if with_examples else ''}."
 
 
+EVENTS = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from colorizer.app.page import Events
+from colorizer.errors import WorkError
+
+def colorize(files, label, strength):
+    if label == "absent":
+        raise WorkError("no such method")
+    preview = SimpleNamespace(name="old.png", source=Path(files[0]), before=Path(files[0]), after=Path("gone.png"))
+    return SimpleNamespace(previews=[preview], download=Path("new.png"), report="1 colorized")
+
+picked = SimpleNamespace(index=0)
+events = Events(SimpleNamespace(colorize=colorize), [Path("example.png")])
+assert events.colorize([], "Colors", 1.0)[2:] and not events.colorize([], "Colors", 1.0)[2]
+assert events.colorize(["a.png"], "absent", 1.0)[2] == "Not colorized: no such method"
+slider, download, report, gallery, pairs, originals, current = events.colorize([sys.argv[1]], "Colors", 1.0)
+assert slider == (sys.argv[1], "gone.png") and download.interactive and not gallery.visible
+assert (report, originals, current) == ("1 colorized", [sys.argv[1]], sys.argv[1])
+assert not isinstance(events.show(pairs, originals, picked), tuple), "a result that was removed is shown"
+assert events.show([(sys.argv[1],) * 2], originals, picked) == ((sys.argv[1],) * 2, sys.argv[1])
+assert events.example(picked) == ["example.png"]
+"""
+
+
+def test_each_event_gives_what_the_page_shows(tmp_path):
+    if importlib.util.find_spec("gradio") is None:
+        pytest.skip(f"Gradio is not installed: {INSTALL}")
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    subprocess.run([sys.executable, "-c", EVENTS, str(tmp_path / "a.png")], check=True, cwd=REPOSITORY)
+
+
 def test_a_page_for_everybody_warns(tmp_path):
     if importlib.util.find_spec("gradio") is None:
         pytest.skip(f"Gradio is not installed: {INSTALL}")

@@ -1,17 +1,67 @@
-"""Colors by clicks in a real browser, where one can be had."""
+"""Colors by clicks: what each click does, and in a real browser, where one can be had, that it is done."""
 
+import importlib.util
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
-from conftest import draw_picture
+import pytest
+from conftest import REPOSITORY, draw_picture
+from page_server import INSTALL
 from PIL import Image
 from test_colorize import run  # noqa: F401  (a fixture: a run's folder with one color everywhere)
 from test_page_browser import browser, report_of, screenshot, tab  # noqa: F401  (fixtures among them)
 
 from colorizer import Hint, color, photos
 
-GREEN = "#208040"
+# In a process of its own: what Gradio leaves open would be found by later tests.
+CLICKS = """
+import json
+from types import SimpleNamespace
+from colorizer.app.page_painting import NOTHING, Clicks
+from colorizer.app.painting import SWATCH
+from colorizer.errors import WorkError
+
+def likely_colors(source, label, x, y):
+    if x == 0:
+        raise WorkError("frame")
+    return ["#ff0000", "#00ff00"]
+
+at = lambda x, y: SimpleNamespace(index=(x, y))
+painting = SimpleNamespace(
+    picture=lambda *_: "old.png", sidecar=lambda *_: "old.json", swatches=lambda _: "colors.png",
+    likely_colors=likely_colors, full_size=lambda *_: "whole.png",
+)
+clicks, look = Clicks(painting), ("Colors", 1.0)
+lines = [clicks.view(NOTHING, *look)[-1], clicks.make(NOTHING, *look)[-1]]
+state = clicks.begin("old.jpg", *look)[0]
+lines.append(clicks.add(state, "#0000ff", *look)[-1])
+state = clicks.click(state, "Colors", at(3, 4))[0]
+state = clicks.choose(state, *look, at(SWATCH + 1, 5))[0]
+lines.append(clicks.choose(state, *look, at(2 * SWATCH, 5))[-1])
+state = clicks.click(state, "Colors", at(5, 6))[0]
+painted = clicks.add(state, "rgba(0, 0, 254.6, 1)", *look)
+undone = clicks.undo(painted[0], *look)
+framed = clicks.click(painted[0], "Colors", at(0, 0))
+lines += [painted[-1], undone[-1], clicks.make(undone[0], *look)[-1], framed[-1]]
+assert painted[2].interactive and not clicks.begin("old.jpg", *look)[2].interactive
+assert framed[0]["place"] is None and NOTHING["steps"].hints == ()
+assert clicks.redo(undone[0], *look)[0] == painted[0]
+print(json.dumps([painted[0]["steps"].hints, lines]))
+"""
+
+
+def test_each_click_gives_a_state_and_a_line():
+    if importlib.util.find_spec("gradio") is None:
+        pytest.skip(f"Gradio is not installed: {INSTALL}")
+    said = subprocess.run([sys.executable, "-c", CLICKS], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    hints, lines = json.loads(said.stdout)
+    assert hints == [[3, 4, "#00ff00"], [5, 6, "#0000ff"]]
+    first = "First choose a photograph above."
+    assert lines[:4] == [first, first, "First click on the photograph.", "1 color set"]
+    assert lines[4:] == ["2 colors set", "1 color set", "whole.png is ready", "frame"]
 
 
 def line_of(tab, part):  # noqa: F811

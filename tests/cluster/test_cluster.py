@@ -249,7 +249,7 @@ def test_a_node_that_alone_had_a_resource_is_not_waited_for(cluster, monkeypatch
     assert {next(outcomes).source, next(outcomes).source} == {"1", "2"}
     cluster.remove_node(third)
     with pytest.raises(UsageError, match="nodes have .* Received: .*scanner 1"):
-        list(colorize.run([("1", "1")], taken, resources={"scanner": 1}))
+        list(colorize.run([("1", "1")], taken, size=1, resources={"scanner": 1}))
 
 
 def test_a_photo_that_kills_its_worker_fails_alone(tmp_path, cluster, light_run):
@@ -368,7 +368,7 @@ def test_a_task_takes_its_resources_and_one_thread_for_each_of_its_cores(monkeyp
 
     monkeypatch.setattr("ray.remote", remote)
     with pytest.raises(ConnectionError):
-        list(colorize.run([("a", "b")], lambda pairs: [], cpus=flags.cpus, resources=flags.resources))
+        list(colorize.run([("a", "b")], lambda pairs: [], size=1, cpus=flags.cpus, resources=flags.resources))
     assert options["num_cpus"] == 2 and options["resources"] == {"scanner": 0.5, "tape": 1.0}
     assert set(options["runtime_env"]["env_vars"].values()) == {"2"}
     assert {"OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"} <= set(options["runtime_env"]["env_vars"])

@@ -136,6 +136,11 @@ def test_errors_say_what_was_received_and_what_the_choices_are(tmp_path):
         find(str(tmp_path / "empty"))
 
 
+def test_some_are_chosen_by_their_number_and_in_their_order():
+    assert datasets.some("abcdefgh", 3) == ["c", "d", "e"] and datasets.some(range(8), 3) == [2, 3, 4]
+    assert datasets.some("abc", 5) == datasets.some("abc", None) == ["a", "b", "c"]
+
+
 def test_limited_keeps_the_test_list_and_grows_monotonously(tmp_path):
     names = tuple(f"{i:03}.jpg" for i in range(100))
     dataset = Dataset("x", tmp_path, names[:80], names[80:90], names[90:], "lists")

@@ -33,14 +33,6 @@ def test_a_sheet_shows_truth_and_prediction_side_by_side():
     assert image[:top].min() < 128  # the title
 
 
-def test_the_same_pictures_are_drawn_for_every_method():
-    assert (
-        contact_sheets.random_choice(418) == contact_sheets.random_choice(418)
-        and len(set(contact_sheets.random_choice(418))) == contact_sheets.COUNT
-    )
-    assert contact_sheets.random_choice(5) == [0, 1, 2, 3, 4]
-
-
 def test_channels_add_up_to_the_picture():
     whole, l, a, b = (group.pictures[0].astype(int) for group in contact_sheets.channels(draw_picture(1, 64, 64)))
     assert np.ptp(l, axis=-1).max() == 0

@@ -14,13 +14,13 @@ import numpy as np
 from skimage import graph, segmentation
 
 from colorizer import color
+from colorizer.evaluation.color_statistics import HAS_HUE
 
 SUPERPIXELS, COMPACTNESS = 200, 5.0  # of SLIC on 256x256 pixels; regions follow the edges that an eye sees
 LIGHT = 0.5  # weight of L beside a and b: shading does not make another color
 MERGED = 8.0  # distance of two regions' mean colors below which they become one; Lab, L weighted
 ONE_COLOR = 6.0  # Lab units: true colors of a region deviate less; grain and JPEG alone make 2 to 5
 SMALLEST = 0.01  # of the picture's pixels
-HAS_HUE = 5.0  # Lab units of chroma; with less, a pixel has no hue to speak of
 STRAY = 60.0  # degrees from a region's median hue
 MEASURES = ("blotch_deviation", "blotch_hues")
 

@@ -1,4 +1,4 @@
-"""What a classifier's features say about sets of pictures: KID, a distance, and how much it recognizes. NumPy only."""
+"""What a classifier's features say about sets of pictures: KID, a distance, and how much it recognizes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-NORMAL = 1.96  # standard errors to an end of a 95 % interval
-RESAMPLES, SEED = 10_000, 42
+from colorizer.evaluation.statistics import NORMAL_95, RESAMPLES, SEED
 
 
 class Estimate(NamedTuple):
@@ -19,65 +18,38 @@ class Estimate(NamedTuple):
     high: float
 
 
-def kid(features: np.ndarray, others: np.ndarray, paired: bool = False) -> float:
-    """Kernel inception distance of two sets of pictures, with the cubic kernel (x'y / d + 1)^3.
+def kid(features: np.ndarray, others: np.ndarray) -> Estimate:
+    """Kernel inception distance of pairs of pictures, with the cubic kernel (x'y / d + 1)^3.
+
+    No picture is compared with itself or with the other of its pair: identical sets give 0. The interval is made by
+    leaving out one pair after another.
 
     Args:
-        features: (n, d) float, n >= 2: of one set of pictures.
-        others: (m, d) float, m >= 2.
-        paired: whether row i of both is the same picture, as the truth and its colorization are (n = m). No picture
-            is then compared with itself: identical sets give 0 exactly. Otherwise identical sets give a negative
-            number, since a picture is most similar to itself.
+        features: (n, d) float, n >= 3: of one set of pictures.
+        others: (n, d) float: row i is of the same picture, as the truth and its colorization are.
 
     Returns:
-        The unbiased estimate of the squared maximum mean discrepancy: around 0 for sets of one kind, also below.
+        The unbiased estimate of the squared maximum mean discrepancy: around 0 for sets of one kind, also below. The
+        interval is the value and 1.96 standard errors to both sides.
 
     Raises:
-        ValueError: sets that are too small, or not of one length though `paired`.
+        ValueError: sets that are too small, or not of one length.
 
-    Source: Binkowski, Sutherland, Arbel, Gretton, Demystifying MMD GANs, 2018; paired: Gretton et al., A Kernel
-    Two-Sample Test, 2012, equation 4. Their features are Inception's, ours another classifier's: numbers of other
-    papers cannot be compared.
+    Source: Binkowski, Sutherland, Arbel, Gretton, Demystifying MMD GANs, 2018; of pairs: Gretton et al., A Kernel
+    Two-Sample Test, 2012, equation 4; the interval: Efron and Stein, The jackknife estimate of variance, 1981. Their
+    features are Inception's, ours another classifier's: numbers of other papers cannot be compared.
     """
-    x, y, xy = _kernels(features, others)
-    n, m = xy.shape
-    if min(n, m) < 2 or (paired and n != m):
-        raise ValueError(f"KID needs two pictures or more, pairs as many of both. Received: {n} and {m}")
-    across = (xy.sum() - np.trace(xy)) / (n * (n - 1)) if paired else xy.mean()
-    return float(_without_diagonal(x) + _without_diagonal(y) - 2 * across)
-
-
-def _kernels(features, others):
-    """The kernel inside each set and across: (n, n), (m, m), (n, m) float64."""
     a, b = (np.asarray(rows, np.float64) for rows in (features, others))
-    return tuple((one @ other.T / a.shape[1] + 1) ** 3 for one, other in ((a, a), (b, b), (a, b)))
-
-
-def _without_diagonal(kernel):
-    n = len(kernel)
-    return (kernel.sum() - np.trace(kernel)) / (n * (n - 1))
-
-
-def paired_kid(features: np.ndarray, others: np.ndarray) -> Estimate:
-    """`kid` of pairs with an interval, by leaving out one pair after another.
-
-    Args:
-        features: (n, d) float, n >= 3.
-        others: (n, d) float.
-
-    Returns:
-        An `Estimate`; the interval is the value and 1.96 standard errors to both sides.
-
-    Source: Efron and Stein, The jackknife estimate of variance, 1981.
-    """
-    value = kid(features, others, paired=True)
-    x, y, xy = _kernels(features, others)
+    n = len(a)
+    if n < 3 or n != len(b):
+        raise ValueError(f"KID needs three pairs of pictures or more. Received: {n} and {len(b)} pictures")
+    x, y, xy = ((one @ other.T / a.shape[1] + 1) ** 3 for one, other in ((a, a), (b, b), (a, b)))
     pairs = x + y - xy - xy.T
     np.fill_diagonal(pairs, 0)
-    n = len(pairs)
+    value = pairs.sum() / (n * (n - 1))
     left_out = (pairs.sum() - 2 * pairs.sum(axis=1)) / ((n - 1) * (n - 2))
     error = np.sqrt((n - 1) / n * np.square(left_out - left_out.mean()).sum())
-    return Estimate(value, float(value - NORMAL * error), float(value + NORMAL * error))
+    return Estimate(float(value), float(value - NORMAL_95 * error), float(value + NORMAL_95 * error))
 
 
 def distance(levels: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> np.ndarray:

@@ -18,9 +18,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from colorizer import color, experiments, methods
-from colorizer.data import pixel_store
+from colorizer.data import datasets, pixel_store
 from colorizer.errors import ClassifierError, ColorizerError, EvaluationError
-from colorizer.evaluation import evaluator, predictions, runs, statistics, test_sets
+from colorizer.evaluation import evaluator, predictions, runs, statistics
 from colorizer.evaluation.evaluator import Evaluation
 from colorizer.evaluation.perceptual import blotches, measures
 from colorizer.evaluation.perceptual.class_pictures import ClassPictures
@@ -61,7 +61,7 @@ def score(
         result: from `evaluator.evaluate`; lines for what is left out are added to its notes.
         features: of a classifier that no run of the table was trained with.
         classes: photographs with classes; None leaves accuracy out.
-        limit: at most this many of them, a seeded choice.
+        limit: at most this many of them, see `datasets.some`.
 
     Returns:
         `COLUMNS`, a row for each predictor, list and measure, with 95 % intervals. In `method`, `truth` is the true
@@ -82,7 +82,7 @@ def score(
         predictors = {key: _recorded(*where) for key, where in _of_list(result, finished, pictures.name)}
         rows += _rows(pictures, _floors() | predictors, features)
     if classes:
-        chosen = test_sets.some(list(classes.classes), limit)
+        chosen = datasets.some(list(classes.classes), limit)
         classes = classes._replace(classes={name: classes.classes[name] for name in chosen})
         rows += _class_rows(result, finished, features, classes)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -197,7 +197,7 @@ def _rows(pictures: Pictures, predictors: Mapping, features: Features) -> Iterat
     truth = np.concatenate(tallies[NONE, TRUTH, NONE, NONE].vectors)
     for key, tally in tallies.items():
         head = dict(zip(PREDICTOR, key, strict=True)) | {"test_set": pictures.name}
-        estimate = measures.paired_kid(np.concatenate(tally.vectors), truth)
+        estimate = measures.kid(np.concatenate(tally.vectors), truth)
         yield head | _cells(KID, len(truth), estimate)
         for measure, values in tally.values.items():
             values = [value for value in values if np.isfinite(value)]  # pictures without a region of one color

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from colorizer import color
 from colorizer.classifiers.encoders import vision_transformer
 from colorizer.errors import ClassifierError, UsageError
 from colorizer.methods.layers.inputs import Shape, shape_of
@@ -92,21 +93,14 @@ class Gray(keras.layers.Layer):
     def call(self, l_norm):
         light = 50 * ops.cast(l_norm, "float32") + 50
         # CIE 15 and IEC 61966-2-1: both curves are a power, continued to zero by a line.
-        # L* = 8 and Y = 0.0031308 are where the power meets the line. Both are computed for every pixel, so the power
+        # L* = 8 and the knee are where the power meets the line. Both are computed for every pixel, so the power
         # is given no number from below.
         y = ops.where(light > 8, ops.power(ops.maximum(light + 16, 24) / 116, 3), light / 903.3)
-        power = 1.055 * ops.power(ops.maximum(y, 0.0031308), 1 / 2.4) - 0.055
-        return 255 * ops.where(y > 0.0031308, power, 12.92 * y)
+        power = 1.055 * ops.power(ops.maximum(y, color.SRGB_KNEE), 1 / 2.4) - 0.055
+        return 255 * ops.where(y > color.SRGB_KNEE, power, color.SRGB_SLOPE * y)
 
     def compute_output_shape(self, shape):
         return shape
-
-
-def doubled(shape: Shape, name: str) -> keras.layers.Layer:
-    """The layer that enlarges feature maps bilinearly, (B, h, w, C) -> (B, 2 h, 2 w, C), in a network for `shape`."""
-    if None in shape:
-        return Doubled(name=name)
-    return keras.layers.UpSampling2D(2, interpolation="bilinear", name=name)
 
 
 @keras.saving.register_keras_serializable("colorizer")
@@ -162,11 +156,11 @@ def token_encoder(encoder: keras.Model, size: int | Shape, dtype=None) -> keras.
     rgb = keras.layers.Concatenate(name="rgb")([gray, gray, gray])
     # S/8, S/16 and S/32 are brought to S/16, the grid of a Vision Transformer with patches of 16 pixels.
     _, fine, middle, coarse = feature_pyramid(encoder, shape)(rgb)
-    levels = [
-        keras.layers.AveragePooling2D(2, name="fine")(fine),
-        middle,
-        doubled(shape, "coarse")(coarse),
-    ]
+    if None in shape:
+        doubled = Doubled(name="coarse")
+    else:
+        doubled = keras.layers.UpSampling2D(2, interpolation="bilinear", name="coarse")
+    levels = [keras.layers.AveragePooling2D(2, name="fine")(fine), middle, doubled(coarse)]
     levels = [Normalized(name=f"normalized{i}", dtype="float32")(level) for i, level in enumerate(levels)]
     return keras.Model(l_norm, keras.layers.Concatenate(name="tokens")(levels), name="encoder")
 

@@ -51,13 +51,7 @@ class DepthToSpace(keras.layers.Layer):
     """Four channels of a pixel become four pixels: (B, H, W, 4 C) -> (B, 2 H, 2 W, C)."""
 
     def call(self, x):
-        _, height, width, channels = ops.shape(x)
-        x = ops.reshape(x, (-1, height, width, 2, 2, channels // 4))
-        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, channels // 4))
-
-    def compute_output_shape(self, shape):
-        height, width = (side and 2 * side for side in shape[1:3])
-        return shape[0], height, width, shape[3] // 4
+        return ops.depth_to_space(x, 2)
 
 
 def build(size: tuple[int | None, int | None], channels: int) -> keras.Model:

@@ -48,11 +48,11 @@ def _entry(name: str, run: Run | None, scores: pd.DataFrame) -> dict[str, Any]:
         "megabytes": round(path.stat().st_size / 1e6, 1),
         "image_size": config["image_size"],
         "trained_on": run.trained_on if run else config.get("dataset", ""),
-        "scores": _scores(name, method, select(scores, run=name)),
+        "scores": _scores(method, select(scores, run=name)),
     }
 
 
-def _scores(name: str, method, scores: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+def _scores(method, scores: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     """test list -> look -> measure -> mean."""
     suffixes = {look: f"_{look}" if place else "" for place, look in enumerate(method.looks)} or {_ONLY: ""}
     result = {}

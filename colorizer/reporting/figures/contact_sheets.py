@@ -14,7 +14,7 @@ from colorizer import color
 from colorizer.reporting.figures.display import Picture, jpeg
 
 TILE = 76
-COUNT, SEED = 24, 42  # of a contact sheet; the same pictures for all methods
+COUNT = 24  # of a contact sheet
 EXTREMES = 5
 _ACROSS = 4
 _EMPTY = "no picture to show"
@@ -126,11 +126,6 @@ def swatch(ab_norm: Sequence[float]) -> np.ndarray:
     return color.merge(np.full((1, 1), color.L_HALF, np.float32), np.reshape(np.float32(ab_norm), (1, 1, 2)))
 
 
-def random_choice(count: int) -> list[int]:
-    """Chooses at most `COUNT` of `count` test pictures at random, the same for every contact sheet."""
-    return sorted(int(i) for i in np.random.default_rng(SEED).permutation(count)[:COUNT])
-
-
 def contact(pairs: Sequence[tuple[np.ndarray, np.ndarray]], title: str) -> Picture:
     """Draws truth and prediction of some pictures, four pairs per row.
 
@@ -147,17 +142,3 @@ def contact(pairs: Sequence[tuple[np.ndarray, np.ndarray]], title: str) -> Pictu
 def in_rows(groups: Sequence[Group], across: int) -> list[Sequence[Group]]:
     """Arranges groups in rows of `across`."""
     return [groups[i : i + across] for i in range(0, len(groups), across)]
-
-
-def extremes(best: Sequence[Group], worst: Sequence[Group], title: str) -> Picture:
-    """Draws the best pairs of a predictor above its worst.
-
-    Args:
-        best: pairs with their numbers as labels, the best first.
-        worst: the same, the worst first.
-        title: a line above.
-
-    Returns:
-        A JPEG.
-    """
-    return sheet([best, worst], title)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from colorizer import experiments
+from colorizer.data import datasets
 from colorizer.evaluation import color_statistics, predictions, runs, test_sets
 from colorizer.evaluation import scores as score_table
 from colorizer.evaluation.color_statistics import Predictions
@@ -49,7 +50,7 @@ class Gallery:
         """
         lists = [images for images in self._lists.values() if run is None or self.has(run, images)]
         images = [image for images in lists for image in images]
-        return [images[i] for i in contact_sheets.random_choice(len(images))]
+        return datasets.some(images, contact_sheets.COUNT)
 
     def truth(self, test_set: str, image: str) -> np.ndarray:
         """(256, 256, 3) uint8 sRGB of a test picture."""
@@ -101,9 +102,8 @@ class Gallery:
             ]
 
         title = f"{description(run)}: smallest CIEDE2000 above, largest below; truth left, predicted right"
-        return contact_sheets.extremes(
-            groups(ordered.head(contact_sheets.EXTREMES)), groups(ordered.tail(contact_sheets.EXTREMES)[::-1]), title
-        )
+        best, worst = ordered.head(contact_sheets.EXTREMES), ordered.tail(contact_sheets.EXTREMES)[::-1]
+        return contact_sheets.sheet([groups(best), groups(worst)], title)
 
     def colors(self, label: Callable[[Run], str]) -> dict[str, Predictions]:
         """The colors of the truth and of every system, by its label: `description` or `figure_label`."""

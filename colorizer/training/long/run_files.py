@@ -23,14 +23,13 @@ import pandas as pd
 
 from colorizer import atomic_files, environment, weights
 from colorizer.classifiers.encoders import vision_transformer
+from colorizer.config import HISTORY, RECORD, STATE
 from colorizer.errors import TrainingError, WeightsError
 from colorizer.training.long.settings import Settings
 
-RECORD = weights.RECORD
 WEIGHTS = "decoder.weights.h5"
 BLOCKS, INIT_BLOCKS = "encoder.npz", "init_encoder.npz"
-HISTORY, BEFORE = "history.csv", "before.csv"
-STATE = "last/state.json"
+BEFORE = "before.csv"
 COOLDOWN = "cooldown"  # the folder in a run's that holds its result after a cooldown
 CUMULATIVE = ["samples", "seconds"]  # columns of a history that the next run's rows continue
 # Names in the folders of older runs -> those of today: fields of config.json and of last/state.json, and files.

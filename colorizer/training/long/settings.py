@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from colorizer.config import PRECISIONS
+from colorizer.config import PRECISIONS, flag_of
 from colorizer.errors import UsageError
 
 
@@ -57,7 +57,7 @@ class Settings:
             else:
                 wrong = "not below 0" if value < 0 else ""
             if wrong:
-                raise UsageError(f"{_flag(name)} is {wrong}. Received: {value}. Leave it out for its default.")
+                raise UsageError(f"{flag_of(name)} is {wrong}. Received: {value}. Leave it out for its default.")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     for one in fields(Settings):
         kind, text = type(one.default), f"{one.metadata['help']} (default: %(default)s)"
         metavar = {int: "N", float: "X", str: "NAME"}[kind]
-        parser.add_argument(_flag(one.name), type=kind, default=one.default, metavar=metavar, help=text)
+        parser.add_argument(flag_of(one.name), type=kind, default=one.default, metavar=metavar, help=text)
 
 
 def from_flags(flags: argparse.Namespace) -> Settings:
@@ -86,7 +86,3 @@ def from_flags(flags: argparse.Namespace) -> Settings:
     """
     typed = {one.name: getattr(flags, one.name) for one in fields(Settings)}
     return Settings(**typed | {"augmentations_per_image": flags.augmentations_per_image or None})
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
