@@ -9,7 +9,7 @@ import json
 import re
 from pathlib import Path
 
-from colorizer import atomic_files, experiments, weights
+from colorizer import atomic_files, experiments
 from colorizer.config import CUT, RECORD, STATE, SUMMARY
 from colorizer.errors import RecordError
 
@@ -163,4 +163,6 @@ def refuse_record(folder: str | Path) -> None:
 
 
 def _has_weights(folder: Path) -> bool:
+    from colorizer import weights  # loads NumPy, which wrong flags do not wait for
+
     return (folder / weights.BEST).is_file()

@@ -36,7 +36,7 @@ def _config(**given):
 def test_weights_load_without_the_classifier(run):
     loaded = weights.load(run)
     assert loaded.network.count_params() == json.loads((run / "summary.json").read_text())["parameters"]
-    with pytest.raises(ValueError, match="accurate, vivid. Received: pale"):
+    with pytest.raises(ValueError, match="accurate, vivid. Received: look pale"):
         inference.Colorizer(loaded.network, loaded.method, look="pale")
 
 
