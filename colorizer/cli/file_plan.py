@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple, TypeVar
 
 from colorizer import atomic_files, photos
-from colorizer.cli.progress import Existing
+from colorizer.cli.progress import NAME, Existing, Report, is_report
 from colorizer.errors import UsageError
 from colorizer.inference.batch_files import Outcome
 
@@ -46,7 +46,7 @@ def plan(inputs: list[str], output: str, form: str | None = None) -> Plan:
             cannot be written to, two photos would become one file, or a copy would replace a photo.
     """
     out, unlisted = Path(output), []
-    sources = list(dict.fromkeys(_sources(inputs, out, unlisted)))  # a photo that is named twice is done once
+    sources = distinct(_sources(inputs, out, unlisted))
     if not sources and not unlisted:
         endings = ", ".join((*photos.EXTENSIONS, *photos.ONLY_READ))
         raise UsageError(f"no photos ({endings}) and no films in {', '.join(inputs)}")
@@ -91,7 +91,8 @@ def matches_of(typed: str, output: str) -> list[str]:
 
     Args:
         typed: a name or a pattern.
-        output: a file, or a folder: of several matches those in it are left out, as results of an earlier run.
+        output: a file, or a folder: of several matches those in it are left out, as results of an earlier run. Where
+            all of them are in it, its report and those that this names are left out.
 
     Returns:
         Names; none where nothing matches.
@@ -100,7 +101,9 @@ def matches_of(typed: str, output: str) -> list[str]:
         return [typed]
     matches, folder = sorted(glob.glob(typed, recursive=True)), Path(os.path.realpath(output))
     outside = [match for match in matches if folder not in Path(os.path.realpath(match)).parents]
-    return outside or matches
+    report = Report(folder, writes=False)
+    results = [match for match in matches if report.names(path := Path(os.path.realpath(match))) or path == report.path]
+    return outside or [match for match in matches if match not in results] or matches
 
 
 def is_searched(path: Path, typed: str) -> bool:
@@ -111,11 +114,14 @@ def is_searched(path: Path, typed: str) -> bool:
 def walk(
     root: Path, output: str, takes: Callable[[str], bool], unlisted: list[str] | None = None
 ) -> Iterator[tuple[Path, Path]]:
-    """Files of a tree, sorted.
+    """Files of a tree, sorted. Hidden folders are not searched.
+
+    Results of earlier runs, as a `report.csv` in a folder below the root names them, are left out. A report in the root
+    itself is not asked, unless the output goes there: who names a folder of results wants them.
 
     Args:
         root: a folder.
-        output: a folder that is not searched.
+        output: a folder that is not searched, unless it is the root.
         takes: whether a file's name is looked for.
         unlisted: gets one line for each folder that cannot be listed, or is a link to a folder elsewhere: links are
             not followed, since they may lead in a circle.
@@ -129,20 +135,36 @@ def walk(
             unlisted.append(f"{error.filename}: cannot be listed: {error.strerror}")
 
     real_root, output = Path(os.path.realpath(root)), os.path.realpath(output)
+    reports: list[Report] = []  # of the folder and those above it
     for folder, subfolders, names in os.walk(root, onerror=note):
         # Not Path.resolve: it raises for a link to itself.
-        subfolders[:] = sorted(s for s in subfolders if os.path.realpath(os.path.join(folder, s)) != output)
+        subfolders[:] = sorted(
+            name
+            for name in subfolders
+            if not name.startswith(".") and os.path.realpath(os.path.join(folder, name)) != output
+        )
         for path in (Path(folder) / name for name in subfolders):
             if unlisted is not None and path.is_symlink() and not _overlap(real_root, Path(os.path.realpath(path))):
                 unlisted.append(f"{path}: a link to a folder, which is not followed: name that folder as well")
-        for name in sorted(names):
-            if takes(name):
-                yield Path(folder) / name, (Path(folder) / name).relative_to(root)
+        reports = [report for report in reports if report.path.parent in Path(folder).parents]
+        if NAME in names and (Path(folder) != root or str(real_root) == output) and is_report(Path(folder) / NAME):
+            reports.append(Report(Path(folder), writes=False))
+        for path in (Path(folder) / name for name in sorted(names)):
+            if takes(path.name) and not any(report.names(path) for report in reports):
+                yield path, path.relative_to(root)
 
 
 def _overlap(folder: Path, other: Path) -> bool:
     """Whether one of two real folders lies in the other."""
     return folder.is_relative_to(other) or other.is_relative_to(folder)
+
+
+def distinct(pairs: Iterable[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
+    """Drops a file that is named twice, in whatever spelling, and would become the same copy."""
+    found: dict[tuple, tuple[Path, Path]] = {}
+    for source, place in pairs:
+        found.setdefault((identity(source), place), (source, place))
+    return list(found.values())
 
 
 def _named_file(out: Path, form: str | None) -> Path:

@@ -69,7 +69,7 @@ class Films(NamedTuple):
 
 
 def split(inputs: list[str], output: str) -> Films:
-    """Separates films from everything else. A folder is searched for both; what `output` holds is left out.
+    """Separates films from everything else. A folder is searched for both; results in `output` are left out.
 
     A film that is named twice is there once.
     """
@@ -82,9 +82,12 @@ def split(inputs: list[str], output: str) -> Films:
         matches = [Path(match) for match in file_plan.matches_of(typed, output)]
         folders = [path for path in matches if file_plan.is_searched(path, typed)]
         files = [path for path in matches if not path.is_dir()]
+        if len(matches) > 1:
+            files = [path for path in files if not _is_unfinished(path, output)]
         named = [path for path in files if is_film_name(path.name)]
         unlisted: list[str] = []
         below = [pair for folder in folders for pair in file_plan.walk(folder, output, is_film_name, unlisted)]
+        below = [pair for pair in below if not _is_unfinished(pair[0], output)]
         films.typed.extend(named)
         films.listed.extend(below)
         # Folders of films alone are no folders without photos.
@@ -94,6 +97,12 @@ def split(inputs: list[str], output: str) -> Films:
         else:  # those of the others are named with the photos
             films.unlisted.extend(unlisted)
     return films._replace(**{name: list(dict.fromkeys(lines)) for name, lines in films._asdict().items()})
+
+
+def _is_unfinished(path: Path, output: str) -> bool:
+    """Whether a film has the name of a preview or a part that an earlier run left in the output folder."""
+    unfinished = path.with_suffix("").suffix in (".part", ".preview")
+    return unfinished and Path(os.path.realpath(output)) in Path(os.path.realpath(path)).parents
 
 
 def place_of_copy(place: Path) -> Path:
@@ -144,7 +153,7 @@ def plan(films: Films, output: str, preview: bool = False) -> list[tuple[Path, P
         raise UsageError(f"-o {output} names a {kind}; several inputs, or a folder of them, need a folder")
     pairs = [(source, out if named else out / place_of_copy(Path(source.name))) for source in films.typed]
     pairs += [(source, out / place_of_copy(place)) for source, place in films.listed]
-    pairs = list(dict.fromkeys(pairs))  # a film may be named beside its folder
+    pairs = file_plan.distinct(pairs)  # a film may be named beside its folder
     if preview:
         pairs = [(source, preview_name(target)) for source, target in pairs]
     check(pairs)

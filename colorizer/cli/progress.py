@@ -90,8 +90,8 @@ def _is_one_file(first: str, second: str) -> bool:
 class Report:
     """report.csv in the output folder: one row for each photograph, over all runs.
 
-    Rows are appended as photographs end, so that a killed run has its report too; `close` leaves one row for each.
-    A photograph that an earlier run did keeps that run's row.
+    Rows are appended as photographs end, so that a killed run has its report too; `close` leaves one row for each, and
+    those that other runs wrote meanwhile. A photograph that an earlier run did keeps that run's row.
 
     Args:
         folder: the output folder. An existing report in it is read.
@@ -105,6 +105,7 @@ class Report:
         self.path = folder / NAME
         self.writes = writes
         self.rows = _read(self.path, strict=writes)
+        self._found = dict(self.rows)
         self._made_from = {row.target: row for row in self.rows.values() if row.status == DONE and row.target}
         self._file: TextIO | None = None
 
@@ -120,10 +121,10 @@ class Report:
             The report of its folder, or of a folder above that names it. If there is none, an empty one that is not
             written.
         """
-        if _is_report(target.parent / NAME):
+        if is_report(target.parent / NAME):
             return cls(target.parent, writes)
         for folder in Path(os.path.abspath(target)).parents[1:]:
-            if _is_report(folder / NAME) and cls(folder, writes=False).names(target):
+            if is_report(folder / NAME) and cls(folder, writes=False).names(target):
                 return cls(folder, writes)
         return cls(target.parent, writes=False)
 
@@ -221,6 +222,12 @@ class Report:
             ) from error
 
     def _write_all(self) -> None:
+        """Writes all rows. Those that another run has changed since they were read stay, unless this run did too."""
+        theirs = _read(self.path, strict=False)
+        for key in {**self._found, **theirs} if theirs else ():
+            if self.rows.get(key) == self._found.get(key) != theirs.get(key):
+                self.rows.pop(key, None)
+                self.rows.update({key: theirs[key]} if key in theirs else {})
         atomic_files.write_text(self.path, _line(COLUMNS) + "".join(map(_line, self.rows.values())))
 
     def _relative(self, target: Path) -> str:
@@ -284,7 +291,7 @@ def _read(path: Path, strict: bool) -> dict[tuple[str, str], Row]:
     return {_key(row): row for row in rows if row.status in (DONE, SKIPPED, FAILED)}
 
 
-def _is_report(path: Path) -> bool:
+def is_report(path: Path) -> bool:
     """Whether a file is a report of this program."""
     try:
         with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -332,11 +339,10 @@ class Progress:
 
     def say(self, line: str, stream: TextIO | None = None) -> None:
         """Prints a line above the bar (default: to standard output)."""
-        stream = stream or sys.stdout
         if self._bar is None:
-            print(line, file=stream)
+            print(line, file=stream or sys.stdout)
         else:
-            self._bar.write(line, file=stream)
+            self._bar.write(line, file=stream or sys.stdout)
 
     def close(self) -> None:
         """Leaves the bar as it is."""
