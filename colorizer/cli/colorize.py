@@ -23,7 +23,7 @@ import argparse
 import contextlib
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -187,9 +187,8 @@ def _run(flags: argparse.Namespace, prog: str) -> int:
         progress.say_error(prog, line)
     status = _run_photos(flags, prog, films.others) if films.others else 0
     status = max(status, bool(films.unlisted))
-    network = partial(load, flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
     try:
-        return max(status, film.run(flags, prog, pairs, network))
+        return max(status, film.run(flags, prog, pairs, _loader(flags)))
     except UsageError as error:
         if films.typed or not films.others:
             raise
@@ -216,7 +215,7 @@ def _run_photos(flags: argparse.Namespace, prog: str, inputs: list[str]) -> int:
     check_files(flags)
     asked = steering.check_files(flags, plan.pairs)
     if flags.samples:
-        return steering.write_samples(flags, *plan.pairs[0], asked, prog)
+        return steering.write_samples(flags, *plan.pairs[0], asked, prog, load=_loader(flags))
     for line in plan.unlisted:
         progress.say_error(prog, line)
     out, writes = Path(flags.output), not flags.dry_run
@@ -298,7 +297,7 @@ def _outcomes(
 
     yield from ended
     if to_do:
-        network = load(flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
+        network = _loader(flags)()
         with notes_above(progress):
             yield from network.colorize_files(
                 to_do,
@@ -310,6 +309,11 @@ def _outcomes(
             )
 
 
+def _loader(flags: argparse.Namespace) -> Callable[[], Colorizer]:
+    """What loads the network that the flags name."""
+    return partial(load, flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
+
+
 def load(
     weights: str | None,
     classifier: str | None,
@@ -317,7 +321,7 @@ def load(
     engine: str | None = None,
     size: int | None = None,
 ) -> Colorizer:
-    """The network that flags ask for; with Keras it takes seconds.
+    """The network of these names; with Keras it takes seconds.
 
     Raises:
         ColorizerError: weights, classifier, look or engine cannot be had.

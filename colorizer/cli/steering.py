@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -258,8 +258,18 @@ def _check_kept(reference: str, targets: Sequence[Path]) -> None:
         )
 
 
-def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: Asked, prog: str) -> int:
+def write_samples(
+    flags: argparse.Namespace, source: Path, target: Path, asked: Asked, prog: str, *, load: Callable[[], Colorizer]
+) -> int:
     """Writes several versions of one photo, their hints, and all of them side by side; returns the exit status.
+
+    Args:
+        flags: of `colorize`.
+        source: the photo.
+        target: the name that those of the versions are made from.
+        asked: the hints that the flags name.
+        prog: stands in front of messages.
+        load: gives the network; it is asked when nothing is in the way.
 
     Raises:
         UsageError: a file of that name exists, or it is the photo or its file of hints.
@@ -278,7 +288,8 @@ def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: 
     if existing and not flags.overwrite:
         raise UsageError(f"{existing[0]} exists already. Choose another -o, or replace it with --overwrite.")
     try:
-        small = [_small(rgb) for rgb in _versions(flags, source, names, asked)]
+        photos.probe(source)
+        small = [_small(rgb) for rgb in _versions(load(), flags, source, names, asked)]
         photos.write(strip, _side_by_side(small))
     except PhotoError as error:
         progress.say_error(prog, error)
@@ -289,14 +300,13 @@ def write_samples(flags: argparse.Namespace, source: Path, target: Path, asked: 
     return 0
 
 
-def _versions(flags: argparse.Namespace, source: Path, names: Sequence[Path], asked: Asked) -> Iterator[np.ndarray]:
+def _versions(
+    network: Colorizer, flags: argparse.Namespace, source: Path, names: Sequence[Path], asked: Asked
+) -> Iterator[np.ndarray]:
     """Writes the versions of a photo and their hints, and yields the pixels of each: (H, W, 3)."""
     from colorizer import photos
-    from colorizer.cli import colorize
     from colorizer.steering import sidecar
 
-    photos.probe(source)  # before the network is loaded
-    network = colorize.load(flags.weights, flags.classifier, flags.look, flags.engine, flags.size)
     photo = photos.read(source)
     size = photo.rgb.shape[:2]
     steered, own = network.steer(photo.rgb), asked.hints_of(source, *size)
