@@ -47,7 +47,11 @@ INTERRUPTED = "interrupted; every written photo is complete. Run the same comman
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that say how photographs are colorized, here and on a cluster."""
     add = parser.add_argument
-    add("--weights", metavar="NAME|FILE", help="a run's folder or weights file (default: the shipped weights)")
+    add(
+        "--weights",
+        metavar="NAME|FILE",
+        help="a run's folder or weights file (default: $COLORIZER_WEIGHTS, else the shipped ones)",
+    )
     looks = "cautious or strong colors (default: vivid, where the weights have both)"
     add("--look", choices=("accurate", "vivid"), help=looks)
     add_network(parser)
