@@ -116,14 +116,21 @@ def place(weights: str | Path) -> Path:
         A path; the file need not be there.
 
     Raises:
-        WeightsError: it names shipped weights that are absent or changed.
+        WeightsError: it names shipped weights that are absent or changed, or $COLORIZER_WEIGHTS names none.
     """
-    named = os.environ.get(PLACE) or weights if weights == DEFAULT else weights
+    own = os.environ.get(PLACE) if weights == DEFAULT else None
+    named = own or weights
     path = Path(named)
     # A folder of that name without weights is somebody's own: photos, or this package's where it is worked in.
     if (str(named) == DEFAULT or str(named) in SHIPPED) and not (path / BEST).is_file():
         path = shipped(str(named))
-    return path / BEST if path.is_dir() else path
+    path = path / BEST if path.is_dir() else path
+    if own and not path.is_file():
+        raise WeightsError(
+            f"The environment variable {PLACE} names weights that do not exist. Received: {PLACE}={own}. "
+            f"Unset it for those that come with the package, or set it to others. {KINDS}"
+        )
+    return path
 
 
 def record_of(path: Path) -> dict:

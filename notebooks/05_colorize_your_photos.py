@@ -76,7 +76,7 @@ display.rows([[vivid.colorize(opened[0], step / 4).rgb for step in range(5)]], h
 # The copies keep size, depth, EXIF and transparency.
 
 # %%
-COPIES = [Path("colored") / f"{Path(path).stem}.png" for path in PHOTOS]
+COPIES = [Path("colored") / f"{number}-{Path(path).stem}.png" for number, path in enumerate(PHOTOS, 1)]
 for photo, copy in zip(opened, COPIES, strict=True):
     vivid.colorize(photo, STRENGTH).save(copy)
     print(copy.as_posix())

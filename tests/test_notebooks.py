@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -132,6 +133,14 @@ def test_on_colab_the_package_is_installed_from_the_address_that_is_given(monkey
         exec(install, names)
     exec(install, names | {"REPOSITORY": "https://example.org/colorizer"})
     assert [command[-1] for command in commands] == ["keras-colorizer @ git+https://example.org/colorizer"]
+
+
+def test_copies_of_photos_with_one_name_have_names_of_their_own():
+    cells = [cell["source"] for cell in script("05_colorize_your_photos")]
+    (line,) = [line for cell in cells for line in cell.splitlines() if line.startswith("COPIES = ")]
+    names = {"Path": Path, "PHOTOS": ["a/portrait.jpg", Path("b/portrait.jpg"), "b/1-portrait.png"]}
+    exec(line, names)
+    assert len(set(names["COPIES"])) == 3
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,19 @@ def test_a_folder_with_the_name_of_shipped_weights_hides_them_only_where_it_hold
     assert weights.place(name).resolve() == tmp_path / name / weights.BEST
 
 
+@pytest.mark.parametrize("named", ["nothing", "empty"])
+def test_weights_that_the_environment_names_and_that_do_not_exist_are_called_that(run, monkeypatch, tmp_path, named):
+    (tmp_path / "empty").mkdir()
+    place = str(tmp_path / named)
+    monkeypatch.setenv(weights.PLACE, place)
+    with pytest.raises(WeightsError) as caught:
+        weights.load(weights.DEFAULT)
+    assert f"Received: COLORIZER_WEIGHTS={place}. Unset it" in str(caught.value)
+    assert weights.load(run).path == run / weights.BEST  # named weights do not ask the environment
+    monkeypatch.setenv(weights.PLACE, str(run))
+    assert weights.place(weights.DEFAULT) == run / weights.BEST
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_no_numbers_are_refused_when_they_are_loaded(run, value):
     network = methods.get("trivial").build(32)

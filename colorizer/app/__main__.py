@@ -31,7 +31,10 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     parser = cli.Parser(prog, description=__doc__)
     server_flags.add_address(parser, port=7860)
     parser.add_argument(
-        "--weights", nargs="+", metavar="NAME|FILE", help="runs to choose from (default: the shipped weights)"
+        "--weights",
+        nargs="+",
+        metavar="NAME|FILE",
+        help="runs to choose from (default: $COLORIZER_WEIGHTS, else the shipped ones)",
     )
     colorize.add_network(parser)
     server_flags.add_limits(parser)

@@ -44,10 +44,19 @@ FORMATS = ("jpeg", "png", "tiff", "webp", "avif", "bmp")  # `photos.SUFFIXES`: t
 INTERRUPTED = "interrupted; every written photo is complete. Run the same command again to continue."
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that say how photographs are colorized, here and on a cluster."""
+def add_options(parser: argparse.ArgumentParser, many: bool = False) -> None:
+    """Adds the flags that say how photographs are colorized, here and on a cluster.
+
+    Args:
+        parser: of the command.
+        many: whether it is for many photos alone, see `steering.add_options`.
+    """
     add = parser.add_argument
-    add("--weights", metavar="NAME|FILE", help="a run's folder or weights file (default: the shipped weights)")
+    add(
+        "--weights",
+        metavar="NAME|FILE",
+        help="a run's folder or weights file (default: $COLORIZER_WEIGHTS, else the shipped ones)",
+    )
     looks = "cautious or strong colors (default: vivid, where the weights have both)"
     add("--look", choices=("accurate", "vivid"), help=looks)
     add_network(parser)
@@ -57,7 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=int, default=8, metavar="N", help="photos per forward pass (default: %(default)s)")
     add("--overwrite", action="store_true", help="replace existing results")
     add("--dry-run", action="store_true", help="only show what would be done")
-    steering.add_options(parser)
+    steering.add_options(parser, many)
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:

@@ -26,24 +26,35 @@ MOST_SAMPLES = 20
 STRIP_HEIGHT = 360  # pixels of the versions side by side
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags to those of `colorize.add_options`."""
+def add_options(parser: argparse.ArgumentParser, many: bool = False) -> None:
+    """Adds the flags to those of `colorize.add_options`.
+
+    Args:
+        parser: of the command.
+        many: whether the command is for many photos: the flags for one are refused then, and no help names them.
+    """
     add = parser.add_argument_group("colors that you ask for (docs/steer.md)").add_argument
+
+    def for_one(text: str) -> str:
+        return argparse.SUPPRESS if many else text
+
     add(
         "--hint",
         action="append",
         default=[],
         metavar="X,Y,#RRGGBB",
-        help="the color of the place X,Y, in pixels of the photo as it is shown; once for each place",
+        help=for_one("the color of the place X,Y, in pixels of the photo as it is shown; once for each place"),
     )
+    beside = f"{BESIDE}: for each photo.jpg those of photo.jpg.hints.json, if there is one"
     add(
         "--hints",
-        metavar="FILE|beside",
-        help="hints from a file; beside: for each photo.jpg those of photo.jpg.hints.json, if there is one",
+        metavar=BESIDE if many else f"FILE|{BESIDE}",
+        help=beside if many else f"hints from a file; {beside}",
     )
-    add("--save-hints", metavar="FILE", help="write all hints of one photo, to have the same result again")
+    add("--save-hints", metavar="FILE", help=for_one("write all hints of one photo, to have the same result again"))
     add("--reference", metavar="PHOTO", help="a photo in color, for what looks the same in it")
-    add("--samples", type=int, metavar="N", help="N versions of one photo: OUT-1 (automatic), OUT-2, ... and a strip")
+    versions = "N versions of one photo: OUT-1 (automatic), OUT-2, ... and a strip"
+    add("--samples", type=int, metavar="N", help=for_one(versions))
 
 
 def check_options(parser: argparse.ArgumentParser, flags: argparse.Namespace) -> None:

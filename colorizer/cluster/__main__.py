@@ -32,7 +32,7 @@ def parse(argv=None, prog: str = PROG) -> argparse.Namespace:
     add = colorize.add_argument
     add("input", metavar="IN", help="a folder, or the address of one that fsspec opens (s3://, gs://)")
     add("-o", "--output", required=True, metavar="OUT", help="another folder or address; it mirrors the tree of IN")
-    command.add_options(colorize)
+    command.add_options(colorize, many=True)
     film.add_options(colorize)
     # 32 are four forward passes.
     add("--chunk", type=int, default=32, metavar="N", help="photos in one task, at most (default: %(default)s)")

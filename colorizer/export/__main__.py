@@ -39,7 +39,11 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     parser = cli.Parser(prog, description=__doc__)
     parser.add_argument("--format", required=True, choices=FORMATS)
     parser.add_argument("-o", "--output", metavar="OUT", help="default: colorizer.onnx, .tflite or _saved_model")
-    parser.add_argument("--weights", metavar="NAME|FILE", help="a run's folder or file (default: the shipped weights)")
+    parser.add_argument(
+        "--weights",
+        metavar="NAME|FILE",
+        help="a run's folder or file (default: $COLORIZER_WEIGHTS, else the shipped ones)",
+    )
     parser.add_argument("--classifier", metavar="FILE", help="source of the class vector (default: as trained)")
     parser.add_argument("--look", choices=("accurate", "vivid"), help="if the network has both (default: vivid)")
     parser.add_argument("--photos", metavar="DIR", help="pictures to compare on (default: scikit-image's photos)")

@@ -33,7 +33,11 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
     parser = cli.Parser(prog, description=__doc__)
     add = parser.add_argument
     server_flags.add_address(parser, port=8000)
-    add("--weights", metavar="NAME|FILE", help="a run's folder or weights file (default: the shipped weights)")
+    add(
+        "--weights",
+        metavar="NAME|FILE",
+        help="a run's folder or weights file (default: $COLORIZER_WEIGHTS, else the shipped ones)",
+    )
     colorize.add_network(parser)
     add(
         "--max-size",

@@ -31,7 +31,7 @@ ABOUT = """Black-and-white photographs in likely colors: guesses, not the real o
 
 A photo keeps its size, sharpness and metadata. Only its luminance is looked at. Nothing is stored."""
 COLORIZE, HEALTH, METRICS = "/v1/colorize", "/healthz", "/metrics"
-OWN_PATHS = ("/v1/", HEALTH, METRICS, "/docs", "/redoc", "/openapi.json", "/static-offline-docs")
+OWN_PATHS = ("/v1", HEALTH, METRICS, "/docs", "/redoc", "/openapi.json", "/static-offline-docs")
 NAME = "colorized"  # of the file that comes back; never the client's
 CLOSED = 499  # for the record only: nobody reads an answer to a closed connection
 

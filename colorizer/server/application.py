@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from fastapi import FastAPI
+from starlette.routing import Match, Mount
 
 from colorizer.app import security, service, storage
 from colorizer.inference.colorizer import Colorizer
@@ -65,6 +66,14 @@ def warm_up(colorizers: dict[str | None, Colorizer]) -> None:
         colorizer.colorize(picture)
 
 
+class PageMount(Mount):
+    """The page's place at /: all paths but the API's, whose wrong ones and wrong methods the API answers itself."""
+
+    def matches(self, scope):
+        """Whether a request is the page's, as Starlette asks it."""
+        return (Match.NONE, {}) if scope["path"].startswith(api.OWN_PATHS) else super().matches(scope)
+
+
 def add_page(
     app: FastAPI, colorizers: dict[str | None, Colorizer], flags: argparse.Namespace, folder: Path
 ) -> Callable[[], None]:
@@ -105,6 +114,7 @@ def add_page(
         **page.settings(),
     )
     gradio_app = app.routes[-1].app
+    app.routes[-1] = PageMount("/", gradio_app)
     inner = app.router.lifespan_context
 
     @contextlib.asynccontextmanager

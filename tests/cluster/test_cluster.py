@@ -372,3 +372,13 @@ def test_a_task_takes_its_resources_and_one_thread_for_each_of_its_cores(monkeyp
     assert options["num_cpus"] == 2 and options["resources"] == {"scanner": 0.5, "tape": 1.0}
     assert set(options["runtime_env"]["env_vars"].values()) == {"2"}
     assert {"OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"} <= set(options["runtime_env"]["env_vars"])
+
+
+def test_help_lists_only_what_a_tree_of_photographs_takes(capsys):
+    from colorizer.cluster import __main__ as command
+
+    with pytest.raises(SystemExit):
+        command.parse(["colorize", "--help"])
+    text = capsys.readouterr().out
+    assert "--hints beside" in text and "--reference PHOTO" in text
+    assert not [flag for flag in ("--hint ", "FILE|beside", "--save-hints", "--samples") if flag in text]

@@ -76,6 +76,35 @@ def test_the_mounted_page_works_after_everything_old_is_swept_and_forgets_visito
     assert app.routes[-1].app.state_holder.capacity == page.SESSIONS <= 1000  # of 80 kB each
 
 
+def test_the_api_refuses_in_its_own_form_beside_the_page(tmp_path, run, monkeypatch):  # noqa: F811
+    require(*command.PACKAGES, "gradio", "httpx")
+    from starlette.testclient import TestClient
+
+    from colorizer.app import service
+    from colorizer.inference.colorizer import Colorizer
+    from colorizer.server import api, application
+    from colorizer.server.worker import Worker
+
+    monkeypatch.setattr(service, "examples", lambda folder: [])  # as without scikit-image
+    colorizers = {None: Colorizer.load(run, "none")}
+    app = api.build(Worker(colorizers, tmp_path, 10**6), api.Settings())
+
+    async def mount():
+        application.add_page(app, colorizers, command.parse(["--page"]), tmp_path)
+
+    asyncio.run(mount())
+    client = TestClient(app, base_url="http://127.0.0.1")
+    for path in ("/v1", "/v1/nothing", "/v1/colorize/nothing"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"}), path
+    for path, method in (("/v1/colorize", "GET"), ("/v1/colorize", "PUT"), ("/healthz", "POST"), ("/metrics", "PUT")):
+        answer = client.request(method, path)
+        assert (answer.status_code, answer.json()) == (405, {"error": "Method Not Allowed"}), path
+        assert answer.headers["allow"]
+    assert client.get("/config").json()["title"] == "Colorizer"
+    assert "gradio" in client.get("/").text
+
+
 def test_page_and_api_in_one_process_and_a_graceful_end(request, tmp_path):
     require(*command.PACKAGES, "gradio")
     words = ["--page", "--workers", "1", "--max-seconds", "600"]
