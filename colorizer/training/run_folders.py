@@ -5,13 +5,21 @@ Nothing here imports Keras, so that `train.py` refuses a wrong folder at once.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from colorizer import atomic_files, experiments
 from colorizer.config import CUT, RECORD, STATE, SUMMARY
 from colorizer.errors import RecordError
+
+try:
+    import fcntl
+except ImportError:  # Windows: there a folder cannot be held
+    fcntl = None
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -131,6 +139,38 @@ def refuse_taken(folder: str | Path) -> None:
             f"{folder} already holds a run. Continue it with --run {folder} --resume, or choose another --run; "
             f"without --run a free folder under runs/ is taken."
         )
+
+
+@contextlib.contextmanager
+def held(folder: str | Path) -> Iterator[None]:
+    """Holds a run's folder while it is trained: a second training there would delete the states of the first.
+
+    The system lets go of it when the process ends, however it ends, and no file is left behind. Where the system
+    cannot hold a folder, as on Windows and on some network drives, nothing is held.
+
+    Args:
+        folder: of a run; it is there.
+
+    Raises:
+        RecordError: another training holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RecordError(
+                f"Another training is at work in {folder}. Wait until it ends, or end it: then --resume continues "
+                f"where it stopped. For a training beside it, choose another --run. Received: --run {folder}"
+            ) from None
+        except OSError:  # a drive without locks
+            pass
+        yield
+    finally:
+        os.close(place)
 
 
 def refuse_absent(folder: str | Path) -> None:

@@ -83,3 +83,25 @@ def test_a_damaged_record_is_said_with_what_to_do(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(RecordError, match="config.json is damaged.*train again in another --run. Received: "):
         run_folders.read_config(tmp_path)
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    folder = start(tmp_path / "run")
+    with run_folders.held(folder):
+        with pytest.raises(RecordError, match="Another training.*Received: --run"), run_folders.held(folder):
+            pass
+        assert [path.name for path in folder.iterdir()] == ["config.json"]
+    with run_folders.held(folder):
+        pass
+
+
+def test_a_folder_that_cannot_be_held_is_trained_in_all_the_same(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(run_folders.fcntl, "flock", refuse)
+    with run_folders.held(tmp_path), run_folders.held(tmp_path):
+        pass
+    monkeypatch.setattr(run_folders, "fcntl", None)
+    with run_folders.held(tmp_path):
+        pass

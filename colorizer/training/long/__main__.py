@@ -39,6 +39,7 @@ interpolates between the run's weights and other ones, such as those that it sta
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import logging
@@ -53,6 +54,7 @@ from colorizer.classifiers.encoders import saved
 from colorizer.data import datasets, filters
 from colorizer.errors import ClassifierError, ColorizerError, DataError, WeightsError
 from colorizer.methods.layers import backbone, token_decoder
+from colorizer.training import run_folders
 from colorizer.training.long import export, run_files, settings
 from colorizer.training.long.mixture import Mixture, PictureSet
 from colorizer.training.long.run import LongRun
@@ -193,16 +195,23 @@ def _run(flags):
     # A name and counts: no path of a machine stands in a record.
     described = {"encoder": Path(flags.encoder).stem, "sets": {s.name: [len(s.names), s.weight] for s in sets}}
     places = {"feature_cache": flags.feature_cache, "init_weights": flags.init_weights}
-    run = LongRun.open(flags.run, chosen, mixture, encoder, described=described, **places)
-    check = None
-    if flags.validate:
-        one = picture_set(f"validation={flags.validate}")
-        check = Squares(one, run.features.encoder, chosen.image_size).score
-    # Ctrl-C and a scheduler's SIGTERM: the step is ended, the state saved.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, run.stop)
-    log.info("%d pictures, %d samples seen", len(mixture), run.samples)
-    run.train(samples=flags.samples, minutes=flags.minutes, every=flags.every, cooldown=flags.cooldown, check=check)
+    writes = not flags.cooldown  # a cooldown leaves the run as it is
+    resumes = run_files.has_state(Path(flags.run))
+    with contextlib.ExitStack() as stack:
+        if writes and resumes:
+            stack.enter_context(run_folders.held(flags.run))
+        run = LongRun.open(flags.run, chosen, mixture, encoder, described=described, **places)
+        if writes and not resumes:  # now there is a folder
+            stack.enter_context(run_folders.held(flags.run))
+        check = None
+        if flags.validate:
+            one = picture_set(f"validation={flags.validate}")
+            check = Squares(one, run.features.encoder, chosen.image_size).score
+        # Ctrl-C and a scheduler's SIGTERM: the step is ended, the state saved.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, run.stop)
+        log.info("%d pictures, %d samples seen", len(mixture), run.samples)
+        run.train(samples=flags.samples, minutes=flags.minutes, every=flags.every, cooldown=flags.cooldown, check=check)
 
 
 if __name__ == "__main__":
