@@ -79,8 +79,16 @@ def _is_of(folder: Path, method: str, dataset: str) -> bool:
         recorded = read_config(folder)
     except RecordError:
         return True
-    same_set = Path(recorded.get("dataset", dataset)) == Path(dataset)
-    return same_set and recorded.get("method", method) == method
+    return same_data_set(recorded.get("dataset", dataset), dataset) and recorded.get("method", method) == method
+
+
+def same_data_set(one: str, other: str) -> bool:
+    """Whether two names, as typed or recorded, are of one data set: a folder's path may be relative or not."""
+    if Path(one) == Path(other):
+        return True
+    from colorizer.data import datasets  # loads NumPy, as below
+
+    return datasets.absolute(one) == datasets.absolute(other)
 
 
 def read_config(folder: str | Path) -> dict | None:

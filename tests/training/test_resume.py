@@ -63,6 +63,17 @@ def test_blocks_that_were_trained_before_stay_in_the_record(tmp_path):
     assert Start(settings("pictures", tmp_path)).trained_blocks() == []
 
 
+def test_the_folder_of_pictures_may_be_named_by_its_whole_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    chosen = settings(tmp_path / "pictures", tmp_path / "run")
+    record = Record(tmp_path / "run")
+    record.start(asdict(chosen))
+    assert Start.resumed(replace(chosen, dataset="pictures"), record).config.dataset == "pictures"
+    with pytest.raises(RecordError, match="started with --dataset .*pictures; .* Received: others"):
+        Start.resumed(replace(chosen, dataset="others"), record)
+
+
 def test_a_run_that_is_being_trained_is_not_resumed_beside_it(tmp_path):
     chosen = settings("pictures", tmp_path)
     Record(tmp_path).start(asdict(chosen))
