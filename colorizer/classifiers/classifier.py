@@ -353,7 +353,8 @@ def _saved(path: Path) -> keras.Model:
     except Exception as error:
         raise ClassifierError(f"A classifier must be a saved Keras model. Received: {path} ({error})") from error
     given, taken = getattr(model, "output_shape", None), getattr(model, "input_shape", None)
-    if given != (None, CLASSES) or not isinstance(taken, tuple) or len(taken) != 4 or taken[3] != 3 or not taken[1]:
+    square = isinstance(taken, tuple) and len(taken) == 4 and taken[1] and taken[2] in (None, taken[1])
+    if given != (None, CLASSES) or not square or taken[3] != 3:
         raise ClassifierError(
             f"A classifier takes float RGB (None, s, s, 3) and gives (None, {CLASSES}) softmax scores. "
             f"Received: {path} with input {taken} and output {given}."
@@ -366,8 +367,8 @@ def _check_scores(model: keras.Model, path: Path) -> None:
     """Refuses a model whose scores of one picture, a ramp from black to white, are not those of a softmax."""
     import keras
 
-    height, width = model.input_shape[1], model.input_shape[2] or model.input_shape[1]
-    ramp = np.broadcast_to(np.linspace(0, 255, width, dtype=np.float32)[None, None, :, None], (1, height, width, 3))
+    side = model.input_shape[1]
+    ramp = np.broadcast_to(np.linspace(0, 255, side, dtype=np.float32)[None, None, :, None], (1, side, side, 3))
     scores = keras.ops.convert_to_numpy(model(np.ascontiguousarray(ramp), training=False))[0].astype(np.float64)
     if not (scores.min() >= 0 and abs(scores.sum() - 1) < _SUM_TOLERANCE):  # also false for NaN
         raise ClassifierError(

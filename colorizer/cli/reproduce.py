@@ -268,7 +268,13 @@ def run(planned: Iterable[Planned], say=print, minutes: float | None = None) -> 
             say(f"{item.row.name}: not started, the {minutes:g} minutes are over")
             continue
         if item.state == BEGUN and not item.epochs_done:
-            _forget(item.folder)  # killed in its first epoch: there is nothing to resume from
+            try:
+                with run_folders.held(item.folder):
+                    _forget(item.folder)  # killed in its first epoch: there is nothing to resume from
+            except RecordError as error:  # it is in its first epoch now, in another process
+                say(f"{item.row.name}: {error}")
+                failed.append(f"{item.row.name} ({error.exit_status})")
+                continue
             item = Planned(item.row, item.flags, item.folder, TO_DO)
         if ends is not None and "max_minutes" not in item.flags:
             limit = minutes_trained(item.folder) + (ends - time.monotonic()) / 60

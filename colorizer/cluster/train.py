@@ -99,6 +99,8 @@ def _settings(flags, prog: str) -> dict:
         exists = place.is_dir() if name == "data_dir" else place.is_file() or (place / weights.BEST).is_file()
         if settings.get(name) and exists:
             settings[name] = str(place.resolve())
+    if chosen.tensorboard and "://" not in chosen.tensorboard:
+        settings["tensorboard"] = str(Path(chosen.tensorboard).resolve())
     return settings
 
 

@@ -69,7 +69,7 @@ def read(path: str | Path) -> Labels:
         categories = sorted((category["id"], category["name"]) for category in content["categories"])
         images = {image["id"]: PurePosixPath(image["file_name"]).name for image in content["images"]}
         index = {identity: i for i, (identity, _) in enumerate(categories)}
-        instances = [(images[a["image_id"]], a["area"], index[a["category_id"]]) for a in content["annotations"]]
+        instances = [(images[a["image_id"]], float(a["area"]), index[a["category_id"]]) for a in content["annotations"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LabelsError(
             f"--labels is an instances_*.json file of COCO with categories, images and annotations. "

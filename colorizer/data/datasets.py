@@ -7,6 +7,7 @@ Nothing here imports Keras, so a wrong name is reported at once.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections import Counter
@@ -21,6 +22,8 @@ from colorizer import photos
 from colorizer.data import download, sample
 from colorizer.data.cache import cache_dir
 from colorizer.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 NAMES = ("coco", "coco_train", "paintings", "sample", "ood", "bw")
 TEST_ONLY = ("ood", "bw")
@@ -283,13 +286,20 @@ def _downloaded(name: str) -> Path:
 def pictures(root: Path) -> list[str]:
     """The pictures in a folder and its subfolders, sorted, relative to it, without hidden files and folders.
 
+    Links that lead nowhere are left out. So are folders that cannot be opened, with a warning.
+
     Raises:
         DataError: there are none.
     """
+
+    def note(error: OSError) -> None:  # os.walk would pass over the folder in silence
+        logger.warning("Left out: %s cannot be opened (%s)", error.filename, error.strerror)
+
     names = []
-    for folder, inner, files in os.walk(root):
+    for folder, inner, files in os.walk(root, onerror=note):
         inner[:] = [i for i in inner if not i.startswith(".")]
-        names += [(Path(folder) / n).relative_to(root).as_posix() for n in files if photos.is_photo_name(n)]
+        paths = (Path(folder) / n for n in files if photos.is_photo_name(n))
+        names += [path.relative_to(root).as_posix() for path in paths if not path.is_symlink() or path.exists()]
     if not names:
         raise DataError(f"A data set needs pictures ({', '.join(photos.EXTENSIONS)}). Received: none in {root}")
     return sorted(names)
@@ -303,9 +313,7 @@ def _lists(name: str, root: Path) -> tuple | None:
         return None
     if absent:
         raise DataError(f"Split lists come in threes, {paths[0].parent}. Received: no {' and no '.join(absent)}")
-    # Names that are not UTF-8 are read as the file system gives them.
-    texts = [path.read_text("utf-8", errors="surrogateescape") for path in paths]
-    lists = [tuple(line.strip() for line in text.splitlines() if line.strip()) for text in texts]
+    lists = [read_list(path) for path in paths]
     missing = [n for names in lists for n in names if not (root / n).is_file()]
     if missing:
         raise DataError(
@@ -313,6 +321,15 @@ def _lists(name: str, root: Path) -> tuple | None:
             f"{root}; the data set is incomplete, or the lists belong to another. Received: no {missing[0]}"
         )
     return (*lists, "lists")
+
+
+def read_list(path: Path) -> tuple[str, ...]:
+    """The names in a text file, one a line, without empty lines and without the mark that Windows' editors begin with.
+
+    Names that are not UTF-8 are read as the file system gives them.
+    """
+    lines = path.read_text("utf-8-sig", errors="surrogateescape").split("\n")
+    return tuple(line.strip() for line in lines if line.strip())
 
 
 def _drawn(names: Sequence[str], seed: int) -> tuple[tuple[str, ...], ...]:

@@ -119,7 +119,8 @@ def build(
         workers: threads (default: one per core).
 
     Returns:
-        A `Store`. Its name holds a fingerprint of the files, so a changed picture makes a new one.
+        A `Store`. Its name holds a fingerprint of the files, so a changed picture makes a new one. A picture that was
+        dropped because it could not be opened, or because a package was missing, is tried again each time.
 
     Raises:
         DataError: no names, a file is missing, or the disk is too small.
@@ -129,12 +130,25 @@ def build(
         raise DataError(f"A store needs pictures. Received: none from {root}")
     key = _fingerprint(root, names, image_size, keep_gray)
     folder = Path(cache or cache_dir()) / "stores" / f"{root.name}-{image_size}-{key}"
-    if not (folder / "store.json").exists():
+    prepare = functools.partial(_prepare, root, image_size, keep_gray)
+    if not _is_done(folder, prepare):
         with locked(folder / "lock"):
-            if not (folder / "store.json").exists():  # nobody else made it while this process waited
-                prepare = functools.partial(_prepare, root, image_size, keep_gray)
+            if not _is_done(folder, prepare):  # nobody else made it while this process waited
                 _fill(folder, names, image_size, prepare, workers or os.cpu_count() or 1)
     return Store(folder)
+
+
+def _is_done(folder: Path, prepare) -> bool:
+    """Whether a store is complete, and none of what it lacks for a reason that may pass can be read by now."""
+    if not (folder / "store.json").exists():
+        return False
+    dropped = Store(folder).dropped
+    return all(_may_pass(prepare(name)[1]) for name, reason in dropped.items() if _may_pass(reason))
+
+
+def _may_pass(reason: str) -> bool:
+    """Whether a picture was dropped for a reason that is not its own: a drive, a permission, a package."""
+    return any(words in reason for words in ("cannot be read: ", "pip install"))
 
 
 def _fingerprint(root: Path, names: Sequence[str], image_size: int, keep_gray: bool) -> str:
@@ -216,14 +230,18 @@ def _allocate(folder: Path, shape: tuple[int, ...]) -> None:
 
 
 def _resume(progress: Path, rows: int) -> dict[int, str]:
-    """row -> status from an earlier attempt; a last line that a kill cut short is removed from the file."""
+    """row -> status from an earlier attempt, without pictures that may be readable now.
+
+    A last line that a kill cut short is removed from the file. Of several lines of a row the last one counts.
+    """
     if not progress.exists():
         return {}
     whole, _, cut = progress.read_bytes().rpartition(b"\n")
     if cut:
         os.truncate(progress, len(whole) + 1 if whole else 0)
     lines = csv.reader(whole.decode("utf-8").splitlines())
-    return {int(row): status for row, status in lines if int(row) < rows}
+    found = {int(row): status for row, status in lines if int(row) < rows}
+    return {row: status for row, status in found.items() if not _may_pass(status)}
 
 
 def _as_text(name: str) -> str:
@@ -245,4 +263,6 @@ def _finish(folder: Path, names: list[str], status: dict[int, str]) -> None:
         logger.warning("%d of %d pictures dropped (%s): %s", len(dropped), len(names), summary, folder / "dropped.csv")
     rows = [row for row in range(len(names)) if status[row] == KEPT]
     record = {"names": [names[row] for row in rows], "rows": rows, "dropped": dropped}
+    for vectors in folder.glob("vectors-*.npy"):  # of rows that were dropped before they hold zeros
+        vectors.unlink()
     atomic_files.write_text(folder / "store.json", json.dumps(record))

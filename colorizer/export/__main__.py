@@ -96,8 +96,7 @@ def _export(flags: argparse.Namespace, prog: str) -> int:
         if not worst < convert.TOLERANCE:  # a NaN is not below it either
             print(f"{prog}: {difference}; a file with {convert.TOLERANCE} or more is deleted", file=sys.stderr)
             return 1
-        convert.remove(output)
-        os.replace(part, output)
+        convert.replace(part, output)
     finally:
         convert.remove(part)
     print(f"{output}: {convert.size_of(output) / 1e6:.1f} MB, {difference}")

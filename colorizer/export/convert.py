@@ -114,8 +114,7 @@ def write(colorizer: Colorizer, format: str, path: str | Path) -> None:
             graph_file = onnx.load(part)
             if replace_erfc(graph_file):
                 onnx.save(graph_file, part)
-        remove(path)
-        os.replace(part, path)
+        replace(part, path)
 
 
 def replace_erfc(model: onnx.ModelProto) -> int:
@@ -156,6 +155,13 @@ def require_replaceable(path: Path) -> None:
     """
     if path.is_dir() and not (path / "saved_model.pb").is_file():
         raise ExportError(f"The output is a folder, and no SavedModel. Received: {path}. Choose another -o.")
+
+
+def replace(part: Path, path: Path) -> None:
+    """Gives an exported file or folder its name, in one step where a file takes the place of a file."""
+    if path.is_dir():  # of a folder no system does it in one step
+        remove(path)
+    os.replace(part, path)
 
 
 def remove(path: Path) -> None:

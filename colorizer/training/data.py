@@ -102,6 +102,11 @@ def prepare(config: TrainConfig, method, split: Mapping[str, Sequence[str]] | No
     # In the order of `train_rows`, without the pictures that could not be read.
     draws = [draw for name, draw in zip(dataset.train, dataset.draws, strict=False) if name not in pictures.dropped]
     data = Data(dataset, pictures, loaded, vectors, train_rows, val_rows, draws=np.array(draws) if draws else None)
+    if draws and not len(batches.Batches(pictures, train_rows, draws=draws).rows):
+        raise DataError(
+            f"An epoch draws no picture: the weights are too small for {len(train_rows)} of them. "
+            f"Received: --dataset {config.dataset}"
+        )
     return _with_labels(data, labels) if labels else data
 
 

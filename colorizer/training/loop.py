@@ -24,7 +24,7 @@ import numpy as np
 
 from colorizer import environment, methods, weights
 from colorizer.config import TrainConfig
-from colorizer.training import distribution, initialization
+from colorizer.training import distribution, initialization, run_folders
 from colorizer.training.callbacks import BestWeights, EpochClock, Progress, RunCheckpoint, StopTraining
 from colorizer.training.data import Data, prepare
 from colorizer.training.divergence import SETTLED_STEPS, TerminateOnDivergence
@@ -49,7 +49,7 @@ def run(config: TrainConfig, resume: bool = False, watch: Watch | None = None) -
         The run's summary, as in `summary.json`; of ranks after the first an empty one.
 
     Raises:
-        RecordError: the folder holds another run, or one that is damaged.
+        RecordError: the folder holds another run, one that is damaged, or one that is being trained.
         TrainingError: the training diverged.
         StrategyError, LostRank: the devices do not go together, or no longer do.
         DataError, ClassifierError, LabelsError, WeightsError: what cannot be had.
@@ -59,13 +59,18 @@ def run(config: TrainConfig, resume: bool = False, watch: Watch | None = None) -
     Source: paper §III.C, Table 1.
     """
     group = distribution.start(config.strategy, config.batch_size)
-    with group.watched():
-        return _run(config, resume, group, watch)
+    with group.watched(), contextlib.ExitStack() as stack:
+        return _run(config, resume, group, watch, stack)
 
 
-def _run(config, resume, group, watch) -> dict:
-    """`run`, with the devices it was given."""
+def _run(config, resume, group, watch, stack) -> dict:
+    """`run`, with the devices it was given; `stack` ends with it."""
     method, record = methods.get(config.method), (ReadOnly if group.rank else Record)(config.run)
+    # Several ranks share the folder, and whoever starts them sees to it that they run once. After a machine of theirs
+    # is lost, a network drive may take minutes to let go of the folder.
+    alone = group.ranks == 1
+    if alone and resume and run_folders.holds_run(config.run):
+        stack.enter_context(run_folders.held(config.run))
     start = Start.resumed(config, record) if resume else Start.new(config, record)
     data = start.same_source(prepare(start.config, method, start.split))
     # Here, since only now it is known how many pictures can be read.
@@ -78,6 +83,8 @@ def _run(config, resume, group, watch) -> dict:
     group.wait("prepared")  # all have looked at the record as it was
     # Before training: what decides the result is on the disk when the first epoch begins. Now the folder holds a run.
     state = record.start(described, resume)
+    if alone and not resume:
+        stack.enter_context(run_folders.held(config.run))
     if not start.split:
         record.keep_split(data.dataset)
     # After the data: how many numbers their preparation draws must not change the initial weights.

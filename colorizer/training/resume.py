@@ -120,7 +120,7 @@ def _check_settings(config: TrainConfig, recorded: Mapping[str, Any], folder: Pa
             renamed = classifier.has_fingerprint(value, recorded.get("classifier_sha256"))
             before, value = classifier.name_of(before), classifier.name_of(value)
             value = before if renamed else value
-        same = Path(before) == Path(value) if name == "dataset" else before == value
+        same = run_folders.same_data_set(before, value) if name == "dataset" else before == value
         if name not in _FREE_ON_RESUME and not same:
             raise RecordError(
                 f"{folder} was started with {flag_of(name)} {before}; a resumed run keeps its settings. "

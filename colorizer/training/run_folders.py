@@ -5,13 +5,21 @@ Nothing here imports Keras, so that `train.py` refuses a wrong folder at once.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from colorizer import atomic_files, experiments
 from colorizer.config import CUT, RECORD, STATE, SUMMARY
 from colorizer.errors import RecordError
+
+try:
+    import fcntl
+except ImportError:  # Windows: there a folder cannot be held
+    fcntl = None
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -71,8 +79,16 @@ def _is_of(folder: Path, method: str, dataset: str) -> bool:
         recorded = read_config(folder)
     except RecordError:
         return True
-    same_set = Path(recorded.get("dataset", dataset)) == Path(dataset)
-    return same_set and recorded.get("method", method) == method
+    return same_data_set(recorded.get("dataset", dataset), dataset) and recorded.get("method", method) == method
+
+
+def same_data_set(one: str, other: str) -> bool:
+    """Whether two names, as typed or recorded, are of one data set: a folder's path may be relative or not."""
+    if Path(one) == Path(other):
+        return True
+    from colorizer.data import datasets  # loads NumPy, as below
+
+    return datasets.absolute(one) == datasets.absolute(other)
 
 
 def read_config(folder: str | Path) -> dict | None:
@@ -131,6 +147,38 @@ def refuse_taken(folder: str | Path) -> None:
             f"{folder} already holds a run. Continue it with --run {folder} --resume, or choose another --run; "
             f"without --run a free folder under runs/ is taken."
         )
+
+
+@contextlib.contextmanager
+def held(folder: str | Path) -> Iterator[None]:
+    """Holds a run's folder while it is trained: a second training there would delete the states of the first.
+
+    The system lets go of it when the process ends, however it ends, and no file is left behind. Where the system
+    cannot hold a folder, as on Windows and on some network drives, nothing is held.
+
+    Args:
+        folder: of a run; it is there.
+
+    Raises:
+        RecordError: another training holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RecordError(
+                f"Another training is at work in {folder}. Wait until it ends, or end it: then --resume continues "
+                f"where it stopped. For a training beside it, choose another --run. Received: --run {folder}"
+            ) from None
+        except OSError:  # a drive without locks
+            pass
+        yield
+    finally:
+        os.close(place)
 
 
 def refuse_absent(folder: str | Path) -> None:

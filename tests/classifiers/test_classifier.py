@@ -29,13 +29,15 @@ def test_no_classifier_gives_zeros(two_photographs):
     assert not classifier.load("none").vectors(two_photographs).any()
 
 
-@pytest.mark.parametrize("content", ["missing", "text", "ten classes"])
+@pytest.mark.parametrize("content", ["missing", "text", "ten classes", "wide"])
 def test_what_is_no_classifier_is_refused(tmp_path, content):
     path = tmp_path / "model.keras"
     if content == "text":
         path.write_text("not a model")
     elif content == "ten classes":
         small_classifier(path, classes=10)
+    elif content == "wide":  # it gets squares
+        small_classifier(path, size=(32, 48))
     with pytest.raises(ClassifierError, match=r"model\.keras"):
         classifier.load(str(path))
 

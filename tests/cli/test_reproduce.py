@@ -12,6 +12,7 @@ from colorizer import config, experiments, methods
 from colorizer.cli import reproduce
 from colorizer.errors import RecordError
 from colorizer.evaluation import runs
+from colorizer.training import run_folders
 
 SMALL = {"dataset": "coco", "epochs": 4, "limit": 100, "image_size": 64}
 CPU = "efficientnet-coco-cpu"
@@ -60,6 +61,16 @@ def test_a_row_killed_in_its_first_epoch_begins_anew(three, tmp_path):
     (tmp_path / "a" / "config.json").write_text("{}")
     assert reproduce.run(reproduce.plan("three", tmp_path, "none", only=["a"])) == []
     assert "--resume" not in (tmp_path / "log.txt").read_text()
+
+
+def test_a_row_in_its_first_epoch_elsewhere_is_left_alone(three, tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    lines = []
+    with run_folders.held(folder):
+        assert reproduce.run(reproduce.plan("three", tmp_path, "none", only=["a"]), say=lines.append) == ["a (2)"]
+    assert (folder / "config.json").is_file() and "Another training is at work" in lines[0]
 
 
 SLOW = """

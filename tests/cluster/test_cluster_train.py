@@ -149,6 +149,17 @@ def test_a_classifier_behind_a_prefix_is_absolute_for_the_ranks(tmp_path, monkey
     assert colorize._options(flags).classifier == f"logits:{tmp_path / 'small.keras'}"
 
 
+def test_curves_lie_where_the_command_was_typed(tmp_path, monkeypatch):
+    from colorizer.cluster import __main__ as command
+    from colorizer.cluster import train
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("colorizer.cli.train.configuration", lambda given, resume: TrainConfig(**given))
+    for typed, told in (("curves", str(tmp_path / "curves")), ("gs://bucket/curves", "gs://bucket/curves")):
+        flags = command.parse(["train", "--ranks", "2", "--", "--run", "r", "--tensorboard", typed])
+        assert train._settings(flags, "it")["tensorboard"] == told
+
+
 def test_another_mistake_of_the_controller_ends_a_training(training, capsys):
     import ray.train
 

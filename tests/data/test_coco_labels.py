@@ -44,9 +44,9 @@ def test_what_is_no_annotation_file_is_refused(tmp_path, annotations):
     captions = tmp_path / "captions.json"
     captions.write_text(json.dumps({"images": [], "annotations": []}))
     content = json.loads(annotations.read_text())
-    stray = {key: tmp_path / f"{key}.json" for key in ("image_id", "category_id")}
+    stray = {key: tmp_path / f"{key}.json" for key in ("image_id", "category_id", "area")}
     for key, path in stray.items():
-        one = content["annotations"][0] | {key: 5000}
+        one = content["annotations"][0] | {key: None if key == "area" else 5000}
         path.write_text(json.dumps(content | {"annotations": [one]}))
     for path in (tmp_path / "missing.json", captions, *stray.values()):
         with pytest.raises(LabelsError, match=r"instances_\*\.json.*Received: .*" + path.name):

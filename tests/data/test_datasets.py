@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
@@ -57,6 +58,24 @@ def test_subfolders_count_and_hidden_or_other_files_do_not(picture_folder):
     (picture_folder / "notes.txt").write_text("no picture")
     names = datasets.pictures(picture_folder)
     assert len(names) == 25 and names[0] == "inner/one.PNG"
+
+
+def test_links_to_nowhere_and_folders_that_cannot_be_opened_are_left_out(picture_folder, monkeypatch, caplog):
+    (picture_folder / "link.png").symlink_to("nowhere.png")
+    (picture_folder / "itself.png").symlink_to("itself.png")
+    (picture_folder / "good.png").symlink_to("picture_00.png")
+    (picture_folder / "closed").mkdir()
+    scan = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    names = datasets.pictures(picture_folder)
+    assert len(names) == 25 and "good.png" in names
+    assert f"{picture_folder / 'closed'} cannot be opened (Permission denied)" in caplog.text
 
 
 def test_lists_beside_the_folder_are_taken(picture_folder):
@@ -266,6 +285,7 @@ def test_absolute_names_are_found_from_another_folder(two_sets, monkeypatch):
 
 CHECK = """
 import sys
+from pathlib import Path
 from colorizer.classifiers import classifier
 from colorizer.data import datasets
 from colorizer.errors import ColorizerError
@@ -303,6 +323,12 @@ def test_check_finds_what_find_would(two_sets):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names here are Unicode")
+def test_a_list_of_a_windows_editor(tmp_path):
+    """It begins with a mark that nobody sees, and lines end in two characters."""
+    (tmp_path / "list.txt").write_bytes("\ufeffa.png\r\n\r\nb\u2028.png\r\n".encode())
+    assert datasets.read_list(tmp_path / "list.txt") == ("a.png", "b\u2028.png")
+
+
 def test_a_list_with_a_name_that_is_not_utf8(picture_folder):
     name = os.fsdecode(b"gr\xe9y.png")
     (picture_folder / "picture_00.png").rename(picture_folder / name)

@@ -1,6 +1,7 @@
 """The store: right pixels, dropped pictures, and the same bytes however often it was killed."""
 
 import csv
+import functools
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from conftest import REPOSITORY, draw_picture
 
 from colorizer import color, images, photos
 from colorizer.data import cache, datasets, pixel_store
-from colorizer.errors import DataError
+from colorizer.errors import DataError, PhotoError
 
 # Builds a store in another process, slowly enough to be killed on the way.
 SLOW = """
@@ -164,6 +165,35 @@ def test_a_second_build_opens_and_a_changed_picture_rebuilds(picture_folder, tmp
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_picture_that_could_not_be_opened_is_tried_again(picture_folder, tmp_path, monkeypatch):
+    """A drive that was away for a moment must not cost its pictures for ever."""
+    names = sorted(path.name for path in picture_folder.iterdir())[:6]
+    build = functools.partial(pixel_store.build, picture_folder, names, 32, cache=tmp_path)
+    read, reason = photos.read, "cannot be read: Input/output error"
+
+    def broken(path, *rest):
+        if path.name in names[2:4]:
+            raise PhotoError(path, reason)
+        return read(path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(photos, "read", broken)
+        first = build()
+        assert set(first.dropped) == set(names[2:4])
+        vectors = first.path / "vectors-of-them.npy"
+        np.save(vectors, np.zeros(6))
+        assert set(build().dropped) == set(names[2:4]) and vectors.exists()
+        reason = "HEIC, which Pillow does not read alone: pip install pillow-heif, or save it as JPEG"
+        (first.path / "store.json").unlink()
+        assert all("HEIC" in why for why in build().dropped.values())
+        np.save(vectors, np.zeros(6))
+    again = build()
+    assert again.path == first.path and again.names == names and not again.dropped and not vectors.exists()
+    np.testing.assert_array_equal(again.pixels, build(cache=tmp_path / "whole").pixels)
+    monkeypatch.setattr(photos, "read", None)  # nothing is read any more
+    assert build().names == names
+
+
 def test_killed_half_way_ends_with_the_same_bytes(mixed_folder, tmp_path, monkeypatch):
     process = start_slow(mixed_folder, tmp_path / "killed")
     progress = wait_for_rows(tmp_path / "killed", 4)

@@ -60,6 +60,16 @@ def test_no_folder_is_replaced_but_a_saved_model(tmp_path, capsys, monkeypatch):
     assert not list((tmp_path / "models").iterdir())
 
 
+def test_a_file_takes_the_place_of_a_file_in_one_step(tmp_path, monkeypatch):
+    """A kill between two steps would leave neither."""
+    monkeypatch.setattr(convert, "remove", None)
+    part, path = tmp_path / "new.onnx", tmp_path / "colorizer.onnx"
+    for content in (b"first", b"second"):
+        part.write_bytes(content)
+        convert.replace(part, path)
+        assert path.read_bytes() == content and not part.exists()
+
+
 def test_a_network_that_differs_is_not_kept(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(convert, "disagreement", lambda *_: float("nan"))
     monkeypatch.setattr(convert, "write", lambda colorizer, format, path: path.mkdir())

@@ -196,6 +196,12 @@ def test_a_test_set_by_name_is_not_trained_on_and_the_way_out_is_named(tmp_path,
         loop.run(settings("ood", tmp_path / "run", data_dir=str(picture_folder)))
 
 
+def test_weights_so_small_that_nothing_is_drawn_are_refused_before_anything_is_written(tmp_path, picture_folder, cache):
+    with pytest.raises(DataError, match="An epoch draws no picture.*for 22 of them. Received: --dataset .*:0.01"):
+        loop.run(settings(f"{picture_folder}:0.01", tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(tmp_path, picture_folder, cache, monkeypatch):
     start_epoch, item = batches.Batches.start_epoch, batches.Batches.__getitem__
 

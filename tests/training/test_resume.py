@@ -9,7 +9,7 @@ from colorizer import config, methods, weights
 from colorizer.classifiers import catalog
 from colorizer.errors import RecordError
 from colorizer.methods.layers import token_decoder
-from colorizer.training import loop
+from colorizer.training import loop, run_folders
 from colorizer.training.resume import Start
 from colorizer.training.run_record import Record
 
@@ -61,6 +61,24 @@ def test_blocks_that_were_trained_before_stay_in_the_record(tmp_path):
     assert blocks == weights.record_for("shipped", "vit_decoder")["trained_blocks"] != []
     assert Start(chosen, {"trained_blocks": ["block11"]}).trained_blocks() == ["block11"]
     assert Start(settings("pictures", tmp_path)).trained_blocks() == []
+
+
+def test_the_folder_of_pictures_may_be_named_by_its_whole_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    chosen = settings(tmp_path / "pictures", tmp_path / "run")
+    record = Record(tmp_path / "run")
+    record.start(asdict(chosen))
+    assert Start.resumed(replace(chosen, dataset="pictures"), record).config.dataset == "pictures"
+    with pytest.raises(RecordError, match="started with --dataset .*pictures; .* Received: others"):
+        Start.resumed(replace(chosen, dataset="others"), record)
+
+
+def test_a_run_that_is_being_trained_is_not_resumed_beside_it(tmp_path):
+    chosen = settings("pictures", tmp_path)
+    Record(tmp_path).start(asdict(chosen))
+    with run_folders.held(tmp_path), pytest.raises(RecordError, match="Another training is at work"):
+        loop.run(chosen, resume=True)
 
 
 def test_one_cycle_keeps_its_number_of_epochs(tmp_path):

@@ -1,5 +1,6 @@
 """Where runs lie: the default, the next free name, the newest, and the records that nobody writes to."""
 
+import json
 import os
 
 import pytest
@@ -83,3 +84,35 @@ def test_a_damaged_record_is_said_with_what_to_do(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(RecordError, match="config.json is damaged.*train again in another --run. Received: "):
         run_folders.read_config(tmp_path)
+
+
+def test_a_folder_of_pictures_may_be_named_by_its_whole_path(tmp_path, monkeypatch):
+    """The ranks of a cluster record that, and resuming by the same command must find the run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    folder = start(tmp_path / "runs/a-photos", record=json.dumps({"method": "a", "dataset": f"{tmp_path}/photos"}))
+    assert run_folders.newest("runs/a-photos", "a", "photos").resolve() == folder
+    assert run_folders.same_data_set("coco+photos:2", f"coco+{tmp_path}/photos:2")
+    assert not run_folders.same_data_set("coco+photos:2", f"coco+{tmp_path}/photos:3")
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    folder = start(tmp_path / "run")
+    with run_folders.held(folder):
+        with pytest.raises(RecordError, match="Another training.*Received: --run"), run_folders.held(folder):
+            pass
+        assert [path.name for path in folder.iterdir()] == ["config.json"]
+    with run_folders.held(folder):
+        pass
+
+
+def test_a_folder_that_cannot_be_held_is_trained_in_all_the_same(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(run_folders.fcntl, "flock", refuse)
+    with run_folders.held(tmp_path), run_folders.held(tmp_path):
+        pass
+    monkeypatch.setattr(run_folders, "fcntl", None)
+    with run_folders.held(tmp_path):
+        pass

@@ -39,9 +39,11 @@ interpolates between the run's weights and other ones, such as those that it sta
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import logging
+import math
 import signal
 import sys
 from pathlib import Path
@@ -53,6 +55,7 @@ from colorizer.classifiers.encoders import saved
 from colorizer.data import datasets, filters
 from colorizer.errors import ClassifierError, ColorizerError, DataError, WeightsError
 from colorizer.methods.layers import backbone, token_decoder
+from colorizer.training import run_folders
 from colorizer.training.long import export, run_files, settings
 from colorizer.training.long.mixture import Mixture, PictureSet
 from colorizer.training.long.run import LongRun
@@ -79,16 +82,27 @@ def picture_set(text: str) -> PictureSet:
     name, found, rest = text.partition("=")
     # The weight stands last, so it is cut off first.
     rest, _, weight = rest.partition("*")
-    folder, _, names = rest.partition("@")
+    # Names of folders and files may have an "@" too: the first place counts at which both are there.
+    places = [(rest, ""), *((rest[:at], rest[at + 1 :]) for at, letter in enumerate(rest) if letter == "@")]
+    place = next((one for one in places if Path(one[0]).is_dir() and (not one[1] or Path(one[1]).is_file())), None)
     try:
         share = float(weight or 1)
     except ValueError:
-        found = ""
-    if not found or not Path(folder).is_dir() or (names and not Path(names).is_file()):
+        share = math.nan
+    if not found or not place or not math.isfinite(share):
         raise DataError(f"A set is NAME=FOLDER, NAME=FOLDER@LIST, either with *WEIGHT. Received: {text}")
-    listed = Path(names).read_text("utf-8").split("\n") if names else datasets.pictures(Path(folder))
-    chosen = [line.strip() for line in listed if line.strip() and (not name.endswith("_") or line.startswith(name))]
+    folder, names = place
+    listed = datasets.read_list(Path(names)) if names else datasets.pictures(Path(folder))
+    chosen = [line for line in listed if not name.endswith("_") or line.startswith(name)]
     return PictureSet(name, Path(folder), tuple(chosen), share)
+
+
+def _validation_set(flags) -> PictureSet:
+    """The set of `--validate`."""
+    one = picture_set(f"validation={flags.validate}")
+    if not one.names:
+        raise DataError(f"Validation needs pictures. Received: none in --validate {flags.validate}")
+    return one
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -124,6 +138,8 @@ def main(arguments: list[str] | None = None) -> None:
     flags = parser.parse_args(arguments)
     if flags.average and not flags.export:
         parser.error("--average changes the weights that --export writes. Received: no --export. Name its DIR.")
+    if flags.cooldown and flags.samples is not None:
+        parser.error("--cooldown says itself after how many samples it ends. Leave --samples out.")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         if flags.export and flags.set and flags.validate:
@@ -136,6 +152,11 @@ def main(arguments: list[str] | None = None) -> None:
             _run(flags)
     except ColorizerError as error:
         parser.exit(error.exit_status, f"{error}\n")
+    except OSError as error:  # a full disk
+        kept = "The last checkpoint is kept: the same command continues there."
+        parser.exit(1, f"{error}\n{kept}\n" if run_files.has_state(Path(flags.run)) else f"{error}\n")
+    except KeyboardInterrupt:  # a training that has begun ends by `LongRun.stop`
+        parser.exit(130, "interrupted\n")
 
 
 def _score(flags):
@@ -147,14 +168,14 @@ def _score(flags):
     run_files.load_decoder(decoder, flags.run)
     run_files.set_blocks(encoder, run_files.load_blocks(flags.run))
     for given in flags.hints:
-        scores = Squares(picture_set(f"validation={flags.validate}"), encoder, flags.image_size, given).score(decoder)
+        scores = Squares(_validation_set(flags), encoder, flags.image_size, given).score(decoder)
         rounded = {name: round(value, 4) for name, value in scores.items()}
         print(json.dumps({"weights": Path(flags.run).name, "hints": given} | rounded), flush=True)
 
 
 def _export_record(flags):
     """Writes the network with the record of a finished run."""
-    sets, validation = [picture_set(text) for text in flags.set], picture_set(f"validation={flags.validate}")
+    sets, validation = [picture_set(text) for text in flags.set], _validation_set(flags)
     mixture = Mixture(sets, flags.image_size, flags.seed, flags.augmentations_per_image or None)
     averaged = _averaged_with(flags)
     export.write_record(flags.run, flags.encoder, flags.export, mixture, validation, averaged_with=averaged)
@@ -186,23 +207,31 @@ def _run(flags):
     chosen = settings.from_flags(flags)
     sets = [picture_set(text) for text in flags.set]
     mixture = Mixture(sets, chosen.image_size, chosen.seed, chosen.augmentations_per_image)
-    _warn_of_gray(sets)
+    validation = _validation_set(flags) if flags.validate else None
+    resumes = run_files.has_state(Path(flags.run))
+    if not resumes:  # a picture that was damaged since then must not keep a run of days from going on
+        _warn_of_gray(sets)
     encoder = saved.load(flags.encoder).model
     if encoder is None:
         raise ClassifierError(f"A long training needs an encoder. Received: {flags.encoder}. Give a saved one.")
     # A name and counts: no path of a machine stands in a record.
     described = {"encoder": Path(flags.encoder).stem, "sets": {s.name: [len(s.names), s.weight] for s in sets}}
     places = {"feature_cache": flags.feature_cache, "init_weights": flags.init_weights}
-    run = LongRun.open(flags.run, chosen, mixture, encoder, described=described, **places)
-    check = None
-    if flags.validate:
-        one = picture_set(f"validation={flags.validate}")
-        check = Squares(one, run.features.encoder, chosen.image_size).score
-    # Ctrl-C and a scheduler's SIGTERM: the step is ended, the state saved.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, run.stop)
-    log.info("%d pictures, %d samples seen", len(mixture), run.samples)
-    run.train(samples=flags.samples, minutes=flags.minutes, every=flags.every, cooldown=flags.cooldown, check=check)
+    writes = not flags.cooldown  # a cooldown leaves the run as it is
+    with contextlib.ExitStack() as stack:
+        if writes and resumes:
+            stack.enter_context(run_folders.held(flags.run))
+        run = LongRun.open(flags.run, chosen, mixture, encoder, described=described, **places)
+        if writes and not resumes:  # now there is a folder
+            stack.enter_context(run_folders.held(flags.run))
+        check = None
+        if validation:
+            check = Squares(validation, run.features.encoder, chosen.image_size).score
+        # Ctrl-C and a scheduler's SIGTERM: the step is ended, the state saved.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, run.stop)
+        log.info("%d pictures, %d samples seen", len(mixture), run.samples)
+        run.train(samples=flags.samples, minutes=flags.minutes, every=flags.every, cooldown=flags.cooldown, check=check)
 
 
 if __name__ == "__main__":

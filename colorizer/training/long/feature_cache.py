@@ -9,8 +9,10 @@ Features are rounded to float16 either way, so a training is the same with a cac
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import keras
 import numpy as np
 
 from colorizer import atomic_files
-from colorizer.data.cache import require_space
+from colorizer.data.cache import locked, require_space
 from colorizer.errors import DataError
 
 
@@ -77,19 +79,19 @@ class CachedFeatures(Features):
     def __init__(self, folder: str | Path, key: dict, rows: int, encoder: keras.Model, batch_size: int):
         super().__init__(encoder, batch_size)
         folder, shape = Path(folder), (rows, *encoder.output_shape[1:])
-        if not (folder / "key.json").is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            # 2 bytes for each number in float16.
-            require_space(folder, 2 * int(np.prod(shape)), f"caching the features of {rows:,} pictures")
-            # Files of their full size at once: rows are written where they belong, in any order.
-            for name, size, dtype in (("features", shape, np.float16), ("done", shape[:1], np.uint8)):
-                np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, size).flush()
-            atomic_files.write_json(folder / "key.json", key)
+        # Of two runs that start at once, the second would empty the files that the first one fills.
+        with locked(folder / "lock"):
+            if not (folder / "key.json").is_file():
+                # 2 bytes for each number in float16.
+                require_space(folder, 2 * int(np.prod(shape)), f"caching the features of {rows:,} pictures")
+                # Files of their full size at once: rows are written where they belong, in any order.
+                for name, size, dtype in (("features", shape, np.float16), ("done", shape[:1], np.uint8)):
+                    np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, size).flush()
+                atomic_files.write_json(folder / "key.json", key)
         cached = json.loads((folder / "key.json").read_text(encoding="utf-8"))
         if cached != json.loads(json.dumps(key)):
             raise DataError(f"The features are of another encoder or other pictures. Received: {folder}. Remove it.")
-        self._features = np.load(folder / "features.npy", mmap_mode="r+")
-        self._done = np.load(folder / "done.npy", mmap_mode="r+")
+        self._features, self._done = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("features", "done"))
 
     def of(self, rows: np.ndarray, l_norm: np.ndarray) -> np.ndarray:
         """As `Features.of`; only those that are not in the cache yet are computed."""
@@ -98,8 +100,17 @@ class CachedFeatures(Features):
         out = np.empty((len(rows), *self._features.shape[1:]), np.float16)
         if len(missing):
             out[missing] = super().of(rows[missing], l_norm[missing])
-            self._features[rows[missing]] = out[missing]
-            self._done[rows[missing]] = 1  # after the features: a row that a kill cut short is computed again
+            self._write(self._features, rows[missing], out[missing])
+            # After the features: a row that a kill cut short is computed again.
+            self._write(self._done, rows[missing], np.ones(len(missing), np.uint8))
         here = np.setdiff1d(np.arange(len(rows)), missing)
         out[here] = self._features[rows[here]]
         return out
+
+    def _write(self, cached: np.memmap, rows: np.ndarray, values: np.ndarray) -> None:
+        """Writes some rows of a file; not through its map, where a full disk is a SIGBUS and no error."""
+        with open(cached.filename, "r+b", buffering=0) as file:
+            for row, value in zip(rows, values, strict=True):
+                file.seek(cached.offset + int(row) * value.nbytes)
+                if file.write(value.tobytes()) != value.nbytes:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)

@@ -56,7 +56,14 @@ class PictureSet:
             DataError: it cannot be read.
         """
         path = self.root / name
-        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        try:
+            str(path).encode()
+            bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        except UnicodeEncodeError:  # TRICKY: OpenCV ends the process on a name that is not UTF-8
+            content = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0, np.uint8)
+            bgr = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+        except cv2.error:  # more pixels than it takes
+            bgr = None
         if bgr is None:
             raise DataError(f"A picture cannot be read. Received: {path}. Remove it before a run starts, or repair it.")
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)

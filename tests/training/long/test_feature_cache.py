@@ -54,6 +54,20 @@ def test_each_is_computed_once_also_by_the_next_process(encoder, tmp_path):
     assert not batch[1:].any()
 
 
+def test_a_full_disk_is_an_error_and_its_row_is_not_complete(encoder, tmp_path):
+    cached, file = CachedFeatures(tmp_path / "f", {"of": "these"}, 6, encoder, 4), tmp_path / "f" / "features.npy"
+    file.rename(tmp_path / "whole.npy")
+    file.symlink_to("/dev/full")
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space left on device"):
+            cached.of(np.array([1]), PICTURES[[1]])
+    assert len(encoder.batches) == 2
+    (tmp_path / "whole.npy").replace(file)
+    for _ in range(2):
+        cached.of(np.array([1]), PICTURES[[1]])
+    assert len(encoder.batches) == 3
+
+
 def test_features_of_something_else_are_refused(encoder, tmp_path):
     CachedFeatures(tmp_path / "f", {"of": "these"}, 6, encoder, 4)
     with pytest.raises(DataError, match="of another encoder or other pictures. Received: .*f. Remove it"):

@@ -1,5 +1,6 @@
 """Several sets as one stream: shares, order, augmentations, and what a sample is."""
 
+import os
 from collections import Counter
 
 import cv2
@@ -115,6 +116,17 @@ def test_a_damaged_picture_ends_no_training(sets, tmp_path, caplog):
         (tmp_path / name).unlink()
     with pytest.raises(DataError, match="None of its pictures can be read. Received: the set one"):
         stream.sample(mixture.Draw(0, 1, 0))
+
+
+def test_a_name_that_is_not_utf8_is_read(tmp_path):
+    """OpenCV would end the process."""
+    name = os.fsdecode(b"gr\xe9y.png")
+    cv2.imwrite(str(tmp_path / "gray.png"), draw_picture(0))
+    os.rename(tmp_path / "gray.png", tmp_path / name)
+    one = PictureSet("one", tmp_path, (name, os.fsdecode(b"gon\xe9.png")), 1)
+    np.testing.assert_array_equal(one.read(name), draw_picture(0)[..., ::-1])
+    with pytest.raises(DataError, match="A picture cannot be read"):
+        one.read(one.names[1])
 
 
 def test_another_picture_of_the_same_name_has_another_stamp(tmp_path):

@@ -19,6 +19,7 @@ from colorizer.classifiers.encoders import vision_transformer
 from colorizer.errors import DataError, RecordError, TrainingError, UsageError, WeightsError
 from colorizer.evaluation import runs
 from colorizer.methods.layers import token_decoder
+from colorizer.training import run_folders
 from colorizer.training.long import __main__ as command
 from colorizer.training.long import export, run_files
 from colorizer.training.long import run as long_run
@@ -178,7 +179,11 @@ def test_a_set_on_the_command_line(picture_folder, tmp_path):
     (tmp_path / "list.txt").write_text("picture_03.png\n\npicture_01.png\n")
     listed = command.picture_set(f"drawn={picture_folder}@{tmp_path / 'list.txt'}*7")
     assert (listed.names, listed.weight) == (("picture_03.png", "picture_01.png"), 7)
-    for text in ("drawn", f"drawn={tmp_path / 'nowhere'}", f"drawn={picture_folder}*much"):
+    folder = picture_folder.rename(tmp_path / "2024@home")
+    listed = command.picture_set(f"drawn={folder}@{tmp_path / 'list.txt'}")
+    assert listed.names == ("picture_03.png", "picture_01.png") and listed.root == folder
+    assert len(command.picture_set(f"drawn={folder}").names) == 24
+    for text in ("drawn", f"drawn={tmp_path / 'nowhere'}", f"drawn={folder}*much", f"drawn={folder}*nan"):
         with pytest.raises(DataError, match="A set is NAME=FOLDER"):
             command.picture_set(text)
 
@@ -297,10 +302,38 @@ def test_the_command_trains_resumes_and_scores_hints(picture_folder, encoder, tm
     with pytest.raises(SystemExit):
         command.main([*flags, "--hints", "1"])
     assert "--hints without --validate" in capsys.readouterr().err
-    (tmp_path / "list.txt").write_text("gone.png\n")
+    (picture_folder / "picture_23.png").write_bytes(b"damaged")  # a run goes on without it
+    command.main([*training, "--samples", "20"])
+    with run_folders.held(tmp_path / "run"), pytest.raises(SystemExit) as ended:
+        command.main([*training, "--samples", "24"])
+    assert ended.value.code == 2 and "Another training is at work" in capsys.readouterr().err
+    for listed, reason in (("gone.png\n", "A picture cannot be read"), ("\n", "Validation needs pictures")):
+        (tmp_path / "list.txt").write_text(listed)
+        with pytest.raises(SystemExit):
+            command.main([*flags, *validated, "--hints", "1"])
+        assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [(OSError(28, "No space left on device"), 1, "No space left.*last checkpoint"), (KeyboardInterrupt, 130, "interr")],
+)
+def test_what_stops_the_command_is_said_in_a_line(tmp_path, monkeypatch, capsys, raised, status, said):
+    def fail(_):
+        raise raised
+
+    monkeypatch.setattr(command, "_run", fail)
+    (tmp_path / "last").mkdir()
+    (tmp_path / "last" / "state.json").write_text("{}")
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--run", str(tmp_path), "--encoder", "none"])
+    assert ended.value.code == status and re.search(said, capsys.readouterr().err, re.DOTALL)
+
+
+def test_a_cooldown_has_its_own_end(tmp_path, capsys):
     with pytest.raises(SystemExit):
-        command.main([*flags, *validated, "--hints", "1"])
-    assert "A picture cannot be read" in capsys.readouterr().err
+        command.main(["--run", str(tmp_path), "--encoder", "none", "--cooldown", "10", "--samples", "20"])
+    assert "Leave --samples out" in capsys.readouterr().err
 
 
 def test_the_record_is_read_like_that_of_any_run(start, picture_folder, encoder, tmp_path, monkeypatch):
