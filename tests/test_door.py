@@ -1,6 +1,7 @@
 """`python -m colorizer`, the installed command, and what is installed with them."""
 
 import importlib
+import os
 import re
 import runpy
 import subprocess
@@ -219,3 +220,11 @@ def test_what_the_light_engine_needs_takes_at_most_350_megabytes():
     total += sum(p.stat().st_size for p in (REPOSITORY / "colorizer").rglob("*") if p.is_file() and p.suffix != ".pyc")
     assert {"onnxruntime", "numpy", "pillow"} <= seen and "tensorflow" not in seen
     assert 200e6 < total <= 350e6
+
+
+def test_a_name_that_is_no_text_is_printed_escaped():
+    """As the folder of a training that has just ended."""
+    code = "from colorizer import cli; cli.start(lambda argv, prog: print('gr\\udce9y') or 0, [], 'it')"
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", code], env=strict, capture_output=True, check=False)
+    assert done.stdout == b"gr\\udce9y\n" and not done.stderr

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -356,14 +355,6 @@ def test_names_that_are_no_text_neither_end_the_run_nor_break_lines(call, tmp_pa
     assert status == 1 and "1 done, 0 skipped, 1 failed" in out and r"in/a\udcff\nb.png" in out
     assert r"in/b\x1b[31m.png: empty file" in err and "\x1b" not in err
     assert [r["status"] for r in rows(tmp_path / "out/report.csv")] == ["done", "failed"]
-
-
-def test_a_name_that_is_no_text_is_printed_escaped():
-    """As the folder of a training that has just ended."""
-    code = "from colorizer import cli; cli.start(lambda argv, prog: print('gr\\udce9y') or 0, [], 'it')"
-    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict", "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "-c", code], env=strict, capture_output=True, check=False)
-    assert done.stdout == b"gr\\udce9y\n" and not done.stderr
 
 
 def test_progress_is_drawn_on_a_terminal_with_the_time_left():

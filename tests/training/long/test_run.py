@@ -314,28 +314,6 @@ def test_the_command_trains_resumes_and_scores_hints(picture_folder, encoder, tm
         assert reason in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("raised", "status", "said"),
-    [(OSError(28, "No space left on device"), 1, "No space left.*last checkpoint"), (KeyboardInterrupt, 130, "interr")],
-)
-def test_what_stops_the_command_is_said_in_a_line(tmp_path, monkeypatch, capsys, raised, status, said):
-    def fail(_):
-        raise raised
-
-    monkeypatch.setattr(command, "_run", fail)
-    (tmp_path / "last").mkdir()
-    (tmp_path / "last" / "state.json").write_text("{}")
-    with pytest.raises(SystemExit) as ended:
-        command.main(["--run", str(tmp_path), "--encoder", "none"])
-    assert ended.value.code == status and re.search(said, capsys.readouterr().err, re.DOTALL)
-
-
-def test_a_cooldown_has_its_own_end(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        command.main(["--run", str(tmp_path), "--encoder", "none", "--cooldown", "10", "--samples", "20"])
-    assert "Leave --samples out" in capsys.readouterr().err
-
-
 def test_the_record_is_read_like_that_of_any_run(start, picture_folder, encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "MEAN_SAMPLES", 4)
     names = tuple(sorted(path.name for path in picture_folder.iterdir()))
