@@ -350,7 +350,7 @@ def test_the_flags_are_those_of_colorize_py(capsys):
         flags.append(
             {word.strip("[],") for word in capsys.readouterr().out.split() if word.strip("[,").startswith("--")}
         )
-    assert flags[0] - flags[1] == {"--version"}
+    assert flags[0] - flags[1] == {"--version", "--hint", "--save-hints", "--samples"}  # for one photo
     assert flags[1] - flags[0] == {"--chunk", "--cpus", "--gpus", "--resources"}
 
 
