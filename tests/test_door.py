@@ -224,7 +224,8 @@ def test_what_the_light_engine_needs_takes_at_most_350_megabytes():
 
 def test_a_name_that_is_no_text_is_printed_escaped():
     """As the folder of a training that has just ended."""
-    code = "from colorizer import cli; cli.start(lambda argv, prog: print('gr\\udce9y') or 0, [], 'it')"
-    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict", "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "-c", code], env=strict, capture_output=True, check=False)
-    assert done.stdout == b"gr\\udce9y\n" and not done.stderr
+    code = "from colorizer import cli; cli.start(lambda argv, prog: print('gr\\udce9y \\u20ac') or 0, [], 'it')"
+    for encoding, euro in (("utf-8:strict", "€".encode()), ("ascii:surrogateescape", b"\\u20ac")):
+        environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(REPOSITORY)}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+        assert done.stdout == b"gr\\udce9y " + euro + b"\n" and not done.stderr

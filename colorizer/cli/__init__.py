@@ -136,7 +136,7 @@ def start(main: Callable[..., int], argv: list[str] | None, prog: str) -> int:
 def _open_streams() -> None:
     """Gives closed standard streams (`>&-`) a place: the next opened file, perhaps a photo, would take their number.
 
-    Standard output takes every name.
+    Standard output takes every name: a folder's need not be UTF-8, nor this output, and to say it must not end a run.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -146,8 +146,7 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             stream = open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
-    # A folder's name need not be UTF-8: a training must not fail when it says at its end where it is.
-    if getattr(sys.stdout, "errors", "") == "strict" and hasattr(sys.stdout, "reconfigure"):
+    if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 

@@ -155,8 +155,6 @@ def parse(argv: list[str] | None = None, prog: str = PROG) -> argparse.Namespace
 def main(argv: list[str] | None = None, prog: str = PROG) -> int:
     """Flags -> pairs of files -> `Colorizer.colorize_files`; returns the exit status."""
     flags = parse(argv, prog)
-    if hasattr(sys.stdout, "reconfigure"):  # a name that is no text must not end the run
-        sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         return _run(flags, prog)
