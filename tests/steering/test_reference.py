@@ -15,18 +15,18 @@ def photo(kinds, colors, seed=0):
     """A photo whose places have features and colors by their kind, with noise: `Places`."""
     rng = np.random.default_rng(seed)
     axes = np.random.default_rng(42).normal(0, 1, (10, CHANNELS))
-    places = np.random.default_rng(7).normal(0, 0.5, (GRID, GRID, CHANNELS))  # what makes each place its own
-    features = axes[kinds] + places + rng.normal(0, 0.1, (GRID, GRID, CHANNELS))
-    lab = np.zeros((GRID, GRID, 3), np.float32)
+    places = np.random.default_rng(7).normal(0, 0.5, (*kinds.shape, CHANNELS))  # what makes each place its own
+    features = axes[kinds] + places + rng.normal(0, 0.1, (*kinds.shape, CHANNELS))
+    lab = np.zeros((*kinds.shape, 3), np.float32)
     lab[..., 0] = 40 + 4 * kinds
     lab[..., 1:] = np.array(colors, np.float32)[kinds]
     rgb = np.kron(color.lab_to_rgb(lab), np.ones((16, 16, 1), np.uint8))
     return reference.places(rgb, Prediction(np.zeros((8, 8, 2), np.float32), features=features.astype(np.float32)))
 
 
-def halves(left, right):
-    kinds = np.full((GRID, GRID), left)
-    kinds[:, GRID // 2 :] = right
+def halves(left, right, grid=GRID):
+    kinds = np.full((grid, grid), left)
+    kinds[:, grid // 2 :] = right
     return kinds
 
 
@@ -45,6 +45,16 @@ def test_the_same_things_get_the_references_colors():
 def test_only_the_things_in_both_get_colors():
     hints = reference.hints(photo(halves(0, 3), [(0, 0)] * 4), photo(halves(2, 0)[:, ::-1], COLORS, 1), SIZE)
     assert hints and all(hint.x < SIZE[1] / 2 for hint in hints)
+
+
+def test_a_fine_grid_gives_few_hints_all_over_the_photo():
+    kinds = halves(0, 1, 40)
+    hints = reference.hints(photo(kinds, [(0, 0)] * 4), photo(kinds, COLORS, 1), SIZE)
+    assert 0.7 * reference.MOST < len(hints) <= reference.MOST
+    for hint in hints:
+        np.testing.assert_allclose(hint.ab, COLORS[0] if hint.x < SIZE[1] / 2 else COLORS[1], atol=3)
+    counts, *_ = np.histogram2d([hint.y for hint in hints], [hint.x for hint in hints], 4, [(0, SIZE[0]), (0, SIZE[1])])
+    assert counts.min() >= 8
 
 
 def test_photos_with_nothing_in_common_give_no_hints():

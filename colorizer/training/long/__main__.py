@@ -46,6 +46,7 @@ import logging
 import math
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 if importlib.util.find_spec("keras") is None:
@@ -163,12 +164,13 @@ def _score(flags):
     """Prints a run's scores with some numbers of hints, each a pixel of the hints' grid: a line of JSON for each."""
     if not flags.validate:
         raise DataError("Scores need pictures. Received: --hints without --validate. Name FOLDER@LIST.")
-    encoder = backbone.token_encoder(saved.load(flags.encoder).model, flags.image_size)
-    decoder = token_decoder.build((flags.image_size,) * 2, encoder.output_shape[-1])
+    size = _recorded(flags)["image_size"]
+    encoder = backbone.token_encoder(saved.load(flags.encoder).model, size)
+    decoder = token_decoder.build((size,) * 2, encoder.output_shape[-1])
     run_files.load_decoder(decoder, flags.run)
     run_files.set_blocks(encoder, run_files.load_blocks(flags.run))
     for given in flags.hints:
-        scores = Squares(_validation_set(flags), encoder, flags.image_size, given).score(decoder)
+        scores = Squares(_validation_set(flags), encoder, size, given).score(decoder)
         rounded = {name: round(value, 4) for name, value in scores.items()}
         print(json.dumps({"weights": Path(flags.run).name, "hints": given} | rounded), flush=True)
 
@@ -176,9 +178,16 @@ def _score(flags):
 def _export_record(flags):
     """Writes the network with the record of a finished run."""
     sets, validation = [picture_set(text) for text in flags.set], _validation_set(flags)
-    mixture = Mixture(sets, flags.image_size, flags.seed, flags.augmentations_per_image or None)
+    own = _recorded(flags)
+    mixture = Mixture(sets, own["image_size"], own["seed"], own["augmentations_per_image"])
     averaged = _averaged_with(flags)
     export.write_record(flags.run, flags.encoder, flags.export, mixture, validation, averaged_with=averaged)
+
+
+def _recorded(flags) -> dict:
+    """The settings of `--run`, whatever was typed; of weights without a record those that were typed."""
+    record = run_files.find_record(Path(flags.run))
+    return asdict(settings.from_flags(flags)) | (run_files.read_record(record) if record else {})
 
 
 def _averaged_with(flags) -> tuple[str, float] | None:

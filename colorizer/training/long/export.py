@@ -188,10 +188,8 @@ def write_record(
 
 def _record_of(run: Path) -> Path:
     """The config.json of a long training, or of one of its cooldowns."""
-    # A cooldown's folder lies in the run's, whose config.json it shares.
-    for path in (run / weights.RECORD, run.parent / weights.RECORD):
-        if path.is_file():
-            return path
+    if path := run_files.find_record(run):
+        return path
     raise WeightsError(f"A long training has a {weights.RECORD}. Received: {run}. Give its folder.")
 
 

@@ -107,7 +107,7 @@ class Mixture:
         augmentations_per_image: how many different samples a picture gives; None for another one in every cycle.
 
     Raises:
-        DataError: a set has no pictures, or too little weight to be drawn.
+        DataError: a set has no pictures, or too little weight to be drawn, or two have one name.
     """
 
     def __init__(
@@ -125,6 +125,9 @@ class Mixture:
                 )
         if not sets:
             raise DataError("A mixture needs sets of pictures. Received: none. Name one.")
+        names = [one.name for one in sets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise DataError(f"Each set has a name of its own, for the record. Received twice: {', '.join(twice)}")
         self.sets, self.image_size, self.seed = tuple(sets), image_size, seed
         self.augmentations_per_image = augmentations_per_image
         self._unreadable: set[str] = set()  # that were warned about

@@ -95,6 +95,11 @@ def read_record(path: Path) -> dict:
     return {RENAMED.get(name, name): value for name, value in fields.items()}
 
 
+def find_record(run: Path) -> Path | None:
+    """The config.json of a run; of a cooldown, whose folder lies in the run's, that of the run."""
+    return next((path for path in (run / RECORD, run.parent / RECORD) if path.is_file()), None)
+
+
 def find(folder: Path, name: str) -> Path:
     """A file of a run, by its name of today.
 

