@@ -4,6 +4,7 @@
     python -m experiments.steering true FOLDER --given 1 10 100
     python -m experiments.steering objects FOLDER --limit 40 >> results/experiments/steering.jsonl
     python -m experiments.steering series FOLDER >> results/experiments/steering.jsonl
+    python -m experiments.steering sizes FOLDER --limit 6 >> results/experiments/steering.jsonl
 
 `measure` takes the color photographs of a folder. Hints: places and colors drawn by lot, each alone on its photograph.
 A reference of the same series: two cuts of a photograph that overlap, one of them darkened by a gamma of 1.25; the
@@ -19,6 +20,8 @@ farthest from their edges, each alone: does the color reach the whole region, an
 `series` takes the films in color of a folder: a real series with known colors. In each shot of more than 2 seconds the
 first frame is colored with the frame 2 seconds later, and with the last one up to 10 seconds later, as its reference;
 and with the first frame of every other film, which should change nothing.
+
+`sizes` colors the series of two cuts at several `--size`, with at most 256 hints, as the program does, and with all.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ import argparse
 import itertools
 import json
 import sys
+import time
+import unittest.mock
 from pathlib import Path
 
 import cv2
@@ -38,7 +43,7 @@ from colorizer.evaluation import metrics
 from colorizer.evaluation.perceptual import blotches
 from colorizer.inference import steered_photo
 from colorizer.inference.steered_photo import SteeredPhoto
-from colorizer.steering import likely
+from colorizer.steering import likely, reference
 
 HINTS = 8  # on each photograph
 CHROMA = (15, 45)  # Lab units, of the colors that are asked for
@@ -48,6 +53,7 @@ OBJECTS = 3  # regions of a photograph that get a hint
 SEEN = 256  # pixels of the longer side, for regions
 BESIDE = 10  # pixels around a region, of which those of another true color must keep their own
 ANOTHER = 15.0  # Lab units of ab from a region's color: another color
+SIZES, EVERY = (224, 448, 896), 10**9  # pixels; more hints than there are
 
 
 def _line(measure: str, **numbers) -> None:
@@ -188,6 +194,28 @@ def references(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
     _line("foreign reference", pairs=len(given), changed=sum(map(bool, given)), hints_largest=max(given))
 
 
+def sizes(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
+    """A line for each size and most hints of a reference: how far from the truth, and how long it takes."""
+    cuts = [_cuts(rgb) for rgb in pictures.values()]
+    for size in SIZES:
+        sized = library.with_look(library.look, size)
+        pairs = [[sized.steer(rgb) for rgb in both] for both in cuts]
+        for most in (reference.MOST, EVERY):
+            with unittest.mock.patch.object(reference, "MOST", most):
+                given = [photo.hints_from(other) for photo, other in pairs]
+            before = time.perf_counter()
+            errors = [_error(rgb, photo, one) for (rgb, _), (photo, _), one in zip(cuts, pairs, given, strict=True)]
+            _line(
+                "reference at a size",
+                size=size,
+                hints=("all" if most == EVERY else f"at most {most}"),
+                pairs=len(pairs),
+                hints_median=float(np.median([len(one) for one in given])),
+                ab_error=float(np.mean(errors)),
+                seconds_a_photo=(time.perf_counter() - before) / len(pairs),
+            )
+
+
 def _error(rgb: np.ndarray, photo: SteeredPhoto, given) -> float:
     """Mean distance of ab to the truth."""
     return float(np.linalg.norm(_ab(rgb) - _ab(photo.colorized(given)), axis=-1).mean())
@@ -257,7 +285,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.steering", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("measure", "true", "objects", "series"))
+    parser.add_argument("what", choices=("measure", "true", "objects", "series", "sizes"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", help="default: the shipped ones")
     parser.add_argument("--given", type=int, nargs="+", default=[1, 10], metavar="N", help="hints in `true`")
@@ -269,8 +297,8 @@ def main(argv=None) -> int:
         return 0
     paths = [path for path in sorted(flags.folder.iterdir()) if photos.is_photo_name(path)][: flags.limit]
     read = {path.name: photos.read(path).rgb for path in paths}
-    if flags.what == "objects":
-        objects(library, read)
+    if flags.what in ("objects", "sizes"):
+        {"objects": objects, "sizes": sizes}[flags.what](library, read)
         return 0
     if flags.what == "true":
         true_hints(library, read, flags.given)

@@ -9,7 +9,7 @@ from typing import Any
 
 from colorizer import weights
 from colorizer.classifiers import classifier
-from colorizer.config import TrainConfig, flag_of
+from colorizer.config import SPLIT, TrainConfig, flag_of
 from colorizer.errors import RecordError
 from colorizer.training import run_folders
 from colorizer.training.data import Data
@@ -72,11 +72,27 @@ class Start:
 
         Args:
             data: from `prepare`, with this `split`.
+
+        Raises:
+            RecordError: the run's lists are gone, and other pictures than then would be split anew.
         """
         if not self.split:
+            self._require_as_many(data)
             return data
         source = self.recorded["data"]["split_source"]
         return replace(data, dataset=replace(data.dataset, split_source=source))
+
+    def _require_as_many(self, data: Data) -> None:
+        """Without a run's lists the same pictures are split alike, and others are not: pictures would change sides."""
+        before = self.recorded.get("data", {})
+        dataset = data.dataset
+        now = sum(len(part) for part in (dataset.train, dataset.val, dataset.test))
+        then = sum(before.get(part, 0) for part in ("train", "val", "test", "dropped"))
+        if then and now != then:
+            raise RecordError(
+                f"{self.config.run} has no {SPLIT}, which says which pictures were held out, and there were {then:,} "
+                f"pictures. Received: {now:,}. Restore the file, or train again in another --run."
+            )
 
     def check_classifier(self, loaded: classifier.Classifier) -> None:
         """Refuses another classifier than the run was started with.

@@ -225,6 +225,20 @@ def test_a_changed_folder_does_not_change_the_split_of_a_resumed_run(folder, pic
     assert (data["train"], data["val"]) == (len(split["train"]) - 1, len(held_out[0]))
 
 
+def test_a_run_without_its_split_is_resumed_on_the_same_pictures_alone(folder, picture_folder, capsys, no_comparison):
+    assert train.main(typed("--epochs", "1"), prog="train.py") == 0
+    split = folder / "runs/trivial-pictures/split.json"
+    before = json.loads(split.read_text())
+    split.unlink()
+    resumed = ["--dataset", "pictures", "--method", "trivial", "--resume", "--epochs"]
+    assert train.main([*resumed, "2"]) == 0
+    assert json.loads(split.read_text()) == before
+    split.unlink()
+    next(picture_folder.iterdir()).unlink()
+    assert train.main([*resumed, "3"]) == 2
+    assert "has no split.json, which says which pictures were held out" in capsys.readouterr().err
+
+
 def test_lists_that_change_do_not_change_the_split_of_a_resumed_run(folder, picture_folder, no_comparison):
     names = sorted(path.name for path in picture_folder.iterdir())
     lists = folder / "splits"
