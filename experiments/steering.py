@@ -4,7 +4,7 @@
     python -m experiments.steering true FOLDER --given 1 10 100
     python -m experiments.steering objects FOLDER --limit 40 >> results/experiments/steering.jsonl
     python -m experiments.steering series FOLDER >> results/experiments/steering.jsonl
-    python -m experiments.steering sizes FOLDER --limit 6 >> results/experiments/steering.jsonl
+    python -m experiments.steering thinned FOLDER --limit 4 >> results/experiments/steering.jsonl
 
 `measure` takes the color photographs of a folder. Hints: places and colors drawn by lot, each alone on its photograph.
 A reference of the same series: two cuts of a photograph that overlap, one of them darkened by a gamma of 1.25; the
@@ -21,7 +21,7 @@ farthest from their edges, each alone: does the color reach the whole region, an
 first frame is colored with the frame 2 seconds later, and with the last one up to 10 seconds later, as its reference;
 and with the first frame of every other film, which should change nothing.
 
-`sizes` colors the series of two cuts at several `--size`, with at most 256 hints, as the program does, and with all.
+`thinned` colors the series of two cuts at `--size 896`, with at most 256 hints, as the program does, and with all.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ import argparse
 import itertools
 import json
 import sys
-import time
 import unittest.mock
 from pathlib import Path
 
@@ -53,7 +52,7 @@ OBJECTS = 3  # regions of a photograph that get a hint
 SEEN = 256  # pixels of the longer side, for regions
 BESIDE = 10  # pixels around a region, of which those of another true color must keep their own
 ANOTHER = 15.0  # Lab units of ab from a region's color: another color
-SIZES, EVERY = (224, 448, 896), 10**9  # pixels; more hints than there are
+LARGE, EVERY = 896, 10**9  # pixels; more hints than there are
 
 
 def _line(measure: str, **numbers) -> None:
@@ -194,26 +193,20 @@ def references(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
     _line("foreign reference", pairs=len(given), changed=sum(map(bool, given)), hints_largest=max(given))
 
 
-def sizes(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
-    """A line for each size and most hints of a reference: how far from the truth, and how long it takes."""
-    cuts = [_cuts(rgb) for rgb in pictures.values()]
-    for size in SIZES:
-        sized = library.with_look(library.look, size)
-        pairs = [[sized.steer(rgb) for rgb in both] for both in cuts]
-        for most in (reference.MOST, EVERY):
-            with unittest.mock.patch.object(reference, "MOST", most):
-                given = [photo.hints_from(other) for photo, other in pairs]
-            before = time.perf_counter()
-            errors = [_error(rgb, photo, one) for (rgb, _), (photo, _), one in zip(cuts, pairs, given, strict=True)]
-            _line(
-                "reference at a size",
-                size=size,
-                hints=("all" if most == EVERY else f"at most {most}"),
-                pairs=len(pairs),
-                hints_median=float(np.median([len(one) for one in given])),
-                ab_error=float(np.mean(errors)),
-                seconds_a_photo=(time.perf_counter() - before) / len(pairs),
-            )
+def thinned(library: Colorizer, pictures: dict[str, np.ndarray]) -> None:
+    """Two lines: a reference at a large size, with as many hints as the program takes and with all."""
+    cuts, large = [_cuts(rgb) for rgb in pictures.values()], library.with_look(library.look, LARGE)
+    pairs = [[large.steer(rgb) for rgb in both] for both in cuts]
+    for most in (reference.MOST, EVERY):
+        with unittest.mock.patch.object(reference, "MOST", most):
+            given = [photo.hints_from(other) for photo, other in pairs]
+        errors = [_error(rgb, photo, one) for (rgb, _), (photo, _), one in zip(cuts, pairs, given, strict=True)]
+        _line(
+            f"reference at size {LARGE}, {'all hints' if most == EVERY else f'at most {most} hints'}",
+            pairs=len(pairs),
+            hints_median=float(np.median([len(one) for one in given])),
+            ab_error_with_reference=float(np.mean(errors)),
+        )
 
 
 def _error(rgb: np.ndarray, photo: SteeredPhoto, given) -> float:
@@ -285,7 +278,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.steering", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("measure", "true", "objects", "series", "sizes"))
+    parser.add_argument("what", choices=("measure", "true", "objects", "series", "thinned"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", help="default: the shipped ones")
     parser.add_argument("--given", type=int, nargs="+", default=[1, 10], metavar="N", help="hints in `true`")
@@ -297,8 +290,8 @@ def main(argv=None) -> int:
         return 0
     paths = [path for path in sorted(flags.folder.iterdir()) if photos.is_photo_name(path)][: flags.limit]
     read = {path.name: photos.read(path).rgb for path in paths}
-    if flags.what in ("objects", "sizes"):
-        {"objects": objects, "sizes": sizes}[flags.what](library, read)
+    if flags.what in ("objects", "thinned"):
+        {"objects": objects, "thinned": thinned}[flags.what](library, read)
         return 0
     if flags.what == "true":
         true_hints(library, read, flags.given)
