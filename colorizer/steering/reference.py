@@ -25,7 +25,7 @@ ANOTHER = 15.0  # Lab units between two colors that count as different
 LEAST_SHARE = 0.1  # of the places, that have a partner, or the photos have nothing in common
 LIGHT = 1.5  # most difference of luminance, each in standard deviations of its photo
 REACH = 0.5  # of the hints: there are many
-MOST = 256  # hints: more of them, of a large `--size`, take minutes and lie beside each other
+MOST = 256  # hints: a large `--size` gives more, side by side, and each costs a search of paths over the whole photo
 CELL = 8  # pixels that are looked at along a place's side
 SMALL = 64  # pixels, the side of the copy in which colors are looked for
 

@@ -87,8 +87,9 @@ class Start:
         before = self.recorded.get("data", {})
         dataset = data.dataset
         now = sum(len(part) for part in (dataset.train, dataset.val, dataset.test))
-        then = sum(before.get(part, 0) for part in ("train", "val", "test", "dropped"))
-        if then and now != then:
+        counted = ("train", "val", "test", "dropped")
+        then = sum(before.get(part, 0) for part in counted)
+        if all(part in before for part in counted) and now != then:  # older records lack some
             raise RecordError(
                 f"{self.config.run} has no {SPLIT}, which says which pictures were held out, and there were {then:,} "
                 f"pictures. Received: {now:,}. Restore the file, or train again in another --run."
